@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 The pmdakvm authors
+#
+# make          build all (needs neither root, nor the network, nor this kernel)
+# make check    install what is missing, build, run every test (root)
+# make demo     show a guest's counters through a private pmcd (root)
+# make bench    measure what counting costs a guest (root)
+# make deps     install what is missing (root, Debian)
+# make pmns     make the file pmns anew from src/metrics.def
+# make format   clang-format over all of our C
+# make clean    remove what was built
+#
+# O=DIR builds there; V=1 shows the commands; SAN=1 builds with sanitizers.
+
+VERSION := 0.1.0
+
+SAN ?=
+O ?= build$(if $(SAN),/san)
+V ?=
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
+
+CC ?= gcc
+CLANG ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
+PKG_CONFIG ?= pkg-config
+CLANG_FORMAT ?= clang-format
+
+WARNINGS := -Wall -Wextra -Werror -Wmissing-prototypes -Wshadow
+CFLAGS ?= -O2 -g
+comma := ,
+SAN_FLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARNINGS) $(SAN_FLAGS) -fPIC -fvisibility=hidden -MMD -MP \
+	-Isrc -Ibpf -I. -DPMDAKVM_VERSION='"$(VERSION)"'
+BPF_CFLAGS := -O2 -g -target bpf $(WARNINGS) -Ivmlinux -Ibpf
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.SECONDARY:
+.PHONY: all check demo bench deps pmns format clean
+all: $(O)/pmdakvm $(O)/pmda_kvm.so $(O)/kvmbpf
+
+# --- the BPF side: one object and one skeleton for each family ---
+FAMILIES := $(patsubst bpf/%.bpf.c,%,$(wildcard bpf/*.bpf.c))
+
+$(O)/bpf/%.raw.o: bpf/%.bpf.c
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
+
+# drops DWARF and keeps BTF
+$(O)/bpf/%.bpf.o: $(O)/bpf/%.raw.o
+	$(Q)$(BPFTOOL) gen object $@ $<
+
+$(O)/gen/%.skel.h: $(O)/bpf/%.bpf.o
+	$(call say,SKEL,$@)
+	@mkdir -p $(@D)
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+
+$(O)/gen/families.c: Makefile $(FAMILIES:%=bpf/%.bpf.c)
+	$(call say,GEN,$@)
+	@mkdir -p $(@D)
+	$(Q){ echo '#include "family.h"'; \
+	  for f in $(FAMILIES); do \
+	    echo "#include \"$$f.skel.h\""; echo "extern const struct family_ops $${f}_family;"; done; \
+	  echo 'const struct family families[] = {'; \
+	  for f in $(FAMILIES); do echo "	{ \"$$f\", $${f}_bpf__elf_bytes, &$${f}_family },"; done; \
+	  echo '};'; \
+	  echo 'const size_t families_count = sizeof(families) / sizeof(families[0]);'; } > $@
+
+$(O)/gen/families.o: $(O)/gen/families.c $(FAMILIES:%=$(O)/gen/%.skel.h)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -isystem $(O)/gen -Wno-unused-function -c $< -o $@
+
+$(O)/gen/help.c: help tools/help.awk
+	$(call say,GEN,$@)
+	@mkdir -p $(@D)
+	$(Q)awk -f tools/help.awk help > $@
+
+$(O)/gen/help.o: $(O)/gen/help.c
+	$(Q)$(CC) $(ALL_CFLAGS) -c $< -o $@
+
+# --- the user side: a library that knows neither PCP nor the command line ---
+LIB_SRC := agent collector config cpus events items metrics report snapshot snapshot_text \
+	template trace trace_events
+LIB_OBJ := $(LIB_SRC:%=$(O)/src/%.o) $(O)/gen/families.o
+PMDA_OBJ := $(O)/src/pmda.o $(O)/src/pmda_metrics.o $(O)/gen/help.o
+COMMAND_OBJ := $(O)/src/kvmbpf.o $(O)/src/dump.o $(O)/src/output.o
+$(O)/src/output.o: ALL_CFLAGS += $(shell $(PKG_CONFIG) --cflags smartcols jansson)
+
+BPF_LIBS := -lbpf -lelf -lz
+PCP_LIBS := -lpcp_pmda -lpcp
+
+$(O)/src/%.o: src/%.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -c $< -o $@
+
+$(O)/libpmdakvm.a: $(LIB_OBJ)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(O)/pmdakvm: $(O)/src/main.o $(PMDA_OBJ) $(O)/libpmdakvm.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(SAN_FLAGS) $^ -o $@ $(LDFLAGS) $(PCP_LIBS) $(BPF_LIBS)
+
+$(O)/pmda_kvm.so: $(PMDA_OBJ) $(O)/libpmdakvm.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(SAN_FLAGS) -shared $(if $(SAN),,-Wl$(comma)-z$(comma)defs) $^ -o $@ $(LDFLAGS) $(PCP_LIBS) $(BPF_LIBS)
+
+$(O)/kvmbpf: $(COMMAND_OBJ) $(O)/libpmdakvm.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(SAN_FLAGS) $^ -o $@ $(LDFLAGS) -lsmartcols -ljansson $(BPF_LIBS) -lm
+
+# --- tools ---
+$(O)/tools/%: tools/%.c $(O)/libpmdakvm.a
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $< $(O)/libpmdakvm.a -o $@ $(BPF_LIBS)
+
+pmns: $(O)/tools/pmns
+	$(Q)$(O)/tools/pmns > pmns.new && mv pmns.new pmns
+
+-include $(wildcard $(O)/*/*.d)

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+#include "agent.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "collector.h"
+
+enum { AGENT_VERSION };
+enum { FAMILY_ATTACHED, FAMILY_STATUS, FAMILY_ATTACH_TIME };
+
+static int columns_add(struct snapshot_table *table, const char *const *names, size_t n)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < n; i++)
+		err = snapshot_table_add_column(table, names[i]);
+	return err;
+}
+
+static int agent_init(void *state, struct snapshot_table *table)
+{
+	static const char *const names[] = { [AGENT_VERSION] = "version" };
+	int err;
+
+	(void)state;
+	err = columns_add(table, names, sizeof(names) / sizeof(names[0]));
+	return err ? err : snapshot_table_add_row(table, 0, "");
+}
+
+static int agent_read(void *state, struct snapshot_table *table)
+{
+	(void)state;
+	return snapshot_cell_set_text(snapshot_table_cell(table, 0, AGENT_VERSION), PMDAKVM_VERSION);
+}
+
+/* A row for every family, in the order of families[]. */
+static int family_rows(struct snapshot_table *table)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < families_count; i++)
+		err = snapshot_table_add_row(table, (uint32_t)i, families[i].name);
+	return err;
+}
+
+static int family_init(void *state, struct snapshot_table *table)
+{
+	static const char *const names[] = {
+		[FAMILY_ATTACHED] = "attached",
+		[FAMILY_STATUS] = "status",
+		[FAMILY_ATTACH_TIME] = "attach_time",
+	};
+	int err;
+
+	(void)state;
+	err = columns_add(table, names, sizeof(names) / sizeof(names[0]));
+	return err ? err : family_rows(table);
+}
+
+static int family_read(void *state, struct snapshot_table *table)
+{
+	const struct collector_family *open = collector_families(state);
+	int err = 0;
+
+	for (size_t i = 0; !err && i < families_count; i++) {
+		const char *why = open[i].why ? open[i].why : strerror(-open[i].err);
+
+		snapshot_cell_set(snapshot_table_cell(table, i, FAMILY_ATTACHED), !open[i].err);
+		snapshot_cell_set(snapshot_table_cell(table, i, FAMILY_ATTACH_TIME),
+				  open[i].attach_time);
+		err = snapshot_cell_set_text(snapshot_table_cell(table, i, FAMILY_STATUS),
+					     open[i].err ? why : "attached");
+	}
+	return err;
+}
+
+static int missed_init(void *state, struct snapshot_table *table)
+{
+	int err;
+
+	(void)state;
+	err = snapshot_table_add_column(table, "missed");
+	return err ? err : family_rows(table);
+}
+
+static int missed_read(void *state, struct snapshot_table *table)
+{
+	const struct collector_family *open = collector_families(state);
+
+	for (size_t i = 0; i < families_count; i++) {
+		struct snapshot_cell *cell = snapshot_table_cell(table, i, 0);
+		uint64_t missed;
+
+		if (open[i].state && !families[i].ops->missed(open[i].state, &missed))
+			snapshot_cell_set(cell, missed);
+		else
+			snapshot_cell_unset(cell);
+	}
+	return 0;
+}
+
+const struct family_table agent_tables[] = {
+	{ "agent", agent_init, agent_read },
+	{ "family", family_init, family_read },
+	{ "family_missed", missed_init, missed_read },
+};
+
+const size_t agent_tables_count = sizeof(agent_tables) / sizeof(agent_tables[0]);

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (c) 2026 The pmdakvm authors */
+/* The subcommands of kvmbpf. Each takes its own argv and returns an exit status. */
+#ifndef PMDAKVM_COMMANDS_H
+#define PMDAKVM_COMMANDS_H
+
+#define EXIT_USAGE 2
+
+int command_dump(int argc, char **argv);
+
+#endif /* PMDAKVM_COMMANDS_H */

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (c) 2026 The pmdakvm authors */
+/*
+ * kvm.conf: the stock agent's file and meaning, plus shell patterns in [trace].
+ *
+ *	[paths]
+ *	debugfs = /sys/kernel/debug
+ *	tracefs = /sys/kernel/tracing
+ *	lockdown = /sys/kernel/security/lockdown
+ *	[trace]			# or [dynamic]
+ *	kvm_exit
+ *	kvm_mmu_*
+ *
+ * We parse it ourselves: libinih as Debian builds it refuses a line without
+ * '=' and cuts long lines without a word, and GLib's and libconfig's formats
+ * are others.
+ */
+#ifndef PMDAKVM_CONFIG_H
+#define PMDAKVM_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "report.h"
+
+/* A longer line is no event and no path that a kernel would take. */
+#define CONFIG_LINE_MAX 4095
+
+struct config_event {
+	char *name;    /* an event, or a pattern as fnmatch(3) takes it */
+	bool pattern;
+	unsigned line; /* in the file; 0 if it did not come from one */
+};
+
+struct config {
+	char *path; /* the file; "-e" if the events come from the command line */
+	char *debugfs;
+	char *tracefs;
+	char *lockdown;
+	struct config_event *events; /* in the file's order, no name twice */
+	size_t nevents;
+};
+
+/* Defaults: the kernel's own paths, no events. 0 or -ENOMEM. */
+int config_init(struct config *ret_config);
+
+/*
+ * Read the file at path. Every line that makes no sense is passed over and adds
+ * one warning "FILE:LINE: ..." to the report (from the 20th on they are only
+ * counted); the rest counts. Returns 0, -ENOMEM, or the error that opening or
+ * reading gave: a line in the report says so, and ret_config then holds what was
+ * read before it, or the defaults. Only with -ENOMEM is ret_config untouched.
+ */
+int config_load(const char *path, struct report *report, struct config *ret_config);
+
+/*
+ * Add one event or pattern, as a line in [trace] would. Returns 0, -EEXIST if it
+ * is there already, -EINVAL if it can be no event's name, or -ENOMEM.
+ */
+int config_add_event(struct config *config, const char *name, unsigned line);
+
+void config_free(struct config *config);
+
+#endif /* PMDAKVM_CONFIG_H */

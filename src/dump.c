@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+/* kvmbpf dump: load the families, wait, print the snapshot. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "collector.h"
+#include "commands.h"
+#include "output.h"
+
+/* Waiting longer than this is waiting until interrupted. */
+#define SECONDS_MAX 1e9
+
+struct options {
+	struct config config;
+	const char *config_path;
+	const char *save;
+	const char *load;
+	double seconds; /* below 0: until interrupted */
+	bool events;    /* -e was given */
+	bool json;
+	bool all;
+	bool verbose;
+};
+
+static const struct option long_options[] = {
+	{ "all", no_argument, NULL, 'a' },
+	{ "config", required_argument, NULL, 'c' },
+	{ "duration", required_argument, NULL, 'd' },
+	{ "event", required_argument, NULL, 'e' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "load", required_argument, NULL, 'L' },
+	{ "save", required_argument, NULL, 'S' },
+	{ "verbose", no_argument, NULL, 'v' },
+	{ 0 },
+};
+
+static void usage(FILE *out)
+{
+	fputs("Usage: kvmbpf dump [OPTION]...\n"
+	      "Count KVM's tracepoints for a while, then print every counter.\n"
+	      "\n"
+	      "  -d, --duration SECONDS  count for so long, fractions too (default: until ^C)\n"
+	      "  -e, --event PATTERN     count these events only, as in [trace] of kvm.conf;\n"
+	      "                          may be given more than once (default: all events)\n"
+	      "  -c, --config FILE       count the events that this kvm.conf names\n"
+	      "  -j, --json              print JSON\n"
+	      "  -a, --all               print counters at 0 and all about the agent too\n"
+	      "      --save FILE         write what was read to FILE besides\n"
+	      "      --load FILE         print what --save wrote, and count nothing\n"
+	      "  -v, --verbose           say more about what could not be done\n"
+	      "  -h, --help              show this text\n"
+	      "\n"
+	      "Counting takes root, or CAP_BPF and CAP_PERFMON. See kvmbpf(8).\n",
+	      out);
+}
+
+static int bad(const char *format, const char *what)
+{
+	fputs("kvmbpf dump: ", stderr);
+	fprintf(stderr, format, what);
+	fputs("; see kvmbpf dump --help\n", stderr);
+	return EXIT_USAGE;
+}
+
+static int parse_seconds(const char *text, double *ret_seconds)
+{
+	char *end;
+	double seconds;
+
+	errno = 0;
+	seconds = strtod(text, &end);
+	if (end == text || *end || errno || !(seconds >= 0) || seconds > SECONDS_MAX)
+		return -EINVAL;
+	*ret_seconds = seconds;
+	return 0;
+}
+
+static int add_event(struct options *options, const char *pattern)
+{
+	int err = config_add_event(&options->config, pattern, 0);
+
+	options->events = true;
+	return err == -EEXIST ? 0 : err;
+}
+
+/* 0, or EXIT_USAGE after saying what is wrong, or -1 for --help. */
+static int parse(int argc, char **argv, struct options *options)
+{
+	int c;
+
+	while ((c = getopt_long(argc, argv, "ac:d:e:hjv", long_options, NULL)) != -1) {
+		switch (c) {
+		case 'a':
+			options->all = true;
+			break;
+		case 'c':
+			options->config_path = optarg;
+			break;
+		case 'd':
+			if (parse_seconds(optarg, &options->seconds))
+				return bad("-d takes seconds, not \"%s\"", optarg);
+			break;
+		case 'e':
+			if (add_event(options, optarg))
+				return bad("\"%s\" cannot be an event's name or pattern", optarg);
+			break;
+		case 'h':
+			usage(stdout);
+			return -1;
+		case 'j':
+			options->json = true;
+			break;
+		case 'L':
+			options->load = optarg;
+			break;
+		case 'S':
+			options->save = optarg;
+			break;
+		case 'v':
+			options->verbose = true;
+			break;
+		default:
+			return EXIT_USAGE;
+		}
+	}
+	if (optind < argc)
+		return bad("what is \"%s\" to mean?", argv[optind]);
+	if (options->config_path && options->events)
+		return bad("-c and -e cannot be had together%s", "");
+	return 0;
+}
+
+static void show_report(struct report *report, bool verbose)
+{
+	for (size_t i = 0; i < report->n; i++) {
+		if (report->lines[i].level > REPORT_DEBUG || verbose)
+			fprintf(stderr, "kvmbpf: %s\n", report->lines[i].text);
+	}
+	report_clear(report);
+}
+
+/* Until the time is over, or SIGINT, SIGTERM or SIGHUP comes; all are blocked. */
+static void wait_for_end(double seconds, const sigset_t *signals)
+{
+	struct timespec ts = { .tv_sec = (time_t)seconds };
+
+	ts.tv_nsec = (long)((seconds - floor(seconds)) * 1e9);
+	while ((seconds < 0 ? sigwaitinfo(signals, NULL) : sigtimedwait(signals, NULL, &ts)) < 0 &&
+	       errno == EINTR)
+		;
+}
+
+static int print(const struct snapshot *snapshot, const struct options *options)
+{
+	size_t hidden = 0;
+	int err;
+
+	err = options->json ? output_json(snapshot, stdout) :
+			      output_table(snapshot, options->all, stdout, &hidden);
+	if (err) {
+		fprintf(stderr, "kvmbpf: writing: %s\n", strerror(-err));
+		return EXIT_FAILURE;
+	}
+	if (hidden && !options->json)
+		fprintf(stderr, "kvmbpf: %zu values not shown, counters at 0 among them; see them with --all\n",
+			hidden);
+	return EXIT_SUCCESS;
+}
+
+static int save(const struct snapshot *snapshot, const char *path)
+{
+	FILE *file = fopen(path, "we");
+	int err;
+
+	err = file ? snapshot_save(snapshot, file) : -errno;
+	if (file && fclose(file) && !err)
+		err = -errno;
+	if (err)
+		fprintf(stderr, "kvmbpf: %s: %s\n", path, strerror(-err));
+	return err;
+}
+
+static int load_and_print(const struct options *options)
+{
+	FILE *file = fopen(options->load, "re");
+	struct snapshot snapshot = { 0 };
+	unsigned line = 0;
+	int err, status = EXIT_FAILURE;
+
+	err = file ? snapshot_load(file, &snapshot, &line) : -errno;
+	if (err == -EINVAL)
+		fprintf(stderr, "kvmbpf: %s:%u: this is no snapshot that --save wrote\n",
+			options->load, line);
+	else if (err)
+		fprintf(stderr, "kvmbpf: %s: %s\n", options->load, strerror(-err));
+	else
+		status = print(&snapshot, options);
+	snapshot_free(&snapshot);
+	if (file)
+		fclose(file);
+	return status;
+}
+
+static int count_and_print(const struct options *options)
+{
+	struct collector *collector = NULL;
+	struct report report = { 0 };
+	int err, status = EXIT_FAILURE;
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGHUP);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	err = collector_open(&options->config, &report, &collector);
+	show_report(&report, options->verbose);
+	if (err) {
+		fprintf(stderr, "kvmbpf: %s\n", strerror(-err));
+		return EXIT_FAILURE;
+	}
+	if (!collector_attached(collector)) {
+		fputs("kvmbpf: nothing is attached, so there is nothing to count\n", stderr);
+		goto out;
+	}
+	wait_for_end(options->seconds, &signals);
+	err = collector_read(collector, UINT64_MAX);
+	if (!err && options->save)
+		err = save(collector_snapshot(collector), options->save);
+	if (!err)
+		status = print(collector_snapshot(collector), options);
+out:
+	collector_close(collector);
+	return status;
+}
+
+int command_dump(int argc, char **argv)
+{
+	struct options options = { .seconds = -1 };
+	struct report report = { 0 };
+	int status, err;
+
+	if (config_init(&options.config))
+		return EXIT_FAILURE;
+	status = parse(argc, argv, &options);
+	if (status) {
+		config_free(&options.config);
+		return status < 0 ? EXIT_SUCCESS : status;
+	}
+	if (options.config_path) {
+		config_free(&options.config);
+		err = config_load(options.config_path, &report, &options.config);
+		show_report(&report, options.verbose);
+		if (err == -ENOMEM)
+			return EXIT_FAILURE;
+	} else if (!options.events) {
+		config_add_event(&options.config, "*", 0);
+	}
+	status = options.load ? load_and_print(&options) : count_and_print(&options);
+	config_free(&options.config);
+	return status;
+}

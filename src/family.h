@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (c) 2026 The pmdakvm authors */
+/*
+ * A family: one group of tracepoints, the BPF object bpf/NAME.bpf.c that counts
+ * them, and src/NAME.c with these hooks. The list of all families is generated
+ * from the files in bpf/.
+ */
+#ifndef PMDAKVM_FAMILY_H
+#define PMDAKVM_FAMILY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config.h"
+#include "cpus.h"
+#include "events.h"
+#include "report.h"
+#include "snapshot.h"
+
+/* What a family may look at; all of it outlives the family's state. */
+struct family_env {
+	const struct config *config;
+	const struct events *events;
+	const struct cpus *cpus;
+	const void *image; /* the BPF object, as clang made it */
+	size_t image_size;
+	struct report *report; /* only while open runs */
+};
+
+/* A table of the snapshot that a family fills. */
+struct family_table {
+	const char *name;
+	/* Make rows and columns. 0 or -ENOMEM. */
+	int (*init)(void *state, struct snapshot_table *table);
+	/* Fill in the present values. What cannot be read is made absent. */
+	int (*read)(void *state, struct snapshot_table *table);
+};
+
+struct family_ops {
+	/*
+	 * Load and attach. Returns 0 if the family counts; -ENODATA if there was
+	 * nothing for it to count, or another error; *ret_why is then a text for
+	 * people, to be freed. A state is made all the same
+	 * (but for -ENOMEM), so that its tables can say what is missing.
+	 */
+	int (*open)(const struct family_env *env, void **ret_state, char **ret_why);
+	/* Detach and free; takes NULL. */
+	void (*close)(void *state);
+	/* Runs that the kernel skipped, over all programs. 0, or -ENODATA. */
+	int (*missed)(void *state, uint64_t *ret_missed);
+	const struct family_table *tables;
+	size_t ntables;
+};
+
+struct family {
+	const char *name;
+	const void *(*image)(size_t *ret_size);
+	const struct family_ops *ops;
+};
+
+/* All of them, by name; generated. */
+extern const struct family families[];
+extern const size_t families_count;
+
+#endif /* PMDAKVM_FAMILY_H */

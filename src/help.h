@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (c) 2026 The pmdakvm authors */
+/* The words of the file help, by metric; made into C when we are built. */
+#ifndef PMDAKVM_HELP_H
+#define PMDAKVM_HELP_H
+
+#include <stddef.h>
+
+struct help {
+	const char *name;
+	const char *oneline;
+	const char *text; /* lines apart by newlines; "" where there is none */
+};
+
+extern const struct help helps[];
+extern const size_t helps_count;
+
+#endif /* PMDAKVM_HELP_H */

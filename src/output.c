@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+#define _GNU_SOURCE
+#include "output.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <libsmartcols.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "metrics.h"
+
+enum { COLUMN_METRIC, COLUMN_INSTANCE, COLUMN_VALUE, COLUMN_UNITS, COLUMNS };
+
+struct table_output {
+	struct libscols_table *table;
+	bool all;
+	size_t hidden;
+};
+
+static int add_line(struct table_output *out, const struct metric_place *place,
+		    const struct snapshot_row *row, const struct snapshot_cell *cell)
+{
+	struct libscols_line *line = scols_table_new_line(out->table, NULL);
+	char *value = NULL;
+	int err;
+
+	if (!line)
+		return -ENOMEM;
+	err = scols_line_set_data(line, COLUMN_METRIC, place->name);
+	if (!err)
+		err = scols_line_set_data(line, COLUMN_INSTANCE, row->name);
+	if (!err)
+		err = scols_line_set_data(line, COLUMN_UNITS,
+					  metric_units_name(place->metric->units));
+	if (err)
+		return err;
+	if (cell->text)
+		return scols_line_set_data(line, COLUMN_VALUE, cell->text);
+	if (asprintf(&value, "%" PRIu64, cell->number) < 0)
+		return -ENOMEM;
+	return scols_line_refer_data(line, COLUMN_VALUE, value); /* which now owns it */
+}
+
+static int table_visit(const struct metric_place *place, void *data)
+{
+	struct table_output *out = data;
+	bool counter = place->metric->semantics == METRIC_COUNTER;
+
+	for (size_t row = 0; row < place->table->nrows; row++) {
+		const struct snapshot_cell *cell =
+			snapshot_table_cell(place->table, row, place->column);
+		int err;
+
+		if (!cell->present)
+			continue;
+		if (!out->all && (!counter || !cell->number)) {
+			out->hidden++;
+			continue;
+		}
+		err = add_line(out, place, &place->table->rows[row], cell);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int output_table(const struct snapshot *snapshot, bool all, FILE *file, size_t *ret_hidden)
+{
+	static const struct {
+		const char *name;
+		int flags;
+	} columns[COLUMNS] = {
+		[COLUMN_METRIC] = { "METRIC", 0 },
+		[COLUMN_INSTANCE] = { "INSTANCE", 0 },
+		[COLUMN_VALUE] = { "VALUE", SCOLS_FL_RIGHT },
+		[COLUMN_UNITS] = { "UNITS", 0 },
+	};
+	struct table_output out = { .all = all };
+	int err = -ENOMEM;
+
+	scols_init_debug(0);
+	out.table = scols_new_table();
+	if (!out.table)
+		return -ENOMEM;
+	scols_table_set_stream(out.table, file);
+	for (size_t i = 0; i < COLUMNS; i++) {
+		if (!scols_table_new_column(out.table, columns[i].name, 0, columns[i].flags))
+			goto out;
+	}
+	err = metrics_each(snapshot, table_visit, &out);
+	if (!err)
+		err = scols_print_table(out.table);
+	if (!err && (fflush(file) || ferror(file)))
+		err = errno ? -errno : -EIO;
+	if (!err)
+		*ret_hidden = out.hidden;
+out:
+	scols_unref_table(out.table);
+	return err;
+}
+
+static json_t *row_labels(const struct metric *metric, const struct snapshot_row *row)
+{
+	const char *label;
+
+	if (metric->indom == METRIC_INDOM_NULL)
+		return json_object();
+	label = metric_indoms[metric->indom].label;
+	if (metric->indom == METRIC_INDOM_CPU)
+		return json_pack("{s:I}", label, (json_int_t)row->id);
+	return json_pack("{s:s}", label, row->name);
+}
+
+static json_t *metric_values(const struct metric_place *place)
+{
+	json_t *values = json_array();
+
+	for (size_t row = 0; values && row < place->table->nrows; row++) {
+		const struct snapshot_cell *cell =
+			snapshot_table_cell(place->table, row, place->column);
+		const struct snapshot_row *names = &place->table->rows[row];
+
+		if (!cell->present || cell->text)
+			continue;
+		/* json_int_t is signed; a counter of ns gets there in 292 years */
+		json_array_append_new(values, json_pack("{s:s,s:o,s:I}", "instance", names->name,
+							"labels", row_labels(place->metric, names),
+							"value", (json_int_t)cell->number));
+	}
+	return values;
+}
+
+static int json_visit(const struct metric_place *place, void *data)
+{
+	json_t *metrics_out = data, *values;
+
+	if (place->metric->type == METRIC_STRING)
+		return 0;
+	values = metric_values(place);
+	if (json_array_size(values) == 0) {
+		json_decref(values);
+		return 0;
+	}
+	return json_array_append_new(
+		       metrics_out,
+		       json_pack("{s:s,s:s,s:s,s:o}", "name", place->name, "semantics",
+				 metric_semantics_name(place->metric->semantics), "units",
+				 metric_units_name(place->metric->units), "values", values)) ?
+		       -ENOMEM :
+		       0;
+}
+
+int output_json(const struct snapshot *snapshot, FILE *file)
+{
+	json_t *list = json_array(), *root;
+	int err;
+
+	root = json_pack("{s:i,s:o}", "schema", 1, "metrics", list);
+	if (!root)
+		return -ENOMEM;
+	err = metrics_each(snapshot, json_visit, list);
+	if (!err && (json_dumpf(root, file, JSON_INDENT(1)) || fputc('\n', file) == EOF ||
+		     fflush(file)))
+		err = errno ? -errno : -EIO;
+	json_decref(root);
+	return err;
+}

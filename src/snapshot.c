@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+#define _GNU_SOURCE
+#include "snapshot.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_control(char c)
+{
+	return (unsigned char)c < ' ' || c == 0x7f;
+}
+
+static bool name_is_plain(const char *name)
+{
+	for (; *name; name++) {
+		if (is_control(*name))
+			return false;
+	}
+	return true;
+}
+
+static void table_free(struct snapshot_table *table)
+{
+	if (!table)
+		return;
+	for (size_t i = 0; i < table->nrows * table->ncolumns; i++)
+		free(table->cells[i].text);
+	for (size_t i = 0; i < table->nrows; i++)
+		free(table->rows[i].name);
+	for (size_t i = 0; i < table->ncolumns; i++)
+		free(table->columns[i]);
+	free(table->cells);
+	free(table->rows);
+	free(table->columns);
+	free(table->name);
+	free(table);
+}
+
+void snapshot_free(struct snapshot *snapshot)
+{
+	for (size_t i = 0; i < snapshot->ntables; i++)
+		table_free(snapshot->tables[i]);
+	free(snapshot->tables);
+	*snapshot = (struct snapshot){ 0 };
+}
+
+struct snapshot_table *snapshot_find_table(const struct snapshot *snapshot, const char *name)
+{
+	for (size_t i = 0; i < snapshot->ntables; i++) {
+		if (strcmp(snapshot->tables[i]->name, name) == 0)
+			return snapshot->tables[i];
+	}
+	return NULL;
+}
+
+int snapshot_add_table(struct snapshot *snapshot, const char *name,
+		       struct snapshot_table **ret_table)
+{
+	struct snapshot_table **tables, *table;
+
+	if (snapshot_find_table(snapshot, name))
+		return -EEXIST;
+	tables = reallocarray(snapshot->tables, snapshot->ntables + 1, sizeof(struct snapshot_table *));
+	if (!tables)
+		return -ENOMEM;
+	snapshot->tables = tables;
+	table = calloc(1, sizeof(*table));
+	if (table)
+		table->name = strdup(name);
+	if (!table || !table->name) {
+		table_free(table);
+		return -ENOMEM;
+	}
+	tables[snapshot->ntables++] = table;
+	*ret_table = table;
+	return 0;
+}
+
+/* Make room for one more column at the end, in every row. */
+static int cells_widen(struct snapshot_table *table)
+{
+	size_t old = table->ncolumns, new = old + 1;
+	struct snapshot_cell *cells;
+
+	if (!table->nrows)
+		return 0;
+	cells = calloc(table->nrows * new, sizeof(*cells));
+	if (!cells)
+		return -ENOMEM;
+	for (size_t row = 0; old && row < table->nrows; row++)
+		memcpy(cells + row * new, table->cells + row * old, old * sizeof(*cells));
+	free(table->cells);
+	table->cells = cells;
+	return 0;
+}
+
+int snapshot_table_add_column(struct snapshot_table *table, const char *name)
+{
+	char **columns, *copy;
+
+	if (!name_is_plain(name))
+		return -EINVAL;
+	if (snapshot_table_column(table, name) >= 0)
+		return -EEXIST;
+	columns = reallocarray(table->columns, table->ncolumns + 1, sizeof(*columns));
+	if (!columns)
+		return -ENOMEM;
+	table->columns = columns;
+	copy = strdup(name);
+	if (!copy || cells_widen(table)) {
+		free(copy);
+		return -ENOMEM;
+	}
+	columns[table->ncolumns++] = copy;
+	return 0;
+}
+
+/* The number of the first row whose id is not below this one. */
+static size_t row_bound(const struct snapshot_table *table, uint32_t id)
+{
+	size_t low = 0, high = table->nrows;
+
+	/* ids are mostly dense from 0, as CPU numbers are */
+	if (id < high && table->rows[id].id == id)
+		return id;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (table->rows[middle].id < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+int snapshot_table_add_row(struct snapshot_table *table, uint32_t id, const char *name)
+{
+	size_t at = row_bound(table, id), width = table->ncolumns, after = table->nrows - at;
+	struct snapshot_row *rows;
+	struct snapshot_cell *cells;
+	char *copy;
+
+	if (!name_is_plain(name))
+		return -EINVAL;
+	if (at < table->nrows && table->rows[at].id == id)
+		return -EEXIST;
+	rows = reallocarray(table->rows, table->nrows + 1, sizeof(*rows));
+	if (!rows)
+		return -ENOMEM;
+	table->rows = rows;
+	if (width) {
+		cells = reallocarray(table->cells, (table->nrows + 1) * width, sizeof(*cells));
+		if (!cells)
+			return -ENOMEM;
+		table->cells = cells;
+	}
+	copy = strdup(name);
+	if (!copy)
+		return -ENOMEM;
+	memmove(rows + at + 1, rows + at, after * sizeof(*rows));
+	rows[at] = (struct snapshot_row){ id, copy };
+	if (width) {
+		cells = table->cells + at * width;
+		memmove(cells + width, cells, after * width * sizeof(*cells));
+		memset(cells, 0, width * sizeof(*cells));
+	}
+	table->nrows++;
+	return 0;
+}
+
+int snapshot_table_column(const struct snapshot_table *table, const char *name)
+{
+	for (size_t i = 0; i < table->ncolumns; i++) {
+		if (strcmp(table->columns[i], name) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
+int snapshot_table_row(const struct snapshot_table *table, uint32_t id)
+{
+	size_t at = row_bound(table, id);
+
+	return at < table->nrows && table->rows[at].id == id ? (int)at : -1;
+}
+
+struct snapshot_cell *snapshot_table_cell(const struct snapshot_table *table, size_t row,
+					  size_t column)
+{
+	return table->cells + row * table->ncolumns + column;
+}
+
+void snapshot_cell_unset(struct snapshot_cell *cell)
+{
+	free(cell->text);
+	*cell = (struct snapshot_cell){ 0 };
+}
+
+void snapshot_cell_set(struct snapshot_cell *cell, uint64_t number)
+{
+	if (cell->text)
+		snapshot_cell_unset(cell);
+	cell->present = true;
+	cell->number = number;
+}
+
+int snapshot_cell_set_text(struct snapshot_cell *cell, const char *text)
+{
+	char *copy;
+
+	if (cell->text && strcmp(cell->text, text) == 0)
+		return 0;
+	copy = strdup(text);
+	snapshot_cell_unset(cell);
+	if (!copy)
+		return -ENOMEM;
+	for (char *p = copy; *p; p++) {
+		if (is_control(*p))
+			*p = '?';
+	}
+	cell->present = true;
+	cell->text = copy;
+	return 0;
+}

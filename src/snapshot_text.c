@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+/*
+ * A snapshot as text, fields apart by tabs, one thing a line:
+ *
+ *	pmdakvm-snapshot	1
+ *	table	NAME
+ *	column	NAME			every column of the table
+ *	row	ID	NAME	CELL ...	every row: one cell for every column
+ *
+ * A cell is a number, - for none, or ' and a text. Names and texts have no
+ * control characters.
+ */
+#define _GNU_SOURCE
+#include "snapshot.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAGIC "pmdakvm-snapshot\t1"
+
+static void cell_save(const struct snapshot_cell *cell, FILE *file)
+{
+	if (!cell->present)
+		fputs("\t-", file);
+	else if (cell->text)
+		fprintf(file, "\t'%s", cell->text);
+	else
+		fprintf(file, "\t%llu", (unsigned long long)cell->number);
+}
+
+int snapshot_save(const struct snapshot *snapshot, FILE *file)
+{
+	fputs(MAGIC "\n", file);
+	for (size_t i = 0; i < snapshot->ntables; i++) {
+		const struct snapshot_table *table = snapshot->tables[i];
+
+		fprintf(file, "table\t%s\n", table->name);
+		for (size_t column = 0; column < table->ncolumns; column++)
+			fprintf(file, "column\t%s\n", table->columns[column]);
+		for (size_t row = 0; row < table->nrows; row++) {
+			fprintf(file, "row\t%lu\t%s", (unsigned long)table->rows[row].id,
+				table->rows[row].name);
+			for (size_t column = 0; column < table->ncolumns; column++)
+				cell_save(snapshot_table_cell(table, row, column), file);
+			fputc('\n', file);
+		}
+	}
+	errno = 0;
+	if (fflush(file) || ferror(file))
+		return errno ? -errno : -EIO;
+	return 0;
+}
+
+/* A decimal number that fills the whole text and is not above max. */
+static int number_parse(const char *text, uint64_t max, uint64_t *ret_number)
+{
+	unsigned long long number;
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return -EINVAL;
+	errno = 0;
+	number = strtoull(text, &end, 10);
+	if (errno || *end || number > max)
+		return -EINVAL;
+	*ret_number = number;
+	return 0;
+}
+
+static int cell_parse(const char *text, struct snapshot_cell *cell)
+{
+	uint64_t number;
+	int err;
+
+	if (strcmp(text, "-") == 0)
+		return 0;
+	if (*text == '\'')
+		return snapshot_cell_set_text(cell, text + 1);
+	err = number_parse(text, UINT64_MAX, &number);
+	if (!err)
+		snapshot_cell_set(cell, number);
+	return err;
+}
+
+static int row_parse(struct snapshot_table *table, char *text)
+{
+	const char *id_text = strsep(&text, "\t"), *name = strsep(&text, "\t");
+	uint64_t id;
+	int err, row;
+
+	if (!name)
+		return -EINVAL;
+	err = number_parse(id_text, UINT32_MAX, &id);
+	if (!err)
+		err = snapshot_table_add_row(table, (uint32_t)id, name);
+	if (err)
+		return err;
+	row = snapshot_table_row(table, (uint32_t)id);
+	for (size_t column = 0; !err && column < table->ncolumns; column++) {
+		const char *cell = strsep(&text, "\t");
+
+		err = cell ? cell_parse(cell, snapshot_table_cell(table, (size_t)row, column)) :
+			     -EINVAL;
+	}
+	return !err && text ? -EINVAL : err;
+}
+
+static int line_parse(struct snapshot *snapshot, char *text, struct snapshot_table **table)
+{
+	const char *word = strsep(&text, "\t");
+
+	if (!text)
+		return -EINVAL;
+	if (strcmp(word, "table") == 0)
+		return snapshot_add_table(snapshot, text, table);
+	if (*table && strcmp(word, "column") == 0)
+		return (*table)->nrows ? -EINVAL : snapshot_table_add_column(*table, text);
+	if (*table && strcmp(word, "row") == 0)
+		return row_parse(*table, text);
+	return -EINVAL;
+}
+
+int snapshot_load(FILE *file, struct snapshot *ret_snapshot, unsigned *ret_line)
+{
+	struct snapshot snapshot = { 0 };
+	struct snapshot_table *table = NULL;
+	unsigned number = 0;
+	char *line = NULL;
+	size_t size = 0;
+	ssize_t len;
+	int err = 0;
+
+	errno = 0;
+	while (!err && (len = getline(&line, &size, file)) >= 0) {
+		number++;
+		if (len && line[len - 1] == '\n')
+			line[--len] = '\0';
+		if (strlen(line) != (size_t)len)
+			err = -EINVAL;
+		else if (number == 1)
+			err = strcmp(line, MAGIC) == 0 ? 0 : -EINVAL;
+		else
+			err = line_parse(&snapshot, line, &table);
+	}
+	if (!err && !feof(file))
+		err = errno ? -errno : -EIO;
+	if (!err && !number)
+		err = -EINVAL; /* an empty file is no snapshot */
+	free(line);
+	if (err) {
+		snapshot_free(&snapshot);
+		*ret_line = number;
+		return err == -EEXIST ? -EINVAL : err;
+	}
+	*ret_snapshot = snapshot;
+	return 0;
+}

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+#define _GNU_SOURCE
+#include "trace_events.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <fnmatch.h>
+#include <linux/types.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "items.h"
+#include "keys.h"
+
+/* Say something about a line of kvm.conf, or about what stands for it. */
+static void warn(const struct family_env *env, unsigned line, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void warn(const struct family_env *env, unsigned line, const char *format, ...)
+{
+	char text[256], where[16] = "";
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (line)
+		snprintf(where, sizeof(where), ":%u", line);
+	report_add(env->report, REPORT_WARNING, "%s%s: %s", env->config->path, where, text);
+}
+
+static bool has(const struct trace_events *events, const char *name)
+{
+	for (size_t i = 0; i < events->n; i++) {
+		if (strcmp(events->list[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Add an event that is not there yet. Returns 0, -ENOSPC or -ENOMEM. */
+static int add(struct trace_events *events, const char *name, unsigned line,
+	       enum trace_event_state state)
+{
+	struct trace_event *list;
+	char *copy;
+
+	if (has(events, name))
+		return 0;
+	if (events->n == TRACE_SLOTS_MAX)
+		return -ENOSPC;
+	list = reallocarray(events->list, events->n + 1, sizeof(*list));
+	if (!list)
+		return -ENOMEM;
+	events->list = list;
+	copy = strdup(name);
+	if (!copy)
+		return -ENOMEM;
+	list[events->n++] = (struct trace_event){
+		.name = copy,
+		.line = line,
+		.state = state,
+		.prog_fd = -1,
+		.link_fd = -1,
+	};
+	return 0;
+}
+
+/*
+ * A name is tried if this kernel has it or might: where its events cannot be
+ * listed, or KVM is not loaded, what items.def knows is tried, and what begins
+ * with kvm_. Any other name might be a tracepoint of something else.
+ */
+static enum trace_event_state classify(const struct family_env *env, const char *name)
+{
+	if (env->events->n)
+		return events_has(env->events, name) || items_find(name) ? TRACE_EVENT_WANTED :
+									   TRACE_EVENT_UNKNOWN;
+	return strncmp(name, "kvm_", 4) == 0 || items_find(name) ? TRACE_EVENT_WANTED :
+								   TRACE_EVENT_UNKNOWN;
+}
+
+static int add_pattern(const struct family_env *env, const struct config_event *wanted,
+		       struct trace_events *events)
+{
+	size_t matched = 0;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < env->events->n; i++) {
+		if (fnmatch(wanted->name, env->events->names[i], 0) != 0)
+			continue;
+		matched++;
+		err = add(events, env->events->names[i], wanted->line, TRACE_EVENT_WANTED);
+	}
+	if (!matched && env->events->n)
+		warn(env, wanted->line, "pattern \"%s\" matches none of this kernel's %zu events",
+		     wanted->name, env->events->n);
+	else if (!matched)
+		warn(env, wanted->line,
+		     "pattern \"%s\" matches nothing: no kvm event is listed in %s or %s/events (is KVM loaded?)",
+		     wanted->name, EVENTS_BTF_DIR, env->config->tracefs);
+	return err;
+}
+
+static int add_name(const struct family_env *env, const struct config_event *wanted,
+		    struct trace_events *events)
+{
+	enum trace_event_state state = classify(env, wanted->name);
+	int err = add(events, wanted->name, wanted->line, state);
+
+	if (!err && state == TRACE_EVENT_UNKNOWN)
+		warn(env, wanted->line, "there is no event \"%s\" in this kernel's kvm group",
+		     wanted->name);
+	return err;
+}
+
+int trace_events_resolve(const struct family_env *env, struct trace_events *ret_events)
+{
+	struct trace_events events = { 0 };
+	int err = 0;
+
+	for (size_t i = 0; !err && i < env->config->nevents; i++) {
+		const struct config_event *wanted = &env->config->events[i];
+
+		err = wanted->pattern ? add_pattern(env, wanted, &events) :
+					add_name(env, wanted, &events);
+		if (err == -ENOSPC)
+			warn(env, wanted->line, "more than %d events; the rest is not traced",
+			     TRACE_SLOTS_MAX);
+	}
+	if (err == -ENOMEM) {
+		trace_events_free(&events);
+		return err;
+	}
+	*ret_events = events;
+	return 0;
+}
+
+void trace_event_attached(struct trace_event *event, int err)
+{
+	event->err = err;
+	event->state = err ? TRACE_EVENT_FAILED : TRACE_EVENT_ATTACHED;
+}
+
+void trace_events_fail(struct trace_events *events, int err)
+{
+	for (size_t i = 0; i < events->n; i++) {
+		if (events->list[i].state == TRACE_EVENT_WANTED)
+			trace_event_attached(&events->list[i], err);
+	}
+}
+
+const char *trace_event_status(const struct trace_event *event)
+{
+	static const char *const words[] = {
+		[TRACE_EVENT_WANTED] = "not attached",
+		[TRACE_EVENT_UNKNOWN] = "no such event in this kernel",
+		[TRACE_EVENT_ATTACHED] = "attached",
+	};
+
+	if (event->state != TRACE_EVENT_FAILED)
+		return words[event->state];
+	return event->err == -ENOENT ? words[TRACE_EVENT_UNKNOWN] : strerror(-event->err);
+}
+
+/* Do all events that were tried have this error? */
+static bool all_failed_with(const struct trace_events *events, int err)
+{
+	for (size_t i = 0; i < events->n; i++) {
+		const struct trace_event *event = &events->list[i];
+
+		if (event->state != TRACE_EVENT_UNKNOWN && event->err != err)
+			return false;
+	}
+	return true;
+}
+
+int trace_events_report(const struct trace_events *events, const struct family_env *env,
+			char **ret_why)
+{
+	const struct trace_event *failed = NULL;
+	size_t attached = 0;
+
+	for (size_t i = 0; i < events->n; i++) {
+		attached += events->list[i].state == TRACE_EVENT_ATTACHED;
+		if (events->list[i].state == TRACE_EVENT_FAILED && !failed)
+			failed = &events->list[i];
+	}
+	if (!attached && !failed) {
+		*ret_why = strdup("nothing to count: this kernel has none of the events in [trace]");
+		return -ENOENT;
+	}
+	if (!attached && all_failed_with(events, failed->err)) {
+		*ret_why = strdup(failed->err == -ENOENT && !env->events->n ?
+					  "this kernel has no kvm tracepoints: KVM is not loaded" :
+					  trace_event_status(failed));
+		return failed->err;
+	}
+	for (size_t i = 0; i < events->n; i++) {
+		if (events->list[i].state == TRACE_EVENT_FAILED)
+			warn(env, events->list[i].line, "event \"%s\" is not traced: %s",
+			     events->list[i].name, trace_event_status(&events->list[i]));
+	}
+	return attached ? 0 : failed->err;
+}
+
+int trace_event_missed(const struct trace_event *event, uint64_t *ret_missed)
+{
+	struct bpf_prog_info info = { 0 };
+	__u32 size = sizeof(info);
+
+	if (event->prog_fd < 0 || bpf_obj_get_info_by_fd(event->prog_fd, &info, &size) ||
+	    size < offsetof(struct bpf_prog_info, recursion_misses) + sizeof(info.recursion_misses))
+		return -ENODATA; /* the field is there from Linux 5.12 on */
+	*ret_missed = info.recursion_misses;
+	return 0;
+}
+
+void trace_events_free(struct trace_events *events)
+{
+	for (size_t i = 0; i < events->n; i++) {
+		if (events->list[i].link_fd >= 0)
+			close(events->list[i].link_fd);
+		if (events->list[i].prog_fd >= 0)
+			close(events->list[i].prog_fd);
+		free(events->list[i].name);
+	}
+	free(events->list);
+	*events = (struct trace_events){ 0 };
+}

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 The pmdakvm authors
+# The file help, made into C: see src/help.h.
+
+function quoted(text) {
+	gsub(/\\/, "\\\\", text)
+	gsub(/"/, "\\\"", text)
+	return text
+}
+
+function finish() {
+	if (name != "") {
+		sub(/(\\n)+$/, "", body)
+		printf "\t{ \"%s\",\n\t  \"%s\",\n\t  \"%s\" },\n", name, quoted(oneline), body
+	}
+}
+
+BEGIN {
+	print "#include \"../../src/help.h\"\n\nconst struct help helps[] = {"
+}
+
+/^#/ { next }
+
+/^@ / {
+	finish()
+	name = $2
+	oneline = $0
+	sub(/^@ [^ ]+ /, "", oneline)
+	body = ""
+	next
+}
+
+{ body = body (body == "" && $0 == "" ? "" : quoted($0) "\\n") }
+
+END {
+	finish()
+	print "};\n\nconst size_t helps_count = sizeof(helps) / sizeof(helps[0]);"
+}
