@@ -10,7 +10,8 @@
 # make format   clang-format over all of our C
 # make clean    remove what was built
 #
-# O=DIR builds there; V=1 shows the commands; SAN=1 builds with sanitizers.
+# O=DIR builds there; V=1 shows the commands; SAN=1 builds with sanitizers;
+# TESTS="unit input" runs those parts of the tests only (see tests/run.sh).
 
 VERSION := 0.1.0
 
@@ -37,7 +38,7 @@ BPF_CFLAGS := -O2 -g -target bpf $(WARNINGS) -Ivmlinux -Ibpf
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all check demo bench deps pmns format clean
+.PHONY: all check check-programs demo bench bench-programs deps pmns format clean
 all: $(O)/pmdakvm $(O)/pmda_kvm.so $(O)/kvmbpf
 
 # --- the BPF side: one object and one skeleton for each family ---
@@ -120,5 +121,45 @@ $(O)/tools/%: tools/%.c $(O)/libpmdakvm.a
 
 pmns: $(O)/tools/pmns
 	$(Q)$(O)/tools/pmns > pmns.new && mv pmns.new pmns
+
+# --- tests, demo, bench: each installs what it needs, then comes back here ---
+include tests/unit.mk
+include tests/bench/bench.mk
+
+$(O)/tests/guest: $(wildcard tests/guest/*.c tests/guest/*.h)
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O2 $(WARNINGS) -static -pthread $(filter %.c,$^) -o $@
+
+$(O)/tests/nobpf: tests/nobpf.c
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O2 $(WARNINGS) $< -o $@
+
+deps:
+	$(Q)scripts/deps.sh build demo check
+
+check:
+	$(Q)scripts/deps.sh build demo check
+	$(Q)+$(MAKE) --no-print-directory all check-programs
+	$(Q)SAN=$(SAN) tests/run.sh $(CURDIR) $(abspath $(O)) $(TESTS)
+
+check-programs: $(UNIT_TESTS) $(O)/tests/guest $(O)/tests/nobpf $(O)/tools/pmns
+
+demo:
+	$(Q)scripts/deps.sh build demo
+	$(Q)+$(MAKE) --no-print-directory all $(O)/tests/guest
+	$(Q)scripts/demo.sh $(CURDIR) $(abspath $(O))
+
+bench:
+	$(Q)scripts/deps.sh build demo check
+	$(Q)+$(MAKE) --no-print-directory all $(O)/tests/guest bench-programs
+	$(Q)tests/bench/run $(CURDIR) $(abspath $(O))
+
+format:
+	$(Q)$(CLANG_FORMAT) -i $$(git ls-files '*.c' '*.h')
+
+clean:
+	$(Q)rm -rf $(O)
 
 -include $(wildcard $(O)/*/*.d)

@@ -32,7 +32,8 @@ static int agent_init(void *state, struct snapshot_table *table)
 static int agent_read(void *state, struct snapshot_table *table)
 {
 	(void)state;
-	return snapshot_cell_set_text(snapshot_table_cell(table, 0, AGENT_VERSION), PMDAKVM_VERSION);
+	return snapshot_cell_set_text(snapshot_table_cell(table, 0, AGENT_VERSION),
+				      PMDAKVM_VERSION);
 }
 
 /* A row for every family, in the order of families[]. */

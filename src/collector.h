@@ -12,8 +12,8 @@
 struct collector_family {
 	const struct family *family;
 	void *state;
-	int err;              /* 0: attached */
-	char *why;            /* why not, in words; NULL if attached */
+	int err;	      /* 0: attached */
+	char *why;	      /* why not, in words; NULL if attached */
 	uint64_t attach_time; /* ns that opening took */
 };
 

@@ -199,13 +199,14 @@ static int parse_path(struct parser *parser, char *text)
 	text = trim(text);
 	where = path_find(parser->config, text);
 	if (!where) {
-		warn(parser, "unknown option \"%.*s\" in [paths] (known: debugfs, tracefs, lockdown)",
+		warn(parser,
+		     "unknown option \"%.*s\" in [paths] (known: debugfs, tracefs, lockdown)",
 		     SHOWN_BYTES, text);
 		return 0;
 	}
 	if (*value != '/') {
-		warn(parser, "%s takes an absolute path, not \"%.*s\"; it stays %s", text, SHOWN_BYTES,
-		     value, *where);
+		warn(parser, "%s takes an absolute path, not \"%.*s\"; it stays %s", text,
+		     SHOWN_BYTES, value, *where);
 		return 0;
 	}
 	value = strdup(value);

@@ -27,7 +27,7 @@
 #define CONFIG_LINE_MAX 4095
 
 struct config_event {
-	char *name;    /* an event, or a pattern as fnmatch(3) takes it */
+	char *name; /* an event, or a pattern as fnmatch(3) takes it */
 	bool pattern;
 	unsigned line; /* in the file; 0 if it did not come from one */
 };

@@ -23,7 +23,7 @@ struct options {
 	const char *save;
 	const char *load;
 	double seconds; /* below 0: until interrupted */
-	bool events;    /* -e was given */
+	bool events;	/* -e was given */
 	bool json;
 	bool all;
 	bool verbose;
@@ -55,7 +55,7 @@ static void usage(FILE *out)
 	      "  -a, --all               print counters at 0 and all about the agent too\n"
 	      "      --save FILE         write what was read to FILE besides\n"
 	      "      --load FILE         print what --save wrote, and count nothing\n"
-	      "  -v, --verbose           say more about what could not be done\n"
+	      "  -v, --verbose           say when counting begins, and more about what goes wrong\n"
 	      "  -h, --help              show this text\n"
 	      "\n"
 	      "Counting takes root, or CAP_BPF and CAP_PERFMON. See kvmbpf(8).\n",
@@ -147,6 +147,17 @@ static void show_report(struct report *report, bool verbose)
 	report_clear(report);
 }
 
+static void report_attached(struct report *report, const struct collector *collector)
+{
+	const struct collector_family *open = collector_families(collector);
+
+	for (size_t i = 0; i < families_count; i++) {
+		if (!open[i].err)
+			report_add(report, REPORT_DEBUG, "%s: attached in %.1f ms",
+				   families[i].name, (double)open[i].attach_time / 1e6);
+	}
+}
+
 /* Until the time is over, or SIGINT, SIGTERM or SIGHUP comes; all are blocked. */
 static void wait_for_end(double seconds, const sigset_t *signals)
 {
@@ -170,7 +181,8 @@ static int print(const struct snapshot *snapshot, const struct options *options)
 		return EXIT_FAILURE;
 	}
 	if (hidden && !options->json)
-		fprintf(stderr, "kvmbpf: %zu values not shown, counters at 0 among them; see them with --all\n",
+		fprintf(stderr,
+			"kvmbpf: %zu values not shown, counters at 0 among them; see them with --all\n",
 			hidden);
 	return EXIT_SUCCESS;
 }
@@ -222,6 +234,8 @@ static int count_and_print(const struct options *options)
 	sigaddset(&signals, SIGHUP);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	err = collector_open(&options->config, &report, &collector);
+	if (!err)
+		report_attached(&report, collector);
 	show_report(&report, options->verbose);
 	if (err) {
 		fprintf(stderr, "kvmbpf: %s\n", strerror(-err));

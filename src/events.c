@@ -160,7 +160,8 @@ int events_find(const char *btf_dir, const char *tracefs, struct events *ret_eve
 
 bool events_has(const struct events *events, const char *name)
 {
-	return events->n && bsearch(&name, events->names, events->n, sizeof(*events->names), compare);
+	return events->n &&
+	       bsearch(&name, events->names, events->n, sizeof(*events->names), compare);
 }
 
 void events_free(struct events *events)

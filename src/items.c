@@ -34,8 +34,8 @@ static int line_parse(struct items *items, const char *line)
 	char **where;
 	int end = 0;
 
-	if (sscanf(line, "trace %u %127s%n", &number, name, &end) != 2 || strcmp(line + end, "\n") ||
-	    number < ITEMS_FREE_FIRST || number > ITEMS_FREE_LAST)
+	if (sscanf(line, "trace %u %127s%n", &number, name, &end) != 2 ||
+	    strcmp(line + end, "\n") || number < ITEMS_FREE_FIRST || number > ITEMS_FREE_LAST)
 		return -EINVAL;
 	where = &items->names[number - ITEMS_FREE_FIRST];
 	if (*where)
@@ -67,8 +67,8 @@ int items_load(const char *path, struct report *report, struct items *ret_items)
 		number++;
 		err = line_parse(&items, line);
 		if (err == -EINVAL)
-			report_add(report, REPORT_WARNING, "%s:%u: not \"trace NUMBER NAME\"; passed over",
-				   path, number);
+			report_add(report, REPORT_WARNING,
+				   "%s:%u: not \"trace NUMBER NAME\"; passed over", path, number);
 	}
 	if (file)
 		fclose(file);

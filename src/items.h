@@ -15,7 +15,7 @@
 #include "report.h"
 
 #define ITEMS_FREE_FIRST 768
-#define ITEMS_FREE_LAST 1023
+#define ITEMS_FREE_LAST	 1023
 
 struct item {
 	unsigned number;

@@ -30,7 +30,7 @@ enum metric_indom {
 
 struct metric_indom_desc {
 	unsigned serial;
-	const char *label; /* the name of the label that carries an instance's name or number */
+	const char *label;  /* the name of the label that carries an instance's name or number */
 	const char *labels; /* the domain's own, as a JSON object */
 	const char *words;  /* what its instances are */
 };

@@ -50,8 +50,8 @@ static int table_visit(const struct metric_place *place, void *data)
 	bool counter = place->metric->semantics == METRIC_COUNTER;
 
 	for (size_t row = 0; row < place->table->nrows; row++) {
-		const struct snapshot_cell *cell =
-			snapshot_table_cell(place->table, row, place->column);
+		const struct snapshot_cell *cell = snapshot_table_cell(place->table, row,
+								       place->column);
 		int err;
 
 		if (!cell->present)
@@ -119,8 +119,8 @@ static json_t *metric_values(const struct metric_place *place)
 	json_t *values = json_array();
 
 	for (size_t row = 0; values && row < place->table->nrows; row++) {
-		const struct snapshot_cell *cell =
-			snapshot_table_cell(place->table, row, place->column);
+		const struct snapshot_cell *cell = snapshot_table_cell(place->table, row,
+								       place->column);
 		const struct snapshot_row *names = &place->table->rows[row];
 
 		if (!cell->present || cell->text)
@@ -162,8 +162,8 @@ int output_json(const struct snapshot *snapshot, FILE *file)
 	if (!root)
 		return -ENOMEM;
 	err = metrics_each(snapshot, json_visit, list);
-	if (!err && (json_dumpf(root, file, JSON_INDENT(1)) || fputc('\n', file) == EOF ||
-		     fflush(file)))
+	if (!err &&
+	    (json_dumpf(root, file, JSON_INDENT(1)) || fputc('\n', file) == EOF || fflush(file)))
 		err = errno ? -errno : -EIO;
 	json_decref(root);
 	return err;

@@ -18,7 +18,7 @@
 
 static pmLongOptions long_options[] = {
 	PMDA_OPTIONS_HEADER("Options"),
-	PMOPT_DEBUG,
+	PMDAOPT_DEBUG, /* which libpcp takes, but does not show */
 	PMDAOPT_DOMAIN,
 	PMDAOPT_LOGFILE,
 	PMDAOPT_USERNAME,
@@ -42,7 +42,8 @@ static void show_report(struct report *report)
 {
 	for (size_t i = 0; i < report->n; i++) {
 		if (report->lines[i].level > REPORT_DEBUG || pmDebugOptions.appl0)
-			pmNotifyErr(report->lines[i].level == REPORT_WARNING ? LOG_WARNING : LOG_INFO,
+			pmNotifyErr(report->lines[i].level == REPORT_WARNING ? LOG_WARNING :
+									       LOG_INFO,
 				    "%s", report->lines[i].text);
 	}
 	report_clear(report);
@@ -75,7 +76,8 @@ static int kvm_start(struct kvm_agent *agent, const char *config_path)
 		err = kvm_make_metrics(agent);
 	if (!err && items_save(&agent->items))
 		report_add(&report, REPORT_WARNING,
-			   "%s cannot be written; new item numbers may differ after a restart", path);
+			   "%s cannot be written; new item numbers may differ after a restart",
+			   path);
 	show_report(&report);
 	return err;
 }
@@ -166,6 +168,11 @@ static const char *option_config(int argc, char **argv, pmdaInterface *dispatch)
 	const char *path = NULL;
 	int c;
 
+	/* libpcp_pmda takes --help for a bad option; it is none */
+	if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0)) {
+		pmdaUsageMessage(&options);
+		exit(EXIT_SUCCESS);
+	}
 	while ((c = pmdaGetOptions(argc, argv, &options, dispatch)) != EOF) {
 		if (c == 'c')
 			path = options.optarg;
@@ -175,7 +182,7 @@ static const char *option_config(int argc, char **argv, pmdaInterface *dispatch)
 			pmprintf("%s: what is \"%s\" to mean?\n", pmGetProgname(),
 				 argv[options.optind]);
 		pmdaUsageMessage(&options);
-		exit(options.flags & PM_OPTFLAG_EXIT ? 0 : 1);
+		exit(EXIT_FAILURE);
 	}
 	return path;
 }

@@ -16,8 +16,8 @@
 /* Where a metric's values stand; behind pmdaMetric.m_user. */
 struct metric_ref {
 	const struct metric *metric;
-	const char *name;  /* its whole name */
-	size_t table;      /* its table's number; SIZE_MAX: no family reads it yet */
+	const char *name; /* its whole name */
+	size_t table;	  /* its table's number; SIZE_MAX: no family reads it yet */
 	size_t column;
 };
 
@@ -30,8 +30,8 @@ struct kvm_agent {
 	size_t nmetrics;
 	pmdaIndom indoms[METRIC_INDOMS];
 	pmdaNameSpace *names; /* of the subtrees */
-	uint64_t fresh;       /* tables that this fetch has read */
-	char *text;           /* the last help text asked for */
+	uint64_t fresh;	      /* tables that this fetch has read */
+	char *text;	      /* the last help text asked for */
 };
 
 /* The one agent of this process: two of libpcp_pmda's callbacks name none. */

@@ -143,8 +143,9 @@ int kvm_make_metrics(struct kvm_agent *agent)
 		if (table && metric_is_subtree(metric))
 			err = subtree_add(agent, metric, table);
 		else if (!metric_is_subtree(metric))
-			err = metric_add(agent, metric, metric->item, metric->name,
-					 table ? (size_t)snapshot_table_column(table, metric->column) : 0);
+			err = metric_add(
+				agent, metric, metric->item, metric->name,
+				table ? (size_t)snapshot_table_column(table, metric->column) : 0);
 	}
 	for (size_t i = 0; i < agent->nmetrics; i++)
 		agent->metrics[i].m_user = &agent->refs[i];
@@ -159,14 +160,15 @@ int kvm_make_names(struct kvm_agent *agent, int domain)
 {
 	int err = pmdaTreeCreate(&agent->names);
 
-	for (size_t i = 0; err >= 0 && i < agent->nmetrics; i++) {
+	/* from the end, since libpcp_pmda puts a new name before its siblings */
+	for (size_t i = agent->nmetrics; err >= 0 && i-- > 0;) {
 		const struct metric_ref *ref = &agent->refs[i];
 		pmID pmid = agent->metrics[i].m_desc.pmid;
 
 		if (metrics_subtree_of(ref->name))
-			err = pmdaTreeInsert(agent->names,
-					     pmID_build(domain, pmID_cluster(pmid), pmID_item(pmid)),
-					     ref->name);
+			err = pmdaTreeInsert(
+				agent->names,
+				pmID_build(domain, pmID_cluster(pmid), pmID_item(pmid)), ref->name);
 	}
 	if (err >= 0)
 		pmdaTreeRebuildHash(agent->names, (int)agent->nmetrics);
@@ -309,21 +311,28 @@ static int event_text(const char *event, bool oneline, char **ret_text)
 	if (oneline)
 		ret = asprintf(ret_text, "%s", help);
 	else
-		ret = asprintf(ret_text,
-			       "%s.\nHow often the tracepoint kvm:%s fired on each CPU since the agent attached to\n"
-			       "it. No value: it is not attached; kvm.agent.event.status says why. Runs that\n"
-			       "the kernel skipped are not in it, but in kvm.agent.event.missed.",
-			       help, event);
+		ret = asprintf(
+			ret_text,
+			"%s.\nHow often the tracepoint kvm:%s fired on each CPU since the agent attached to\n"
+			"it. No value: it is not attached; kvm.agent.event.status says why. Runs that\n"
+			"the kernel skipped are not in it, but in kvm.agent.event.missed.",
+			help, event);
 	return ret < 0 ? -ENOMEM : 0;
 }
 
 static int metric_text(const struct metric_ref *ref, bool oneline, char **ret_text)
 {
 	for (size_t i = 0; i < helps_count; i++) {
-		if (strcmp(helps[i].name, ref->name) != 0)
+		const struct help *help = &helps[i];
+		int ret;
+
+		if (strcmp(help->name, ref->name) != 0)
 			continue;
-		*ret_text = strdup(oneline || !*helps[i].text ? helps[i].oneline : helps[i].text);
-		return *ret_text ? 0 : -ENOMEM;
+		if (oneline || !*help->text)
+			ret = asprintf(ret_text, "%s", help->oneline);
+		else
+			ret = asprintf(ret_text, "%s.\n%s", help->oneline, help->text);
+		return ret < 0 ? -ENOMEM : 0;
 	}
 	return PM_ERR_TEXT;
 }

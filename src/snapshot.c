@@ -62,7 +62,8 @@ int snapshot_add_table(struct snapshot *snapshot, const char *name,
 
 	if (snapshot_find_table(snapshot, name))
 		return -EEXIST;
-	tables = reallocarray(snapshot->tables, snapshot->ntables + 1, sizeof(struct snapshot_table *));
+	tables = reallocarray(snapshot->tables, snapshot->ntables + 1,
+			      sizeof(struct snapshot_table *));
 	if (!tables)
 		return -ENOMEM;
 	snapshot->tables = tables;

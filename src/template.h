@@ -13,7 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct template {
+struct template
+{
 	struct bpf_insn *insns;
 	size_t ninsns;
 	size_t mark; /* which of them moves the number into a register */

@@ -40,8 +40,10 @@ static char *load_words(int err)
 	int ret;
 
 	if (err == -EPERM || err == -EACCES)
-		ret = asprintf(&words, "bpf() was refused (%s): run as root, or with CAP_BPF and CAP_PERFMON",
-			       strerror(-err));
+		ret = asprintf(
+			&words,
+			"bpf() was refused (%s): run as root, or with CAP_BPF and CAP_PERFMON",
+			strerror(-err));
 	else if (err == -ENOSYS)
 		ret = asprintf(&words, "this kernel has no bpf()");
 	else
@@ -96,9 +98,9 @@ static int trace_attach(struct trace *trace, char **ret_why)
 		struct trace_event *event = &trace->events.list[i];
 
 		if (event->state == TRACE_EVENT_WANTED)
-			trace_event_attached(event, template_attach(&template, (__s32)i, event->name,
-								    &event->prog_fd,
-								    &event->link_fd));
+			trace_event_attached(event,
+					     template_attach(&template, (__s32)i, event->name,
+							     &event->prog_fd, &event->link_fd));
 	}
 	template_free(&template);
 	return 0;

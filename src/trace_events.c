@@ -191,7 +191,8 @@ int trace_events_report(const struct trace_events *events, const struct family_e
 			failed = &events->list[i];
 	}
 	if (!attached && !failed) {
-		*ret_why = strdup("nothing to count: this kernel has none of the events in [trace]");
+		*ret_why =
+			strdup("nothing to count: this kernel has none of the events in [trace]");
 		return -ENOENT;
 	}
 	if (!attached && all_failed_with(events, failed->err)) {

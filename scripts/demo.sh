@@ -1,0 +1,70 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 The pmdakvm authors
+#
+# demo.sh TOP BUILD [ROUNDS [SECONDS]]: a private pmcd with our agent, a small
+# guest if no VM runs, and pmrep on it. Leaves nothing behind.
+set -euo pipefail
+
+top=$1 build=$2 rounds=${3:-10} seconds=${4:-1}
+# shellcheck source=scripts/pmcd.sh
+. "$top/scripts/pmcd.sh"
+
+events="kvm_exit kvm_userspace_exit kvm_pio kvm_mmio kvm_cpuid"
+guest_pid=
+
+if [ "$(id -u)" != 0 ]; then
+	echo "demo: counting KVM's tracepoints takes root" >&2
+	exit 1
+fi
+
+cleanup() {
+	pmcd_stop
+	if [ -n "$guest_pid" ]; then
+		kill -KILL "$guest_pid" 2>/dev/null || true
+		wait "$guest_pid" 2>/dev/null || true
+	fi
+	rm -rf "$dir"
+}
+dir=$(mktemp -d "${TMPDIR:-/tmp}/pmdakvm-demo.XXXXXX")
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# Does any process have a VM open?
+vm_runs() {
+	find /proc/[0-9]*/fd -lname 'anon_inode:kvm-vm' -print -quit 2>/dev/null | grep -q .
+}
+
+start_guest() {
+	if [ ! -c /dev/kvm ]; then
+		echo "There is no /dev/kvm here, so no guest can run; expect zeros."
+		return
+	fi
+	"$build/tests/guest" --repeat --pause-ms 10 --pio 101 --mmio 53 --cpuid 29 \
+		--vcpus 2 --cpus "$(online_cpus)" >"$dir/guest.log" 2>&1 </dev/null &
+	guest_pid=$!
+	echo "No VM runs here, so a small one of our own does: 2 vCPUs that do port I/O, MMIO and CPUID."
+}
+
+# Two CPUs that are online, or the one there is: "0,1"
+online_cpus() {
+	awk -F'[,-]' '{ print (NF > 1 ? $1 "," $2 : $1) }' /sys/devices/system/cpu/online
+}
+
+pmcd_env "$dir"
+printf '[trace]\n*\n' >"$dir/kvm.conf"
+pmcd_files "$dir" "$top" "$build" daemon -c "$dir/kvm.conf"
+if ! vm_runs; then
+	start_guest
+fi
+pmcd_start "$dir"
+echo "$(pmprobe -h "$PMCD_HOST" -v kvm.trace.count | cut -d' ' -f3) events of this kernel are counted, per CPU. Some of them, by pmrep:"
+echo
+
+metrics=()
+for event in $events; do
+	metrics+=("kvm.trace.$event,$event")
+done
+# the first row of a rate has no value yet: one more than the rounds
+pmrep -h "$PMCD_HOST" -p -X "by CPU" -w 18 -s $((rounds + 1)) -t "$seconds" "${metrics[@]}"

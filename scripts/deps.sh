@@ -1,0 +1,59 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 The pmdakvm authors
+#
+# deps.sh [build|demo|check]...: install the Debian packages that building, the
+# demo or the tests need and this host lacks. Does nothing, needs neither root
+# nor the network, where all are there.
+set -euo pipefail
+
+build="gcc make libc6-dev pkgconf clang bpftool libbpf-dev libelf-dev zlib1g-dev
+	libpcp3-dev libpcp-pmda3-dev libsmartcols-dev libjansson-dev"
+demo="pcp python3-pcp procps"
+check="$demo libcmocka-dev bats valgrind jq strace linux-perf util-linux gawk clang-format
+	git qemu-system-x86 busybox-static cpio gzip kmod xz-utils"
+
+wanted=
+for what in "${@:-build}"; do
+	case $what in
+	build) wanted+=" $build" ;;
+	demo) wanted+=" $demo" ;;
+	check) wanted+=" $check" ;;
+	*)
+		echo "deps.sh: no such list: $what (there are build, demo, check)" >&2
+		exit 2
+		;;
+	esac
+done
+
+if ! command -v dpkg-query >/dev/null; then
+	echo "deps.sh: this is no Debian; what is needed, by Debian's names:" $wanted >&2
+	exit 0
+fi
+
+missing=()
+for package in $wanted; do
+	status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+	[ "$status" = installed ] || missing+=("$package")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+if [ "$(id -u)" != 0 ]; then
+	echo "deps.sh: missing, and only root can install it: ${missing[*]}" >&2
+	exit 1
+fi
+echo "installing ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+# where systemd does not run, pcp's own scripts must not ask it to start things
+[ -d /run/systemd/system ] || export SYSTEMD_OFFLINE=1
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+get() {
+	apt-get -o DPkg::Lock::Timeout=300 "$@" >"$log" 2>&1
+}
+# an old list of packages may name versions that are gone
+if ! get update || ! get install -y --no-install-recommends "${missing[@]}"; then
+	echo "deps.sh: apt-get failed; its last words:" >&2
+	tail -n 15 "$log" >&2
+	exit 1
+fi

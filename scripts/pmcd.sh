@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 The pmdakvm authors
+# shellcheck shell=bash
+#
+# A private pmcd with our agent, for the demo and the tests: its files, socket
+# and PMNS are in a folder of its own, and it knows of no other pmcd. Sourced.
+
+# pmcd_env DIR: point every PCP program started from here at DIR.
+pmcd_env() {
+	local dir # pcp.env uses this name for its own ends
+	# shellcheck disable=SC1091
+	set +u
+	. /etc/pcp.env
+	set -u
+	export PCP_RUN_DIR=$1/run PCP_LOG_DIR=$1/log PCP_VAR_DIR=$1/var PCP_TMP_DIR=$1/tmp
+	export PCP_TMPFILE_DIR=$1/tmp PCP_SYSCONF_DIR=$1/etc PMNS_DEFAULT=$1/root HOME=$1/home
+	# else the system's pmdaroot would start our agent, without our environment
+	export PMCD_ROOT_AGENT=0
+	# else the system's resolver is asked for names that are on this host
+	export PMCD_SOCKET=$1/pmcd.socket PMCD_HOST=unix://$1/pmcd.socket
+	# pmrep and its kin want the python3 that has PCP's modules
+	export PCP_PYTHON_PROG=/usr/bin/python3 PCP_COLOR=0
+	mkdir -p "$1"/{run,log,var/config/pmda,tmp,etc/kvm,home}
+	chmod 755 "$1"
+	# pmcd becomes user pcp and writes there
+	chown pcp:pcp "$1" "$1"/{run,log,var,var/config,var/config/pmda,tmp} 2>/dev/null || true
+}
+
+# pmcd_files DIR TOP BUILD KIND [AGENT-OPTION...]: pmcd.conf and the PMNS, for an
+# agent of KIND daemon or dso.
+pmcd_files() {
+	local dir=$1 top=$2 build=$3 kind=$4
+	shift 4
+	{
+		printf '#define KVM 95\nroot {\n\tkvm\n}\n'
+		cat "$top/pmns"
+	} >"$dir/root"
+	case $kind in
+	daemon) echo "kvm 95 pipe binary $build/pmdakvm -d 95 -l $dir/kvm.log $*" ;;
+	dso) echo "kvm 95 dso kvm_init $build/pmda_kvm.so" ;;
+	esac >"$dir/pmcd.conf"
+}
+
+# pmcd_start DIR: start it; PMCD_PID is its process, for pmcd_stop. After
+# pmcd_env and pmcd_files.
+pmcd_start() {
+	local dir=$1 try
+	for try in 1 2 3 4 5; do
+		rm -f "$dir/pmcd.socket"
+		"$PCP_BINADM_DIR/pmcd" -f -A -i 127.0.0.1 -p $((20000 + RANDOM % 30000)) -U root \
+			-c "$dir/pmcd.conf" -n "$dir/root" -s "$dir/pmcd.socket" -l "$dir/pmcd.log" \
+			</dev/null >/dev/null 2>&1 3>&- &
+		PMCD_PID=$!
+		for _ in $(seq 100); do
+			if pminfo -h "$PMCD_HOST" kvm.agent.version >/dev/null 2>&1; then
+				return 0
+			fi
+			kill -0 "$PMCD_PID" 2>/dev/null || break
+			sleep 0.1
+		done
+		pmcd_stop
+		grep -q "in use" "$dir/pmcd.log" || break # no other port would help
+	done
+	echo "a private pmcd did not come up (try $try); its log:" >&2
+	cat "$dir/pmcd.log" >&2
+	return 1
+}
+
+# pmcd_stop: end it, and its agent with it.
+pmcd_stop() {
+	[ -n "${PMCD_PID:-}" ] || return 0
+	kill -TERM "$PMCD_PID" 2>/dev/null || true
+	wait "$PMCD_PID" 2>/dev/null || true
+	PMCD_PID=
+}

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 The pmdakvm authors
+#
+# kvmbpf dump, with real guests on this host.
+
+load common
+
+setup() {
+	new_work
+}
+
+# dump ARGUMENT...: start it in the background, once it counts return.
+dump() {
+	"$BUILD/kvmbpf" dump -v "$@" >"$WORK/out" 2>"$WORK/err" 3>&- &
+	DUMP_PID=$!
+	wait_for 10 grep -q "attached in" "$WORK/err"
+}
+
+# of NAME INSTANCE: a value in JSON
+of() {
+	jq ".metrics[] | select(.name == \"$1\").values[] | select(.instance == \"$2\").value" "$WORK/out"
+}
+
+@test "it links no library of PCP" {
+	run readelf -d "$BUILD/kvmbpf"
+	[ "$status" = 0 ]
+	[[ $output == *NEEDED*libbpf* && $output != *pcp* ]]
+}
+
+@test "--json counts a guest exactly, on each CPU, until it is interrupted" {
+	need_kvm
+	need_two_cpus
+	dump --json
+	perf_counts kvm:kvm_pio,kvm:kvm_mmio,kvm:kvm_cpuid \
+		"$BUILD/tests/guest" --pio $PIO --mmio $MMIO --cpuid $CPUID --vcpus 2 --cpus 0,1
+	kill -INT "$DUMP_PID"
+	wait "$DUMP_PID"
+	for cpu in 0 1; do
+		[ "$(of kvm.trace.kvm_pio cpu$cpu)" = $PIO ]
+		[ "$(of kvm.trace.kvm_mmio cpu$cpu)" = $((2 * MMIO)) ]
+		[ "$(of kvm.trace.kvm_cpuid cpu$cpu)" = $CPUID ]
+		[ "$(perf_count kvm_pio $cpu)" = $PIO ]
+	done
+	# the contract's shape, and whole numbers only
+	jq -e '.schema == 1 and (keys == ["metrics", "schema"])' "$WORK/out"
+	jq -e '[.metrics[] | keys == ["name", "semantics", "units", "values"]] | all' "$WORK/out"
+	jq -e '[.metrics[].values[] | keys == ["instance", "labels", "value"]] | all' "$WORK/out"
+	jq -e '[.metrics[].values[].value | type == "number" and . == floor] | all' "$WORK/out"
+	jq -e '[.metrics[].name | startswith("kvm.")] | all' "$WORK/out"
+	jq -e '.metrics[] | select(.name == "kvm.trace.kvm_pio")
+		| .semantics == "counter" and .units == "count" and .values[1].labels == {"cpu": 1}' "$WORK/out"
+}
+
+@test "the table shows the same, without what is 0" {
+	need_kvm
+	dump -d 2 -e kvm_pio -e 'kvm_cpuid'
+	"$BUILD/tests/guest" --pio $PIO --cpus 0
+	wait "$DUMP_PID"
+	cat "$WORK/out"
+	[[ $(head -1 "$WORK/out") =~ ^METRIC\ +INSTANCE\ +VALUE\ UNITS$ ]]
+	[[ $(sed -n 2p "$WORK/out") =~ ^kvm.trace.kvm_pio\ +cpu0\ +$PIO\ count$ ]]
+	[ "$(wc -l <"$WORK/out")" = 2 ]
+	grep -q 'values not shown.*--all' "$WORK/err"
+}
+
+@test "it waits as long as it is told to" {
+	need_root
+	run timeout 5 "$BUILD/kvmbpf" dump -d 0.2
+	[ "$status" = 0 ]
+}
+
+@test "what --save wrote, --load shows again, and as any user" {
+	need_kvm
+	dump -d 1 --json --save "$WORK/saved"
+	"$BUILD/tests/guest" --pio $PIO
+	wait "$DUMP_PID"
+	chmod 644 "$WORK/saved"
+	run setpriv --reuid nobody --clear-groups "$BUILD/kvmbpf" dump --load "$WORK/saved" --json
+	[ "$status" = 0 ]
+	[ "$output" = "$(cat "$WORK/out")" ]
+	run "$BUILD/kvmbpf" dump --load "$WORK/saved"
+	[[ $output == *kvm.trace.kvm_pio* ]]
+	echo 'row	what' >>"$WORK/saved"
+	run "$BUILD/kvmbpf" dump --load "$WORK/saved"
+	[ "$status" = 1 ]
+	[ "$output" = "kvmbpf: $WORK/saved:$(wc -l <"$WORK/saved"): this is no snapshot that --save wrote" ]
+	run "$BUILD/kvmbpf" dump --load "$WORK/none"
+	[ "$status" = 1 ]
+	[ "$output" = "kvmbpf: $WORK/none: No such file or directory" ]
+}
+
+@test "bad options are answered, and end with 2" {
+	bad() {
+		local words=$1
+		shift
+		run "$BUILD/kvmbpf" "$@"
+		[ "$status" = 2 ] && [[ $output == *"$words"* ]] || { echo "$* gave $status: $output"; return 1; }
+	}
+	bad "Usage: kvmbpf"
+	bad 'no command "dmup"' dmup
+	bad 'seconds, not "x"' dump -d x
+	bad 'seconds, not "-1"' dump -d -1
+	bad 'seconds, not "nan"' dump -d nan
+	bad 'seconds, not ""' dump -d ''
+	bad "cannot be an event's name" dump -e 'kvm exit'
+	bad "cannot be an event's name" dump -e ''
+	bad "-c and -e cannot" dump -e kvm_exit -c /dev/null
+	bad '"more"' dump more
+	bad 'nonsense' dump --nonsense
+}
+
+@test "a pipe that closes and a full disk are said, and end with 1" {
+	need_root
+	run sh -c "$BUILD/kvmbpf dump -d 0 --all >/dev/full"
+	[ "$status" = 1 ]
+	[[ $output == *"writing: No space left on device"* ]]
+	run sh -c "$BUILD/kvmbpf dump -d 0 --json >/dev/full"
+	[ "$status" = 1 ]
+	run "$BUILD/kvmbpf" dump -d 0 --save /nowhere/file
+	[ "$status" = 1 ]
+	[[ $output == *"/nowhere/file: No such file or directory"* ]]
+}
+
+@test "--help and --version" {
+	run "$BUILD/kvmbpf" --help
+	[ "$status" = 0 ]
+	[[ $output == *"dump "* ]]
+	run "$BUILD/kvmbpf" dump --help
+	[ "$status" = 0 ]
+	for option in --all --config --duration --event --json --load --save --verbose --help; do
+		[[ $output == *"$option"* ]]
+	done
+	run "$BUILD/kvmbpf" --version
+	[[ $output =~ ^kvmbpf\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
+}

@@ -1,0 +1,102 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 The pmdakvm authors
+#
+# run.sh TOP BUILD [PART...]: run every test, or those of the parts named: unit,
+# valgrind, or the name of a file in tests/live without its .bats. The last line
+# counts them. Fails if a test failed; with CI=true also if one was skipped that
+# .ci/allowed-skips does not name.
+#
+# The tests run in a mount namespace of their own, so what they mount is gone
+# afterwards.
+set -euo pipefail
+
+if [ "$(id -u)" = 0 ] && [ -z "${PMDAKVM_TESTS_INSIDE:-}" ]; then
+	export PMDAKVM_TESTS_INSIDE=1
+	exec unshare -m --propagation private "$0" "$@"
+fi
+
+TOP=$1 BUILD=$2
+shift 2
+export TOP BUILD
+parts=("$@")
+cd "$TOP"
+work=$(mktemp -d "${TMPDIR:-/tmp}/pmdakvm-tests.XXXXXX")
+chmod 755 "$work"
+trap 'rm -rf "$work"' EXIT
+export TMPDIR=$work
+log=$work/tap
+: >"$log"
+
+# Is this part to be run?
+wanted() {
+	local part
+	[ ${#parts[@]} -gt 0 ] || return 0
+	for part in "${parts[@]}"; do
+		[ "$part" != "$1" ] || return 0
+	done
+	return 1
+}
+
+# Show what a suite prints, and keep its results for the count. A suite that ends
+# badly without a failed test (a crash, say) is a failed test itself.
+suite() {
+	local name=$1 status=0
+	shift
+	printf '\n# %s\n' "$name"
+	"$@" >"$work/out" 2>&1 </dev/null || status=$?
+	cat "$work/out"
+	if [ "$status" != 0 ] && ! grep -q '^not ok' "$work/out"; then
+		echo "not ok - $name ended with status $status" | tee -a "$work/out"
+	fi
+	grep -E '^(not )?ok' "$work/out" | sed "s|^\(not ok\|ok\)[ 0-9-]*|\1 $name: |" >>"$log" || true
+}
+
+valgrind_one() {
+	local test=$1
+	if ! command -v valgrind >/dev/null; then
+		echo "ok - ${test##*/} under valgrind # skip valgrind is not installed"
+	elif CMOCKA_MESSAGE_OUTPUT=TAP valgrind -q --leak-check=full --error-exitcode=99 \
+		"$test" >"$work/valgrind" 2>&1; then
+		echo "ok - ${test##*/} under valgrind"
+	else
+		sed 's/^/# /' "$work/valgrind"
+		echo "not ok - ${test##*/} under valgrind"
+	fi
+}
+
+for test in "$BUILD"/tests/test_*; do
+	[ -x "$test" ] && [ ! -d "$test" ] || continue
+	if wanted unit; then
+		CMOCKA_MESSAGE_OUTPUT=TAP suite "${test##*/}" "$test"
+	fi
+	# a sanitizer's build does the same job, and does not run there
+	if wanted valgrind && [ -z "${SAN:-}" ]; then
+		suite valgrind valgrind_one "$test"
+	fi
+done
+if [ -d /sys/kernel/tracing ] && [ "$(id -u)" = 0 ] && ! mountpoint -q /sys/kernel/tracing; then
+	mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null || true
+fi
+for file in tests/live/*.bats; do
+	name=$(basename "$file" .bats)
+	if wanted "$name"; then
+		suite "$name" bats --tap "$file"
+	fi
+done
+
+failed=$(grep -c '^not ok' "$log" || true)
+skipped=$(grep -ci '^ok.*# skip' "$log" || true)
+passed=$(($(grep -c '^ok' "$log" || true) - skipped))
+status=0
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ] || status=1
+echo
+grep '^not ok' "$log" | sed 's/^not ok/FAILED/' || true
+grep -i '^ok.*# skip' "$log" | sed 's/^ok/SKIPPED/' || true
+if [ "${CI:-}" = true ] &&
+	grep -i '^ok.*# skip' "$log" | grep -qvF -f <(grep -v '^#' .ci/allowed-skips); then
+	echo "CI: a skip that .ci/allowed-skips does not name is a failure"
+	status=1
+fi
+echo "$passed passed, $failed failed, $skipped skipped"
+exit $status
