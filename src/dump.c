@@ -182,7 +182,7 @@ static int print(const struct snapshot *snapshot, const struct options *options)
 	}
 	if (hidden && !options->json)
 		fprintf(stderr,
-			"kvmbpf: %zu values not shown, counters at 0 among them; see them with --all\n",
+			"kvmbpf: %zu values not shown (counters at 0, and what is about kvmbpf itself): see --all\n",
 			hidden);
 	return EXIT_SUCCESS;
 }

@@ -109,7 +109,7 @@ of() {
 	bad 'nonsense' dump --nonsense
 }
 
-@test "a pipe that closes and a full disk are said, and end with 1" {
+@test "a full disk is said, and ends with 1" {
 	need_root
 	run sh -c "$BUILD/kvmbpf dump -d 0 --all >/dev/full"
 	[ "$status" = 1 ]

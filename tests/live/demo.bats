@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 The pmdakvm authors
+#
+# The demo, twice, as people run it.
+
+load common
+
+@test "the demo shows a real guest's rates, leaves nothing behind, can be run again" {
+	need_kvm
+	need pmrep
+	export TMPDIR=$TMPDIR/demo
+	mkdir -p "$TMPDIR"
+	chmod 755 "$TMPDIR"
+	for _ in 1 2; do
+		run "$TOP/scripts/demo.sh" "$TOP" "$BUILD" 2 0.5
+		echo "$output"
+		[ "$status" = 0 ]
+		[[ $output == *"kvm_userspace_exit"* ]]
+		# the last round: some thousand port writes a second, on one CPU at least
+		awk '/cpu[01]/ && $5 > 100 { found = 1 } END { exit !found }' <<<"$output"
+		[[ $output != *"pmcd:"* && $output != *rror* ]]
+		[ "$(ls -A "$TMPDIR")" = "" ]
+		[ "$(pgrep -f "$TMPDIR" | wc -l)" = 0 ]
+	done
+}
+
+@test "the demo touches no pmcd that runs already" {
+	need_kvm
+	new_work
+	(
+		pmcd_env "$WORK"
+		conf '[trace]' kvm_pio
+		pmcd_files "$WORK" "$TOP" "$BUILD" daemon -c "$WORK/kvm.conf"
+		pmcd_start "$WORK"
+		before=$(find "$WORK" -type f -newermt '1 second' -o -type f | sort | xargs md5sum)
+		env -u PCP_RUN_DIR -u PMCD_SOCKET "$TOP/scripts/demo.sh" "$TOP" "$BUILD" 1 0.2 >/dev/null
+		kill -0 "$PMCD_PID"
+		[ "$(value kvm.agent.event.attached kvm_pio)" = 1 ]
+		[ "$(find "$WORK" -type f | sort | xargs md5sum)" = "$before" ]
+		pmcd_stop
+	)
+}
