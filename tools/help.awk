@@ -16,7 +16,7 @@ function finish() {
 }
 
 BEGIN {
-	print "#include \"../../src/help.h\"\n\nconst struct help helps[] = {"
+	print "#include \"help.h\"\n\nconst struct help helps[] = {"
 }
 
 /^#/ { next }

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+/*
+ * fetch HOST PID COUNT NAME: fetch all metrics below NAME from that pmcd, COUNT
+ * times after a first time, and print what that takes: how many metrics and
+ * values there are, the nanoseconds of the first fetch, the median of the
+ * others, and the CPU time of process PID, the agent, for each of the others.
+ */
+#include <dirent.h>
+#include <pcp/pmapi.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+struct names {
+	char **list;
+	int n;
+};
+
+static int fail(const char *what, int sts)
+{
+	fprintf(stderr, "fetch: %s: %s\n", what, pmErrStr(sts));
+	return EXIT_FAILURE;
+}
+
+static void add_name(const char *name, void *closure)
+{
+	struct names *names = closure;
+	char **list = realloc(names->list, (size_t)(names->n + 1) * sizeof(*list));
+
+	if (!list)
+		pmNoMem("names", (size_t)names->n, PM_FATAL_ERR);
+	names->list = list;
+	list[names->n] = strdup(name);
+	if (!list[names->n])
+		pmNoMem("name", strlen(name), PM_FATAL_ERR);
+	names->n++;
+}
+
+static long long now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (long long)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+static int compare(const void *a, const void *b)
+{
+	long long x = *(const long long *)a, y = *(const long long *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Of all threads, from the scheduler, which keeps it in ns; -1 if it does not. */
+static long long cpu_time(const char *pid)
+{
+	char path[PATH_MAX];
+	long long sum = 0, ns;
+	struct dirent *entry;
+	FILE *file;
+	DIR *dir;
+
+	pmsprintf(path, sizeof(path), "/proc/%s/task", pid);
+	dir = opendir(path);
+	if (!dir)
+		return -1;
+	while (sum >= 0 && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		pmsprintf(path, sizeof(path), "/proc/%s/task/%s/schedstat", pid, entry->d_name);
+		file = fopen(path, "r");
+		sum = file && fscanf(file, "%lld", &ns) == 1 ? sum + ns : -1;
+		if (file)
+			fclose(file);
+	}
+	closedir(dir);
+	return sum;
+}
+
+/* How long that took, or a negative PCP error; the values are counted. */
+static long long fetch_once(pmID *pmids, int n, int *ret_values)
+{
+	long long start = now(), took;
+	pmResult *result;
+	int sts, values = 0;
+
+	sts = pmFetch(n, pmids, &result);
+	if (sts < 0)
+		return sts;
+	took = now() - start;
+	for (int i = 0; i < result->numpmid; i++) {
+		if (result->vset[i]->numval > 0)
+			values += result->vset[i]->numval;
+	}
+	pmFreeResult(result);
+	*ret_values = values;
+	return took;
+}
+
+static int measure(pmID *pmids, int n, const char *pid, int count)
+{
+	long long *took, first, cpu;
+	int values, status = EXIT_FAILURE;
+
+	took = calloc((size_t)count, sizeof(*took));
+	if (!took)
+		return EXIT_FAILURE;
+	first = fetch_once(pmids, n, &values);
+	if (first < 0) {
+		fail("pmFetch", (int)first);
+		goto out;
+	}
+	cpu = cpu_time(pid);
+	for (int i = 0; i < count; i++) {
+		took[i] = fetch_once(pmids, n, &values);
+		if (took[i] < 0) {
+			fail("pmFetch", (int)took[i]);
+			goto out;
+		}
+	}
+	cpu = cpu < 0 ? -1 : (cpu_time(pid) - cpu) / count;
+	qsort(took, (size_t)count, sizeof(*took), compare);
+	printf("%d %d %lld %lld %lld\n", n, values, first, took[count / 2], cpu);
+	status = EXIT_SUCCESS;
+out:
+	free(took);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct names names = { 0 };
+	int sts, count;
+	pmID *pmids;
+
+	if (argc != 5 || (count = atoi(argv[3])) <= 0) {
+		fputs("Usage: fetch HOST PID COUNT NAME\n", stderr);
+		return 2;
+	}
+	sts = pmNewContext(PM_CONTEXT_HOST, argv[1]);
+	if (sts < 0)
+		return fail(argv[1], sts);
+	sts = pmTraversePMNS_r(argv[4], add_name, &names);
+	if (sts < 0 || !names.n)
+		return fail(argv[4], sts);
+	pmids = calloc((size_t)names.n, sizeof(*pmids));
+	if (!pmids)
+		return EXIT_FAILURE;
+	sts = pmLookupName(names.n, (const char **)names.list, pmids);
+	if (sts < 0)
+		return fail("pmLookupName", sts);
+	return measure(pmids, names.n, argv[2], count);
+}
