@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (c) 2026 The pmdakvm authors */
+/* The command line. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <getopt.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "guest.h"
+
+enum opt_type { OPT_NUMBER, OPT_FLAG, OPT_CPUS, OPT_HELP };
+
+struct opt {
+	const char *name;
+	const char *arg; /* NULL: takes none */
+	const char *help;
+	enum opt_type type;
+	size_t offset; /* in struct plan, of what it sets */
+	__u32 max;
+};
+
+#define MAX_COUNT 0xffffffffu
+#define EVENT(ev) offsetof(struct plan, count[ev])
+
+static const struct opt opts[] = {
+	{ "pio", "N", "N one-byte OUTs to port 0xe9, each out to user space", OPT_NUMBER,
+	  EVENT(EV_PIO), MAX_COUNT },
+	{ "mmio", "N", "N one-byte reads of no memory (0x80000), each out to user space",
+	  OPT_NUMBER, EVENT(EV_MMIO), MAX_COUNT },
+	{ "cpuid", "N", "N CPUIDs of leaf 0", OPT_NUMBER, EVENT(EV_CPUID), MAX_COUNT },
+	{ "msr", "N", "N RDMSRs of IA32_APIC_BASE", OPT_NUMBER, EVENT(EV_MSR), MAX_COUNT },
+	{ "hypercall", "N", "N VMCALLs or VMMCALLs of number 0x4d50; not with PVM", OPT_NUMBER,
+	  EVENT(EV_HYPERCALL), MAX_COUNT },
+	{ "hlt", "N", "N HLTs, each out to user space (see --irqchip)", OPT_NUMBER, EVENT(EV_HLT),
+	  MAX_COUNT },
+	{ "spin", "N", "N rounds of a loop of two plain instructions", OPT_NUMBER, EVENT(EV_SPIN),
+	  MAX_COUNT },
+	{ "vcpus", "N", "N vCPUs in N threads, each of which does all of the above", OPT_NUMBER,
+	  offsetof(struct plan, nvcpus), MAX_VCPUS },
+	{ "cpus", "LIST", "such as 0,1: thread i runs on CPU number i modulo its length", OPT_CPUS,
+	  0, 0 },
+	{ "irqchip", NULL, "HLTs sleep in the kernel, an interrupt ends each", OPT_FLAG,
+	  offsetof(struct plan, irqchip), 0 },
+	{ "repeat", NULL, "start over until SIGTERM or SIGINT", OPT_FLAG,
+	  offsetof(struct plan, repeat), 0 },
+	{ "pause-ms", "M", "pause for M milliseconds between two rounds", OPT_NUMBER,
+	  offsetof(struct plan, pause_ms), 0x7fffffff },
+	{ "wait", NULL, "print \"ready\", run after a line or the end of standard input", OPT_FLAG,
+	  offsetof(struct plan, wait), 0 },
+	{ "hold", NULL, "keep the VM open until standard input ends, or a signal", OPT_FLAG,
+	  offsetof(struct plan, hold), 0 },
+	{ "help", NULL, "print this", OPT_HELP, 0, 0 },
+};
+
+#define NOPTS (sizeof(opts) / sizeof(opts[0]))
+
+static const char intro[] =
+	"Usage: guest [OPTION]...\n"
+	"Run a VM that does an exact number of things, in the order of this list.\n\n";
+
+static const char notes[] =
+	"\nCounts are per vCPU and round, 0 unless given, at most 4294967295.\n"
+	"\n"
+	"The programme ends with one HLT more, which goes out to user space as\n"
+	"KVM_EXIT_HLT. With --irqchip it sleeps in the kernel, and a signal ends it: KVM_RUN\n"
+	"fails with EINTR, once. So there is one kvm_userspace_exit for each OUT, MMIO\n"
+	"read and HLT, the last one with them; but with --irqchip none for the HLTs of --hlt.\n"
+	"An MMIO read is two kvm_mmio, unsatisfied-read and read. Each HLT of --hlt with\n"
+	"--irqchip is one kvm_msi_set_irq, kvm_apic_accept_irq and kvm_msr (end of interrupt),\n"
+	"and, as the last one, one kvm_vcpu_wakeup.\n"
+	"With VMX and SVM all but the spinning is one kvm_exit each; one more kvm_exit and one\n"
+	"kvm_page_fault come from each vCPU's page in its first round, and one kvm_page_fault\n"
+	"from each MMIO read (with VMX only from a vCPU's first, an EPT_VIOLATION; the others\n"
+	"are EPT_MISCONFIG). Interrupts of the host add exits of their own reason.\n"
+	"With PVM KVM emulates each instruction. One turn of a loop is this many\n"
+	"kvm_emulate_insn, and 1 more sets up a loop, and 1 is the last HLT:\n"
+	"pio 3, mmio 3, cpuid 4, msr 4, hlt 3, spin 2; with --irqchip hlt 9, last HLT 2.\n"
+	"\n"
+	"When the vCPUs are through, one line sums up all of them:\n"
+	"done pio=N mmio=N cpuid=N msr=N hypercall=N hlt=N spin=N rounds=N seconds=S\n"
+	"pio, mmio and hlt (without --irqchip) are the exits seen by user space, the last\n"
+	"HLTs left out: they are as many as rounds. The others are from the guest's own loop\n"
+	"counters, and true of a round that a signal cut short, too.\n"
+	"With --repeat and --hold the first signal ends the rounds, the second the program.\n"
+	"\n"
+	"Exit status: 0 fine, 1 failure, 2 bad usage, 77 KVM missing or not able to.\n";
+
+static void print_help(void)
+{
+	char left[32];
+	size_t i;
+
+	fputs(intro, stdout);
+	for (i = 0; i < NOPTS; i++) {
+		snprintf(left, sizeof(left), "--%s%s%s", opts[i].name, opts[i].arg ? " " : "",
+			 opts[i].arg ? opts[i].arg : "");
+		printf("  %-14s %s\n", left, opts[i].help);
+	}
+	fputs(notes, stdout);
+}
+
+/* A number that ends at the text's end or at the byte end. */
+static int parse_number(const char *text, char end, __u32 max, const char **ret_next,
+			__u32 *ret_value)
+{
+	unsigned long long value;
+	char *next;
+
+	errno = 0;
+	value = strtoull(text, &next, 0);
+	if (errno || text[0] < '0' || text[0] > '9' || value > max)
+		return -EINVAL;
+	if (*next && *next != end)
+		return -EINVAL;
+	*ret_next = next;
+	*ret_value = (__u32)value;
+	return 0;
+}
+
+static int parse_cpus(const char *list, struct plan *plan)
+{
+	unsigned int n = 0;
+
+	do {
+		if (n == MAX_CPULIST ||
+		    parse_number(list, ',', CPU_SETSIZE - 1, &list, &plan->cpus[n++]))
+			return -EINVAL;
+	} while (*list++);
+	plan->ncpus = n;
+	return 0;
+}
+
+static int apply(const struct opt *opt, const char *arg, struct plan *plan)
+{
+	char *target = (char *)plan + opt->offset;
+	const char *next;
+	bool yes = true;
+	__u32 value;
+	int err = 0;
+
+	switch (opt->type) {
+	case OPT_NUMBER:
+		err = parse_number(arg, 0, opt->max, &next, &value);
+		if (!err)
+			memcpy(target, &value, sizeof(value));
+		break;
+	case OPT_FLAG:
+		memcpy(target, &yes, sizeof(yes));
+		break;
+	case OPT_CPUS:
+		err = parse_cpus(arg, plan);
+		break;
+	case OPT_HELP:
+		print_help();
+		exit(0);
+	}
+	if (err)
+		fprintf(stderr, "guest: --%s: no valid %s: %s\n", opt->name, opt->arg, arg);
+	return err;
+}
+
+/* Does not return after --help. -EINVAL: bad usage, said on stderr. */
+int options__parse(int argc, char **argv, struct plan *ret_plan)
+{
+	struct option longopts[NOPTS + 1] = { 0 };
+	struct plan plan = { .nvcpus = 1 };
+	int index = 0;
+	size_t i;
+	int c;
+
+	for (i = 0; i < NOPTS; i++) {
+		longopts[i].name = opts[i].name;
+		longopts[i].has_arg = opts[i].arg ? required_argument : no_argument;
+	}
+	while ((c = getopt_long(argc, argv, "", longopts, &index)) != -1)
+		if (c || apply(&opts[index], optarg, &plan))
+			goto usage;
+	if (optind < argc) {
+		fprintf(stderr, "guest: what is '%s'?\n", argv[optind]);
+		goto usage;
+	}
+	if (!plan.nvcpus) {
+		fputs("guest: --vcpus: at least 1\n", stderr);
+		goto usage;
+	}
+	*ret_plan = plan;
+	return 0;
+usage:
+	fputs("guest: try --help\n", stderr);
+	return -EINVAL;
+}
