@@ -215,10 +215,12 @@ nogroup:x:65534:' >"$root/etc/group"
 # would leave that non-blocking. timeout ends it by its process id, and passes on a signal of ours.
 start_emulator()
 {
-	local arguments="console=$console quiet panic=-1 mitigations=off"
+	local arguments="console=$console quiet panic=-1 mitigations=off no_timer_check"
 
 	arguments+=" pmdakvm_output=$output pmdakvm_load=$load_modules${append:+ $append}"
-	rm -f "$work/console" "$work/output"
+	rm -f "$work/output"
+	: >"$work/console"
+	: >"$work/errors"
 	mkfifo "$work/output"
 	cat "$work/output" &
 	reader_pid=$!
@@ -330,4 +332,4 @@ emulator=() wanted_module='' console='' output=''
 # How the run goes.
 work='' root='' emulator_pid='' reader_pid='' emulator_status=''
 
-main "$@"
+main "$@"; exit
