@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define FILL_BYTE 0xa5
+#define POISON	  ((char *)1)
 
 static char work_folder[PATH_MAX];
 static int work_fds;
@@ -211,6 +212,23 @@ FILE *open_failing_reader(const char *text, int err)
 	return failing_open(&(struct failing){ .text = text, .err = err }, "r");
 }
 
+int descriptor_0_free(void)
+{
+	int saved = fcntl(0, F_DUPFD_CLOEXEC, 3); /* -1: it was free already */
+
+	close(0);
+	return saved;
+}
+
+void descriptor_0_restore(int saved)
+{
+	close(0);
+	if (saved >= 0) {
+		assert_int_equal(dup2(saved, 0), 0);
+		close(saved);
+	}
+}
+
 /*
  * The linker's --wrap sends the calls of our own code here, not those that
  * libraries make among themselves (see unit.mk).
@@ -245,7 +263,7 @@ bool alloc_failed(void)
 	return alloc.failed;
 }
 
-static bool alloc_fails(void)
+bool alloc_fails(void)
 {
 	if (!alloc.armed || alloc.failed)
 		return false;
@@ -278,7 +296,11 @@ char *__wrap_strdup(const char *text)
 
 int __wrap_vasprintf(char **ret_text, const char *format, va_list args)
 {
-	return alloc_fails() ? -1 : __real_vasprintf(ret_text, format, args);
+	if (alloc_fails()) {
+		*ret_text = POISON; /* "undefined", says asprintf(3) */
+		return -1;
+	}
+	return __real_vasprintf(ret_text, format, args);
 }
 
 int __wrap_asprintf(char **ret_text, const char *format, ...)

@@ -57,11 +57,18 @@ void assert_config_events(const struct config *config, const char *names);
 FILE *open_failing_writer(size_t room, int err);
 FILE *open_failing_reader(const char *text, int err);
 
+/* Make 0 the next descriptor that is opened; put back what it was. */
+int descriptor_0_free(void);
+void descriptor_0_restore(int saved);
+
 /*
  * Let the nth allocation (0: the next) that our own code makes fail. alloc_failed
  * ends that, and says if it came so far.
  */
 void alloc_fail_at(unsigned n);
 bool alloc_failed(void);
+
+/* For what a test replaces itself: count an allocation, and say if it is to fail. */
+bool alloc_fails(void);
 
 #endif /* PMDAKVM_TESTS_SUPPORT_H */

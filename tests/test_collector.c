@@ -217,11 +217,15 @@ static int say(enum libbpf_print_level level, const char *format, ...)
 	return ret;
 }
 
+static libbpf_print_fn_t collectors_print;
+
 static void say_things(const struct family_env *env)
 {
 	char text[1024] = "";
 
 	(void)env;
+	collectors_print = libbpf_set_print(NULL);
+	libbpf_set_print(collectors_print);
 	assert_int_equal(say(LIBBPF_WARN, "libbpf: %s %d\n", "warning", 7), 0);
 	assert_int_equal(say(LIBBPF_DEBUG, "libbpf: %s\n", "chatter"), 0);
 	assert_int_equal(say(LIBBPF_INFO, "libbpf: %s\n", "info"), 0);
@@ -258,6 +262,10 @@ static void test_words_of_libbpf(void **state)
 	assert_int_equal(strlen(report.lines[2].text), 511);
 	say(LIBBPF_WARN, "more\n");
 	assert_int_equal(said_to_caller, 1);
+	libbpf_set_print(collectors_print); /* were it still in use: the report may be gone */
+	assert_int_equal(say(LIBBPF_WARN, "more\n"), 0);
+	libbpf_set_print(callers_print);
+	assert_int_equal(report.n, 3);
 	collector_close(collector);
 	collector = NULL;
 	machine.cpus_err = -EIO;

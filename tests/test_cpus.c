@@ -71,10 +71,23 @@ static void test_the_highest_cpu(void **state)
 }
 
 static const char *const bad_lists[] = {
-	"",	   "x\n",	"1-\n",	  "1-x\n",
-	"-1\n",	   "3-1\n",	"1;2\n",  "1-2-3\n",
-	"0,,1\n",  ",0\n",	"0 1\n",  "0-3x\n",
-	"65536\n", "0-65536\n", "1--2\n", "0-99999999999999999999\n",
+	"",
+	"x\n",
+	"1-\n",
+	"1-x\n",
+	"0-\n",
+	"-1\n",
+	"3-1\n",
+	"1;2\n",
+	"1-2-3\n",
+	"0,,1\n",
+	",0\n",
+	"0 1\n",
+	"0-3x\n",
+	"65536\n",
+	"0-65536\n",
+	"1--2\n",
+	"0-99999999999999999999\n",
 };
 
 static void test_lists_without_sense(void **state)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "items.h"
@@ -201,6 +202,7 @@ static void test_save(void **state)
 {
 	struct report report = { 0 };
 	struct items items;
+	struct stat status;
 
 	(void)state;
 	assert_int_equal(items_load("folder/items", &report, &items), 0);
@@ -209,9 +211,12 @@ static void test_save(void **state)
 	assert_int_equal(items_number(&items, "a"), 768);
 	assert_int_equal(items_number(&items, "kvm_exit"), 1);
 	assert_int_equal(items_number(&items, "b"), 769);
+	umask(022);
 	assert_int_equal(items_save(&items), 0);
 	assert_false(items.changed);
 	assert_file("folder/items", "trace 768 a\ntrace 769 b\n");
+	assert_int_equal(stat("folder", &status), 0);
+	assert_int_equal(status.st_mode & 07777, 0755);
 	assert_int_equal(access("folder/items.new", F_OK), -1);
 	assert_int_equal(remove("folder/items"), 0);
 	assert_int_equal(items_save(&items), 0); /* written already */
@@ -257,6 +262,67 @@ static void test_save_that_fails(void **state)
 	assert_int_equal(items_save(&items), -EISDIR);
 	assert_true(items.changed);
 	assert_int_equal(access("a/b/items.new", F_OK), -1);
+	items_free(&items);
+}
+
+/* The new file is made beside the old one, which stays if that cannot be. */
+static void test_save_where_the_new_file_cannot_be(void **state)
+{
+	struct items items;
+
+	(void)state;
+	make_folders("folder/items.new");
+	write_text("folder/items", "trace 900 old\n");
+	assert_int_equal(items_load("folder/items", NULL, &items), 0);
+	assert_int_equal(items_number(&items, "x"), 768);
+	assert_int_equal(items_save(&items), -EISDIR);
+	assert_true(items.changed);
+	assert_file("folder/items", "trace 900 old\n");
+	items_free(&items);
+}
+
+/* What the next fsync or fclose answers that the module calls; 0: what is true. */
+static int fsync_err, fclose_err;
+
+int __real_fsync(int fd);
+int __real_fclose(FILE *file);
+int __wrap_fsync(int fd);
+int __wrap_fclose(FILE *file);
+
+int __wrap_fsync(int fd)
+{
+	errno = fsync_err;
+	return fsync_err ? -1 : __real_fsync(fd);
+}
+
+int __wrap_fclose(FILE *file)
+{
+	int ret = __real_fclose(file);
+
+	if (!fclose_err)
+		return ret;
+	errno = fclose_err;
+	fclose_err = 0;
+	return EOF;
+}
+
+static void test_save_that_fails_late(void **state)
+{
+	struct items items;
+
+	(void)state;
+	load("trace 900 old\n", (const char *const[]){ NULL }, &items);
+	assert_int_equal(items_number(&items, "new"), 768);
+	fsync_err = EIO;
+	assert_int_equal(items_save(&items), -EIO);
+	fclose_err = EDQUOT;
+	assert_int_equal(items_save(&items), -EIO); /* the first error counts */
+	fsync_err = 0;
+	fclose_err = EDQUOT;
+	assert_int_equal(items_save(&items), -EDQUOT);
+	assert_true(items.changed);
+	assert_file("items", "trace 900 old\n");
+	assert_int_equal(access("items.new", F_OK), -1);
 	items_free(&items);
 }
 
@@ -310,8 +376,12 @@ static void test_no_memory(void **state)
 	assert_int_equal(items_save(&items), -ENOMEM);
 	assert_true(alloc_failed());
 	assert_true(items.changed);
-	items_free(&items);
 	assert_file("items", "trace 900 old\ntrace 901 older\n");
+	alloc_fail_at(1); /* the folder's name: it is there already */
+	assert_int_equal(items_save(&items), 0);
+	assert_true(alloc_failed());
+	items_free(&items);
+	assert_file("items", "trace 768 new\ntrace 900 old\ntrace 901 older\n");
 }
 
 int main(void)
@@ -330,6 +400,8 @@ int main(void)
 		work_test(test_save),
 		work_test(test_save_and_load),
 		work_test(test_save_that_fails),
+		work_test(test_save_where_the_new_file_cannot_be),
+		work_test(test_save_that_fails_late),
 		work_test(test_save_to_a_full_disk),
 		work_test(test_no_memory),
 	};

@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <jansson.h>
+#include <libsmartcols.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -201,7 +202,7 @@ static void test_json_of_nothing(void **state)
 	assert_json(ROOT(""));
 	load("pmdakvm-snapshot\t1\ntable\ttrace\ncolumn\tkvm_exit\nrow\t0\tcpu0\t-\n"
 	     "table\tevent_missed\ncolumn\tmissed\ntable\tagent\ncolumn\tversion\n"
-	     "row\t0\t\t'1\n");
+	     "row\t0\t\t'1\ntable\tfamily\ncolumn\tstatus\nrow\t0\ttrace\t5\n");
 	assert_json(ROOT(""));
 }
 
@@ -356,18 +357,45 @@ static void test_writing_that_fails(void **state)
 	assert_untouched(&hidden, sizeof(hidden));
 }
 
-static void test_no_memory_for_a_number(void **state)
+/* Every call of libsmartcols that may find no memory counts as an allocation. */
+#define WRAP(type, name, parameters, arguments, failed)                    \
+	type __real_##name parameters;                                     \
+	type __wrap_##name parameters;                                     \
+	type __wrap_##name parameters                                      \
+	{                                                                  \
+		return alloc_fails() ? (failed) : __real_##name arguments; \
+	}
+
+WRAP(struct libscols_table *, scols_new_table, (void), (), NULL)
+WRAP(struct libscols_column *, scols_table_new_column,
+     (struct libscols_table * table, const char *name, double width, int flags),
+     (table, name, width, flags), NULL)
+WRAP(struct libscols_line *, scols_table_new_line,
+     (struct libscols_table * table, struct libscols_line *parent), (table, parent), NULL)
+WRAP(int, scols_line_set_data, (struct libscols_line * line, size_t n, const char *data),
+     (line, n, data), -ENOMEM)
+
+static void test_no_memory_for_a_table(void **state)
 {
 	FILE *file = open_failing_writer(SIZE_MAX, EIO);
 	size_t hidden;
+	unsigned n;
 
 	(void)state;
 	load(everything);
-	untouched_fill(&hidden, sizeof(hidden));
-	alloc_fail_at(0);
-	assert_int_equal(output_table(&snapshot, false, file, &hidden), -ENOMEM);
-	assert_true(alloc_failed());
-	assert_untouched(&hidden, sizeof(hidden));
+	for (n = 0;; n++) {
+		int err;
+
+		untouched_fill(&hidden, sizeof(hidden));
+		alloc_fail_at(n);
+		err = output_table(&snapshot, true, file, &hidden);
+		if (!alloc_failed())
+			break;
+		assert_int_equal(err, -ENOMEM);
+		assert_untouched(&hidden, sizeof(hidden));
+	}
+	assert_true(n > 5 + 14 * 4);
+	assert_int_equal(hidden, 0);
 	fclose(file);
 }
 
@@ -385,7 +413,7 @@ int main(void)
 		output_test(test_table_columns),
 		output_test(test_table_of_nothing),
 		output_test(test_writing_that_fails),
-		output_test(test_no_memory_for_a_number),
+		output_test(test_no_memory_for_a_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -105,6 +105,21 @@ static void test_names_with_control_characters(void **state)
 	snapshot_free(&snapshot);
 }
 
+/* Under valgrind: texts are freed with their table, from the first to the last. */
+static void test_texts_are_freed(void **state)
+{
+	struct snapshot snapshot = { 0 };
+	struct snapshot_table *table = table_make(&snapshot, "t");
+
+	(void)state;
+	assert_int_equal(snapshot_table_add_column(table, "a"), 0);
+	assert_int_equal(snapshot_table_add_row(table, 0, "one"), 0);
+	assert_int_equal(snapshot_table_add_row(table, 1, "two"), 0);
+	assert_int_equal(snapshot_cell_set_text(snapshot_table_cell(table, 0, 0), "first"), 0);
+	assert_int_equal(snapshot_cell_set_text(snapshot_table_cell(table, 1, 0), "last"), 0);
+	snapshot_free(&snapshot);
+}
+
 /* Rows come to their place in the order of ids, and take their cells along. */
 static void test_rows_in_any_order(void **state)
 {
@@ -317,6 +332,7 @@ int main(void)
 		cmocka_unit_test(test_tables),
 		cmocka_unit_test(test_columns),
 		cmocka_unit_test(test_names_with_control_characters),
+		cmocka_unit_test(test_texts_are_freed),
 		cmocka_unit_test(test_rows_in_any_order),
 		cmocka_unit_test(test_row_that_is_there),
 		cmocka_unit_test(test_columns_after_rows),

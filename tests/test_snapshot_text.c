@@ -365,7 +365,7 @@ static void test_writing_that_fails(void **state)
 		fclose(file);
 		file = open_failing_writer(room, ENOSPC);
 		setvbuf(file, NULL, _IONBF, 0);
-		assert_true(snapshot_save(&snapshot, file) < 0);
+		assert_int_equal(snapshot_save(&snapshot, file), -EIO);
 		fclose(file);
 	}
 	snapshot_free(&snapshot);

@@ -31,6 +31,7 @@ static struct {
 	size_t ninsns;
 	int attached_fd;
 	int load_err, attach_err; /* 0: a new descriptor */
+	int fd_for_program;	  /* 0: any */
 	int prog_fd, link_fd;
 } kernel;
 
@@ -51,7 +52,8 @@ int __wrap_bpf_prog_load(enum bpf_prog_type type, const char *name, const char *
 	kernel.ninsns = ninsns;
 	if (kernel.load_err)
 		return kernel.load_err;
-	kernel.prog_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	kernel.prog_fd = kernel.fd_for_program ? kernel.fd_for_program :
+						 open("/dev/null", O_RDONLY | O_CLOEXEC);
 	return kernel.prog_fd;
 }
 
@@ -196,6 +198,23 @@ static void test_a_long_name(void **state)
 	close(link_fd);
 }
 
+/* 0 is a descriptor like any other. */
+static void test_descriptor_0(void **state)
+{
+	int saved = descriptor_0_free();
+
+	(void)state;
+	assert_int_equal(template_attach(&template, 0, "e", &prog_fd, &link_fd), 0);
+	assert_int_equal(prog_fd, 0);
+	close(link_fd);
+	kernel.fd_for_program = fcntl(0, F_DUPFD_CLOEXEC, 3);
+	close(0);
+	assert_int_equal(template_attach(&template, 0, "e", &prog_fd, &link_fd), 0);
+	assert_int_equal(link_fd, 0);
+	close(prog_fd);
+	descriptor_0_restore(saved);
+}
+
 static void assert_outputs_untouched(void)
 {
 	assert_untouched(&prog_fd, sizeof(prog_fd));
@@ -233,6 +252,7 @@ int main(void)
 		template_test(test_attach),
 		template_test(test_attach_again),
 		template_test(test_a_long_name),
+		template_test(test_descriptor_0),
 		template_test(test_load_that_fails),
 		template_test(test_attach_that_fails),
 	};

@@ -393,13 +393,25 @@ static void test_missed(void **state)
 /* The teardown counts descriptors. */
 static void test_free_closes(void **state)
 {
+	int saved;
+
 	(void)state;
 	resolve("kvm_pio kvm_exit kvm_mmio");
+	saved = descriptor_0_free();
+	list.list[1].prog_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	list.list[0].prog_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	list.list[0].link_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	list.list[2].prog_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	assert_true(list.list[2].prog_fd >= 0);
+	assert_int_equal(list.list[1].prog_fd, 0); /* a descriptor like any other */
+	assert_true(list.list[2].prog_fd > 0);
 	trace_events_free(&list);
+	assert_int_equal(fcntl(0, F_GETFD), -1);
+	resolve("");
+	list.list[0].link_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(list.list[0].link_fd, 0);
+	trace_events_free(&list);
+	assert_int_equal(fcntl(0, F_GETFD), -1);
+	descriptor_0_restore(saved);
 	assert_int_equal(list.n, 0);
 	assert_null(list.list);
 	trace_events_free(&list);
