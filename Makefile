@@ -8,6 +8,7 @@
 # make deps     install what is missing (root, Debian)
 # make pmns     make the file pmns anew from src/metrics.def
 # make format   clang-format over all of our C
+# make install  put it beside the stock agent (PREFIX=, DESTDIR=); uninstall undoes it
 # make clean    remove what was built
 #
 # O=DIR builds there; V=1 shows the commands; SAN=1 builds with sanitizers;
@@ -38,7 +39,7 @@ BPF_CFLAGS := -O2 -g -target bpf $(WARNINGS) -Ivmlinux -Ibpf
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all check check-programs demo bench bench-programs deps pmns format clean
+.PHONY: all install install-check uninstall check check-programs demo bench bench-programs deps pmns format clean
 all: $(O)/pmdakvm $(O)/pmda_kvm.so $(O)/kvmbpf
 
 # --- the BPF side: one object and one skeleton for each family ---
@@ -155,6 +156,58 @@ bench:
 	$(Q)scripts/deps.sh build demo check
 	$(Q)+$(MAKE) --no-print-directory all $(O)/tests/guest bench-programs
 	$(Q)tests/bench/run $(CURDIR) $(abspath $(O))
+
+# --- installing: beside PCP's own agent, never over it; ./Install there switches pmcd ---
+PREFIX ?= /usr/local
+DESTDIR ?=
+AGENT_DIR := $(PREFIX)/lib/pmdakvm/pmdas/kvm
+PCP_ETC := /etc/pcp
+PCP_VAR := /var/lib/pcp
+REWRITE := pmlogrewrite/kvm_trace_stock.conf
+MAN := $(PREFIX)/share/man
+
+# One rule for an item: a pattern of items would take kvm.trace.count in.
+$(O)/$(REWRITE): Makefile
+	@mkdir -p $(@D)
+	$(Q){ echo '# SPDX-License-Identifier: GPL-2.0-or-later'; \
+	  echo '# Copyright (c) 2026 The pmdakvm authors'; \
+	  echo '#'; \
+	  echo '# kvm.trace.<event> in archives of the stock KVM agent was 64, instant, no units.'; \
+	  seq -f 'metric 95.1.%g { type IF 64 -> U64 sem -> counter units -> 0,0,1,0,0,ONE }' 1 767; } > $@
+
+install-check:
+	@case "$(DESTDIR)|$(abspath $(PREFIX))" in '|/usr') \
+	  echo "make install: /usr belongs to Debian's packages, and the stock agent's page and" >&2; \
+	  echo "folder are there; take another PREFIX (default /usr/local), or set DESTDIR to make" >&2; \
+	  echo "a package" >&2; exit 1;; esac
+
+install: install-check all $(O)/$(REWRITE)
+	$(Q)install -d $(DESTDIR)$(AGENT_DIR) $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(MAN)/man1 \
+	  $(DESTDIR)$(MAN)/man5 $(DESTDIR)$(MAN)/man8 $(DESTDIR)$(PCP_ETC)/kvm \
+	  $(DESTDIR)$(PCP_ETC)/pmlogrewrite $(DESTDIR)$(PCP_VAR)/config/pmlogrewrite
+	$(Q)install -m 755 Install Remove $(O)/pmdakvm $(O)/pmda_kvm.so $(DESTDIR)$(AGENT_DIR)
+	$(Q)install -m 644 domain.h root pmns help $(DESTDIR)$(AGENT_DIR)
+	$(Q)install -m 755 $(O)/kvmbpf $(DESTDIR)$(PREFIX)/sbin
+	$(Q)install -m 644 man/pmdakvm.1 $(DESTDIR)$(MAN)/man1
+	$(Q)install -m 644 man/kvm.conf.5 $(DESTDIR)$(MAN)/man5
+	$(Q)install -m 644 man/kvmbpf.8 $(DESTDIR)$(MAN)/man8
+	$(Q)test -e $(DESTDIR)$(PCP_ETC)/kvm/kvm.conf || \
+	  install -m 644 kvm.conf $(DESTDIR)$(PCP_ETC)/kvm/kvm.conf
+	$(Q)install -m 644 $(O)/$(REWRITE) $(DESTDIR)$(PCP_ETC)/$(REWRITE)
+	$(Q)ln -sfn $(PCP_ETC)/$(REWRITE) $(DESTDIR)$(PCP_VAR)/config/$(REWRITE)
+	@echo "Installed. To switch pmcd to this agent: cd $(AGENT_DIR) && ./Install"
+
+# Takes the agent out of pmcd first, if it is there. An unchanged kvm.conf of ours goes too.
+uninstall: install-check
+	$(Q)if [ -z "$(DESTDIR)" ] && [ -x $(AGENT_DIR)/Remove ] && \
+	  grep -qs "[[:space:]]$(AGENT_DIR)/" $(PCP_ETC)/pmcd/pmcd.conf; then cd $(AGENT_DIR) && ./Remove; fi
+	$(Q)rm -rf $(DESTDIR)$(PREFIX)/lib/pmdakvm
+	$(Q)rm -f $(DESTDIR)$(PREFIX)/sbin/kvmbpf $(DESTDIR)$(MAN)/man1/pmdakvm.1 \
+	  $(DESTDIR)$(MAN)/man5/kvm.conf.5 $(DESTDIR)$(MAN)/man8/kvmbpf.8 \
+	  $(DESTDIR)$(PCP_ETC)/$(REWRITE) $(DESTDIR)$(PCP_VAR)/config/$(REWRITE)
+	$(Q)if cmp -s kvm.conf $(DESTDIR)$(PCP_ETC)/kvm/kvm.conf; then \
+	  rm -f $(DESTDIR)$(PCP_ETC)/kvm/kvm.conf; fi
+	$(Q)rm -rf $(DESTDIR)$(PCP_VAR)/pmdakvm
 
 format:
 	$(Q)$(CLANG_FORMAT) -i $$(git ls-files '*.c' '*.h')
