@@ -83,10 +83,10 @@ $(O)/gen/help.o: $(O)/gen/help.c
 	$(Q)$(CC) $(ALL_CFLAGS) -c $< -o $@
 
 # --- the user side: a library that knows neither PCP nor the command line ---
-LIB_SRC := agent collector config cpus events items metrics report snapshot snapshot_text \
+LIB_SRC := agent collector config cpus events items metrics pins report snapshot snapshot_text \
 	template trace trace_events
 LIB_OBJ := $(LIB_SRC:%=$(O)/src/%.o) $(O)/gen/families.o
-PMDA_OBJ := $(O)/src/pmda.o $(O)/src/pmda_metrics.o $(O)/gen/help.o
+PMDA_OBJ := $(O)/src/pmda.o $(O)/src/pmda_metrics.o $(O)/src/pmda_store.o $(O)/gen/help.o
 COMMAND_OBJ := $(O)/src/kvmbpf.o $(O)/src/dump.o $(O)/src/output.o
 $(O)/src/output.o: ALL_CFLAGS += $(shell $(PKG_CONFIG) --cflags smartcols jansson)
 
@@ -102,9 +102,9 @@ $(O)/libpmdakvm.a: $(LIB_OBJ)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
-$(O)/pmdakvm: $(O)/src/main.o $(PMDA_OBJ) $(O)/libpmdakvm.a
+$(O)/pmdakvm: $(O)/src/main.o $(PMDA_OBJ) $(O)/src/privs.o $(O)/libpmdakvm.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(SAN_FLAGS) $^ -o $@ $(LDFLAGS) $(PCP_LIBS) $(BPF_LIBS)
+	$(Q)$(CC) $(CFLAGS) $(SAN_FLAGS) $^ -o $@ $(LDFLAGS) $(PCP_LIBS) -lcap-ng $(BPF_LIBS)
 
 $(O)/pmda_kvm.so: $(PMDA_OBJ) $(O)/libpmdakvm.a
 	$(call say,LD,$@)

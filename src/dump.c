@@ -225,6 +225,7 @@ static int count_and_print(const struct options *options)
 {
 	struct collector *collector = NULL;
 	struct report report = { 0 };
+	struct items items = { 0 }; /* remembers nothing: no PMID depends on it */
 	int err, status = EXIT_FAILURE;
 	sigset_t signals;
 
@@ -233,13 +234,13 @@ static int count_and_print(const struct options *options)
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGHUP);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
-	err = collector_open(&options->config, &report, &collector);
+	err = collector_open(&options->config, &items, false, &report, &collector);
 	if (!err)
 		report_attached(&report, collector);
 	show_report(&report, options->verbose);
 	if (err) {
 		fprintf(stderr, "kvmbpf: %s\n", strerror(-err));
-		return EXIT_FAILURE;
+		goto out;
 	}
 	if (!collector_attached(collector)) {
 		fputs("kvmbpf: nothing is attached, so there is nothing to count\n", stderr);
@@ -253,6 +254,7 @@ static int count_and_print(const struct options *options)
 		status = print(collector_snapshot(collector), options);
 out:
 	collector_close(collector);
+	items_free(&items);
 	return status;
 }
 

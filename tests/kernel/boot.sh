@@ -1,0 +1,298 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 The pmdakvm authors
+#
+# boot.sh: run a shell script inside a kernel of choice, with KVM in it, under emulation.
+#
+# Nothing is asked of this machine but the programs below: no /dev/kvm, no privilege, no network. What
+# the script prints, on stdout or stderr, is our stdout, as it comes; its exit status is ours. But:
+#     2  wrong usage
+#    77  a program that is needed here is not installed; one line on stderr names it
+#   124  the time was up
+#   125  the guest ended with no exit status: a panic, a module that did not load, an emulator that failed
+# Those last two show the tail of the kernel's console on stderr.
+#
+# The script is run by busybox's sh as root, standard input empty, in a file system in memory with
+# busybox's commands, what --add brought, and proc, sysfs, devtmpfs, tracefs, bpffs and securityfs in
+# their usual places. KVM's modules lie in /modules, and /modules/order names them in insmod order.
+
+set -euo pipefail
+
+usage()
+{
+	cat <<-'END'
+		usage: boot.sh --kernel DIR --script FILE [OPTION]...
+		  --kernel DIR       a folder that fetch.sh printed
+		  --script FILE      what to run inside
+		  --add FROM[:TO]    bring FROM, a program found here by path or by $PATH, with its shared
+		                     libraries, or another file, or a folder; TO is its path inside, for a
+		                     program by default /usr/bin/NAME, else the same path; may be repeated
+		  --no-modules       leave loading KVM's modules to the script
+		  --machine NAME     amd (default): x86 with SVM
+		  --cpus N           default 2
+		  --memory MIB       default 512
+		  --timeout SECONDS  default 120
+		  --append ARGS      more kernel arguments
+	END
+}
+
+say()
+{
+	echo "boot.sh: $*" >&2
+}
+
+die()
+{
+	say "$@"
+	exit 2
+}
+
+# What differs between machines: the emulator and its arguments, the module wanted, the terminals of the
+# kernel's console and of the script's output, which are kept apart so that neither cuts into the other.
+machine_amd()
+{
+	emulator=(qemu-system-x86_64 -cpu 'EPYC,+svm' -accel 'tcg,thread=multi')
+	wanted_module=kvm-amd
+	console=ttyS0
+	output=ttyS1
+}
+
+parse_arguments()
+{
+	while [[ $# -gt 0 ]]; do
+		case $1 in
+		--no-modules) load_modules=0 ;;
+		--help)
+			usage
+			exit 0
+			;;
+		--kernel | --script | --add | --machine | --cpus | --memory | --timeout | --append)
+			[[ $# -ge 2 ]] || die "$1 needs a value"
+			case $1 in
+			--add) adds+=("$2") ;;
+			*) printf -v "${1#--}" %s "$2" ;;
+			esac
+			shift
+			;;
+		*)
+			usage >&2
+			exit 2
+			;;
+		esac
+		shift
+	done
+	[[ -r $kernel/vmlinuz && -d $kernel/modules ]] || die "--kernel: '$kernel' holds no kernel from fetch.sh"
+	[[ -f $script && -r $script ]] || die "--script: cannot read '$script'"
+	declare -F "machine_$machine" >/dev/null || die "--machine: no such machine: '$machine'"
+}
+
+need_tools()
+{
+	local tool
+
+	for tool in "${emulator[0]}" busybox cpio gzip ldd timeout; do
+		command -v "$tool" >/dev/null && continue
+		say "$tool is not installed"
+		exit 77
+	done
+}
+
+# Copies the shared libraries of the program $1, the loader included, to the same paths inside. What is
+# static, foreign, or no program at all has none.
+add_libraries()
+{
+	local list line path
+
+	list=$(ldd "$1" 2>/dev/null) || return 0
+	while IFS= read -r line; do
+		[[ $line != *'=> not found'* ]] || die "$1 lacks a library here: ${line#"${line%%[![:space:]]*}"}"
+		[[ $line == *' (0x'* && $line == */* ]] || continue
+		path=${line#*=> }
+		path=${path%% (0x*}
+		path=${path#"${path%%[![:space:]]*}"}
+		[[ -e $root$path ]] || { mkdir -p "$root${path%/*}" && cp -L "$path" "$root$path"; }
+	done <<<"$list"
+}
+
+# Brings one --add argument.
+add_path()
+{
+	local from=${1%%:*} to='' program
+
+	[[ $1 != *:* ]] || to=${1#*:}
+	[[ $from == */* || -e $from ]] || from=$(command -v "$from") || die "--add: no program '${1%%:*}' here"
+	[[ -r $from ]] || die "--add: cannot read '$from'"
+	if [[ -z $to && -f $from && -x $from ]]; then
+		to=/usr/bin/${from##*/}
+	fi
+	to=${to:-$(realpath -s "$from")}
+	[[ $to == /* ]] || die "--add: '$to' is not a path from the root"
+	if [[ -d $from ]]; then
+		mkdir -p "$root$to"
+		cp -a "$from/." "$root$to"
+	else
+		mkdir -p "$root${to%/*}"
+		cp -L --preserve=mode --remove-destination "$from" "$root$to"
+	fi
+	while IFS= read -r program; do
+		add_libraries "$program"
+	done < <(find -L "$from" -type f \( -perm /111 -o -name '*.so*' \))
+}
+
+# The guest's first process. It gets $pmdakvm_output and $pmdakvm_load from the kernel's arguments.
+write_init()
+{
+	cat >"$root/init" <<-'END'
+		#!/bin/sh
+		export PATH=/usr/sbin:/usr/bin HOME=/root TERM=dumb
+		mount -t proc proc /proc
+		mount -t sysfs sysfs /sys
+		mount -t devtmpfs devtmpfs /dev
+		mount -t tracefs tracefs /sys/kernel/tracing
+		mount -t bpf bpf /sys/fs/bpf
+		mount -t securityfs securityfs /sys/kernel/security
+		mkdir -p /dev/shm /run
+		ln -s /proc/self/fd /dev/fd
+		ip link set lo up
+		tty=/dev/$pmdakvm_output load=$pmdakvm_load
+		unset pmdakvm_output pmdakvm_load
+		stty -F "$tty" raw -echo 115200
+
+		status=0
+		if [ "$load" = 1 ]; then
+			for module in $(cat /modules/order); do
+				insmod "/modules/$module" && continue
+				echo "@@failed to load module $module"
+				status=
+				break
+			done
+		fi
+		if [ -n "$status" ]; then
+			echo "@@begin"
+			sh /script </dev/null >"$tty" 2>&1
+			status=$?
+			stty -F "$tty" raw # waits until all that was written is out
+			dmesg -n 1         # so that nothing cuts into the next line
+			echo
+			echo "@@exit $status"
+		fi
+		stty raw
+		poweroff -f
+	END
+	chmod 755 "$root/init"
+}
+
+build_initramfs()
+{
+	local link add
+
+	mkdir -p "$root"/{dev,proc,sys,root,tmp,run,etc,modules,var/tmp} "$root"/usr/{bin,sbin,lib,lib64}
+	for link in bin sbin lib lib64; do
+		ln -s "usr/$link" "$root/$link"
+	done
+	chmod 1777 "$root/tmp" "$root/var/tmp"
+	echo 'root:x:0:0:root:/root:/bin/sh
+nobody:x:65534:65534:nobody:/:/bin/false' >"$root/etc/passwd"
+	echo 'root:x:0:
+nogroup:x:65534:' >"$root/etc/group"
+	add_path busybox:/usr/bin/busybox
+	ln -s busybox "$root/usr/bin/sh"
+	busybox --list | sed '/^busybox$/d; /^sh$/d' | (cd "$root/usr/bin" && xargs -n 1 ln -s busybox)
+
+	find "$kernel/modules" -name '*.ko' -exec cp -t "$root/modules" {} +
+	cp "$kernel/modules/order.$wanted_module" "$root/modules/order"
+	cp "$script" "$root/script"
+	for add in "${adds[@]}"; do
+		add_path "$add"
+	done
+	write_init
+	(cd "$root" && find . -print0 | cpio --null --create --format=newc --owner=+0:+0 --quiet) |
+		gzip -1 >"$work/initrd"
+}
+
+cleanup()
+{
+	trap - EXIT INT TERM HUP
+	[[ -z $emulator_pid ]] || kill "$emulator_pid" 2>/dev/null || :
+	[[ -z $emulator_pid ]] || wait "$emulator_pid" 2>/dev/null || :
+	[[ -z $work ]] || rm -rf "$work"
+}
+
+# Sets emulator_status. The emulator gets a pipe of ours, not our stdout, since it would leave that
+# non-blocking. timeout ends it by its process id, and passes on a signal of ours.
+run_emulator()
+{
+	local arguments="console=$console quiet panic=-1 mitigations=off"
+	local reader
+
+	arguments+=" pmdakvm_output=$output pmdakvm_load=$load_modules${append:+ $append}"
+	mkfifo "$work/output"
+	cat "$work/output" &
+	reader=$!
+	timeout --kill-after=5 "$timeout" "${emulator[@]}" -smp "$cpus" -m "$memory" \
+		-nodefaults -no-user-config -no-reboot -display none \
+		-chardev "file,id=console,path=$work/console" -serial chardev:console \
+		-chardev stdio,id=output,signal=off -serial chardev:output \
+		-kernel "$kernel/vmlinuz" -initrd "$work/initrd" -append "$arguments" \
+		</dev/null >"$work/output" 2>"$work/errors" &
+	emulator_pid=$!
+	emulator_status=0
+	wait "$emulator_pid" || emulator_status=$?
+	emulator_pid=
+	wait "$reader"
+}
+
+show_console()
+{
+	{
+		grep -v "warning: TCG doesn't support" "$work/errors" || :
+		tr -d '\r' <"$work/console" 2>/dev/null || :
+	} | tail -n 40 | sed 's/^/| /' >&2
+}
+
+# What the run came to, said where it is not the script's own exit status.
+judge()
+{
+	local status
+
+	status=$(tr -d '\r' <"$work/console" 2>/dev/null | sed -n 's/^@@exit \([0-9]*\)$/\1/p' | tail -n 1)
+	[[ -z $status ]] || return "$status"
+	if [[ $emulator_status -eq 124 || $emulator_status -eq 137 ]]; then
+		say "the time was up after $timeout s; the console's last lines:"
+		show_console
+		return 124
+	fi
+	if grep -q 'Kernel panic' "$work/console" 2>/dev/null; then
+		say "the kernel panicked; the console's last lines:"
+	elif grep -q '^@@failed' "$work/console" 2>/dev/null; then
+		say "the guest $(tr -d '\r' <"$work/console" | sed -n 's/^@@//p' | head -n 1); the console's last lines:"
+	else
+		say "the guest ended with no exit status (emulator: $emulator_status); the console's last lines:"
+	fi
+	show_console
+	return 125
+}
+
+main()
+{
+	parse_arguments "$@"
+	"machine_$machine"
+	need_tools
+	trap cleanup EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+	work=$(mktemp -d)
+	root=$work/root
+	build_initramfs
+	run_emulator
+	judge
+}
+
+# What was asked for, and the defaults.
+kernel='' script='' machine=amd cpus=2 memory=512 timeout=120 append='' load_modules=1 adds=()
+# What the machine_* functions set.
+emulator=() wanted_module='' console='' output=''
+# How the run goes.
+work='' root='' emulator_pid='' emulator_status=''
+
+main "$@"
