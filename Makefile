@@ -112,7 +112,7 @@ $(O)/pmda_kvm.so: $(PMDA_OBJ) $(O)/libpmdakvm.a
 
 $(O)/kvmbpf: $(COMMAND_OBJ) $(O)/libpmdakvm.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(SAN_FLAGS) $^ -o $@ $(LDFLAGS) -lsmartcols -ljansson $(BPF_LIBS) -lm
+	$(Q)$(CC) $(CFLAGS) $(SAN_FLAGS) $^ -o $@ $(LDFLAGS) -lsmartcols -ljansson $(BPF_LIBS)
 
 # --- tools ---
 $(O)/tools/%: tools/%.c $(O)/libpmdakvm.a

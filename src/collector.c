@@ -306,6 +306,17 @@ size_t collector_attached(const struct collector *collector)
 	return n;
 }
 
+bool collector_waits(const struct collector *collector)
+{
+	for (size_t i = 0; i < families_count; i++) {
+		const struct collector_family *open = &collector->families[i];
+
+		if (open->loaded && open->wanted && open->err == -ENOENT && !collector->events.n)
+			return true;
+	}
+	return false;
+}
+
 const struct collector_family *collector_families(const struct collector *collector)
 {
 	return collector->families;

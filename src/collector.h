@@ -37,6 +37,9 @@ void collector_close(struct collector *collector);
 /* How many families count. */
 size_t collector_attached(const struct collector *collector);
 
+/* Does a family only wait for KVM to come? */
+bool collector_waits(const struct collector *collector);
+
 /* The families, families_count of them. */
 const struct collector_family *collector_families(const struct collector *collector);
 

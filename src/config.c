@@ -194,6 +194,29 @@ static const struct option *option_find(const struct parser *parser, const char 
 	return NULL;
 }
 
+static const char *section_name(enum section section)
+{
+	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
+		if (sections[i].section == section)
+			return sections[i].name;
+	}
+	return "";
+}
+
+static void warn_option(struct parser *parser, const char *name)
+{
+	char known[128] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]) && used < sizeof(known); i++) {
+		if (options[i].section == parser->section)
+			used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s",
+						 used ? ", " : "", options[i].name);
+	}
+	warn(parser, "unknown option \"%.*s\" in [%s] (known: %s)", SHOWN_BYTES, name,
+	     section_name(parser->section), known);
+}
+
 /* What [bpf] pin takes: none, a path, or the name of a folder below the mount. */
 static bool is_pin(const char *value)
 {
@@ -206,7 +229,8 @@ static int parse_option(struct parser *parser, char *text)
 	const struct option *option;
 
 	if (!value) {
-		warn(parser, "this section takes NAME = VALUE, not \"%.*s\"", SHOWN_BYTES, text);
+		warn(parser, "[%s] takes NAME = %s, not \"%.*s\"", section_name(parser->section),
+		     parser->section == SECTION_PATHS ? "PATH" : "VALUE", SHOWN_BYTES, text);
 		return 0;
 	}
 	*value = '\0';
@@ -214,8 +238,7 @@ static int parse_option(struct parser *parser, char *text)
 	text = trim(text);
 	option = option_find(parser, text);
 	if (!option) {
-		warn(parser, "unknown option \"%.*s\" in this section; see kvm.conf(5)", SHOWN_BYTES,
-		     text);
+		warn_option(parser, text);
 		return 0;
 	}
 	where = (char **)((char *)parser->config + option->offset);

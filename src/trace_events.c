@@ -196,6 +196,19 @@ static const char *why_none(const struct trace_events *events, const struct fami
 	return trace_event_status(failed);
 }
 
+/* KVM is there, but what events it has is not told: patterns cannot be resolved. */
+static void warn_patterns(const struct family_env *env)
+{
+	for (size_t i = 0; i < env->config->nevents; i++) {
+		const struct config_event *wanted = &env->config->events[i];
+
+		if (wanted->pattern)
+			warn(env, wanted->line,
+			     "pattern \"%s\" matches nothing: no kvm event is listed in %s or %s/events",
+			     wanted->name, EVENTS_BTF_DIR, env->config->tracefs);
+	}
+}
+
 int trace_events_report(const struct trace_events *events, const struct family_env *env,
 			char **ret_why)
 {
@@ -208,6 +221,8 @@ int trace_events_report(const struct trace_events *events, const struct family_e
 		*ret_why = strdup(why_none(events, env));
 		return failed ? failed->err : -ENOENT;
 	}
+	if (!env->events->n)
+		warn_patterns(env);
 	for (size_t i = 0; i < events->n; i++) {
 		if (events->list[i].state == TRACE_EVENT_FAILED)
 			warn(env, events->list[i].line, "event \"%s\" is not traced: %s",

@@ -139,7 +139,7 @@ VERSION="fetch 95.2.0"
 	ask "$VERSION" 'fetch 95.1.0'
 	serves
 	[ "$(said)" = "Warning: $WORK/kvm.conf:2: unknown option \"bugfs\" in [paths] (known: debugfs, tracefs, lockdown)
-Warning: $WORK/kvm.conf:3: unknown section [what]; the lines below it are passed over (known: paths, trace)" ]
+Warning: $WORK/kvm.conf:3: unknown section [what]; the lines below it are passed over (known: paths, bpf, trace)" ]
 	[[ $output == *"value 1"* ]]
 }
 
