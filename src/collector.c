@@ -80,17 +80,19 @@ static void family_note(struct collector_family *open, int err, char *why, struc
 	free(open->why);
 	open->err = err;
 	open->why = why;
-	/* that KVM is not there yet is no problem; that nothing is wanted was said */
-	if (news && err != -ENODATA)
+	/* that KVM is not there yet is no problem; the other two have been said */
+	if (news && err != -ENODATA && err != -ECANCELED)
 		report_add(report, err == -ENOENT ? REPORT_INFO : REPORT_WARNING, "%s: %s",
 			   open->family->name, why ? why : strerror(-err));
 }
 
 static void family_attach(struct collector_family *open, struct report *report)
 {
+	uint64_t start = now();
 	char *why = NULL;
 	int err = open->family->ops->attach(open->state, report, &why);
 
+	open->attach_time = now() - start;
 	family_note(open, err, why, report);
 }
 
@@ -106,11 +108,12 @@ static int family_open(struct collector *collector, struct collector_family *ope
 	err = ops->open(env, &open->state, &why);
 	open->loaded = !err;
 	open->wanted = true;
+	start = now() - start;
 	if (err)
 		family_note(open, err, why, env->report);
 	else
 		family_attach(open, env->report);
-	open->attach_time = now() - start;
+	open->attach_time += start;
 	if (!open->state)
 		return 0;
 	for (size_t i = 0; i < ops->ntables; i++) {
@@ -243,8 +246,8 @@ int collector_switch(struct collector *collector, size_t family, bool attached,
 	return open->err == -ENOENT ? 0 : open->err;
 }
 
-/* Attach what is wanted; a retry says nothing of what is still not there. */
-static void attach_again(struct collector *collector, bool retry, struct report *report)
+/* Attach what is wanted; what is still not there is said at the last try only. */
+static void attach_again(struct collector *collector, bool last, struct report *report)
 {
 	struct report quiet = { 0 };
 
@@ -254,7 +257,7 @@ static void attach_again(struct collector *collector, bool retry, struct report 
 
 		if (!open->loaded || !open->wanted)
 			continue;
-		family_attach(open, retry ? &quiet : report);
+		family_attach(open, last ? report : &quiet);
 		if (before && !open->err)
 			report_add(report, REPORT_INFO, "%s: attached", open->family->name);
 	}
@@ -274,7 +277,7 @@ bool collector_look(struct collector *collector, struct report *report)
 
 		collector->late_looks--;
 		find_events(collector);
-		attach_again(collector, !news, report);
+		attach_again(collector, !collector->late_looks, report);
 		print_end(callers_print);
 		grown = true;
 	}
