@@ -124,8 +124,8 @@ pmns: $(O)/tools/pmns
 	$(Q)$(O)/tools/pmns > pmns.new && mv pmns.new pmns
 
 # --- tests, demo, bench: each installs what it needs, then comes back here ---
--include tests/unit.mk
--include tests/bench/bench.mk
+include tests/unit.mk
+include tests/bench/bench.mk
 
 $(O)/tests/guest: $(wildcard tests/guest/*.c tests/guest/*.h)
 	$(call say,CC,$@)

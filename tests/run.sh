@@ -16,6 +16,8 @@ if [ "$(id -u)" = 0 ] && [ -z "${PMDAKVM_TESTS_INSIDE:-}" ]; then
 	exec unshare -m --propagation private "$0" "$@"
 fi
 
+# the tests call make themselves
+unset MAKEFLAGS MAKELEVEL MFLAGS
 TOP=$1 BUILD=$2
 shift 2
 export TOP BUILD

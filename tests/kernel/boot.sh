@@ -82,6 +82,7 @@ parse_arguments()
 		shift
 	done
 	[[ -r $kernel/vmlinuz && -d $kernel/modules ]] || die "--kernel: '$kernel' holds no kernel from fetch.sh"
+	[[ $timeout =~ ^[1-9][0-9]*$ ]] || die "--timeout: '$timeout' is no number of seconds"
 	[[ -f $script && -r $script ]] || die "--script: cannot read '$script'"
 	declare -F "machine_$machine" >/dev/null || die "--machine: no such machine: '$machine'"
 }
@@ -210,36 +211,72 @@ nogroup:x:65534:' >"$root/etc/group"
 		gzip -1 >"$work/initrd"
 }
 
-cleanup()
+# Starts the emulator, which is ended after $1 seconds. It gets a pipe of ours, not our stdout, since it
+# would leave that non-blocking. timeout ends it by its process id, and passes on a signal of ours.
+start_emulator()
 {
-	trap - EXIT INT TERM HUP
-	[[ -z $emulator_pid ]] || kill "$emulator_pid" 2>/dev/null || :
-	[[ -z $emulator_pid ]] || wait "$emulator_pid" 2>/dev/null || :
-	[[ -z $work ]] || rm -rf "$work"
-}
-
-# Sets emulator_status. The emulator gets a pipe of ours, not our stdout, since it would leave that
-# non-blocking. timeout ends it by its process id, and passes on a signal of ours.
-run_emulator()
-{
-	local arguments="console=$console quiet panic=-1 mitigations=off"
-	local reader
+	local arguments="console=$console quiet panic=-1 mitigations=off no_timer_check"
 
 	arguments+=" pmdakvm_output=$output pmdakvm_load=$load_modules${append:+ $append}"
+	rm -f "$work/output"
+	: >"$work/console"
+	: >"$work/errors"
 	mkfifo "$work/output"
 	cat "$work/output" &
-	reader=$!
-	timeout --kill-after=5 "$timeout" "${emulator[@]}" -smp "$cpus" -m "$memory" \
+	reader_pid=$!
+	timeout --kill-after=5 "$1" "${emulator[@]}" -smp "$cpus" -m "$memory" \
 		-nodefaults -no-user-config -no-reboot -display none \
 		-chardev "file,id=console,path=$work/console" -serial chardev:console \
 		-chardev stdio,id=output,signal=off -serial chardev:output \
 		-kernel "$kernel/vmlinuz" -initrd "$work/initrd" -append "$arguments" \
 		</dev/null >"$work/output" 2>"$work/errors" &
 	emulator_pid=$!
+}
+
+# Waits for the end of the emulator and of its output; sets emulator_status.
+wait_emulator()
+{
 	emulator_status=0
 	wait "$emulator_pid" || emulator_status=$?
 	emulator_pid=
-	wait "$reader"
+	wait "$reader_pid"
+}
+
+stop_emulator()
+{
+	kill "$emulator_pid" 2>/dev/null || :
+	wait_emulator
+}
+
+console_has()
+{
+	grep -q "$1" "$work/console" 2>/dev/null
+}
+
+# On a busy machine an emulated kernel of several CPUs once in many hundred times never comes up. As long
+# as the script has not begun nothing is lost by booting again, so that is done once, after half the time.
+run_emulator()
+{
+	local deadline=$((SECONDS + timeout)) patience=$((SECONDS + timeout / 2))
+
+	start_emulator "$timeout"
+	while ! console_has '^@@begin' && kill -0 "$emulator_pid" 2>/dev/null; do
+		if ((SECONDS >= patience)); then
+			say "the kernel did not come up in $((timeout / 2)) s; booting it again"
+			stop_emulator
+			start_emulator $((deadline - SECONDS))
+			patience=$((deadline + timeout))
+		fi
+		sleep 0.1
+	done
+	wait_emulator
+}
+
+cleanup()
+{
+	trap - EXIT INT TERM HUP
+	[[ -z $emulator_pid ]] || stop_emulator
+	[[ -z $work ]] || rm -rf "$work"
 }
 
 show_console()
@@ -262,9 +299,9 @@ judge()
 		show_console
 		return 124
 	fi
-	if grep -q 'Kernel panic' "$work/console" 2>/dev/null; then
+	if console_has 'Kernel panic'; then
 		say "the kernel panicked; the console's last lines:"
-	elif grep -q '^@@failed' "$work/console" 2>/dev/null; then
+	elif console_has '^@@failed'; then
 		say "the guest $(tr -d '\r' <"$work/console" | sed -n 's/^@@//p' | head -n 1); the console's last lines:"
 	else
 		say "the guest ended with no exit status (emulator: $emulator_status); the console's last lines:"
@@ -293,6 +330,6 @@ kernel='' script='' machine=amd cpus=2 memory=512 timeout=120 append='' load_mod
 # What the machine_* functions set.
 emulator=() wanted_module='' console='' output=''
 # How the run goes.
-work='' root='' emulator_pid='' emulator_status=''
+work='' root='' emulator_pid='' reader_pid='' emulator_status=''
 
-main "$@"
+main "$@"; exit

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (c) 2026 The pmdakvm authors */
+/* Families of the tests' own in place of the real ones, and CPUs and events to order. */
+#ifndef PMDAKVM_TESTS_FAKES_H
+#define PMDAKVM_TESTS_FAKES_H
+
+#include "collector.h"
+#include "support.h"
+
+enum { ALPHA, BETA, GAMMA, DELTA, FAKES };
+
+/* A family that does as it is told, and notes what was asked of it. */
+struct fake {
+	int open_err, init_err, read_err, missed_err;
+	const char *why;
+	bool no_state;
+	uint64_t missed;
+	void (*when_opened)(const struct family_env *env);
+	struct family_env env;
+	unsigned opens, closes, reads[2];
+};
+
+extern struct fake fakes[FAKES];
+
+/* Give alpha other tables; until the next setup. */
+void fake_alpha_tables(const struct family_table *tables, size_t n);
+
+/* A table's hooks: a column "reads" that says how often it was read. */
+int fake_init(void *state, struct snapshot_table *table);
+int fake_read(void *state, struct snapshot_table *table);
+
+/* The machine: what it answers, and how often it was asked. */
+extern struct machine {
+	int cpus_err, events_err, update_ret;
+	unsigned updates;
+} machine;
+
+extern struct config config;
+extern struct report report;
+extern struct collector *collector;
+
+/* Setup and teardown: families that all work; what was opened is closed, once. */
+int fake_setup(void **state);
+int fake_teardown(void **state);
+
+#define fake_test(test) cmocka_unit_test_setup_teardown(test, fake_setup, fake_teardown)
+
+void open_all(void);
+
+/* Opening fails with this error, and as a whole. */
+void assert_open_fails(int err);
+
+/* The cell in that table, row and column of the collector's snapshot. */
+struct snapshot_cell *cell_at(const char *table, size_t row, const char *column);
+
+#endif /* PMDAKVM_TESTS_FAKES_H */

@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+#include "support.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "items.h"
+
+#define BAD(line) "items:" line ": not \"trace NUMBER NAME\"; passed over"
+
+static void test_known_items(void **state)
+{
+	(void)state;
+	assert_true(items_known_count > 200);
+	for (size_t i = 0; i < items_known_count; i++) {
+		const struct item *item = &items_known[i];
+
+		assert_int_equal(item->number, i + 1); /* append-only, from 1, with no gap */
+		assert_true(item->number < ITEMS_FREE_FIRST);
+		assert_true(isalpha((unsigned char)*item->name));
+		for (const char *p = item->name; *p; p++)
+			assert_true(isalnum((unsigned char)*p) || *p == '_');
+		assert_string_not_equal(item->name, "count"); /* kvm.trace.count is taken */
+		for (size_t j = 0; j < i; j++)
+			assert_string_not_equal(item->name, items_known[j].name);
+		assert_ptr_equal(items_find(item->name), item);
+	}
+	assert_int_equal(ITEMS_FREE_FIRST, 768);
+	assert_int_equal(ITEMS_FREE_LAST, 1023); /* 10 bits */
+}
+
+/* The stock agent's default order, so that its archives and ours agree. */
+static void test_the_first_five(void **state)
+{
+	static const char *const first[] = {
+		"kvm_exit", "kvm_entry", "kvm_mmio", "kvm_hypercall", "kvm_vcpu_wakeup",
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(first); i++) {
+		assert_string_equal(items_known[i].name, first[i]);
+		assert_int_equal(items_known[i].number, i + 1);
+	}
+}
+
+static void test_find(void **state)
+{
+	(void)state;
+	assert_null(items_find("kvm_exi"));
+	assert_null(items_find("kvm_exitt"));
+	assert_null(items_find(""));
+}
+
+static void test_numbers(void **state)
+{
+	struct items items;
+
+	(void)state;
+	assert_int_equal(items_load(NULL, NULL, &items), 0);
+	assert_int_equal(items_number(&items, "kvm_mmio"), 3);
+	assert_int_equal(items_number(&items, items_known[items_known_count - 1].name),
+			 items_known_count);
+	assert_false(items.changed);
+	assert_int_equal(items_number(&items, "new_one"), 768);
+	assert_true(items.changed);
+	assert_int_equal(items_number(&items, "new_two"), 769);
+	assert_int_equal(items_number(&items, "new_one"), 768);
+	assert_int_equal(items_save(&items), 0); /* to nowhere */
+	items_free(&items);
+	assert_null(items.names[0]);
+	items_free(&items);
+}
+
+static void test_all_numbers_taken(void **state)
+{
+	struct items items;
+	char name[16];
+
+	(void)state;
+	assert_int_equal(items_load(NULL, NULL, &items), 0);
+	for (int i = 0; i < 256; i++) {
+		snprintf(name, sizeof(name), "event%d", i);
+		assert_int_equal(items_number(&items, name), 768 + i);
+	}
+	assert_int_equal(items_number(&items, "event256"), -ENOSPC);
+	assert_int_equal(items_number(&items, "event255"), 1023);
+	assert_int_equal(items_number(&items, "kvm_exit"), 1);
+	items_free(&items);
+}
+
+/* Load the file "items" with this text; it adds these warnings. */
+static void load(const char *text, const char *const *warnings, struct items *items)
+{
+	struct report report = { 0 };
+
+	write_text("items", text);
+	assert_int_equal(items_load("items", &report, items), 0);
+	assert_warnings(&report, warnings);
+	assert_false(items->changed);
+	report_clear(&report);
+}
+
+static void test_what_is_remembered(void **state)
+{
+	struct items items;
+
+	(void)state;
+	load("trace 1023 last\ntrace 768 first\ntrace 770 kvm_exit\n",
+	     (const char *const[]){ NULL }, &items);
+	assert_int_equal(items_number(&items, "last"), 1023);
+	assert_int_equal(items_number(&items, "first"), 768);
+	assert_int_equal(items_number(&items, "kvm_exit"), 1); /* items.def has it by now */
+	assert_false(items.changed);
+	assert_int_equal(items_number(&items, "a"), 769);
+	assert_int_equal(items_number(&items, "b"), 771); /* 770 stays taken */
+	items_free(&items);
+}
+
+static void test_no_file(void **state)
+{
+	struct report report = { 0 };
+	struct items items;
+
+	(void)state;
+	assert_int_equal(items_load("none", &report, &items), 0);
+	assert_int_equal(report.n, 0);
+	assert_int_equal(items_number(&items, "a"), 768);
+	items_free(&items);
+	load("", (const char *const[]){ NULL }, &items);
+	items_free(&items);
+}
+
+static void test_a_file_that_cannot_be_opened(void **state)
+{
+	struct report report = { 0 };
+	struct items items;
+
+	(void)state;
+	assert_int_equal(symlink("loop", "loop"), 0);
+	assert_int_equal(items_load("loop", &report, &items), 0);
+	assert_warning(
+		&report,
+		"loop: Too many levels of symbolic links; item numbers it remembers are unknown");
+	assert_int_equal(items_number(&items, "a"), 768);
+	items_free(&items);
+	report_clear(&report);
+}
+
+static void test_lines_without_sense(void **state)
+{
+	static const char text[] = "trace 767 low\ntrace 768 a\ntrace 1024 high\nevent 769 b\n"
+				   "trace 770\ntrace x c\ntrace 768 d\n\ntrace 771 e f\n"
+				   "trace -1 g\ntrace 772 h \nTrace 773 i\ntrace 774 j";
+	struct items items;
+
+	(void)state;
+	load(text,
+	     (const char *const[]){ BAD("1"), BAD("3"), BAD("4"), BAD("5"), BAD("6"), BAD("7"),
+				    BAD("8"), BAD("9"), BAD("10"), BAD("11"), BAD("12"), BAD("13"),
+				    NULL },
+	     &items);
+	assert_string_equal(items.names[0], "a"); /* the first line with a number has it */
+	for (unsigned i = 1; i < ARRAY_SIZE(items.names); i++)
+		assert_null(items.names[i]);
+	items_free(&items);
+}
+
+/* Names of up to 127 bytes; a longer one, or a longer line, makes no sense. */
+static void test_long_lines(void **state)
+{
+	char text[1024], name[129];
+	struct items items;
+
+	(void)state;
+	memset(name, 'n', sizeof(name) - 1);
+	name[128] = '\0';
+	snprintf(text, sizeof(text), "trace 768 %s\ntrace 769 %.127s\ntrace 770 %.126s\n", name,
+		 name, name);
+	load(text, (const char *const[]){ BAD("1"), NULL }, &items);
+	assert_null(items.names[0]);
+	assert_int_equal(strlen(items.names[1]), 127);
+	assert_int_equal(strlen(items.names[2]), 126);
+	items_free(&items);
+}
+
+static void assert_file(const char *path, const char *text)
+{
+	char *found = read_text(path);
+
+	assert_string_equal(found, text);
+	free(found);
+}
+
+static void test_save(void **state)
+{
+	struct report report = { 0 };
+	struct items items;
+
+	(void)state;
+	assert_int_equal(items_load("folder/items", &report, &items), 0);
+	assert_int_equal(items_save(&items), 0); /* nothing to write */
+	assert_int_equal(access("folder", F_OK), -1);
+	assert_int_equal(items_number(&items, "a"), 768);
+	assert_int_equal(items_number(&items, "kvm_exit"), 1);
+	assert_int_equal(items_number(&items, "b"), 769);
+	assert_int_equal(items_save(&items), 0);
+	assert_false(items.changed);
+	assert_file("folder/items", "trace 768 a\ntrace 769 b\n");
+	assert_int_equal(access("folder/items.new", F_OK), -1);
+	assert_int_equal(remove("folder/items"), 0);
+	assert_int_equal(items_save(&items), 0); /* written already */
+	assert_int_equal(access("folder/items", F_OK), -1);
+	items_free(&items);
+	assert_int_equal(report.n, 0);
+}
+
+/* Numbers stay from start to start, also where a name is not asked for. */
+static void test_save_and_load(void **state)
+{
+	struct items items;
+
+	(void)state;
+	load("trace 900 old\ntrace 1023 last\n", (const char *const[]){ NULL }, &items);
+	assert_int_equal(items_number(&items, "new"), 768);
+	assert_int_equal(items_save(&items), 0);
+	items_free(&items);
+	assert_file("items", "trace 768 new\ntrace 900 old\ntrace 1023 last\n");
+	assert_int_equal(items_load("items", NULL, &items), 0);
+	assert_int_equal(items_number(&items, "last"), 1023);
+	assert_int_equal(items_number(&items, "new"), 768);
+	assert_int_equal(items_number(&items, "other"), 769);
+	items_free(&items);
+}
+
+static void test_save_that_fails(void **state)
+{
+	struct items items;
+
+	(void)state;
+	assert_int_equal(items_load("a/b/items", NULL, &items),
+			 0); /* one folder is made, not two */
+	assert_int_equal(items_number(&items, "x"), 768);
+	assert_int_equal(items_save(&items), -ENOENT);
+	assert_true(items.changed);
+	make_folders("a");
+	assert_int_equal(items_save(&items), 0);
+	assert_file("a/b/items", "trace 768 x\n");
+	assert_int_equal(items_number(&items, "y"), 769);
+	assert_int_equal(remove("a/b/items"), 0);
+	make_folders("a/b/items"); /* a folder in its place */
+	assert_int_equal(items_save(&items), -EISDIR);
+	assert_true(items.changed);
+	assert_int_equal(access("a/b/items.new", F_OK), -1);
+	items_free(&items);
+}
+
+/* The old file stays whole where the new one finds no room. */
+static void test_save_to_a_full_disk(void **state)
+{
+	struct rlimit limit, none;
+	struct items items;
+	int err;
+
+	(void)state;
+	load("trace 900 old\n", (const char *const[]){ NULL }, &items);
+	assert_int_equal(items_number(&items, "new"), 768);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	none = limit;
+	none.rlim_cur = 3;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	err = items_save(&items);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	assert_int_equal(err, -EFBIG);
+	assert_true(items.changed);
+	assert_file("items", "trace 900 old\n");
+	assert_int_equal(access("items.new", F_OK), -1);
+	items_free(&items);
+}
+
+static void test_no_memory(void **state)
+{
+	struct report report = { 0 };
+	struct items items;
+	unsigned n;
+
+	(void)state;
+	write_text("items", "trace 900 old\ntrace 901 older\n");
+	for (n = 0; n < 3; n++) {
+		untouched_fill(&items, sizeof(items));
+		alloc_fail_at(n);
+		assert_int_equal(items_load("items", &report, &items), -ENOMEM);
+		assert_true(alloc_failed());
+		assert_untouched(&items, sizeof(items));
+	}
+	assert_int_equal(items_load("items", &report, &items), 0);
+	assert_int_equal(report.n, 0);
+	alloc_fail_at(0);
+	assert_int_equal(items_number(&items, "new"), -ENOMEM);
+	assert_true(alloc_failed());
+	assert_false(items.changed);
+	assert_int_equal(items_number(&items, "new"), 768);
+	alloc_fail_at(0);
+	assert_int_equal(items_save(&items), -ENOMEM);
+	assert_true(alloc_failed());
+	assert_true(items.changed);
+	items_free(&items);
+	assert_file("items", "trace 900 old\ntrace 901 older\n");
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_known_items),
+		cmocka_unit_test(test_the_first_five),
+		cmocka_unit_test(test_find),
+		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_all_numbers_taken),
+		work_test(test_what_is_remembered),
+		work_test(test_no_file),
+		work_test(test_a_file_that_cannot_be_opened),
+		work_test(test_lines_without_sense),
+		work_test(test_long_lines),
+		work_test(test_save),
+		work_test(test_save_and_load),
+		work_test(test_save_that_fails),
+		work_test(test_save_to_a_full_disk),
+		work_test(test_no_memory),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 The pmdakvm authors
+#
+# The unit tests, one program for each tests/test_MODULE.c; the top Makefile
+# includes this. What a test replaces with its own comes by the linker's --wrap,
+# or stands in the library's place: a member of an archive whose symbols are there
+# already is not taken from it.
+
+UNIT_TESTS := $(patsubst tests/%.c,$(O)/tests/%,$(sort $(wildcard tests/test_*.c)))
+
+# by which tests/support.c lets our own allocations fail
+UNIT_ALLOC := malloc calloc reallocarray strdup asprintf vasprintf
+unit_wrap = $(patsubst %,-Wl$(comma)--wrap=%,$(1))
+
+$(O)/tests/test_config: UNIT_FLAGS := $(call unit_wrap,fopen)
+$(O)/tests/test_template: UNIT_FLAGS := $(call unit_wrap,bpf_prog_load bpf_raw_tracepoint_open)
+$(O)/tests/test_trace_events: UNIT_FLAGS := $(call unit_wrap,bpf_obj_get_info_by_fd)
+$(O)/tests/test_collector $(O)/tests/test_agent: \
+	UNIT_FLAGS := $(call unit_wrap,cpus_read cpus_update events_find)
+$(O)/tests/test_collector $(O)/tests/test_agent: $(O)/tests/fakes.o
+$(O)/tests/test_metrics: UNIT_FLAGS := -ljansson
+$(O)/tests/test_output: UNIT_FLAGS := -lsmartcols -ljansson
+$(O)/tests/test_output: $(O)/src/output.o
+$(O)/tests/test_help: $(O)/gen/help.o
+
+$(O)/tests/%.o: tests/%.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -c $< -o $@
+
+$(UNIT_TESTS): $(O)/tests/%: $(O)/tests/%.o $(O)/tests/support.o $(O)/libpmdakvm.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(SAN_FLAGS) $(filter %.o,$^) $(filter %.a,$^) -o $@ $(LDFLAGS) \
+		$(call unit_wrap,$(UNIT_ALLOC)) $(UNIT_FLAGS) -lcmocka $(BPF_LIBS)
