@@ -11,7 +11,7 @@ build="gcc make libc6-dev pkgconf clang bpftool libbpf-dev libelf-dev zlib1g-dev
 	libpcp3-dev libpcp-pmda3-dev libsmartcols-dev libjansson-dev"
 demo="pcp python3-pcp procps"
 check="$demo libcmocka-dev bats valgrind jq strace linux-perf util-linux gawk clang-format
-	git qemu-system-x86 busybox-static cpio gzip kmod xz-utils"
+	git man-db qemu-system-x86 busybox-static cpio gzip kmod xz-utils"
 
 wanted=
 for what in "${@:-build}"; do

@@ -11,7 +11,7 @@
 # afterwards.
 set -euo pipefail
 
-if [ "$(id -u)" = 0 ] && [ -z "${PMDAKVM_TESTS_INSIDE:-}" ]; then
+if [ -z "${PMDAKVM_TESTS_INSIDE:-}" ] && unshare -m --propagation private true 2>/dev/null; then
 	export PMDAKVM_TESTS_INSIDE=1
 	exec unshare -m --propagation private "$0" "$@"
 fi

@@ -63,19 +63,22 @@ make_namespace() {
 # ask [PREFIX-COMMAND... --] DBPMDA-COMMAND...: start the daemon under dbpmda with
 # $WORK/kvm.conf and ask it. Its log is $WORK/kvm.log; `said` shows its warnings.
 ask() {
-	local prefix=()
+	local prefix=() agent=$BUILD/pmdakvm
 	if [[ " $* " == *" -- "* ]]; then
 		while [ "$1" != -- ]; do
 			prefix+=("$1")
 			shift
 		done
 		shift
+		# another user may not reach the build
+		agent=$WORK/pmdakvm
+		install -m 755 "$BUILD/pmdakvm" "$agent"
 	fi
 	[ -f "$WORK/ns" ] || make_namespace
 	mkdir -p "$WORK/var" "$WORK/tmp"
 	rm -f "$WORK/kvm.log"
 	{
-		echo "open pipe $BUILD/pmdakvm -d 95 -c ${CONF:-$WORK/kvm.conf} -l $WORK/kvm.log"
+		echo "open pipe $agent -d 95 -c ${CONF:-$WORK/kvm.conf} -l $WORK/kvm.log"
 		printf '%s\n' "$@" quit
 	} >"$WORK/commands"
 	run env PCP_VAR_DIR="$WORK/var" PCP_TMP_DIR="$WORK/tmp" "${prefix[@]}" \
