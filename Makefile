@@ -166,14 +166,16 @@ PCP_VAR := /var/lib/pcp
 REWRITE := pmlogrewrite/kvm_trace_stock.conf
 MAN := $(PREFIX)/share/man
 
-# One rule for an item: a pattern of items would take kvm.trace.count in.
-$(O)/$(REWRITE): Makefile
+# One rule for an event, by its name: the stock agent's item numbers were line numbers.
+$(O)/$(REWRITE): src/items.def Makefile
 	@mkdir -p $(@D)
 	$(Q){ echo '# SPDX-License-Identifier: GPL-2.0-or-later'; \
 	  echo '# Copyright (c) 2026 The pmdakvm authors'; \
 	  echo '#'; \
-	  echo '# kvm.trace.<event> in archives of the stock KVM agent was 64, instant, no units.'; \
-	  seq -f 'metric 95.1.%g { type IF 64 -> U64 sem -> counter units -> 0,0,1,0,0,ONE }' 1 767; } > $@
+	  echo '# In archives of the stock KVM agent kvm.trace.<event> is 64, instant, without units,'; \
+	  echo '# and its item number is a line of kvm.conf. Made from src/items.def.'; \
+	  sed -nE 's/^TRACE_ITEM\(([0-9]+),[[:space:]]*([a-z_0-9]+),.*/metric kvm.trace.\2 { pmid -> 95.1.\1 type IF 64 -> U64 sem -> counter units -> 0,0,1,0,0,ONE }/p' \
+	    src/items.def; } > $@
 
 install-check:
 	@case "$(DESTDIR)|$(abspath $(PREFIX))" in '|/usr') \
@@ -208,6 +210,12 @@ uninstall: install-check
 	$(Q)if cmp -s kvm.conf $(DESTDIR)$(PCP_ETC)/kvm/kvm.conf; then \
 	  rm -f $(DESTDIR)$(PCP_ETC)/kvm/kvm.conf; fi
 	$(Q)rm -rf $(DESTDIR)$(PCP_VAR)/pmdakvm
+	$(Q)cd $(DESTDIR)$(PREFIX) 2>/dev/null || exit 0; \
+	  case $(abspath $(PREFIX)) in /usr/local) p=;; *) p=-p;; esac; \
+	  for d in share/man/man1 share/man/man5 share/man/man8 sbin lib; do \
+	    case $$p$$d in share*|-p*) rmdir $$p --ignore-fail-on-non-empty $$d 2>/dev/null;; esac; done; \
+	  case $(abspath $(PREFIX)) in /usr|/usr/local) ;; *) cd / && \
+	    rmdir --ignore-fail-on-non-empty $(DESTDIR)$(PREFIX);; esac; true
 
 format:
 	$(Q)$(CLANG_FORMAT) -i $$(git ls-files '*.c' '*.h')
