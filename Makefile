@@ -83,14 +83,14 @@ $(O)/gen/help.o: $(O)/gen/help.c
 	$(Q)$(CC) $(ALL_CFLAGS) -c $< -o $@
 
 # --- the user side: a library that knows neither PCP nor the command line ---
-LIB_SRC := agent collector config cpus events items metrics pins report snapshot snapshot_text \
+LIB_SRC := agent collector config cpus events items metrics pins privs report snapshot snapshot_text \
 	template trace trace_events
 LIB_OBJ := $(LIB_SRC:%=$(O)/src/%.o) $(O)/gen/families.o
 PMDA_OBJ := $(O)/src/pmda.o $(O)/src/pmda_metrics.o $(O)/src/pmda_store.o $(O)/gen/help.o
 COMMAND_OBJ := $(O)/src/kvmbpf.o $(O)/src/dump.o $(O)/src/output.o
 $(O)/src/output.o: ALL_CFLAGS += $(shell $(PKG_CONFIG) --cflags smartcols jansson)
 
-BPF_LIBS := -lbpf -lelf -lz
+BPF_LIBS := -lbpf -lelf -lz -lcap-ng
 PCP_LIBS := -lpcp_pmda -lpcp
 
 $(O)/src/%.o: src/%.c
@@ -102,9 +102,9 @@ $(O)/libpmdakvm.a: $(LIB_OBJ)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
-$(O)/pmdakvm: $(O)/src/main.o $(PMDA_OBJ) $(O)/src/privs.o $(O)/libpmdakvm.a
+$(O)/pmdakvm: $(O)/src/main.o $(PMDA_OBJ) $(O)/libpmdakvm.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(SAN_FLAGS) $^ -o $@ $(LDFLAGS) $(PCP_LIBS) -lcap-ng $(BPF_LIBS)
+	$(Q)$(CC) $(CFLAGS) $(SAN_FLAGS) $^ -o $@ $(LDFLAGS) $(PCP_LIBS) $(BPF_LIBS)
 
 $(O)/pmda_kvm.so: $(PMDA_OBJ) $(O)/libpmdakvm.a
 	$(call say,LD,$@)
@@ -137,6 +137,11 @@ $(O)/tests/nobpf: tests/nobpf.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -O2 $(WARNINGS) $< -o $@
 
+$(O)/tests/dso: tests/dso.c
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $< -o $@ $(PCP_LIBS) -lbpf
+
 deps:
 	$(Q)scripts/deps.sh build demo check
 
@@ -145,7 +150,7 @@ check:
 	$(Q)+$(MAKE) --no-print-directory all check-programs
 	$(Q)SAN=$(SAN) tests/run.sh $(CURDIR) $(abspath $(O)) $(TESTS)
 
-check-programs: $(UNIT_TESTS) $(O)/tests/guest $(O)/tests/nobpf $(O)/tools/pmns
+check-programs: $(UNIT_TESTS) $(O)/tests/guest $(O)/tests/nobpf $(O)/tests/dso $(O)/tools/pmns
 
 demo:
 	$(Q)scripts/deps.sh build demo

@@ -75,8 +75,7 @@ int config_init(struct config *ret_config)
 		.pin = strdup("pmdakvm"),
 	};
 
-	if (!config.path || !config.debugfs || !config.tracefs || !config.lockdown ||
-	    !config.pin) {
+	if (!config.path || !config.debugfs || !config.tracefs || !config.lockdown || !config.pin) {
 		config_free(&config);
 		return -ENOMEM;
 	}

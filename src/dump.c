@@ -152,8 +152,8 @@ static void report_attached(struct report *report, const struct collector *colle
 
 	for (size_t i = 0; i < families_count; i++) {
 		if (!open[i].err)
-			report_add(report, REPORT_DEBUG, "%s: attached in %.1f ms", families[i].name,
-				   (double)open[i].attach_time / 1e6);
+			report_add(report, REPORT_DEBUG, "%s: attached in %.1f ms",
+				   families[i].name, (double)open[i].attach_time / 1e6);
 	}
 }
 

@@ -115,9 +115,8 @@ int pins_open(const char *wanted, struct report *report, struct pins **ret_pins)
 	}
 	fd = folder_open(pins->path, &why);
 	if (fd < 0) {
-		report_add(report, REPORT_WARNING,
-			   "%s: %s: counters begin at 0 after a restart", pins->path,
-			   why ? why : strerror(-fd));
+		report_add(report, REPORT_WARNING, "%s: %s: counters begin at 0 after a restart",
+			   pins->path, why ? why : strerror(-fd));
 		free(pins->path);
 		free(pins);
 		return 0;
@@ -146,7 +145,8 @@ static __u64 layout_of(struct bpf_object *object)
 	snprintf(text, sizeof(text), "%d", KEYS_LAYOUT);
 	for (const char *p = text; *p; p++)
 		hash = (hash ^ (unsigned char)*p) * 0x100000001b3ULL;
-	bpf_object__for_each_map(map, object) {
+	bpf_object__for_each_map(map, object)
+	{
 		if (bpf_map__is_internal(map))
 			continue;
 		snprintf(text, sizeof(text), "%s %u %u %u %u %u", bpf_map__name(map),
@@ -162,7 +162,8 @@ static struct bpf_map *meta_of(struct bpf_object *object)
 {
 	struct bpf_map *map;
 
-	bpf_object__for_each_map(map, object) {
+	bpf_object__for_each_map(map, object)
+	{
 		const char *name = bpf_map__name(map);
 		size_t len = strlen(name), suffix = strlen(META_SUFFIX);
 
@@ -235,7 +236,8 @@ static int pins_count(const struct pins *pins, struct bpf_object *object, struct
 {
 	struct bpf_map *map;
 
-	bpf_object__for_each_map(map, object) {
+	bpf_object__for_each_map(map, object)
+	{
 		int fd;
 
 		if (bpf_map__is_internal(map))
@@ -261,7 +263,8 @@ static void pins_unlink(const struct pins *pins, struct bpf_object *object)
 {
 	struct bpf_map *map;
 
-	bpf_object__for_each_map(map, object) {
+	bpf_object__for_each_map(map, object)
+	{
 		if (!bpf_map__is_internal(map))
 			unlinkat(pins->fd, bpf_map__name(map), 0);
 	}
@@ -272,7 +275,8 @@ static int reuse_all(const struct pins *pins, struct bpf_object *object)
 	struct bpf_map *map;
 	int err = 0;
 
-	bpf_object__for_each_map(map, object) {
+	bpf_object__for_each_map(map, object)
+	{
 		int fd;
 
 		if (bpf_map__is_internal(map))
@@ -302,7 +306,8 @@ int pins_reuse(const struct pins *pins, struct bpf_object *object, struct report
 	}
 	if (pinned) {
 		report_add(report, REPORT_INFO,
-			   "%s: another layout's maps are replaced, counters begin at 0", pins->path);
+			   "%s: another layout's maps are replaced, counters begin at 0",
+			   pins->path);
 		pins_unlink(pins, object);
 	}
 	return 0;
@@ -316,7 +321,8 @@ int pins_pin(const struct pins *pins, struct bpf_object *object, struct report *
 	int err;
 
 	err = meta ? bpf_map_update_elem(bpf_map__fd(meta), &key, &value, BPF_ANY) : -ENOENT;
-	bpf_object__for_each_map(map, object) {
+	bpf_object__for_each_map(map, object)
+	{
 		char *path;
 
 		if (err || bpf_map__is_internal(map))
@@ -327,9 +333,10 @@ int pins_pin(const struct pins *pins, struct bpf_object *object, struct report *
 		free(path);
 	}
 	if (err) {
-		report_add(report, REPORT_WARNING,
-			   "%s: maps cannot be pinned there (%s): counters begin at 0 after a restart",
-			   pins->path, strerror(-err));
+		report_add(
+			report, REPORT_WARNING,
+			"%s: maps cannot be pinned there (%s): counters begin at 0 after a restart",
+			pins->path, strerror(-err));
 		pins_unlink(pins, object);
 	}
 	return err;

@@ -10,12 +10,35 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <time.h>
 
-/* Warnings go to the log in any case, the rest only where asked for. */
+/* Lines that the log takes in a minute; a file's worth of bad lines has to fit. */
+#define LINES_A_MINUTE 512
+
+/* Is there still room in the log? Says once what is left out. */
+static bool log_has_room(void)
+{
+	static time_t since;
+	static unsigned lines;
+	time_t now = time(NULL);
+
+	if (now - since >= 60) {
+		if (lines > LINES_A_MINUTE)
+			pmNotifyErr(LOG_WARNING, "%u lines were left out here",
+				    lines - LINES_A_MINUTE);
+		since = now;
+		lines = 0;
+	}
+	return lines++ < LINES_A_MINUTE;
+}
+
+/* Debug lines go to the log only where asked for. */
 void kvm_show_report(struct report *report)
 {
 	for (size_t i = 0; i < report->n; i++) {
-		if (report->lines[i].level > REPORT_DEBUG || pmDebugOptions.appl0)
+		if ((report->lines[i].level > REPORT_DEBUG || pmDebugOptions.appl0) &&
+		    log_has_room())
 			pmNotifyErr(report->lines[i].level == REPORT_WARNING ? LOG_WARNING :
 									       LOG_INFO,
 				    "%s", report->lines[i].text);
@@ -101,7 +124,13 @@ void kvm_setup(pmdaInterface *dispatch, const char *config_path, bool dso)
 
 void kvm_init(pmdaInterface *dispatch)
 {
+	struct rlimit memlock;
+	bool known = getrlimit(RLIMIT_MEMLOCK, &memlock) == 0;
+
 	/* no help file: kvm_text has the words */
 	pmdaDSO(dispatch, PMDA_INTERFACE_7, "kvm DSO", NULL);
 	kvm_setup(dispatch, NULL, true);
+	/* libbpf raises it on kernels before 5.11, but the process is not ours */
+	if (known)
+		setrlimit(RLIMIT_MEMLOCK, &memlock);
 }

@@ -26,7 +26,8 @@ int kvm_attribute(int context, int attribute, const char *value, int length, pmd
 	if (!clients)
 		return -ENOMEM;
 	agent->clients = clients;
-	clients[agent->nclients++] = (struct kvm_client){ context, (uid_t)strtoul(value, NULL, 10) };
+	clients[agent->nclients++] = (struct kvm_client){ context,
+							  (uid_t)strtoul(value, NULL, 10) };
 	return 0;
 }
 

@@ -26,14 +26,14 @@ const char *privs_missing(void)
 	if (capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_ADMIN))
 		return "";
 	if (!kernel_has_cap_bpf())
-		return "CAP_SYS_ADMIN";
+		return "CAP_SYS_ADMIN is";
 	bpf = capng_have_capability(CAPNG_EFFECTIVE, CAP_BPF);
 	perfmon = capng_have_capability(CAPNG_EFFECTIVE, CAP_PERFMON);
 	if (bpf && perfmon)
 		return "";
 	if (!bpf && !perfmon)
-		return "CAP_BPF and CAP_PERFMON";
-	return bpf ? "CAP_PERFMON" : "CAP_BPF";
+		return "CAP_BPF and CAP_PERFMON are";
+	return bpf ? "CAP_PERFMON is" : "CAP_BPF is";
 }
 
 /* Set what is to be kept of what we have. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
-/* The daemon's privileges: what it needs, and letting go of the rest (libcap-ng). */
+/* Privileges: what counting takes, and letting go of the rest (libcap-ng). */
 #ifndef PMDAKVM_PRIVS_H
 #define PMDAKVM_PRIVS_H
 
@@ -8,7 +8,7 @@
 
 /*
  * Which of the capabilities that BPF takes this process lacks, in words such as
- * "CAP_BPF and CAP_PERFMON"; "" if it has both. On kernels before 5.8 CAP_SYS_ADMIN
+ * "CAP_BPF and CAP_PERFMON are"; "" if it has both. On kernels before 5.8 CAP_SYS_ADMIN
  * stands for both.
  */
 const char *privs_missing(void);

@@ -15,6 +15,7 @@
 #include "family.h"
 #include "items.h"
 #include "keys.h"
+#include "privs.h"
 #include "template.h"
 #include "trace_events.h"
 
@@ -34,13 +35,19 @@ static size_t rows_bytes(const struct trace *trace)
 /* Why loading failed, in words; NULL where there is no memory for them. */
 static char *load_words(int err)
 {
+	const char *missing = privs_missing();
 	char *words = NULL;
 	int ret;
 
-	if (err == -EPERM || err == -EACCES)
+	if ((err == -EPERM || err == -EACCES) && *missing)
 		ret = asprintf(&words,
-			       "bpf() was refused (%s): run as root, or with CAP_BPF and CAP_PERFMON",
-			       strerror(-err));
+			       "bpf() was refused (%s): %s missing; run as root, or with that",
+			       strerror(-err), missing);
+	else if (err == -EPERM || err == -EACCES)
+		ret = asprintf(
+			&words,
+			"bpf() was refused (%s), though no capability is missing: by a container or a security module?",
+			strerror(-err));
 	else if (err == -ENOSYS)
 		ret = asprintf(&words, "this kernel has no bpf()");
 	else
