@@ -3,7 +3,7 @@
 # shellcheck shell=sh
 #
 # Goes in front of scripts that run inside a booted kernel with pmcd and our agent:
-# agent_start starts both, value METRIC INSTANCE tells a value, expect compares.
+# agent_start starts both (dso: in one process), value METRIC INSTANCE tells a value, expect compares.
 set -e
 work=/tmp/agent
 mkdir -p $work/run $work/log $work/var $work/tmp /var/tmp
@@ -11,13 +11,19 @@ export PCP_RUN_DIR=$work/run PCP_LOG_DIR=$work/log PCP_VAR_DIR=$work/var PCP_TMP
 export PCP_TMPFILE_DIR=$work/tmp PMCD_ROOT_AGENT=0 PMCD_SOCKET=$work/socket
 host="-h unix://$work/socket"
 
+# agent_start [dso]
 agent_start() {
-	[ -f $work/kvm.conf ] || printf '[trace]\n*\n' >$work/kvm.conf
+	export PCP_SYSCONF_DIR=$work/etc
+	mkdir -p $work/etc/kvm
+	[ -f $work/etc/kvm/kvm.conf ] || printf '[trace]\n*\n' >$work/etc/kvm/kvm.conf
 	{
 		printf '#define KVM 95\nroot {\n kvm\n}\n'
 		cat /agent/pmns
 	} >$work/root
-	echo "kvm 95 pipe binary /usr/bin/pmdakvm -d 95 -l $work/kvm.log -c $work/kvm.conf" >$work/pmcd.conf
+	case ${1:-} in
+	dso) echo "kvm 95 dso kvm_init /agent/pmda_kvm.so" ;;
+	*) echo "kvm 95 pipe binary /usr/bin/pmdakvm -d 95 -l $work/kvm.log" ;;
+	esac >$work/pmcd.conf
 	/usr/lib/pcp/bin/pmcd -f -A -i 127.0.0.1 -p 44321 -U root -c $work/pmcd.conf -n $work/root \
 		-s $work/socket -l $work/pmcd.log >/dev/null 2>&1 &
 	until_true 20 pminfo $host kvm.agent.version

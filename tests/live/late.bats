@@ -19,7 +19,8 @@ agent_boot() {
 		--add "$(command -v setpriv):/usr/bin/setpriv.util-linux" \
 		--add "$PCP_BIN/pmcd:/usr/lib/pcp/bin/pmcd" --add "$PCP_BIN/pmcpp:/usr/lib/pcp/bin/pmcpp" \
 		--add /etc/pcp.conf --add /etc/pcp.env --add /etc/passwd --add /etc/group \
-		--add "$TOP/pmns:/agent/pmns" "$@"
+		--add "$TOP/pmns:/agent/pmns" \
+		--add "$BUILD/pmda_kvm.so:/agent/pmda_kvm.so" "$@"
 	cat "$WORK/out"
 }
 
@@ -33,6 +34,11 @@ PCP_BIN=/usr/lib/pcp/bin
 @test "Linux 6.12: KVM comes late, leaves, comes again; a CPU too; the agent is killed" {
 	agent_boot 6.12 boot-late.sh "" --no-modules --timeout 150
 	grep -q "generation, after kill -9: 3" "$WORK/out"
+}
+
+@test "Linux 6.1: the DSO attaches KVM that comes late, and lets it go" {
+	agent_boot 6.1 boot-dso.sh "" --no-modules
+	grep -q "port writes, with KVM anew: $((2 * PIO))" "$WORK/out"
 }
 
 @test "Linux 6.1: no lockdown, integrity and confidentiality" {
