@@ -72,28 +72,31 @@ static int add_table(struct collector *collector, const struct family_table *tab
 	return table->shape(state, made);
 }
 
-/* Note how opening or attaching went; takes why. */
-static void family_note(struct collector_family *open, int err, char *why, struct report *report)
+/* Note how opening or attaching went; takes why. What is not said now is said next time. */
+static void family_note(struct collector_family *open, int err, char *why, bool quiet,
+			struct report *report)
 {
-	bool news = err && (err != open->err || (why && open->why && strcmp(why, open->why)));
+	bool news = err && (open->unsaid || err != open->err ||
+			    (why && open->why && strcmp(why, open->why)));
 
 	free(open->why);
 	open->err = err;
 	open->why = why;
+	open->unsaid = news && quiet;
 	/* that KVM is not there yet is no problem; the other two have been said */
-	if (news && err != -ENODATA && err != -ECANCELED)
+	if (news && !quiet && err != -ENODATA && err != -ECANCELED)
 		report_add(report, err == -ENOENT ? REPORT_INFO : REPORT_WARNING, "%s: %s",
 			   open->family->name, why ? why : strerror(-err));
 }
 
-static void family_attach(struct collector_family *open, struct report *report)
+static void family_attach(struct collector_family *open, bool quiet, struct report *report)
 {
 	uint64_t start = now();
 	char *why = NULL;
 	int err = open->family->ops->attach(open->state, report, &why);
 
 	open->attach_time = now() - start;
-	family_note(open, err, why, report);
+	family_note(open, err, why, quiet, report);
 }
 
 static int family_open(struct collector *collector, struct collector_family *open,
@@ -110,9 +113,9 @@ static int family_open(struct collector *collector, struct collector_family *ope
 	open->wanted = true;
 	start = now() - start;
 	if (err)
-		family_note(open, err, why, env->report);
+		family_note(open, err, why, false, env->report);
 	else
-		family_attach(open, env->report);
+		family_attach(open, false, env->report);
 	open->attach_time += start;
 	if (!open->state)
 		return 0;
@@ -146,7 +149,6 @@ static int find_events(struct collector *collector)
 	struct events events;
 	int err;
 
-	collector->events_stamp = events_stamp(EVENTS_BTF_DIR, collector->config->tracefs);
 	err = events_find(EVENTS_BTF_DIR, collector->config->tracefs, &events);
 	if (err)
 		return err;
@@ -179,6 +181,7 @@ int collector_open(const struct config *config, struct items *items, bool pin,
 	if (!collector)
 		return -ENOMEM;
 	collector->config = config;
+	collector->events_stamp = events_stamp(EVENTS_BTF_DIR, config->tracefs);
 	callers_print = print_begin(report);
 	err = cpus_read(CPUS_SYSFS, &collector->cpus);
 	if (!err)
@@ -233,14 +236,15 @@ int collector_switch(struct collector *collector, size_t family, bool attached,
 	open->wanted = attached;
 	if (!attached) {
 		open->family->ops->detach(open->state);
-		family_note(open, -ECANCELED, strdup("detached by kvm.control.attached"), report);
+		family_note(open, -ECANCELED, strdup("detached by kvm.control.attached"), false,
+			    report);
 		return 0;
 	}
 	if (!open->err)
 		return 0;
 	callers_print = print_begin(report);
 	find_events(collector);
-	family_attach(open, report);
+	family_attach(open, false, report);
 	print_end(callers_print);
 	tables_shape(collector, open->state);
 	return open->err == -ENOENT ? 0 : open->err;
@@ -257,7 +261,7 @@ static void attach_again(struct collector *collector, bool last, struct report *
 
 		if (!open->loaded || !open->wanted)
 			continue;
-		family_attach(open, last ? report : &quiet);
+		family_attach(open, !last, last ? report : &quiet);
 		if (before && !open->err)
 			report_add(report, REPORT_INFO, "%s: attached", open->family->name);
 	}
@@ -270,8 +274,10 @@ bool collector_look(struct collector *collector, struct report *report)
 	bool news = stamp != collector->events_stamp;
 	bool grown = cpus_update(CPUS_SYSFS, &collector->cpus) > 0;
 
-	if (news)
+	if (news) {
+		collector->events_stamp = stamp;
 		collector->late_looks = LATE_LOOKS;
+	}
 	if (collector->late_looks) {
 		libbpf_print_fn_t callers_print = print_begin(report);
 

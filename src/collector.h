@@ -16,6 +16,7 @@ struct collector_family {
 	char *why;	      /* why not, in words; NULL if attached */
 	uint64_t attach_time; /* ns that loading and attaching took */
 	bool loaded;	      /* open succeeded; only then it can be attached */
+	bool unsaid;	      /* err came at a look that was to be quiet */
 	bool wanted;	      /* the switch kvm.control.attached */
 };
 

@@ -174,8 +174,7 @@ uint64_t events_stamp(const char *btf_dir, const char *tracefs)
 
 		if (asprintf(&path, "%s/%s", shown[i][0], shown[i][1]) < 0)
 			continue;
-		if (stat(path, &st) == 0)
-			stamp = stamp * 31 + st.st_ino;
+		stamp = stamp * 31 + (stat(path, &st) == 0 ? st.st_ino : 0);
 		free(path);
 	}
 	return stamp;

@@ -65,15 +65,18 @@ static char *folder_path(const char *wanted)
 static int folder_open(const char *path, const char **ret_why)
 {
 	struct stat st;
+	bool made = mkdir(path, 0700) == 0;
 	int fd, err;
 
-	if (mkdir(path, 0700) && errno != EEXIST)
+	if (!made && errno != EEXIST)
 		return -errno;
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	if (!is_bpffs(path)) {
 		*ret_why = "it is on no BPF file system";
+		if (made)
+			rmdir(path);
 		err = -EINVAL;
 		goto out;
 	}
@@ -248,8 +251,9 @@ static int pins_count(const struct pins *pins, struct bpf_object *object, struct
 			continue;
 		if (fd < 0) {
 			report_add(report, REPORT_WARNING,
-				   "%s/%s is no map of ours: counters begin at 0 after a restart",
-				   pins->path, bpf_map__name(map));
+				   "%s/%s %s: counters begin at 0 after a restart", pins->path,
+				   bpf_map__name(map),
+				   fd == -EEXIST ? "is no map of ours" : strerror(-fd));
 			return fd;
 		}
 		++*ret_pins;
@@ -327,8 +331,10 @@ int pins_pin(const struct pins *pins, struct bpf_object *object, struct report *
 
 		if (err || bpf_map__is_internal(map))
 			continue;
-		if (asprintf(&path, "%s/%s", pins->path, bpf_map__name(map)) < 0)
-			return -ENOMEM;
+		if (asprintf(&path, "%s/%s", pins->path, bpf_map__name(map)) < 0) {
+			err = -ENOMEM;
+			continue;
+		}
 		err = bpf_obj_pin(bpf_map__fd(map), path);
 		free(path);
 	}

@@ -145,8 +145,10 @@ static int trace_attach(void *state, struct report *report, char **ret_why)
 
 	trace->env.report = report;
 	err = trace_events_resolve(&trace->env, &trace->events);
-	if (err)
+	if (err) {
+		trace->env.report = NULL;
 		return err;
+	}
 	slots_assign(trace);
 	for (size_t i = 0; i < trace->events.n; i++) {
 		struct trace_event *event = &trace->events.list[i];

@@ -189,7 +189,7 @@ static const char *why_none(const struct trace_events *events, const struct fami
 {
 	const struct trace_event *failed = first_failed(events);
 
-	if (!env->events->n)
+	if (!env->events->n && (!failed || failed->err == -ENOENT))
 		return "KVM is not loaded: its tracepoints are attached once it is";
 	if (!failed)
 		return "this kernel has none of the events in [trace]";
