@@ -8,6 +8,7 @@
 # make deps     install what is missing (root, Debian)
 # make pmns     make the file pmns anew from src/metrics.def
 # make format   clang-format over all of our C
+# make install  put it beside the stock agent (PREFIX=, DESTDIR=); uninstall undoes it
 # make clean    remove what was built
 #
 # O=DIR builds there; V=1 shows the commands; SAN=1 builds with sanitizers;
@@ -38,7 +39,7 @@ BPF_CFLAGS := -O2 -g -target bpf $(WARNINGS) -Ivmlinux -Ibpf
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all check check-programs demo bench bench-programs deps pmns format clean
+.PHONY: all install install-check uninstall check check-programs demo bench bench-programs deps pmns format clean
 all: $(O)/pmdakvm $(O)/pmda_kvm.so $(O)/kvmbpf
 
 # --- the BPF side: one object and one skeleton for each family ---
@@ -82,14 +83,14 @@ $(O)/gen/help.o: $(O)/gen/help.c
 	$(Q)$(CC) $(ALL_CFLAGS) -c $< -o $@
 
 # --- the user side: a library that knows neither PCP nor the command line ---
-LIB_SRC := agent collector config cpus events items metrics report snapshot snapshot_text \
+LIB_SRC := agent collector config cpus events items metrics pins privs report snapshot snapshot_text \
 	template trace trace_events
 LIB_OBJ := $(LIB_SRC:%=$(O)/src/%.o) $(O)/gen/families.o
-PMDA_OBJ := $(O)/src/pmda.o $(O)/src/pmda_metrics.o $(O)/gen/help.o
+PMDA_OBJ := $(O)/src/pmda.o $(O)/src/pmda_metrics.o $(O)/src/pmda_store.o $(O)/gen/help.o
 COMMAND_OBJ := $(O)/src/kvmbpf.o $(O)/src/dump.o $(O)/src/output.o
 $(O)/src/output.o: ALL_CFLAGS += $(shell $(PKG_CONFIG) --cflags smartcols jansson)
 
-BPF_LIBS := -lbpf -lelf -lz
+BPF_LIBS := -lbpf -lelf -lz -lcap-ng
 PCP_LIBS := -lpcp_pmda -lpcp
 
 $(O)/src/%.o: src/%.c
@@ -111,7 +112,7 @@ $(O)/pmda_kvm.so: $(PMDA_OBJ) $(O)/libpmdakvm.a
 
 $(O)/kvmbpf: $(COMMAND_OBJ) $(O)/libpmdakvm.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(SAN_FLAGS) $^ -o $@ $(LDFLAGS) -lsmartcols -ljansson $(BPF_LIBS) -lm
+	$(Q)$(CC) $(CFLAGS) $(SAN_FLAGS) $^ -o $@ $(LDFLAGS) -lsmartcols -ljansson $(BPF_LIBS)
 
 # --- tools ---
 $(O)/tools/%: tools/%.c $(O)/libpmdakvm.a
@@ -136,6 +137,11 @@ $(O)/tests/nobpf: tests/nobpf.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -O2 $(WARNINGS) $< -o $@
 
+$(O)/tests/dso: tests/dso.c
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $< -o $@ $(PCP_LIBS) -lbpf
+
 deps:
 	$(Q)scripts/deps.sh build demo check
 
@@ -144,7 +150,7 @@ check:
 	$(Q)+$(MAKE) --no-print-directory all check-programs
 	$(Q)SAN=$(SAN) tests/run.sh $(CURDIR) $(abspath $(O)) $(TESTS)
 
-check-programs: $(UNIT_TESTS) $(O)/tests/guest $(O)/tests/nobpf $(O)/tools/pmns
+check-programs: $(UNIT_TESTS) $(O)/tests/guest $(O)/tests/nobpf $(O)/tests/dso $(O)/tools/pmns
 
 demo:
 	$(Q)scripts/deps.sh build demo
@@ -155,6 +161,66 @@ bench:
 	$(Q)scripts/deps.sh build demo check
 	$(Q)+$(MAKE) --no-print-directory all $(O)/tests/guest bench-programs
 	$(Q)tests/bench/run $(CURDIR) $(abspath $(O))
+
+# --- installing: beside PCP's own agent, never over it; ./Install there switches pmcd ---
+PREFIX ?= /usr/local
+DESTDIR ?=
+AGENT_DIR := $(PREFIX)/lib/pmdakvm/pmdas/kvm
+PCP_ETC := /etc/pcp
+PCP_VAR := /var/lib/pcp
+REWRITE := pmlogrewrite/kvm_trace_stock.conf
+MAN := $(PREFIX)/share/man
+
+# One rule for an event, by its name: the stock agent's item numbers were line numbers.
+$(O)/$(REWRITE): src/items.def Makefile
+	@mkdir -p $(@D)
+	$(Q){ echo '# SPDX-License-Identifier: GPL-2.0-or-later'; \
+	  echo '# Copyright (c) 2026 The pmdakvm authors'; \
+	  echo '#'; \
+	  echo '# In archives of the stock KVM agent kvm.trace.<event> is 64, instant, without units,'; \
+	  echo '# and its item number is a line of kvm.conf. Made from src/items.def.'; \
+	  sed -nE 's/^TRACE_ITEM\(([0-9]+),[[:space:]]*([a-z_0-9]+),.*/metric kvm.trace.\2 { pmid -> 95.1.\1 type IF 64 -> U64 sem -> counter units -> 0,0,1,0,0,ONE }/p' \
+	    src/items.def; } > $@
+
+install-check:
+	@case "$(DESTDIR)|$(abspath $(PREFIX))" in '|/usr') \
+	  echo "make install: /usr belongs to Debian's packages, and the stock agent's page and" >&2; \
+	  echo "folder are there; take another PREFIX (default /usr/local), or set DESTDIR to make" >&2; \
+	  echo "a package" >&2; exit 1;; esac
+
+install: install-check all $(O)/$(REWRITE)
+	$(Q)install -d $(DESTDIR)$(AGENT_DIR) $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(MAN)/man1 \
+	  $(DESTDIR)$(MAN)/man5 $(DESTDIR)$(MAN)/man8 $(DESTDIR)$(PCP_ETC)/kvm \
+	  $(DESTDIR)$(PCP_ETC)/pmlogrewrite $(DESTDIR)$(PCP_VAR)/config/pmlogrewrite
+	$(Q)install -m 755 Install Remove $(O)/pmdakvm $(O)/pmda_kvm.so $(DESTDIR)$(AGENT_DIR)
+	$(Q)install -m 644 domain.h root pmns help $(DESTDIR)$(AGENT_DIR)
+	$(Q)install -m 755 $(O)/kvmbpf $(DESTDIR)$(PREFIX)/sbin
+	$(Q)install -m 644 man/pmdakvm.1 $(DESTDIR)$(MAN)/man1
+	$(Q)install -m 644 man/kvm.conf.5 $(DESTDIR)$(MAN)/man5
+	$(Q)install -m 644 man/kvmbpf.8 $(DESTDIR)$(MAN)/man8
+	$(Q)test -e $(DESTDIR)$(PCP_ETC)/kvm/kvm.conf || \
+	  install -m 644 kvm.conf $(DESTDIR)$(PCP_ETC)/kvm/kvm.conf
+	$(Q)install -m 644 $(O)/$(REWRITE) $(DESTDIR)$(PCP_ETC)/$(REWRITE)
+	$(Q)ln -sfn $(PCP_ETC)/$(REWRITE) $(DESTDIR)$(PCP_VAR)/config/$(REWRITE)
+	@echo "Installed. To switch pmcd to this agent: cd $(AGENT_DIR) && ./Install"
+
+# Takes the agent out of pmcd first, if it is there. An unchanged kvm.conf of ours goes too.
+uninstall: install-check
+	$(Q)if [ -z "$(DESTDIR)" ] && [ -x $(AGENT_DIR)/Remove ] && \
+	  grep -qs "[[:space:]]$(AGENT_DIR)/" $(PCP_ETC)/pmcd/pmcd.conf; then cd $(AGENT_DIR) && ./Remove; fi
+	$(Q)rm -rf $(DESTDIR)$(PREFIX)/lib/pmdakvm
+	$(Q)rm -f $(DESTDIR)$(PREFIX)/sbin/kvmbpf $(DESTDIR)$(MAN)/man1/pmdakvm.1 \
+	  $(DESTDIR)$(MAN)/man5/kvm.conf.5 $(DESTDIR)$(MAN)/man8/kvmbpf.8 \
+	  $(DESTDIR)$(PCP_ETC)/$(REWRITE) $(DESTDIR)$(PCP_VAR)/config/$(REWRITE)
+	$(Q)if cmp -s kvm.conf $(DESTDIR)$(PCP_ETC)/kvm/kvm.conf; then \
+	  rm -f $(DESTDIR)$(PCP_ETC)/kvm/kvm.conf; fi
+	$(Q)rm -rf $(DESTDIR)$(PCP_VAR)/pmdakvm
+	$(Q)cd $(DESTDIR)$(PREFIX) 2>/dev/null || exit 0; \
+	  case $(abspath $(PREFIX)) in /usr/local) p=;; *) p=-p;; esac; \
+	  for d in share/man/man1 share/man/man5 share/man/man8 sbin lib; do \
+	    case $$p$$d in share*|-p*) rmdir $$p --ignore-fail-on-non-empty $$d 2>/dev/null;; esac; done; \
+	  case $(abspath $(PREFIX)) in /usr|/usr/local) ;; *) cd / && \
+	    rmdir --ignore-fail-on-non-empty $(DESTDIR)$(PREFIX);; esac; true
 
 format:
 	$(Q)$(CLANG_FORMAT) -i $$(git ls-files '*.c' '*.h')

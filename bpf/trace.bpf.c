@@ -4,7 +4,7 @@
  * The trace family: how often each configured kvm tracepoint fired, per CPU.
  *
  * This object is loaded once. The user side (src/trace.c) copies the template
- * program for every event, puts the event's slot number where the mark is, and
+ * program for every event, puts the event's item number where the mark is, and
  * attaches the copy to that one tracepoint.
  *
  * Why a plain increment is exact: a slot belongs to one program and a row to
@@ -15,14 +15,22 @@
 #include <bpf/bpf_helpers.h>
 #include "keys.h"
 
-/* One row of counters per possible CPU; both sizes are set before loading. */
+/* One row of counters per possible CPU; how many is set before loading. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(key_size, sizeof(__u32));
-	__uint(value_size, CACHE_LINE_BYTES);
 	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct trace_row);
 } trace_rows SEC(".maps");
+
+/* Read and written by the user side alone. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pin_meta);
+} trace_meta SEC(".maps");
 
 int trace_template(const void *ctx);
 
@@ -30,17 +38,17 @@ SEC("raw_tp")
 int trace_template(const void *ctx)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
+	struct trace_row *row;
 	__u64 slot;
-	__u64 *row;
 
 	(void)ctx;
 	/* A move that no optimizer may see through, so that it can be patched. */
 	asm volatile("%0 = %1" : "=r"(slot) : "i"(TRACE_SLOT_MARK));
-	if (slot >= TRACE_SLOTS_MAX)
+	if (slot >= TRACE_SLOTS)
 		return 0;
 	row = bpf_map_lookup_elem(&trace_rows, &cpu);
 	if (row)
-		row[slot]++;
+		row->count[slot]++;
 	return 0;
 }
 

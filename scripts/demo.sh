@@ -53,7 +53,8 @@ online_cpus() {
 }
 
 pmcd_env "$dir"
-printf '[trace]\n*\n' >"$dir/kvm.conf"
+# nothing of the demo's is to be left, and the host's own agent is not to be met
+printf '[bpf]\npin = none\n[trace]\n*\n' >"$dir/kvm.conf"
 pmcd_files "$dir" "$top" "$build" daemon -c "$dir/kvm.conf"
 if ! vm_runs; then
 	start_guest

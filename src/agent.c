@@ -8,25 +8,25 @@
 #include "collector.h"
 
 enum { AGENT_VERSION };
-enum { FAMILY_ATTACHED, FAMILY_STATUS, FAMILY_ATTACH_TIME };
+enum { FAMILY_ATTACHED, FAMILY_STATUS, FAMILY_ATTACH_TIME, FAMILY_GENERATION };
 
 static int columns_add(struct snapshot_table *table, const char *const *names, size_t n)
 {
 	int err = 0;
 
-	for (size_t i = 0; !err && i < n; i++)
+	for (size_t i = table->ncolumns; !err && i < n; i++)
 		err = snapshot_table_add_column(table, names[i]);
 	return err;
 }
 
-static int agent_init(void *state, struct snapshot_table *table)
+static int agent_shape(void *state, struct snapshot_table *table)
 {
 	static const char *const names[] = { [AGENT_VERSION] = "version" };
 	int err;
 
 	(void)state;
 	err = columns_add(table, names, sizeof(names) / sizeof(names[0]));
-	return err ? err : snapshot_table_add_row(table, 0, "");
+	return err || table->nrows ? err : snapshot_table_add_row(table, 0, "");
 }
 
 static int agent_read(void *state, struct snapshot_table *table)
@@ -41,17 +41,18 @@ static int family_rows(struct snapshot_table *table)
 {
 	int err = 0;
 
-	for (size_t i = 0; !err && i < families_count; i++)
+	for (size_t i = table->nrows; !err && i < families_count; i++)
 		err = snapshot_table_add_row(table, (uint32_t)i, families[i].name);
 	return err;
 }
 
-static int family_init(void *state, struct snapshot_table *table)
+static int family_shape(void *state, struct snapshot_table *table)
 {
 	static const char *const names[] = {
 		[FAMILY_ATTACHED] = "attached",
 		[FAMILY_STATUS] = "status",
 		[FAMILY_ATTACH_TIME] = "attach_time",
+		[FAMILY_GENERATION] = "generation",
 	};
 	int err;
 
@@ -71,18 +72,41 @@ static int family_read(void *state, struct snapshot_table *table)
 		snapshot_cell_set(snapshot_table_cell(table, i, FAMILY_ATTACHED), !open[i].err);
 		snapshot_cell_set(snapshot_table_cell(table, i, FAMILY_ATTACH_TIME),
 				  open[i].attach_time);
+		if (open[i].loaded)
+			snapshot_cell_set(snapshot_table_cell(table, i, FAMILY_GENERATION),
+					  families[i].ops->generation(open[i].state));
 		err = snapshot_cell_set_text(snapshot_table_cell(table, i, FAMILY_STATUS),
 					     open[i].err ? why : "attached");
 	}
 	return err;
 }
 
-static int missed_init(void *state, struct snapshot_table *table)
+static int control_shape(void *state, struct snapshot_table *table)
 {
+	static const char *const names[] = { "attached" };
 	int err;
 
 	(void)state;
-	err = snapshot_table_add_column(table, "missed");
+	err = columns_add(table, names, 1);
+	return err ? err : family_rows(table);
+}
+
+static int control_read(void *state, struct snapshot_table *table)
+{
+	const struct collector_family *open = collector_families(state);
+
+	for (size_t i = 0; i < families_count; i++)
+		snapshot_cell_set(snapshot_table_cell(table, i, 0), open[i].wanted);
+	return 0;
+}
+
+static int missed_shape(void *state, struct snapshot_table *table)
+{
+	static const char *const names[] = { "missed" };
+	int err;
+
+	(void)state;
+	err = columns_add(table, names, 1);
 	return err ? err : family_rows(table);
 }
 
@@ -103,9 +127,10 @@ static int missed_read(void *state, struct snapshot_table *table)
 }
 
 const struct family_table agent_tables[] = {
-	{ "agent", agent_init, agent_read },
-	{ "family", family_init, family_read },
-	{ "family_missed", missed_init, missed_read },
+	{ "agent", agent_shape, agent_read },
+	{ "family", family_shape, family_read },
+	{ "family_missed", missed_shape, missed_read },
+	{ "control", control_shape, control_read },
 };
 
 const size_t agent_tables_count = sizeof(agent_tables) / sizeof(agent_tables[0]);

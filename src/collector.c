@@ -21,9 +21,16 @@ struct source {
 	void *state;
 };
 
+/* How many looks after KVM's coming may find its tracepoints not ready yet. */
+#define LATE_LOOKS 5
+
 struct collector {
+	const struct config *config;
 	struct cpus cpus;
 	struct events events;
+	uint64_t events_stamp; /* of KVM, when it was last looked for */
+	unsigned late_looks;   /* how many more are to try again */
+	struct pins *pins;
 	struct collector_family *families;
 	struct snapshot snapshot;
 	struct source sources[TABLES_MAX]; /* by the table's number */
@@ -62,7 +69,34 @@ static int add_table(struct collector *collector, const struct family_table *tab
 	if (err)
 		return err;
 	collector->sources[collector->snapshot.ntables - 1] = (struct source){ table, state };
-	return table->init(state, made);
+	return table->shape(state, made);
+}
+
+/* Note how opening or attaching went; takes why. What is not said now is said next time. */
+static void family_note(struct collector_family *open, int err, char *why, bool quiet,
+			struct report *report)
+{
+	bool news = err && (open->unsaid || err != open->err ||
+			    (why && open->why && strcmp(why, open->why)));
+
+	free(open->why);
+	open->err = err;
+	open->why = why;
+	open->unsaid = news && quiet;
+	/* that KVM is not there yet is no problem; the other two have been said */
+	if (news && !quiet && err != -ENODATA && err != -ECANCELED)
+		report_add(report, err == -ENOENT ? REPORT_INFO : REPORT_WARNING, "%s: %s",
+			   open->family->name, why ? why : strerror(-err));
+}
+
+static void family_attach(struct collector_family *open, bool quiet, struct report *report)
+{
+	uint64_t start = now();
+	char *why = NULL;
+	int err = open->family->ops->attach(open->state, report, &why);
+
+	open->attach_time = now() - start;
+	family_note(open, err, why, quiet, report);
 }
 
 static int family_open(struct collector *collector, struct collector_family *open,
@@ -70,18 +104,23 @@ static int family_open(struct collector *collector, struct collector_family *ope
 {
 	const struct family_ops *ops = open->family->ops;
 	uint64_t start = now();
+	char *why = NULL;
+	int err;
 
 	env->image = open->family->image(&env->image_size);
-	open->err = ops->open(env, &open->state, &open->why);
-	open->attach_time = now() - start;
-	if (open->err && open->err != -ENODATA)
-		report_add(env->report, REPORT_WARNING, "%s: %s", open->family->name,
-			   open->why ? open->why : strerror(-open->err));
+	err = ops->open(env, &open->state, &why);
+	open->loaded = !err;
+	open->wanted = true;
+	start = now() - start;
+	if (err)
+		family_note(open, err, why, false, env->report);
+	else
+		family_attach(open, false, env->report);
+	open->attach_time += start;
 	if (!open->state)
 		return 0;
 	for (size_t i = 0; i < ops->ntables; i++) {
-		int err = add_table(collector, &ops->tables[i], open->state);
-
+		err = add_table(collector, &ops->tables[i], open->state);
 		if (err)
 			return err;
 	}
@@ -104,8 +143,34 @@ static int families_open(struct collector *collector, struct family_env *env)
 	return err;
 }
 
-int collector_open(const struct config *config, struct report *report,
-		   struct collector **ret_collector)
+/* Find out anew which events there are. */
+static int find_events(struct collector *collector)
+{
+	struct events events;
+	int err;
+
+	err = events_find(EVENTS_BTF_DIR, collector->config->tracefs, &events);
+	if (err)
+		return err;
+	events_free(&collector->events);
+	collector->events = events;
+	return 0;
+}
+
+static libbpf_print_fn_t print_begin(struct report *report)
+{
+	print_report = report;
+	return libbpf_set_print(print_to_report);
+}
+
+static void print_end(libbpf_print_fn_t callers)
+{
+	print_report = NULL;
+	libbpf_set_print(callers);
+}
+
+int collector_open(const struct config *config, struct items *items, bool pin,
+		   struct report *report, struct collector **ret_collector)
 {
 	libbpf_print_fn_t callers_print;
 	struct collector *collector;
@@ -115,27 +180,114 @@ int collector_open(const struct config *config, struct report *report,
 	collector = calloc(1, sizeof(*collector));
 	if (!collector)
 		return -ENOMEM;
-	callers_print = libbpf_set_print(print_to_report);
-	print_report = report;
+	collector->config = config;
+	collector->events_stamp = events_stamp(EVENTS_BTF_DIR, config->tracefs);
+	callers_print = print_begin(report);
 	err = cpus_read(CPUS_SYSFS, &collector->cpus);
 	if (!err)
-		err = events_find(EVENTS_BTF_DIR, config->tracefs, &collector->events);
+		err = find_events(collector);
+	if (!err && pin)
+		err = pins_open(config->pin, report, &collector->pins);
 	env = (struct family_env){
 		.config = config,
 		.events = &collector->events,
 		.cpus = &collector->cpus,
+		.items = items,
+		.pins = collector->pins,
 		.report = report,
 	};
 	if (!err)
 		err = families_open(collector, &env);
-	print_report = NULL;
-	libbpf_set_print(callers_print);
+	print_end(callers_print);
 	if (err) {
 		collector_close(collector);
 		return err;
 	}
 	*ret_collector = collector;
 	return 0;
+}
+
+/* Have every table of the family, or of all (NULL), grow to what is there now. */
+static bool tables_shape(struct collector *collector, const void *state)
+{
+	bool grown = false;
+
+	for (size_t i = 0; i < collector->snapshot.ntables; i++) {
+		struct snapshot_table *table = collector->snapshot.tables[i];
+		const struct source *source = &collector->sources[i];
+		size_t rows = table->nrows, columns = table->ncolumns;
+
+		if (state && source->state != state)
+			continue;
+		source->table->shape(source->state, table); /* it may, later, if not now */
+		grown |= table->nrows != rows || table->ncolumns != columns;
+	}
+	return grown;
+}
+
+int collector_switch(struct collector *collector, size_t family, bool attached,
+		     struct report *report)
+{
+	struct collector_family *open = &collector->families[family];
+	libbpf_print_fn_t callers_print;
+
+	if (!open->loaded)
+		return open->err == -ENODATA ? 0 : -ENODEV;
+	open->wanted = attached;
+	if (!attached) {
+		open->family->ops->detach(open->state);
+		family_note(open, -ECANCELED, strdup("detached by kvm.control.attached"), false,
+			    report);
+		return 0;
+	}
+	if (!open->err)
+		return 0;
+	callers_print = print_begin(report);
+	find_events(collector);
+	family_attach(open, false, report);
+	print_end(callers_print);
+	tables_shape(collector, open->state);
+	return open->err == -ENOENT ? 0 : open->err;
+}
+
+/* Attach what is wanted; what is still not there is said at the last try only. */
+static void attach_again(struct collector *collector, bool last, struct report *report)
+{
+	struct report quiet = { 0 };
+
+	for (size_t i = 0; i < families_count; i++) {
+		struct collector_family *open = &collector->families[i];
+		int before = open->err;
+
+		if (!open->loaded || !open->wanted)
+			continue;
+		family_attach(open, !last, last ? report : &quiet);
+		if (before && !open->err)
+			report_add(report, REPORT_INFO, "%s: attached", open->family->name);
+	}
+	report_clear(&quiet);
+}
+
+bool collector_look(struct collector *collector, struct report *report)
+{
+	uint64_t stamp = events_stamp(EVENTS_BTF_DIR, collector->config->tracefs);
+	bool news = stamp != collector->events_stamp;
+	bool grown = cpus_update(CPUS_SYSFS, &collector->cpus) > 0;
+
+	if (news) {
+		collector->events_stamp = stamp;
+		collector->late_looks = LATE_LOOKS;
+	}
+	if (collector->late_looks) {
+		libbpf_print_fn_t callers_print = print_begin(report);
+
+		collector->late_looks--;
+		find_events(collector);
+		attach_again(collector, !collector->late_looks, report);
+		print_end(callers_print);
+		grown = true;
+	}
+	return grown && tables_shape(collector, NULL);
 }
 
 void collector_close(struct collector *collector)
@@ -150,6 +302,7 @@ void collector_close(struct collector *collector)
 	snapshot_free(&collector->snapshot);
 	events_free(&collector->events);
 	cpus_free(&collector->cpus);
+	pins_close(collector->pins);
 	free(collector);
 }
 
@@ -162,6 +315,17 @@ size_t collector_attached(const struct collector *collector)
 	return n;
 }
 
+bool collector_waits(const struct collector *collector)
+{
+	for (size_t i = 0; i < families_count; i++) {
+		const struct collector_family *open = &collector->families[i];
+
+		if (open->loaded && open->wanted && open->err == -ENOENT && !collector->events.n)
+			return true;
+	}
+	return false;
+}
+
 const struct collector_family *collector_families(const struct collector *collector)
 {
 	return collector->families;
@@ -170,11 +334,6 @@ const struct collector_family *collector_families(const struct collector *collec
 const struct cpus *collector_cpus(const struct collector *collector)
 {
 	return &collector->cpus;
-}
-
-int collector_update_cpus(struct collector *collector)
-{
-	return cpus_update(CPUS_SYSFS, &collector->cpus);
 }
 
 struct snapshot *collector_snapshot(struct collector *collector)

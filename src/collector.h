@@ -14,33 +14,52 @@ struct collector_family {
 	void *state;
 	int err;	      /* 0: attached */
 	char *why;	      /* why not, in words; NULL if attached */
-	uint64_t attach_time; /* ns that opening took */
+	uint64_t attach_time; /* ns that loading and attaching took */
+	bool loaded;	      /* open succeeded; only then it can be attached */
+	bool unsaid;	      /* err came at a look that was to be quiet */
+	bool wanted;	      /* the switch kvm.control.attached */
 };
 
 struct collector;
 
 /*
- * Open every family as the configuration says; config must outlive the
- * collector. What fails adds lines to the report. Returns 0 even where no family
- * could be opened (collector_attached tells), or -ENOMEM, or what reading the
- * list of CPUs gave. libbpf's own print function is ours meanwhile and the
- * caller's again afterwards.
+ * Load and attach every family as the configuration says; config and items must
+ * outlive the collector. With pin set maps are pinned as [bpf] pin says. What fails
+ * adds lines to the report. Returns 0 even where no family could be attached
+ * (collector_attached tells), or -ENOMEM, or what reading the list of CPUs gave.
+ * libbpf's own print function is ours meanwhile and the caller's again afterwards.
  */
-int collector_open(const struct config *config, struct report *report,
-		   struct collector **ret_collector);
+int collector_open(const struct config *config, struct items *items, bool pin,
+		   struct report *report, struct collector **ret_collector);
 
-/* Detach all and free; takes NULL. */
+/* Detach all and free; takes NULL. Pinned maps stay. */
 void collector_close(struct collector *collector);
 
 /* How many families count. */
 size_t collector_attached(const struct collector *collector);
 
+/* Does a family only wait for KVM to come? */
+bool collector_waits(const struct collector *collector);
+
 /* The families, families_count of them. */
 const struct collector_family *collector_families(const struct collector *collector);
 
-/* The CPUs; looked at again by collector_update_cpus (1 if there are new ones). */
+/* The CPUs that are online, or were. */
 const struct cpus *collector_cpus(const struct collector *collector);
-int collector_update_cpus(struct collector *collector);
+
+/*
+ * Attach a family, or detach it, and have it stay so. 0 if it is now as wanted or
+ * will be once KVM is there, -ENODEV if it could not be loaded, or the error.
+ */
+int collector_switch(struct collector *collector, size_t family, bool attached,
+		     struct report *report);
+
+/*
+ * Look around: are there new CPUs, has KVM come, gone or come anew? What can be
+ * attached now is. Costs a few system calls; meant for once a second. Returns
+ * whether any table has new rows or columns.
+ */
+bool collector_look(struct collector *collector, struct report *report);
 
 /* All tables that there are; values come with collector_read. */
 struct snapshot *collector_snapshot(struct collector *collector);

@@ -15,24 +15,29 @@
 /* How much of a bad word a warning shows. */
 #define SHOWN_BYTES 60
 
-enum section { SECTION_NONE, SECTION_UNKNOWN, SECTION_PATHS, SECTION_TRACE };
+enum section { SECTION_NONE, SECTION_UNKNOWN, SECTION_PATHS, SECTION_BPF, SECTION_TRACE };
 
 static const struct {
 	const char *name;
 	enum section section;
 } sections[] = {
 	{ "paths", SECTION_PATHS },
+	{ "bpf", SECTION_BPF },
 	{ "trace", SECTION_TRACE },
 	{ "dynamic", SECTION_TRACE },
 };
 
-static const struct {
+/* The options NAME = VALUE, each in its section. */
+static const struct option {
+	enum section section;
 	const char *name;
 	size_t offset; /* of the char * in struct config */
-} paths[] = {
-	{ "debugfs", offsetof(struct config, debugfs) },
-	{ "tracefs", offsetof(struct config, tracefs) },
-	{ "lockdown", offsetof(struct config, lockdown) },
+	bool absolute; /* takes an absolute path and nothing else */
+} options[] = {
+	{ SECTION_PATHS, "debugfs", offsetof(struct config, debugfs), true },
+	{ SECTION_PATHS, "tracefs", offsetof(struct config, tracefs), true },
+	{ SECTION_PATHS, "lockdown", offsetof(struct config, lockdown), true },
+	{ SECTION_BPF, "pin", offsetof(struct config, pin), false },
 };
 
 struct parser {
@@ -67,9 +72,10 @@ int config_init(struct config *ret_config)
 		.debugfs = strdup("/sys/kernel/debug"),
 		.tracefs = strdup("/sys/kernel/tracing"),
 		.lockdown = strdup("/sys/kernel/security/lockdown"),
+		.pin = strdup("pmdakvm"),
 	};
 
-	if (!config.path || !config.debugfs || !config.tracefs || !config.lockdown) {
+	if (!config.path || !config.debugfs || !config.tracefs || !config.lockdown || !config.pin) {
 		config_free(&config);
 		return -ENOMEM;
 	}
@@ -86,6 +92,7 @@ void config_free(struct config *config)
 	free(config->debugfs);
 	free(config->tracefs);
 	free(config->lockdown);
+	free(config->pin);
 	*config = (struct config){ 0 };
 }
 
@@ -172,40 +179,71 @@ static void parse_section(struct parser *parser, char *text)
 	}
 	if (parser->section == SECTION_UNKNOWN)
 		warn(parser,
-		     "unknown section [%.*s]; the lines below it are passed over (known: paths, trace)",
+		     "unknown section [%.*s]; the lines below it are passed over (known: paths, bpf, trace)",
 		     SHOWN_BYTES, text);
 }
 
-/* The path that an option of [paths] sets, or NULL. */
-static char **path_find(struct config *config, const char *name)
+/* The option of that name in the parser's section, or NULL. */
+static const struct option *option_find(const struct parser *parser, const char *name)
 {
-	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
-		if (strcmp(name, paths[i].name) == 0)
-			return (char **)((char *)config + paths[i].offset);
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		if (options[i].section == parser->section && strcmp(name, options[i].name) == 0)
+			return &options[i];
 	}
 	return NULL;
 }
 
-static int parse_path(struct parser *parser, char *text)
+static const char *section_name(enum section section)
+{
+	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
+		if (sections[i].section == section)
+			return sections[i].name;
+	}
+	return "";
+}
+
+static void warn_option(struct parser *parser, const char *name)
+{
+	char known[128] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]) && used < sizeof(known); i++) {
+		if (options[i].section == parser->section)
+			used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s",
+						 used ? ", " : "", options[i].name);
+	}
+	warn(parser, "unknown option \"%.*s\" in [%s] (known: %s)", SHOWN_BYTES, name,
+	     section_name(parser->section), known);
+}
+
+/* What [bpf] pin takes: none, a path, or the name of a folder below the mount. */
+static bool is_pin(const char *value)
+{
+	return *value == '/' || (*value && *value != '.' && !strchr(value, '/'));
+}
+
+static int parse_option(struct parser *parser, char *text)
 {
 	char *value = strchr(text, '='), **where;
+	const struct option *option;
 
 	if (!value) {
-		warn(parser, "[paths] takes NAME = PATH, not \"%.*s\"", SHOWN_BYTES, text);
+		warn(parser, "[%s] takes NAME = %s, not \"%.*s\"", section_name(parser->section),
+		     parser->section == SECTION_PATHS ? "PATH" : "VALUE", SHOWN_BYTES, text);
 		return 0;
 	}
 	*value = '\0';
 	value = trim(value + 1);
 	text = trim(text);
-	where = path_find(parser->config, text);
-	if (!where) {
-		warn(parser,
-		     "unknown option \"%.*s\" in [paths] (known: debugfs, tracefs, lockdown)",
-		     SHOWN_BYTES, text);
+	option = option_find(parser, text);
+	if (!option) {
+		warn_option(parser, text);
 		return 0;
 	}
-	if (*value != '/') {
-		warn(parser, "%s takes an absolute path, not \"%.*s\"; it stays %s", text,
+	where = (char **)((char *)parser->config + option->offset);
+	if (option->absolute ? *value != '/' : !is_pin(value)) {
+		warn(parser, "%s takes %s, not \"%.*s\"; it stays %s", option->name,
+		     option->absolute ? "an absolute path" : "a path, a folder's name, or none",
 		     SHOWN_BYTES, value, *where);
 		return 0;
 	}
@@ -272,7 +310,8 @@ static int parse_line(struct parser *parser, char *text, size_t len)
 	case SECTION_UNKNOWN:
 		return 0;
 	case SECTION_PATHS:
-		return parse_path(parser, text);
+	case SECTION_BPF:
+		return parse_option(parser, text);
 	case SECTION_TRACE:
 		return parse_event(parser, text);
 	}

@@ -7,6 +7,8 @@
  *	debugfs = /sys/kernel/debug
  *	tracefs = /sys/kernel/tracing
  *	lockdown = /sys/kernel/security/lockdown
+ *	[bpf]
+ *	pin = pmdakvm		# or an absolute path, or none
  *	[trace]			# or [dynamic]
  *	kvm_exit
  *	kvm_mmu_*
@@ -37,11 +39,12 @@ struct config {
 	char *debugfs;
 	char *tracefs;
 	char *lockdown;
+	char *pin; /* the folder for pinned maps, as the file has it; "none": none */
 	struct config_event *events; /* in the file's order, no name twice */
 	size_t nevents;
 };
 
-/* Defaults: the kernel's own paths, no events. 0 or -ENOMEM. */
+/* Defaults: the kernel's own paths, pin folder pmdakvm, no events. 0 or -ENOMEM. */
 int config_init(struct config *ret_config);
 
 /*

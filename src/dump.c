@@ -4,7 +4,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <getopt.h>
-#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,15 +157,37 @@ static void report_attached(struct report *report, const struct collector *colle
 	}
 }
 
-/* Until the time is over, or SIGINT, SIGTERM or SIGHUP comes; all are blocked. */
-static void wait_for_end(double seconds, const sigset_t *signals)
+static double monotonic(void)
 {
-	struct timespec ts = { .tv_sec = (time_t)seconds };
+	struct timespec ts;
 
-	ts.tv_nsec = (long)((seconds - floor(seconds)) * 1e9);
-	while ((seconds < 0 ? sigwaitinfo(signals, NULL) : sigtimedwait(signals, NULL, &ts)) < 0 &&
-	       errno == EINTR)
-		;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+/*
+ * Until the time is over, or SIGINT, SIGTERM or SIGHUP comes; all are blocked. KVM may
+ * come, and CPUs: look around once a second.
+ */
+static void wait_for_end(struct collector *collector, const struct options *options,
+			 const sigset_t *signals)
+{
+	double end = monotonic() + options->seconds;
+
+	for (;;) {
+		double left = options->seconds < 0 ? 1 : end - monotonic();
+		struct report report = { 0 };
+		struct timespec ts = { .tv_sec = 1 };
+
+		if (left <= 0)
+			return;
+		if (left < 1)
+			ts = (struct timespec){ .tv_nsec = (long)(left * 1e9) };
+		if (sigtimedwait(signals, NULL, &ts) >= 0)
+			return;
+		collector_look(collector, &report);
+		show_report(&report, options->verbose);
+	}
 }
 
 static int print(const struct snapshot *snapshot, const struct options *options)
@@ -225,6 +246,7 @@ static int count_and_print(const struct options *options)
 {
 	struct collector *collector = NULL;
 	struct report report = { 0 };
+	struct items items = { 0 }; /* remembers nothing: no PMID depends on it */
 	int err, status = EXIT_FAILURE;
 	sigset_t signals;
 
@@ -233,19 +255,19 @@ static int count_and_print(const struct options *options)
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGHUP);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
-	err = collector_open(&options->config, &report, &collector);
+	err = collector_open(&options->config, &items, false, &report, &collector);
 	if (!err)
 		report_attached(&report, collector);
 	show_report(&report, options->verbose);
 	if (err) {
 		fprintf(stderr, "kvmbpf: %s\n", strerror(-err));
-		return EXIT_FAILURE;
+		goto out;
 	}
-	if (!collector_attached(collector)) {
+	if (!collector_attached(collector) && !collector_waits(collector)) {
 		fputs("kvmbpf: nothing is attached, so there is nothing to count\n", stderr);
 		goto out;
 	}
-	wait_for_end(options->seconds, &signals);
+	wait_for_end(collector, options, &signals);
 	err = collector_read(collector, UINT64_MAX);
 	if (!err && options->save)
 		err = save(collector_snapshot(collector), options->save);
@@ -253,6 +275,7 @@ static int count_and_print(const struct options *options)
 		status = print(collector_snapshot(collector), options);
 out:
 	collector_close(collector);
+	items_free(&items);
 	return status;
 }
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "items.h"
 
@@ -156,6 +157,27 @@ int events_find(const char *btf_dir, const char *tracefs, struct events *ret_eve
 	sort_unique(&events);
 	*ret_events = events;
 	return 0;
+}
+
+uint64_t events_stamp(const char *btf_dir, const char *tracefs)
+{
+	const char *const shown[][2] = {
+		{ btf_dir, "kvm" },
+		{ "/sys/module", "kvm" },
+		{ tracefs, "events/kvm" },
+	};
+	uint64_t stamp = 0;
+
+	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
+		struct stat st = { 0 };
+		char *path;
+
+		if (asprintf(&path, "%s/%s", shown[i][0], shown[i][1]) < 0)
+			continue;
+		stamp = stamp * 31 + (stat(path, &st) == 0 ? st.st_ino : 0);
+		free(path);
+	}
+	return stamp;
 }
 
 bool events_has(const struct events *events, const char *name)

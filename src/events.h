@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define EVENTS_BTF_DIR "/sys/kernel/btf"
 
@@ -25,6 +26,12 @@ struct events {
  * Returns 0 (with n of 0 where none was found) or -ENOMEM.
  */
 int events_find(const char *btf_dir, const char *tracefs, struct events *ret_events);
+
+/*
+ * A number that changes when KVM comes, goes, or comes anew: made of the inodes of
+ * what the kernel shows of the module. Cheap: three stat() at most.
+ */
+uint64_t events_stamp(const char *btf_dir, const char *tracefs);
 
 /* Is it one of them? */
 bool events_has(const struct events *events, const char *name);

@@ -14,6 +14,8 @@
 #include "config.h"
 #include "cpus.h"
 #include "events.h"
+#include "items.h"
+#include "pins.h"
 #include "report.h"
 #include "snapshot.h"
 
@@ -22,32 +24,47 @@ struct family_env {
 	const struct config *config;
 	const struct events *events;
 	const struct cpus *cpus;
-	const void *image; /* the BPF object, as clang made it */
+	struct items *items;
+	const struct pins *pins; /* NULL: maps are not pinned */
+	const void *image;	 /* the BPF object, as clang made it */
 	size_t image_size;
-	struct report *report; /* only while open runs */
+	struct report *report; /* only while open or attach runs */
 };
 
 /* A table of the snapshot that a family fills. */
 struct family_table {
 	const char *name;
-	/* Make rows and columns. 0 or -ENOMEM. */
-	int (*init)(void *state, struct snapshot_table *table);
+	/*
+	 * Make the rows and columns that are missing; called after open and after
+	 * each attach. Those that are there stay where they are. 0 or -ENOMEM.
+	 */
+	int (*shape)(void *state, struct snapshot_table *table);
 	/* Fill in the present values. What cannot be read is made absent. */
 	int (*read)(void *state, struct snapshot_table *table);
 };
 
 struct family_ops {
 	/*
-	 * Load and attach. Returns 0 if the family counts; -ENODATA if there was
-	 * nothing for it to count, or another error; *ret_why is then a text for
-	 * people, to be freed. A state is made all the same
-	 * (but for -ENOMEM), so that its tables can say what is missing.
+	 * Load, and take up pinned maps. Returns 0; -ENODATA if there is nothing
+	 * for the family to count, or another error, with a text for people in
+	 * *ret_why, to be freed. A state is made all the same (but for -ENOMEM),
+	 * so that its tables can say what is missing.
 	 */
 	int (*open)(const struct family_env *env, void **ret_state, char **ret_why);
+	/*
+	 * Attach what is not attached yet, by the environment's list of events as
+	 * it is now. Returns 0 if the family counts, or an error as open does:
+	 * -ENOENT if it is for want of KVM, which may come.
+	 */
+	int (*attach)(void *state, struct report *report, char **ret_why);
+	/* Detach all. What was counted stays. */
+	void (*detach)(void *state);
 	/* Detach and free; takes NULL. */
 	void (*close)(void *state);
 	/* Runs that the kernel skipped, over all programs. 0, or -ENODATA. */
 	int (*missed)(void *state, uint64_t *ret_missed);
+	/* How often it was attached since its maps were made. */
+	uint64_t (*generation)(void *state);
 	const struct family_table *tables;
 	size_t ntables;
 };

@@ -21,6 +21,12 @@ struct metric_ref {
 	size_t column;
 };
 
+/* Who a client is, as pmcd tells. */
+struct kvm_client {
+	int context;
+	uid_t uid;
+};
+
 struct kvm_agent {
 	struct config config;
 	struct items items;
@@ -32,19 +38,36 @@ struct kvm_agent {
 	pmdaNameSpace *names; /* of the subtrees */
 	uint64_t fresh;	      /* tables that this fetch has read */
 	char *text;	      /* the last help text asked for */
+	struct kvm_client *clients;
+	size_t nclients;
+	pmdaInterface *dispatch;
+	bool dso;
+	time_t looked; /* when it looked around last */
 };
 
 /* The one agent of this process: two of libpcp_pmda's callbacks name none. */
 extern struct kvm_agent *kvm_the_agent;
 
-/* Make metrics, refs and indoms from THE table and the collector. 0 or -ENOMEM. */
-int kvm_make_metrics(struct kvm_agent *agent);
+/*
+ * Make metrics, refs, indoms and the subtrees' names, from THE table and the
+ * collector, in place of those that are there. 0, -ENOMEM or a PCP error; then
+ * those that are there stay.
+ */
+int kvm_make_metrics(struct kvm_agent *agent, int domain);
 
-/* Make the names of the subtrees, once the domain is known. 0 or a PCP error. */
-int kvm_make_names(struct kvm_agent *agent, int domain);
+/* After the collector's tables may have grown: have metrics and instances follow. */
+void kvm_grown(struct kvm_agent *agent);
 
-/* Look which CPUs are online, and make instances of new ones. */
+/* Look around, once a second at most: new CPUs, KVM come or gone. */
 void kvm_look(struct kvm_agent *agent);
+
+/* Log a report's lines, and clear it. */
+void kvm_show_report(struct report *report);
+
+struct kvm_agent *kvm_agent_of(pmdaExt *pmda);
+
+/* The metric with that PMID's cluster and item, or NULL. */
+const struct metric_ref *kvm_ref_find(const struct kvm_agent *agent, pmID pmid);
 
 /* Detach all and free; takes NULL. */
 void kvm_free(struct kvm_agent *agent);
@@ -59,11 +82,17 @@ int kvm_name(pmID pmid, char ***names, pmdaExt *pmda);
 int kvm_children(const char *name, int traverse, char ***kids, int **status, pmdaExt *pmda);
 int kvm_label(int ident, int type, pmLabelSet **sets, pmdaExt *pmda);
 int kvm_label_instance(pmInDom indom, unsigned int inst, pmLabelSet **set);
+int kvm_store(pmResult *result, pmdaExt *pmda);
+int kvm_attribute(int context, int attribute, const char *value, int length, pmdaExt *pmda);
+void kvm_end_context(int context);
 
 /* The DSO's way in: pmcd and "-K add" call it by this name. */
 __attribute__((visibility("default"))) void kvm_init(pmdaInterface *dispatch);
 
-/* The whole daemon. */
-int pmda_main(int argc, char **argv);
+/*
+ * Start the agent and fill in the dispatch; its status says whether that went well.
+ * config_path NULL: the default.
+ */
+void kvm_setup(pmdaInterface *dispatch, const char *config_path, bool dso);
 
 #endif /* PMDAKVM_PMDA_H */

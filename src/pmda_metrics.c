@@ -20,7 +20,7 @@ static const char *const indom_tables[METRIC_INDOMS] = {
 	[METRIC_INDOM_EVENT] = "event",
 };
 
-static pmDesc make_desc(const struct metric *metric, unsigned item)
+static pmDesc make_desc(const struct metric *metric, int domain, unsigned item)
 {
 	static const int types[] = {
 		[METRIC_U32] = PM_TYPE_U32,
@@ -39,11 +39,12 @@ static pmDesc make_desc(const struct metric *metric, unsigned item)
 	};
 
 	return (pmDesc){
-		.pmid = PMDA_PMID(metric->cluster, item),
+		.pmid = pmID_build((unsigned)domain, metric->cluster, item),
 		.type = types[metric->type],
-		/* pmdaInit puts our domain to the serial */
-		.indom = metric->indom == METRIC_INDOM_NULL ? PM_INDOM_NULL :
-							      metric_indoms[metric->indom].serial,
+		.indom = metric->indom == METRIC_INDOM_NULL ?
+				 PM_INDOM_NULL :
+				 pmInDom_build((unsigned)domain,
+					       metric_indoms[metric->indom].serial),
 		.sem = semantics[metric->semantics],
 		.units = units[metric->units],
 	};
@@ -58,47 +59,99 @@ static size_t table_number(const struct snapshot *snapshot, const char *name)
 	return SIZE_MAX;
 }
 
-static int metric_add(struct kvm_agent *agent, const struct metric *metric, unsigned item,
+/* The metrics while they are made. */
+struct making {
+	struct kvm_agent *agent;
+	int domain;
+	pmdaMetric *metrics;
+	struct metric_ref *refs;
+	size_t n;
+	pmdaNameSpace *names;
+};
+
+static int metric_add(struct making *making, const struct metric *metric, unsigned item,
 		      const char *name, size_t column)
 {
-	struct metric_ref *refs;
-	char *copy;
+	struct metric_ref *ref = &making->refs[making->n];
+	pmdaMetric *made = &making->metrics[making->n];
+	char *copy = strdup(name);
 
-	refs = reallocarray(agent->refs, agent->nmetrics + 1, sizeof(*refs));
-	if (!refs)
-		return -ENOMEM;
-	agent->refs = refs;
-	copy = strdup(name);
 	if (!copy)
 		return -ENOMEM;
-	refs += agent->nmetrics;
-	refs->metric = metric;
-	refs->name = copy;
-	refs->table = table_number(collector_snapshot(agent->collector), metric->table);
-	refs->column = column;
-	agent->metrics[agent->nmetrics++].m_desc = make_desc(metric, item);
+	ref->metric = metric;
+	ref->name = copy;
+	ref->table = table_number(collector_snapshot(making->agent->collector), metric->table);
+	ref->column = column;
+	made->m_user = ref;
+	made->m_desc = make_desc(metric, making->domain, item);
+	making->n++;
 	return 0;
 }
 
 /* One metric for each column; an event that finds no item number has none. */
-static int subtree_add(struct kvm_agent *agent, const struct metric *metric,
+static int subtree_add(struct making *making, const struct metric *metric,
 		       const struct snapshot_table *table)
 {
 	int err = 0;
 
 	for (size_t i = 0; !err && i < table->ncolumns; i++) {
-		int item = items_number(&agent->items, table->columns[i]);
+		int item = items_number(&making->agent->items, table->columns[i]);
 		char name[256];
 
-		if (item < 0) {
-			pmNotifyErr(LOG_WARNING, "%s.%s: no item number is left", metric->name,
-				    table->columns[i]);
-			continue;
-		}
+		if (item < 0)
+			continue; /* kvm.agent.event.status says so */
 		pmsprintf(name, sizeof(name), "%s.%s", metric->name, table->columns[i]);
-		err = metric_add(agent, metric, (unsigned)item, name, i);
+		err = metric_add(making, metric, (unsigned)item, name, i);
 	}
 	return err;
+}
+
+static int metrics_add(struct making *making)
+{
+	const struct snapshot *snapshot = collector_snapshot(making->agent->collector);
+	int err = 0;
+
+	for (size_t i = 0; !err && i < metrics_count; i++) {
+		const struct metric *metric = &metrics[i];
+		const struct snapshot_table *table =
+			metric->table ? snapshot_find_table(snapshot, metric->table) : NULL;
+		int column;
+
+		if (metric_is_subtree(metric)) {
+			err = table ? subtree_add(making, metric, table) : 0;
+			continue;
+		}
+		column = table ? snapshot_table_column(table, metric->column) : 0;
+		err = metric_add(making, metric, metric->item, metric->name, (size_t)column);
+	}
+	return err;
+}
+
+static int names_add(struct making *making)
+{
+	int err = pmdaTreeCreate(&making->names);
+
+	/* from the end, since libpcp_pmda puts a new name before its siblings */
+	for (size_t i = making->n; err >= 0 && i-- > 0;) {
+		const struct metric_ref *ref = &making->refs[i];
+
+		if (metrics_subtree_of(ref->name))
+			err = pmdaTreeInsert(making->names, making->metrics[i].m_desc.pmid,
+					     ref->name);
+	}
+	if (err >= 0)
+		pmdaTreeRebuildHash(making->names, (int)making->n);
+	return err < 0 ? err : 0;
+}
+
+static void making_free(struct making *making)
+{
+	for (size_t i = 0; i < making->n; i++)
+		free((char *)making->refs[i].name);
+	free(making->refs);
+	free(making->metrics);
+	if (making->names)
+		pmdaTreeRelease(making->names);
 }
 
 /* Make an instance domain's instances from the rows of its table. */
@@ -123,95 +176,104 @@ static int indom_fill(struct kvm_agent *agent, enum metric_indom indom)
 	return 0;
 }
 
-int kvm_make_metrics(struct kvm_agent *agent)
+int kvm_make_metrics(struct kvm_agent *agent, int domain)
 {
 	const struct snapshot *snapshot = collector_snapshot(agent->collector);
+	struct making making = { .agent = agent, .domain = domain }, old;
 	size_t most = metrics_count;
-	int err = 0;
+	int err;
 
-	kvm_the_agent = agent;
 	for (size_t i = 0; i < snapshot->ntables; i++)
 		most += snapshot->tables[i]->ncolumns;
-	agent->metrics = calloc(most, sizeof(*agent->metrics));
-	if (!agent->metrics)
-		return -ENOMEM;
-	for (size_t i = 0; !err && i < metrics_count; i++) {
-		const struct metric *metric = &metrics[i];
-		const struct snapshot_table *table =
-			metric->table ? snapshot_find_table(snapshot, metric->table) : NULL;
-
-		if (table && metric_is_subtree(metric))
-			err = subtree_add(agent, metric, table);
-		else if (!metric_is_subtree(metric))
-			err = metric_add(
-				agent, metric, metric->item, metric->name,
-				table ? (size_t)snapshot_table_column(table, metric->column) : 0);
-	}
-	for (size_t i = 0; i < agent->nmetrics; i++)
-		agent->metrics[i].m_user = &agent->refs[i];
+	making.metrics = calloc(most, sizeof(*making.metrics));
+	making.refs = calloc(most, sizeof(*making.refs));
+	err = making.metrics && making.refs ? metrics_add(&making) : -ENOMEM;
+	if (!err)
+		err = names_add(&making);
 	for (int i = 0; !err && i < METRIC_INDOMS; i++) {
-		agent->indoms[i].it_indom = metric_indoms[i].serial;
+		/* pmdaInit puts the domain to it, once */
+		if (!agent->metrics)
+			agent->indoms[i].it_indom = metric_indoms[i].serial;
 		err = indom_fill(agent, (enum metric_indom)i);
 	}
-	return err;
+	if (err) {
+		making_free(&making);
+		return err;
+	}
+	old = (struct making){
+		.metrics = agent->metrics,
+		.refs = agent->refs,
+		.n = agent->nmetrics,
+		.names = agent->names,
+	};
+	agent->metrics = making.metrics;
+	agent->refs = making.refs;
+	agent->nmetrics = making.n;
+	agent->names = making.names;
+	if (old.metrics)
+		pmdaRehash(agent->dispatch->version.any.ext, agent->metrics, (int)agent->nmetrics);
+	making_free(&old);
+	kvm_the_agent = agent;
+	return 0;
 }
 
-int kvm_make_names(struct kvm_agent *agent, int domain)
+void kvm_grown(struct kvm_agent *agent)
 {
-	int err = pmdaTreeCreate(&agent->names);
+	pmdaExt *pmda = agent->dispatch->version.any.ext;
+	size_t before = agent->nmetrics;
 
-	/* from the end, since libpcp_pmda puts a new name before its siblings */
-	for (size_t i = agent->nmetrics; err >= 0 && i-- > 0;) {
-		const struct metric_ref *ref = &agent->refs[i];
-		pmID pmid = agent->metrics[i].m_desc.pmid;
-
-		if (metrics_subtree_of(ref->name))
-			err = pmdaTreeInsert(
-				agent->names,
-				pmID_build(domain, pmID_cluster(pmid), pmID_item(pmid)), ref->name);
-	}
-	if (err >= 0)
-		pmdaTreeRebuildHash(agent->names, (int)agent->nmetrics);
-	return err < 0 ? err : 0;
+	if (kvm_make_metrics(agent, agent->dispatch->domain))
+		return; /* the next look tries again */
+	if (agent->nmetrics != before)
+		pmdaExtSetFlags(pmda, PMDA_EXT_NAMES_CHANGE);
+	items_save(&agent->items);
 }
 
 void kvm_look(struct kvm_agent *agent)
 {
-	struct snapshot *snapshot = collector_snapshot(agent->collector);
-	size_t table = table_number(snapshot, indom_tables[METRIC_INDOM_CPU]);
+	struct report report = { 0 };
+	time_t now = time(NULL);
 
-	if (collector_update_cpus(agent->collector) > 0 && table != SIZE_MAX &&
-	    !collector_read(agent->collector, 1ULL << table))
-		indom_fill(agent, METRIC_INDOM_CPU);
+	if (now == agent->looked)
+		return;
+	agent->looked = now;
+	if (collector_look(agent->collector, &report))
+		kvm_grown(agent);
+	kvm_show_report(&report);
 }
 
 void kvm_free(struct kvm_agent *agent)
 {
 	if (!agent)
 		return;
-	for (size_t i = 0; i < agent->nmetrics; i++)
-		free((char *)agent->refs[i].name);
+	making_free(&(struct making){
+		.metrics = agent->metrics,
+		.refs = agent->refs,
+		.n = agent->nmetrics,
+		.names = agent->names,
+	});
 	for (int i = 0; i < METRIC_INDOMS; i++)
 		free(agent->indoms[i].it_set);
-	free(agent->refs);
-	free(agent->metrics);
 	free(agent->text);
-	if (agent->names)
-		pmdaTreeRelease(agent->names);
+	free(agent->clients);
 	collector_close(agent->collector);
 	items_free(&agent->items);
 	config_free(&agent->config);
 	free(agent);
 }
 
-static struct kvm_agent *of(pmdaExt *pmda)
+struct kvm_agent *kvm_agent_of(pmdaExt *pmda)
 {
 	return pmdaExtGetData(pmda);
 }
 
 int kvm_fetch(int numpmid, pmID *pmids, pmResult **resp, pmdaExt *pmda)
 {
-	of(pmda)->fresh = 0;
+	struct kvm_agent *agent = kvm_agent_of(pmda);
+
+	agent->fresh = 0;
+	if (agent->dso) /* which has no loop of its own */
+		kvm_look(agent);
 	return pmdaFetch(numpmid, pmids, resp, pmda);
 }
 
@@ -254,29 +316,27 @@ int kvm_fetch_value(pmdaMetric *metric, unsigned int inst, pmAtomValue *atom)
 
 int kvm_instance(pmInDom indom, int inst, char *name, pmInResult **resp, pmdaExt *pmda)
 {
-	kvm_look(of(pmda));
+	kvm_look(kvm_agent_of(pmda));
 	return pmdaInstance(indom, inst, name, resp, pmda);
 }
 
 int kvm_pmid(const char *name, pmID *pmid, pmdaExt *pmda)
 {
-	return pmdaTreePMID(of(pmda)->names, name, pmid);
+	return pmdaTreePMID(kvm_agent_of(pmda)->names, name, pmid);
 }
 
 int kvm_name(pmID pmid, char ***names, pmdaExt *pmda)
 {
-	return pmdaTreeName(of(pmda)->names, pmid, names);
+	return pmdaTreeName(kvm_agent_of(pmda)->names, pmid, names);
 }
 
 int kvm_children(const char *name, int traverse, char ***kids, int **status, pmdaExt *pmda)
 {
-	return pmdaTreeChildren(of(pmda)->names, name, traverse, kids, status);
+	return pmdaTreeChildren(kvm_agent_of(pmda)->names, name, traverse, kids, status);
 }
 
-static const struct metric_ref *ref_find(const struct kvm_agent *agent, int ident)
+const struct metric_ref *kvm_ref_find(const struct kvm_agent *agent, pmID pmid)
 {
-	pmID pmid = (pmID)ident;
-
 	for (size_t i = 0; i < agent->nmetrics; i++) {
 		pmID own = agent->metrics[i].m_desc.pmid;
 
@@ -340,7 +400,7 @@ static int metric_text(const struct metric_ref *ref, bool oneline, char **ret_te
 int kvm_text(int ident, int type, char **buffer, pmdaExt *pmda)
 {
 	bool oneline = type & PM_TEXT_ONELINE;
-	struct kvm_agent *agent = of(pmda);
+	struct kvm_agent *agent = kvm_agent_of(pmda);
 	char *text = NULL;
 	int err;
 
@@ -352,7 +412,7 @@ int kvm_text(int ident, int type, char **buffer, pmdaExt *pmda)
 		text = strdup(metric_indoms[indom].words);
 		err = text ? 0 : -ENOMEM;
 	} else {
-		const struct metric_ref *ref = ref_find(agent, ident);
+		const struct metric_ref *ref = kvm_ref_find(agent, (pmID)ident);
 
 		if (!ref)
 			return PM_ERR_PMID;
@@ -378,7 +438,7 @@ int kvm_label(int ident, int type, pmLabelSet **sets, pmdaExt *pmda)
 		return err < 0 ? err : 1;
 	}
 	if (type == PM_LABEL_ITEM) {
-		const struct metric_ref *ref = ref_find(of(pmda), ident);
+		const struct metric_ref *ref = kvm_ref_find(kvm_agent_of(pmda), (pmID)ident);
 		const char *event = ref ? ref_event(ref) : NULL;
 		int err;
 

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 int template_init(const struct bpf_insn *insns, size_t ninsns, int32_t mark,
 		  struct template *ret_template)
@@ -31,26 +30,14 @@ int template_init(const struct bpf_insn *insns, size_t ninsns, int32_t mark,
 	return 0;
 }
 
-int template_attach(const struct template *template, int32_t number, const char *event,
-		    int *ret_prog_fd, int *ret_link_fd)
+int template_load(const struct template *template, int32_t number, const char *event)
 {
 	char name[BPF_OBJ_NAME_LEN];
-	int prog_fd, link_fd;
 
 	snprintf(name, sizeof(name), "%s", event);
 	template->insns[template->mark].imm = number;
-	prog_fd = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, name, "GPL", template->insns,
-				template->ninsns, NULL);
-	if (prog_fd < 0)
-		return prog_fd;
-	link_fd = bpf_raw_tracepoint_open(event, prog_fd);
-	if (link_fd < 0) {
-		close(prog_fd);
-		return link_fd;
-	}
-	*ret_prog_fd = prog_fd;
-	*ret_link_fd = link_fd;
-	return 0;
+	return bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, name, "GPL", template->insns,
+			     template->ninsns, NULL);
 }
 
 void template_free(struct template *template)

@@ -29,12 +29,10 @@ int template_init(const struct bpf_insn *insns, size_t ninsns, int32_t mark,
 
 /*
  * Load a copy with the number in the mark's place, as a raw tracepoint program
- * called after the event, and attach it to the event. Returns 0 and two file
- * descriptors for the caller to close, or the kernel's error: -ENOENT if there
- * is no such tracepoint.
+ * called after the event. Returns its descriptor, for the caller to close and to
+ * attach with bpf_raw_tracepoint_open, or the kernel's error.
  */
-int template_attach(const struct template *template, int32_t number, const char *event,
-		    int *ret_prog_fd, int *ret_link_fd);
+int template_load(const struct template *template, int32_t number, const char *event);
 
 void template_free(struct template *template);
 

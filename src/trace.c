@@ -15,34 +15,38 @@
 #include "family.h"
 #include "items.h"
 #include "keys.h"
+#include "privs.h"
 #include "template.h"
 #include "trace_events.h"
 
 struct trace {
 	struct family_env env;
-	struct trace_events events; /* an event's slot is its place here */
+	struct trace_events events;
 	struct bpf_object *object;
-	const char *rows; /* the map, [env.cpus->n][stride] bytes; NULL: none */
-	size_t stride;
+	struct template template;
+	const struct trace_row *rows; /* the map, [env.cpus->n]; NULL: none */
 };
 
 static size_t rows_bytes(const struct trace *trace)
 {
-	size_t page = (size_t)sysconf(_SC_PAGESIZE), bytes = trace->stride * trace->env.cpus->n;
-
-	return (bytes + page - 1) / page * page;
+	return sizeof(struct trace_row) * trace->env.cpus->n;
 }
 
 /* Why loading failed, in words; NULL where there is no memory for them. */
 static char *load_words(int err)
 {
+	const char *missing = privs_missing();
 	char *words = NULL;
 	int ret;
 
-	if (err == -EPERM || err == -EACCES)
+	if ((err == -EPERM || err == -EACCES) && *missing)
+		ret = asprintf(&words,
+			       "bpf() was refused (%s): %s missing; run as root, or with that",
+			       strerror(-err), missing);
+	else if (err == -EPERM || err == -EACCES)
 		ret = asprintf(
 			&words,
-			"bpf() was refused (%s): run as root, or with CAP_BPF and CAP_PERFMON",
+			"bpf() was refused (%s), though no capability is missing: by a container or a security module?",
 			strerror(-err));
 	else if (err == -ENOSYS)
 		ret = asprintf(&words, "this kernel has no bpf()");
@@ -51,8 +55,20 @@ static char *load_words(int err)
 	return ret < 0 ? NULL : words;
 }
 
-/* Open and load the object: its map, and the template that the copies are made of. */
-static int object_load(struct trace *trace, struct template *ret_template)
+/* Load the object with its maps, taken up from the pins or new and pinned there. */
+static int object_load_pinned(struct trace *trace)
+{
+	const struct pins *pins = trace->env.pins;
+	int reused = pins ? pins_reuse(pins, trace->object, trace->env.report) : -ENOENT;
+	int err = bpf_object__load(trace->object);
+
+	if (!err && reused == 0)
+		pins_pin(pins, trace->object, trace->env.report);
+	return err;
+}
+
+/* Open and load the object: its maps, and the template that the copies are made of. */
+static int object_load(struct trace *trace)
 {
 	const struct bpf_program *program;
 	struct bpf_map *map;
@@ -66,13 +82,9 @@ static int object_load(struct trace *trace, struct template *ret_template)
 	program = bpf_object__find_program_by_name(trace->object, "trace_template");
 	if (!map || !program)
 		return -ENOENT;
-	trace->stride = (trace->events.n * sizeof(__u64) + CACHE_LINE_BYTES - 1) /
-			CACHE_LINE_BYTES * CACHE_LINE_BYTES;
-	err = bpf_map__set_value_size(map, (__u32)trace->stride);
+	err = bpf_map__set_max_entries(map, (__u32)trace->env.cpus->n);
 	if (!err)
-		err = bpf_map__set_max_entries(map, (__u32)trace->env.cpus->n);
-	if (!err)
-		err = bpf_object__load(trace->object);
+		err = object_load_pinned(trace);
 	if (err)
 		return err;
 	rows = mmap(NULL, rows_bytes(trace), PROT_READ, MAP_SHARED, bpf_map__fd(map), 0);
@@ -80,30 +92,85 @@ static int object_load(struct trace *trace, struct template *ret_template)
 		return -errno;
 	trace->rows = rows;
 	return template_init(bpf_program__insns(program), bpf_program__insn_cnt(program),
-			     TRACE_SLOT_MARK, ret_template);
+			     TRACE_SLOT_MARK, &trace->template);
 }
 
-static int trace_attach(struct trace *trace, char **ret_why)
+/* Has an earlier agent counted something in this slot? */
+static bool slot_is_used(const struct trace *trace, int slot)
 {
-	struct template template = { 0 };
-	int err;
-
-	err = object_load(trace, &template);
-	if (err) {
-		trace_events_fail(&trace->events, err);
-		*ret_why = load_words(err);
-		return err;
+	for (size_t cpu = 0; cpu < trace->env.cpus->n; cpu++) {
+		if (trace->rows[cpu].count[slot])
+			return true;
 	}
+	return false;
+}
+
+/* Give every event that may come its slot. */
+static void slots_assign(struct trace *trace)
+{
 	for (size_t i = 0; i < trace->events.n; i++) {
 		struct trace_event *event = &trace->events.list[i];
 
-		if (event->state == TRACE_EVENT_WANTED)
-			trace_event_attached(event,
-					     template_attach(&template, (__s32)i, event->name,
-							     &event->prog_fd, &event->link_fd));
+		if (event->slot || event->state == TRACE_EVENT_UNKNOWN)
+			continue;
+		event->slot = items_number(trace->env.items, event->name);
+		if (event->slot < 0) {
+			trace_event_attached(event, event->slot);
+			event->slot = 0;
+		} else if (trace->rows) {
+			event->counted = slot_is_used(trace, event->slot);
+		}
 	}
-	template_free(&template);
-	return 0;
+}
+
+/* The program stays loaded when it is detached, and is attached again. */
+static int event_attach(const struct template *template, struct trace_event *event)
+{
+	if (event->prog_fd < 0) {
+		int fd = template_load(template, event->slot, event->name);
+
+		if (fd < 0)
+			return fd;
+		event->prog_fd = fd;
+	}
+	event->link_fd = bpf_raw_tracepoint_open(event->name, event->prog_fd);
+	return event->link_fd < 0 ? event->link_fd : 0;
+}
+
+static int trace_attach(void *state, struct report *report, char **ret_why)
+{
+	struct trace *trace = state;
+	size_t fresh = 0;
+	int err;
+
+	trace->env.report = report;
+	err = trace_events_resolve(&trace->env, &trace->events);
+	if (err) {
+		trace->env.report = NULL;
+		return err;
+	}
+	slots_assign(trace);
+	for (size_t i = 0; i < trace->events.n; i++) {
+		struct trace_event *event = &trace->events.list[i];
+
+		if (!event->slot || event->state == TRACE_EVENT_ATTACHED)
+			continue;
+		trace_event_attached(event, event_attach(&trace->template, event));
+		fresh += event->state == TRACE_EVENT_ATTACHED;
+	}
+	if (fresh)
+		pins_generation(trace->object, 1);
+	err = trace_events_report(&trace->events, &trace->env, ret_why);
+	trace->env.report = NULL;
+	return err;
+}
+
+static void trace_detach(void *state)
+{
+	struct trace *trace = state;
+
+	for (size_t i = 0; i < trace->events.n; i++)
+		trace_event_detach(&trace->events.list[i]);
 }
 
 static void trace_close(void *state)
@@ -115,6 +182,7 @@ static void trace_close(void *state)
 	if (trace->rows)
 		munmap((void *)trace->rows, rows_bytes(trace));
 	trace_events_free(&trace->events);
+	template_free(&trace->template);
 	bpf_object__close(trace->object);
 	free(trace);
 }
@@ -128,26 +196,34 @@ static int trace_open(const struct family_env *env, void **ret_state, char **ret
 	if (!trace)
 		return -ENOMEM;
 	trace->env = *env;
-	err = trace_events_resolve(env, &trace->events);
-	if (err) {
-		trace_close(trace);
-		return err;
-	}
 	*ret_state = trace;
-	if (!trace->events.n) {
+	if (!env->config->nevents) {
 		*ret_why = strdup("no event is configured");
 		return -ENODATA; /* whoever made the configuration has said so */
 	}
-	err = trace_attach(trace, ret_why);
-	if (!err)
-		err = trace_events_report(&trace->events, env, ret_why);
+	err = object_load(trace);
+	if (err) {
+		/* what is configured is still listed, each with the reason */
+		trace_events_resolve(&trace->env, &trace->events);
+		slots_assign(trace);
+		trace_events_fail(&trace->events, err);
+		*ret_why = load_words(err);
+	}
+	trace->env.report = NULL;
 	return err;
 }
 
-/* Is there any sense in a metric of that name? Not if nothing knows it. */
-static bool is_metric(const struct trace_event *event)
+static uint64_t trace_generation(void *state)
 {
-	return event->state != TRACE_EVENT_UNKNOWN;
+	struct trace *trace = state;
+
+	return trace->rows ? pins_generation(trace->object, 0) : 0;
+}
+
+/* Adding what is there already is no error to those who shape a table. */
+static int once(int err)
+{
+	return err == -EEXIST ? 0 : err;
 }
 
 static int rows_add_cpus(const struct cpus *cpus, struct snapshot_table *table)
@@ -165,14 +241,20 @@ static int rows_add_cpus(const struct cpus *cpus, struct snapshot_table *table)
 	return err;
 }
 
-static int counts_init(void *state, struct snapshot_table *table)
+/* A column for each event that has a slot, and so a metric. */
+static int counts_shape(void *state, struct snapshot_table *table)
 {
 	struct trace *trace = state;
 	int err = 0;
 
 	for (size_t i = 0; !err && i < trace->events.n; i++) {
-		if (is_metric(&trace->events.list[i]))
-			err = snapshot_table_add_column(table, trace->events.list[i].name);
+		struct trace_event *event = &trace->events.list[i];
+
+		if (!event->slot || event->column >= 0)
+			continue;
+		err = snapshot_table_add_column(table, event->name);
+		if (!err)
+			event->column = (int)table->ncolumns - 1;
 	}
 	return err ? err : rows_add_cpus(trace->env.cpus, table);
 }
@@ -187,30 +269,28 @@ static int counts_read(void *state, struct snapshot_table *table)
 	if (err || !trace->rows)
 		return err;
 	for (size_t row = 0; row < table->nrows; row++) {
-		const char *slots = trace->rows + table->rows[row].id * trace->stride;
-		struct snapshot_cell *cell = snapshot_table_cell(table, row, 0);
+		const __u64 *slots = trace->rows[table->rows[row].id].count;
+		struct snapshot_cell *cells = snapshot_table_cell(table, row, 0);
 
 		for (size_t i = 0; i < trace->events.n; i++) {
 			const struct trace_event *event = &trace->events.list[i];
 
-			if (!is_metric(event))
-				continue;
-			if (event->state == TRACE_EVENT_ATTACHED)
-				snapshot_cell_set(cell, __atomic_load_n((const __u64 *)slots + i,
-									__ATOMIC_RELAXED));
-			cell++;
+			if (event->counted && event->column >= 0)
+				snapshot_cell_set(&cells[event->column],
+						  __atomic_load_n(&slots[event->slot],
+								  __ATOMIC_RELAXED));
 		}
 	}
 	return 0;
 }
 
-static int total_init(void *state, struct snapshot_table *table)
+static int total_shape(void *state, struct snapshot_table *table)
 {
 	int err;
 
 	(void)state;
-	err = snapshot_table_add_column(table, "count");
-	return err ? err : snapshot_table_add_row(table, 0, "");
+	err = once(snapshot_table_add_column(table, "count"));
+	return err ? err : once(snapshot_table_add_row(table, 0, ""));
 }
 
 static int total_read(void *state, struct snapshot_table *table)
@@ -226,18 +306,18 @@ static int event_rows(const struct trace *trace, struct snapshot_table *table)
 {
 	int err = 0;
 
-	for (size_t i = 0; !err && i < trace->events.n; i++)
+	for (size_t i = table->nrows; !err && i < trace->events.n; i++)
 		err = snapshot_table_add_row(table, (uint32_t)i, trace->events.list[i].name);
 	return err;
 }
 
-static int event_init(void *state, struct snapshot_table *table)
+static int event_shape(void *state, struct snapshot_table *table)
 {
 	int err;
 
-	err = snapshot_table_add_column(table, "attached");
+	err = once(snapshot_table_add_column(table, "attached"));
 	if (!err)
-		err = snapshot_table_add_column(table, "status");
+		err = once(snapshot_table_add_column(table, "status"));
 	return err ? err : event_rows(state, table);
 }
 
@@ -246,7 +326,7 @@ static int event_read(void *state, struct snapshot_table *table)
 	struct trace *trace = state;
 	int err = 0;
 
-	for (size_t i = 0; !err && i < trace->events.n; i++) {
+	for (size_t i = 0; !err && i < table->nrows; i++) {
 		const struct trace_event *event = &trace->events.list[i];
 		struct snapshot_cell *cells = snapshot_table_cell(table, i, 0);
 
@@ -256,9 +336,9 @@ static int event_read(void *state, struct snapshot_table *table)
 	return err;
 }
 
-static int missed_init(void *state, struct snapshot_table *table)
+static int missed_shape(void *state, struct snapshot_table *table)
 {
-	int err = snapshot_table_add_column(table, "missed");
+	int err = once(snapshot_table_add_column(table, "missed"));
 
 	return err ? err : event_rows(state, table);
 }
@@ -267,7 +347,7 @@ static int missed_read(void *state, struct snapshot_table *table)
 {
 	struct trace *trace = state;
 
-	for (size_t i = 0; i < trace->events.n; i++) {
+	for (size_t i = 0; i < table->nrows; i++) {
 		struct snapshot_cell *cell = snapshot_table_cell(table, i, 0);
 		uint64_t missed;
 
@@ -297,18 +377,21 @@ static int trace_missed(void *state, uint64_t *ret_missed)
 }
 
 static const struct family_table trace_tables[] = {
-	{ "trace", counts_init, counts_read },
-	{ "trace_events", total_init, total_read },
-	{ "event", event_init, event_read },
-	{ "event_missed", missed_init, missed_read },
+	{ "trace", counts_shape, counts_read },
+	{ "trace_events", total_shape, total_read },
+	{ "event", event_shape, event_read },
+	{ "event_missed", missed_shape, missed_read },
 };
 
 extern const struct family_ops trace_family;
 
 const struct family_ops trace_family = {
 	.open = trace_open,
+	.attach = trace_attach,
+	.detach = trace_detach,
 	.close = trace_close,
 	.missed = trace_missed,
+	.generation = trace_generation,
 	.tables = trace_tables,
 	.ntables = sizeof(trace_tables) / sizeof(trace_tables[0]),
 };

@@ -33,26 +33,27 @@ static void warn(const struct family_env *env, unsigned line, const char *format
 	report_add(env->report, REPORT_WARNING, "%s%s: %s", env->config->path, where, text);
 }
 
-static bool has(const struct trace_events *events, const char *name)
+static struct trace_event *find(const struct trace_events *events, const char *name)
 {
 	for (size_t i = 0; i < events->n; i++) {
 		if (strcmp(events->list[i].name, name) == 0)
-			return true;
+			return &events->list[i];
 	}
-	return false;
+	return NULL;
 }
 
-/* Add an event that is not there yet. Returns 0, -ENOSPC or -ENOMEM. */
+/* Add an event, or note that one which nobody knew is known now. 0 or -ENOMEM. */
 static int add(struct trace_events *events, const char *name, unsigned line,
 	       enum trace_event_state state)
 {
-	struct trace_event *list;
+	struct trace_event *list, *known = find(events, name);
 	char *copy;
 
-	if (has(events, name))
+	if (known) {
+		if (known->state == TRACE_EVENT_UNKNOWN)
+			known->state = state;
 		return 0;
-	if (events->n == TRACE_SLOTS_MAX)
-		return -ENOSPC;
+	}
 	list = reallocarray(events->list, events->n + 1, sizeof(*list));
 	if (!list)
 		return -ENOMEM;
@@ -64,6 +65,7 @@ static int add(struct trace_events *events, const char *name, unsigned line,
 		.name = copy,
 		.line = line,
 		.state = state,
+		.column = -1,
 		.prog_fd = -1,
 		.link_fd = -1,
 	};
@@ -71,16 +73,12 @@ static int add(struct trace_events *events, const char *name, unsigned line,
 }
 
 /*
- * A name is tried if this kernel has it or might: where its events cannot be
- * listed, or KVM is not loaded, what items.def knows is tried, and what begins
- * with kvm_. Any other name might be a tracepoint of something else.
+ * A name is tried if this kernel has it, or might have it: items.def knows it. Any
+ * other name might be a tracepoint of something else than KVM.
  */
 static enum trace_event_state classify(const struct family_env *env, const char *name)
 {
-	if (env->events->n)
-		return events_has(env->events, name) || items_find(name) ? TRACE_EVENT_WANTED :
-									   TRACE_EVENT_UNKNOWN;
-	return strncmp(name, "kvm_", 4) == 0 || items_find(name) ? TRACE_EVENT_WANTED :
+	return events_has(env->events, name) || items_find(name) ? TRACE_EVENT_WANTED :
 								   TRACE_EVENT_UNKNOWN;
 }
 
@@ -99,10 +97,6 @@ static int add_pattern(const struct family_env *env, const struct config_event *
 	if (!matched && env->events->n)
 		warn(env, wanted->line, "pattern \"%s\" matches none of this kernel's %zu events",
 		     wanted->name, env->events->n);
-	else if (!matched)
-		warn(env, wanted->line,
-		     "pattern \"%s\" matches nothing: no kvm event is listed in %s or %s/events (is KVM loaded?)",
-		     wanted->name, EVENTS_BTF_DIR, env->config->tracefs);
 	return err;
 }
 
@@ -112,38 +106,39 @@ static int add_name(const struct family_env *env, const struct config_event *wan
 	enum trace_event_state state = classify(env, wanted->name);
 	int err = add(events, wanted->name, wanted->line, state);
 
-	if (!err && state == TRACE_EVENT_UNKNOWN)
+	if (!err && state == TRACE_EVENT_UNKNOWN && env->events->n)
 		warn(env, wanted->line, "there is no event \"%s\" in this kernel's kvm group",
 		     wanted->name);
 	return err;
 }
 
-int trace_events_resolve(const struct family_env *env, struct trace_events *ret_events)
+int trace_events_resolve(const struct family_env *env, struct trace_events *events)
 {
-	struct trace_events events = { 0 };
 	int err = 0;
 
 	for (size_t i = 0; !err && i < env->config->nevents; i++) {
 		const struct config_event *wanted = &env->config->events[i];
 
-		err = wanted->pattern ? add_pattern(env, wanted, &events) :
-					add_name(env, wanted, &events);
-		if (err == -ENOSPC)
-			warn(env, wanted->line, "more than %d events; the rest is not traced",
-			     TRACE_SLOTS_MAX);
+		err = wanted->pattern ? add_pattern(env, wanted, events) :
+					add_name(env, wanted, events);
 	}
-	if (err == -ENOMEM) {
-		trace_events_free(&events);
-		return err;
-	}
-	*ret_events = events;
-	return 0;
+	return err;
 }
 
 void trace_event_attached(struct trace_event *event, int err)
 {
 	event->err = err;
 	event->state = err ? TRACE_EVENT_FAILED : TRACE_EVENT_ATTACHED;
+	event->counted |= !err;
+}
+
+void trace_event_detach(struct trace_event *event)
+{
+	if (event->link_fd < 0)
+		return;
+	close(event->link_fd);
+	event->link_fd = -1;
+	event->state = TRACE_EVENT_DETACHED;
 }
 
 void trace_events_fail(struct trace_events *events, int err)
@@ -160,6 +155,7 @@ const char *trace_event_status(const struct trace_event *event)
 		[TRACE_EVENT_WANTED] = "not attached",
 		[TRACE_EVENT_UNKNOWN] = "no such event in this kernel",
 		[TRACE_EVENT_ATTACHED] = "attached",
+		[TRACE_EVENT_DETACHED] = "detached",
 	};
 
 	if (event->state != TRACE_EVENT_FAILED)
@@ -179,28 +175,54 @@ static bool all_failed_with(const struct trace_events *events, int err)
 	return true;
 }
 
+static const struct trace_event *first_failed(const struct trace_events *events)
+{
+	for (size_t i = 0; i < events->n; i++) {
+		if (events->list[i].state == TRACE_EVENT_FAILED)
+			return &events->list[i];
+	}
+	return NULL;
+}
+
+/* Why nothing is attached, where one reason serves for all. */
+static const char *why_none(const struct trace_events *events, const struct family_env *env)
+{
+	const struct trace_event *failed = first_failed(events);
+
+	if (!env->events->n && (!failed || failed->err == -ENOENT))
+		return "KVM is not loaded: its tracepoints are attached once it is";
+	if (!failed)
+		return "this kernel has none of the events in [trace]";
+	return trace_event_status(failed);
+}
+
+/* KVM is there, but what events it has is not told: patterns cannot be resolved. */
+static void warn_patterns(const struct family_env *env)
+{
+	for (size_t i = 0; i < env->config->nevents; i++) {
+		const struct config_event *wanted = &env->config->events[i];
+
+		if (wanted->pattern)
+			warn(env, wanted->line,
+			     "pattern \"%s\" matches nothing: no kvm event is listed in %s or %s/events",
+			     wanted->name, EVENTS_BTF_DIR, env->config->tracefs);
+	}
+}
+
 int trace_events_report(const struct trace_events *events, const struct family_env *env,
 			char **ret_why)
 {
-	const struct trace_event *failed = NULL;
+	const struct trace_event *failed = first_failed(events);
 	size_t attached = 0;
 
-	for (size_t i = 0; i < events->n; i++) {
+	for (size_t i = 0; i < events->n; i++)
 		attached += events->list[i].state == TRACE_EVENT_ATTACHED;
-		if (events->list[i].state == TRACE_EVENT_FAILED && !failed)
-			failed = &events->list[i];
+	if (!attached && (!failed || all_failed_with(events, failed->err))) {
+		*ret_why = strdup(why_none(events, env));
+		return failed ? failed->err : -ENOENT;
 	}
-	if (!attached && !failed) {
-		*ret_why =
-			strdup("nothing to count: this kernel has none of the events in [trace]");
-		return -ENOENT;
-	}
-	if (!attached && all_failed_with(events, failed->err)) {
-		*ret_why = strdup(failed->err == -ENOENT && !env->events->n ?
-					  "this kernel has no kvm tracepoints: KVM is not loaded" :
-					  trace_event_status(failed));
-		return failed->err;
-	}
+	if (!env->events->n)
+		warn_patterns(env);
 	for (size_t i = 0; i < events->n; i++) {
 		if (events->list[i].state == TRACE_EVENT_FAILED)
 			warn(env, events->list[i].line, "event \"%s\" is not traced: %s",

@@ -35,6 +35,30 @@ static int fake_open(const struct family_env *env, void **ret_state, char **ret_
 	return fake->open_err;
 }
 
+static int fake_attach(void *state, struct report *attach_report, char **ret_why)
+{
+	struct fake *fake = state;
+
+	assert_non_null(fake);
+	assert_int_equal(fake->open_err, 0);
+	fake->attaches++;
+	if (fake->when_attached)
+		fake->when_attached(&fake->env);
+	if (fake->said)
+		report_add(attach_report, REPORT_WARNING, "%s", fake->said);
+	if (fake->attach_why)
+		*ret_why = strdup(fake->attach_why);
+	return fake->attach_err;
+}
+
+static void fake_detach(void *state)
+{
+	struct fake *fake = state;
+
+	assert_non_null(fake);
+	fake->detaches++;
+}
+
 static void fake_close(void *state)
 {
 	struct fake *fake = state;
@@ -53,14 +77,30 @@ static int fake_missed(void *state, uint64_t *ret_missed)
 	return fake->missed_err;
 }
 
-int fake_init(void *state, struct snapshot_table *table)
+static uint64_t fake_generation(void *state)
 {
 	struct fake *fake = state;
-	int err = snapshot_table_add_column(table, "reads");
 
-	if (!err)
-		err = snapshot_table_add_row(table, 0, "");
-	return err ? err : fake->init_err;
+	assert_non_null(fake);
+	return fake->generation;
+}
+
+int fake_shape(void *state, struct snapshot_table *table)
+{
+	struct fake *fake = state;
+	char name[32];
+	int err = fake->shape_err;
+
+	fake->shapes++;
+	for (size_t i = table->ncolumns; !err && i < 1 + fake->more_columns; i++) {
+		snprintf(name, sizeof(name), i ? "more%zu" : "reads", i);
+		err = snapshot_table_add_column(table, name);
+	}
+	for (size_t i = table->nrows; !err && i < 1 + fake->more_rows; i++) {
+		snprintf(name, sizeof(name), i ? "row%zu" : "", i);
+		err = snapshot_table_add_row(table, (uint32_t)i, name);
+	}
+	return err;
 }
 
 static int read_into(struct fake *fake, unsigned which, struct snapshot_table *table)
@@ -79,13 +119,21 @@ static int read_second(void *state, struct snapshot_table *table)
 	return read_into(state, 1, table);
 }
 
-#define OPS(name)                                                                                  \
-	static const struct family_table name##_tables[] = {                                       \
-		{ #name "_one", fake_init, fake_read },                                            \
-		{ #name "_two", fake_init, read_second },                                          \
-	};                                                                                         \
-	static struct family_ops name##_ops = { fake_open, fake_close, fake_missed, name##_tables, \
-						2 }
+#define OPS(name)                                            \
+	static const struct family_table name##_tables[] = { \
+		{ #name "_one", fake_shape, fake_read },     \
+		{ #name "_two", fake_shape, read_second },   \
+	};                                                   \
+	static struct family_ops name##_ops = {              \
+		.open = fake_open,                           \
+		.attach = fake_attach,                       \
+		.detach = fake_detach,                       \
+		.close = fake_close,                         \
+		.missed = fake_missed,                       \
+		.generation = fake_generation,               \
+		.tables = name##_tables,                     \
+		.ntables = 2,                                \
+	}
 
 OPS(alpha);
 OPS(beta);
@@ -106,6 +154,9 @@ struct machine machine;
 int __wrap_cpus_read(const char *dir, struct cpus *ret_cpus);
 int __wrap_cpus_update(const char *dir, struct cpus *cpus);
 int __wrap_events_find(const char *btf_dir, const char *tracefs, struct events *ret_events);
+uint64_t __wrap_events_stamp(const char *btf_dir, const char *tracefs);
+int __wrap_pins_open(const char *wanted, struct report *pins_report, struct pins **ret_pins);
+void __wrap_pins_close(struct pins *pins);
 
 int __wrap_cpus_read(const char *dir, struct cpus *ret_cpus)
 {
@@ -131,17 +182,53 @@ int __wrap_events_find(const char *btf_dir, const char *tracefs, struct events *
 {
 	assert_string_equal(btf_dir, EVENTS_BTF_DIR);
 	assert_string_equal(tracefs, "/its/tracefs");
+	machine.finds++;
 	if (machine.events_err)
 		return machine.events_err;
+	*ret_events = (struct events){ 0 };
+	if (machine.no_kvm)
+		return 0;
 	ret_events->names = calloc(1, sizeof(char *));
 	if (!ret_events->names)
 		return -ENOMEM;
 	ret_events->names[0] = strdup("kvm_exit");
 	ret_events->n = ret_events->names[0] ? 1 : 0;
-	return ret_events->n ? 0 : -ENOMEM;
+	if (ret_events->n)
+		return 0;
+	free(ret_events->names);
+	return -ENOMEM;
 }
 
-struct config config = { .tracefs = (char *)"/its/tracefs" };
+uint64_t __wrap_events_stamp(const char *btf_dir, const char *tracefs)
+{
+	assert_string_equal(btf_dir, EVENTS_BTF_DIR);
+	assert_string_equal(tracefs, "/its/tracefs");
+	return machine.stamp;
+}
+
+static struct pins the_pins;
+
+int __wrap_pins_open(const char *wanted, struct report *pins_report, struct pins **ret_pins)
+{
+	assert_string_equal(wanted, "its-pins");
+	assert_ptr_equal(pins_report, &report);
+	machine.pins_opens++;
+	if (machine.pins_err)
+		return machine.pins_err;
+	*ret_pins = &the_pins;
+	return 0;
+}
+
+void __wrap_pins_close(struct pins *pins)
+{
+	if (!pins)
+		return;
+	assert_ptr_equal(pins, &the_pins);
+	machine.pins_closes++;
+}
+
+struct config config = { .tracefs = (char *)"/its/tracefs", .pin = (char *)"its-pins" };
+struct items items;
 struct report report;
 struct collector *collector;
 
@@ -168,18 +255,19 @@ int fake_teardown(void **state)
 	report_clear(&report);
 	for (size_t i = 0; i < FAKES; i++)
 		assert_int_equal(fakes[i].closes, fakes[i].no_state ? 0 : fakes[i].opens);
+	assert_int_equal(machine.pins_closes, machine.pins_err ? 0 : machine.pins_opens);
 	return 0;
 }
 
 void open_all(void)
 {
-	assert_int_equal(collector_open(&config, &report, &collector), 0);
+	assert_int_equal(collector_open(&config, &items, machine.pin, &report, &collector), 0);
 }
 
 void assert_open_fails(int err)
 {
 	untouched_fill(&collector, sizeof(struct collector *));
-	assert_int_equal(collector_open(&config, &report, &collector), err);
+	assert_int_equal(collector_open(&config, &items, machine.pin, &report, &collector), err);
 	assert_untouched(&collector, sizeof(struct collector *));
 	collector = NULL;
 }
@@ -195,4 +283,17 @@ struct snapshot_cell *cell_at(const char *table_name, size_t row, const char *co
 	number = snapshot_table_column(table, column);
 	assert_true(number >= 0);
 	return snapshot_table_cell(table, row, (size_t)number);
+}
+
+int say_as_libbpf(enum libbpf_print_level level, const char *format, ...)
+{
+	libbpf_print_fn_t print = libbpf_set_print(NULL);
+	va_list args;
+	int ret;
+
+	libbpf_set_print(print);
+	va_start(args, format);
+	ret = print(level, format, args);
+	va_end(args);
+	return ret;
 }

@@ -4,6 +4,8 @@
 #ifndef PMDAKVM_TESTS_FAKES_H
 #define PMDAKVM_TESTS_FAKES_H
 
+#include <bpf/libbpf.h>
+
 #include "collector.h"
 #include "support.h"
 
@@ -11,13 +13,16 @@ enum { ALPHA, BETA, GAMMA, DELTA, FAKES };
 
 /* A family that does as it is told, and notes what was asked of it. */
 struct fake {
-	int open_err, init_err, read_err, missed_err;
-	const char *why;
+	int open_err, attach_err, shape_err, read_err, missed_err;
+	const char *why, *attach_why; /* words for those errors */
+	const char *said;	      /* a warning while it attaches */
 	bool no_state;
-	uint64_t missed;
+	uint64_t missed, generation;
+	size_t more_rows, more_columns; /* than the one that each table begins with */
 	void (*when_opened)(const struct family_env *env);
+	void (*when_attached)(const struct family_env *env);
 	struct family_env env;
-	unsigned opens, closes, reads[2];
+	unsigned opens, attaches, detaches, closes, shapes, reads[2];
 };
 
 extern struct fake fakes[FAKES];
@@ -26,16 +31,20 @@ extern struct fake fakes[FAKES];
 void fake_alpha_tables(const struct family_table *tables, size_t n);
 
 /* A table's hooks: a column "reads" that says how often it was read. */
-int fake_init(void *state, struct snapshot_table *table);
+int fake_shape(void *state, struct snapshot_table *table);
 int fake_read(void *state, struct snapshot_table *table);
 
 /* The machine: what it answers, and how often it was asked. */
 extern struct machine {
-	int cpus_err, events_err, update_ret;
-	unsigned updates;
+	int cpus_err, events_err, pins_err, update_ret;
+	bool pin;    /* what collector_open is told */
+	bool no_kvm; /* there is no event */
+	uint64_t stamp;
+	unsigned updates, finds, pins_opens, pins_closes;
 } machine;
 
 extern struct config config;
+extern struct items items;
 extern struct report report;
 extern struct collector *collector;
 
@@ -52,5 +61,9 @@ void assert_open_fails(int err);
 
 /* The cell in that table, row and column of the collector's snapshot. */
 struct snapshot_cell *cell_at(const char *table, size_t row, const char *column);
+
+/* Say something as libbpf would, through the function that it has now. */
+int say_as_libbpf(enum libbpf_print_level level, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 #endif /* PMDAKVM_TESTS_FAKES_H */

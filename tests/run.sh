@@ -80,6 +80,10 @@ done
 if [ -d /sys/kernel/tracing ] && [ "$(id -u)" = 0 ] && ! mountpoint -q /sys/kernel/tracing; then
 	mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null || true
 fi
+# the host's own agent, if it has one, keeps its pinned maps to itself
+if [ -n "${PMDAKVM_TESTS_INSIDE:-}" ] && mountpoint -q /sys/fs/bpf; then
+	umount -R /sys/fs/bpf
+fi
 for file in tests/live/*.bats; do
 	name=$(basename "$file" .bats)
 	if wanted "$name"; then

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
 /* The tables about the agent itself, as the collector fills them. */
+#include "agent.h"
 #include "fakes.h"
 
 #include <errno.h>
@@ -27,7 +28,6 @@ static void test_tables_of_the_agent(void **state)
 	assert_string_equal(cell_at("agent", 0, "version")->text, PMDAKVM_VERSION);
 	table = snapshot_find_table(collector_snapshot(collector), "agent");
 	assert_int_equal(table->nrows, 1);
-	assert_int_equal(table->rows[0].id, 0);
 	assert_string_equal(table->rows[0].name, "");
 }
 
@@ -52,29 +52,118 @@ static void test_missed(void **state)
 	assert_true(cell_at("family_missed", GAMMA, "missed")->present);
 }
 
-/* A clock that is 1.25 s further at every look, over the end of a second. */
-int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_time);
-
-int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_time)
+/* The table that kvm.control.attached is stored to: what is wanted, not what is. */
+static void test_control(void **state)
 {
-	static unsigned looks;
+	const struct snapshot_table *table;
 
-	assert_int_equal(clock, CLOCK_MONOTONIC);
-	looks++;
-	*ret_time = (struct timespec){ 3000000 + looks + looks / 4, looks % 4 * 250000000 };
-	return 0;
+	(void)state;
+	fakes[BETA].open_err = -EPERM;
+	fakes[GAMMA].attach_err = -ENOENT;
+	open_all();
+	assert_int_equal(collector_switch(collector, ALPHA, false, &report), 0);
+	assert_int_equal(collector_read(collector, UINT64_MAX), 0);
+	table = snapshot_find_table(collector_snapshot(collector), "control");
+	assert_int_equal(table->nrows, FAKES);
+	assert_int_equal(table->ncolumns, 1);
+	for (size_t i = 0; i < FAKES; i++) {
+		assert_string_equal(table->rows[i].name, families[i].name);
+		assert_true(cell_at("control", i, "attached")->present);
+		assert_int_equal(cell_at("control", i, "attached")->number, i == ALPHA ? 0 : 1);
+	}
+}
+
+/* A family that could not be loaded has no maps, and so no generation. */
+static void test_generation(void **state)
+{
+	(void)state;
+	fakes[ALPHA].generation = UINT64_MAX;
+	fakes[BETA].open_err = -EPERM;
+	fakes[BETA].generation = 3;
+	fakes[GAMMA].attach_err = -ENOENT;
+	fakes[GAMMA].generation = 5;
+	open_all();
+	assert_int_equal(collector_read(collector, UINT64_MAX), 0);
+	assert_int_equal(cell_at("family", ALPHA, "generation")->number, UINT64_MAX);
+	assert_false(cell_at("family", BETA, "generation")->present);
+	assert_int_equal(cell_at("family", GAMMA, "generation")->number, 5);
+	assert_true(cell_at("family", DELTA, "generation")->present);
+	assert_int_equal(cell_at("family", DELTA, "generation")->number, 0);
+}
+
+/* They have the shape that they will have from the start on. */
+static void test_tables_do_not_grow(void **state)
+{
+	const struct snapshot *snapshot;
+
+	(void)state;
+	open_all();
+	machine.update_ret = 1;
+	assert_false(collector_look(collector, &report));
+	snapshot = collector_snapshot(collector);
+	for (size_t i = 0; i < agent_tables_count; i++)
+		assert_int_equal(
+			agent_tables[i].shape(collector,
+					      snapshot_find_table(snapshot, agent_tables[i].name)),
+			0);
+	assert_int_equal(snapshot_find_table(snapshot, "agent")->nrows, 1);
+	assert_int_equal(snapshot_find_table(snapshot, "agent")->ncolumns, 1);
+	assert_int_equal(snapshot_find_table(snapshot, "family")->nrows, FAKES);
+	assert_int_equal(snapshot_find_table(snapshot, "family")->ncolumns, 4);
+	assert_int_equal(snapshot_find_table(snapshot, "family_missed")->ncolumns, 1);
+}
+
+static uint64_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+static void take_a_millisecond(const struct family_env *env)
+{
+	uint64_t start = now();
+
+	(void)env;
+	while (now() - start < 1000000)
+		;
 }
 
 static void test_attach_time(void **state)
 {
+	uint64_t start = now(), sum = 0;
+
 	(void)state;
+	fakes[BETA].when_opened = take_a_millisecond;
 	fakes[BETA].open_err = -EPERM;
 	open_all();
+	for (size_t i = 0; i < FAKES; i++)
+		sum += collector_families(collector)[i].attach_time;
+	assert_true(sum <= now() - start);
+	assert_true(collector_families(collector)[BETA].attach_time >= 1000000);
 	assert_int_equal(collector_read(collector, UINT64_MAX), 0);
-	for (size_t i = 0; i < FAKES; i++) {
-		assert_int_equal(collector_families(collector)[i].attach_time, 1250000000);
-		assert_int_equal(cell_at("family", i, "attach_time")->number, 1250000000);
-	}
+	assert_int_equal(cell_at("family", BETA, "attach_time")->number,
+			 collector_families(collector)[BETA].attach_time);
+}
+
+/* Loading and attaching both count; later, attaching alone. */
+static void test_attach_time_of_both(void **state)
+{
+	uint64_t first;
+
+	(void)state;
+	fakes[BETA].when_opened = take_a_millisecond;
+	fakes[BETA].when_attached = take_a_millisecond;
+	open_all();
+	first = collector_families(collector)[BETA].attach_time;
+	assert_true(first >= 2000000);
+	assert_true(collector_families(collector)[ALPHA].attach_time < first);
+	fakes[BETA].when_attached = NULL;
+	assert_int_equal(collector_switch(collector, BETA, false, &report), 0);
+	assert_int_equal(collector_families(collector)[BETA].attach_time, first);
+	assert_int_equal(collector_switch(collector, BETA, true, &report), 0);
+	assert_true(collector_families(collector)[BETA].attach_time < first);
 }
 
 int main(void)
@@ -82,7 +171,11 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		fake_test(test_tables_of_the_agent),
 		fake_test(test_missed),
+		fake_test(test_control),
+		fake_test(test_generation),
+		fake_test(test_tables_do_not_grow),
 		fake_test(test_attach_time),
+		fake_test(test_attach_time_of_both),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

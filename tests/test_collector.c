@@ -20,7 +20,7 @@ static void assert_tables(const char *names)
 
 #define ALL_TABLES                                                                             \
 	"alpha_one alpha_two beta_one beta_two gamma_one gamma_two delta_one delta_two agent " \
-	"family family_missed"
+	"family family_missed control"
 
 static void test_all_open(void **state)
 {
@@ -34,6 +34,8 @@ static void test_all_open(void **state)
 
 		assert_ptr_equal(env->config, &config);
 		assert_ptr_equal(env->report, &report);
+		assert_ptr_equal(env->items, &items);
+		assert_null(env->pins);
 		assert_ptr_equal(env->cpus, collector_cpus(collector));
 		assert_int_equal(env->cpus->n, 5);
 		assert_string_equal(env->events->names[0], "kvm_exit");
@@ -43,6 +45,10 @@ static void test_all_open(void **state)
 		assert_ptr_equal(collector_families(collector)[i].state, &fakes[i]);
 		assert_null(collector_families(collector)[i].why);
 		assert_int_equal(fakes[i].opens, 1);
+		assert_int_equal(fakes[i].attaches, 1);
+		assert_int_equal(fakes[i].detaches, 0);
+		assert_true(collector_families(collector)[i].loaded);
+		assert_true(collector_families(collector)[i].wanted);
 	}
 }
 
@@ -58,10 +64,43 @@ static void test_one_fails(void **state)
 	assert_warning(&report, "beta: it was not to be");
 	assert_int_equal(collector_families(collector)[BETA].err, -EPERM);
 	assert_string_equal(collector_families(collector)[BETA].why, "it was not to be");
+	assert_false(collector_families(collector)[BETA].loaded);
+	assert_int_equal(fakes[BETA].attaches, 0);
 	assert_int_equal(collector_families(collector)[GAMMA].err, 0);
 	assert_int_equal(collector_read(collector, UINT64_MAX), 0);
 	assert_int_equal(cell_at("alpha_one", 0, "reads")->number, 1);
 	assert_int_equal(cell_at("delta_two", 0, "reads")->number, 1);
+}
+
+/* It is loaded, but cannot be attached: the same for who reads its numbers. */
+static void test_one_cannot_be_attached(void **state)
+{
+	(void)state;
+	fakes[BETA].attach_err = -EBUSY;
+	fakes[DELTA].attach_err = -ENOSYS;
+	fakes[DELTA].attach_why = "it has its reasons";
+	open_all();
+	assert_int_equal(collector_attached(collector), FAKES - 2);
+	assert_tables(ALL_TABLES);
+	assert_warnings(&report, (const char *const[]){ "beta: Device or resource busy",
+							"delta: it has its reasons", NULL });
+	assert_int_equal(collector_families(collector)[BETA].err, -EBUSY);
+	assert_true(collector_families(collector)[BETA].loaded);
+	assert_null(collector_families(collector)[BETA].why);
+	assert_string_equal(collector_families(collector)[DELTA].why, "it has its reasons");
+}
+
+/* That KVM is not there is no problem: it is said, and no warning. */
+static void test_one_waits(void **state)
+{
+	(void)state;
+	fakes[GAMMA].attach_err = -ENOENT;
+	fakes[GAMMA].attach_why = "not yet";
+	open_all();
+	assert_int_equal(report.n, 1);
+	assert_int_equal(report.lines[0].level, REPORT_INFO);
+	assert_string_equal(report.lines[0].text, "gamma: not yet");
+	assert_int_equal(collector_attached(collector), FAKES - 1);
 }
 
 static void test_one_fails_without_words_and_state(void **state)
@@ -72,7 +111,7 @@ static void test_one_fails_without_words_and_state(void **state)
 	open_all();
 	assert_int_equal(collector_attached(collector), FAKES - 1);
 	assert_tables("beta_one beta_two gamma_one gamma_two delta_one delta_two agent family "
-		      "family_missed");
+		      "family_missed control");
 	assert_warning(&report, "alpha: Cannot allocate memory");
 	assert_int_equal(collector_read(collector, UINT64_MAX), 0);
 	assert_int_equal(cell_at("beta_one", 0, "reads")->number, 1);
@@ -155,7 +194,7 @@ static void test_cpus_that_cannot_be_read(void **state)
 static void test_a_table_that_cannot_be_made(void **state)
 {
 	(void)state;
-	fakes[BETA].init_err = -ENOMEM;
+	fakes[BETA].shape_err = -ENOMEM;
 	assert_open_fails(-ENOMEM);
 	assert_int_equal(fakes[BETA].opens, 1);
 	assert_int_equal(fakes[GAMMA].opens, 0);
@@ -164,13 +203,13 @@ static void test_a_table_that_cannot_be_made(void **state)
 /* As many tables as the mask of collector_read has bits, and no more. */
 static void test_the_most_tables(void **state)
 {
-	static struct family_table tables[64 - 3 - 2 * (FAKES - 1) + 1];
+	static struct family_table tables[64 - 4 - 2 * (FAKES - 1) + 1];
 	static char names[ARRAY_SIZE(tables)][16];
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
 		snprintf(names[i], sizeof(names[i]), "table%zu", i);
-		tables[i] = (struct family_table){ names[i], fake_init, fake_read };
+		tables[i] = (struct family_table){ names[i], fake_shape, fake_read };
 	}
 	fake_alpha_tables(tables, ARRAY_SIZE(tables));
 	assert_open_fails(-ENOSPC);
@@ -178,43 +217,44 @@ static void test_the_most_tables(void **state)
 	open_all();
 	assert_int_equal(collector_snapshot(collector)->ntables, 64);
 	assert_int_equal(collector_read(collector, 1ULL << 63), 0);
-	assert_true(cell_at("family_missed", 0, "missed")->present);
-	assert_false(cell_at("family", 0, "attached")->present);
+	assert_true(cell_at("control", 0, "attached")->present);
+	assert_false(cell_at("family_missed", 0, "missed")->present);
 	assert_int_equal(fakes[ALPHA].reads[0], 0);
 }
 
 static void test_two_tables_of_one_name(void **state)
 {
-	static const struct family_table tables[] = { { "beta_one", fake_init, fake_read } };
+	static const struct family_table tables[] = { { "beta_one", fake_shape, fake_read } };
 
 	(void)state;
 	fake_alpha_tables(tables, 1);
 	assert_open_fails(-EEXIST);
 }
 
-static void test_update_cpus(void **state)
+/* Pins only where they are asked for; what they are is told to every family. */
+static void test_pins(void **state)
 {
 	(void)state;
 	open_all();
-	for (int ret = -1; ret <= 1; ret++) {
-		machine.update_ret = ret;
-		assert_int_equal(collector_update_cpus(collector), ret);
-	}
-	assert_int_equal(machine.updates, 3);
+	assert_int_equal(machine.pins_opens, 0);
+	assert_null(fakes[ALPHA].env.pins);
+	collector_close(collector);
+	collector = NULL;
+	machine.pin = true;
+	open_all();
+	assert_int_equal(machine.pins_opens, 1);
+	for (size_t i = 0; i < FAKES; i++)
+		assert_non_null(fakes[i].env.pins);
+	assert_int_equal(machine.pins_closes, 0);
 }
 
-/* Say something as libbpf would, through the function that it has now. */
-static int say(enum libbpf_print_level level, const char *format, ...)
+static void test_pins_without_memory(void **state)
 {
-	libbpf_print_fn_t print = libbpf_set_print(NULL);
-	va_list args;
-	int ret;
-
-	libbpf_set_print(print);
-	va_start(args, format);
-	ret = print(level, format, args);
-	va_end(args);
-	return ret;
+	(void)state;
+	machine.pin = true;
+	machine.pins_err = -ENOMEM;
+	assert_open_fails(-ENOMEM);
+	assert_int_equal(fakes[ALPHA].opens, 0);
 }
 
 static libbpf_print_fn_t collectors_print;
@@ -226,11 +266,11 @@ static void say_things(const struct family_env *env)
 	(void)env;
 	collectors_print = libbpf_set_print(NULL);
 	libbpf_set_print(collectors_print);
-	assert_int_equal(say(LIBBPF_WARN, "libbpf: %s %d\n", "warning", 7), 0);
-	assert_int_equal(say(LIBBPF_DEBUG, "libbpf: %s\n", "chatter"), 0);
-	assert_int_equal(say(LIBBPF_INFO, "libbpf: %s\n", "info"), 0);
+	assert_int_equal(say_as_libbpf(LIBBPF_WARN, "libbpf: %s %d\n", "warning", 7), 0);
+	assert_int_equal(say_as_libbpf(LIBBPF_DEBUG, "libbpf: %s\n", "chatter"), 0);
+	assert_int_equal(say_as_libbpf(LIBBPF_INFO, "libbpf: %s\n", "info"), 0);
 	memset(text, 'x', sizeof(text) - 1);
-	assert_int_equal(say(LIBBPF_WARN, "%s", text), 0);
+	assert_int_equal(say_as_libbpf(LIBBPF_WARN, "%s", text), 0);
 }
 
 static unsigned said_to_caller;
@@ -260,10 +300,10 @@ static void test_words_of_libbpf(void **state)
 	assert_string_equal(report.lines[0].text, "libbpf: warning 7");
 	assert_string_equal(report.lines[1].text, "libbpf: info");
 	assert_int_equal(strlen(report.lines[2].text), 511);
-	say(LIBBPF_WARN, "more\n");
+	say_as_libbpf(LIBBPF_WARN, "more\n");
 	assert_int_equal(said_to_caller, 1);
 	libbpf_set_print(collectors_print); /* were it still in use: the report may be gone */
-	assert_int_equal(say(LIBBPF_WARN, "more\n"), 0);
+	assert_int_equal(say_as_libbpf(LIBBPF_WARN, "more\n"), 0);
 	libbpf_set_print(callers_print);
 	assert_int_equal(report.n, 3);
 	collector_close(collector);
@@ -284,7 +324,7 @@ static void test_no_memory(void **state)
 
 		untouched_fill(&collector, sizeof(struct collector *));
 		alloc_fail_at(n);
-		err = collector_open(&config, &report, &collector);
+		err = collector_open(&config, &items, false, &report, &collector);
 		if (!alloc_failed())
 			break;
 		assert_int_equal(err, -ENOMEM);
@@ -312,6 +352,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		fake_test(test_all_open),
 		fake_test(test_one_fails),
+		fake_test(test_one_cannot_be_attached),
+		fake_test(test_one_waits),
 		fake_test(test_one_fails_without_words_and_state),
 		fake_test(test_nothing_to_count),
 		fake_test(test_all_fail),
@@ -321,7 +363,8 @@ int main(void)
 		fake_test(test_a_table_that_cannot_be_made),
 		fake_test(test_the_most_tables),
 		fake_test(test_two_tables_of_one_name),
-		fake_test(test_update_cpus),
+		fake_test(test_pins),
+		fake_test(test_pins_without_memory),
 		fake_test(test_words_of_libbpf),
 		fake_test(test_no_memory),
 		fake_test(test_close_nothing),

@@ -39,6 +39,7 @@ static void assert_default_paths(const struct config *config)
 	assert_string_equal(config->debugfs, "/sys/kernel/debug");
 	assert_string_equal(config->tracefs, "/sys/kernel/tracing");
 	assert_string_equal(config->lockdown, "/sys/kernel/security/lockdown");
+	assert_string_equal(config->pin, "pmdakvm");
 }
 
 static void test_defaults(void **state)
@@ -52,6 +53,7 @@ static void test_defaults(void **state)
 	assert_int_equal(config.nevents, 0);
 	config_free(&config);
 	assert_null(config.path);
+	assert_null(config.pin);
 	assert_null(config.events);
 	config_free(&config);
 }
@@ -122,6 +124,37 @@ static void test_paths_beside_bad_ones(void **state)
 	assert_string_equal(config.lockdown, "/sys/kernel/security/lockdown");
 	assert_int_equal(report.n, 2);
 	unload(&report, &config);
+}
+
+/* Where maps are pinned: a name, a path or none; the last good one counts. */
+static void test_pin(void **state)
+{
+	static const struct {
+		const char *text, *pin;
+	} rows[] = {
+		{ "", "pmdakvm" },
+		{ "[bpf]\n", "pmdakvm" },
+		{ "[bpf]\npin = other\n", "other" },
+		{ "[bpf]\npin=none # not at all\n", "none" },
+		{ "[ bpf ]\n\tpin = /sys/fs/bpf/a b/c\n", "/sys/fs/bpf/a b/c" },
+		{ "[bpf]\npin = /a\n[trace]\n[bpf]\npin = b.c\n", "b.c" },
+		{ "[trace]\nkvm_pio\n[bpf]\npin = a=b\n", "a=b" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char text[128];
+		struct report report;
+		struct config config;
+
+		snprintf(text, sizeof(text), "%s[trace]\nkvm_exit\n", rows[i].text);
+		load(text, strlen(text), &report, &config);
+		assert_string_equal(config.pin, rows[i].pin);
+		assert_string_equal(config.tracefs, "/sys/kernel/tracing");
+		assert_string_equal(config.events[config.nevents - 1].name, "kvm_exit");
+		assert_int_equal(report.n, 0);
+		unload(&report, &config);
+	}
 }
 
 static void test_patterns(void **state)
@@ -248,7 +281,7 @@ static void test_no_memory(void **state)
 		assert_untouched(&config, sizeof(config));
 		assert_int_equal(report.n, 0);
 	}
-	assert_true(n >= 4 + 1 + 2 * 2 + 1); /* paths, the file's own, two events, a path */
+	assert_true(n >= 5 + 1 + 2 * 2 + 1); /* defaults, the file's own, two events, a path */
 	assert_config_events(&config, "kvm_exit kvm_*");
 	assert_string_equal(config.debugfs, "/d");
 	config_free(&config);
@@ -260,7 +293,7 @@ static void test_no_memory_for_defaults_and_events(void **state)
 	unsigned n;
 
 	(void)state;
-	for (n = 0; n < 4; n++) {
+	for (n = 0; n < 5; n++) {
 		untouched_fill(&config, sizeof(config));
 		alloc_fail_at(n);
 		assert_int_equal(config_init(&config), -ENOMEM);
@@ -286,6 +319,7 @@ int main(void)
 		work_test(test_add_event),
 		work_test(test_a_whole_file),
 		work_test(test_paths_beside_bad_ones),
+		work_test(test_pin),
 		work_test(test_patterns),
 		work_test(test_200_events),
 		work_test(test_files_that_cannot_be_read),

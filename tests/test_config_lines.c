@@ -57,15 +57,15 @@ static void test_sections(void **state)
 		    "kvm.conf:4: an event takes no value; what follows \"x\" is passed over" } },
 		{ "[trce]\nkvm_exit\n!!!\n[trace]\nkvm_pio\n",
 		  "kvm_pio",
-		  { "kvm.conf:1: unknown section [trce]; the lines below it are passed over (known: paths, trace)" } },
+		  { "kvm.conf:1: unknown section [trce]; the lines below it are passed over (known: paths, bpf, trace)" } },
 		{ "[Trace]\n[]\n[trace]\nkvm_pio\n",
 		  "kvm_pio",
-		  { "kvm.conf:1: unknown section [Trace]; the lines below it are passed over (known: paths, trace)",
-		    "kvm.conf:2: unknown section []; the lines below it are passed over (known: paths, trace)" } },
+		  { "kvm.conf:1: unknown section [Trace]; the lines below it are passed over (known: paths, bpf, trace)",
+		    "kvm.conf:2: unknown section []; the lines below it are passed over (known: paths, bpf, trace)" } },
 		{ "[" SIXTY "x]\n[trace]\na\n",
 		  "a",
 		  { "kvm.conf:1: unknown section [" SIXTY
-		    "]; the lines below it are passed over (known: paths, trace)" } },
+		    "]; the lines below it are passed over (known: paths, bpf, trace)" } },
 		{ "[trace]\na\n[trace\nb\n[trace]]\nc\n",
 		  "a",
 		  { "kvm.conf:3: a section is written [name]; the lines below it are passed over",
@@ -107,6 +107,31 @@ static void test_bad_paths(void **state)
 		{ "[paths]\ntracefs = /a\ntracefs = b\n[trace]\na\n",
 		  "a",
 		  { "kvm.conf:3: tracefs takes an absolute path, not \"b\"; it stays /a" } },
+	};
+
+	(void)state;
+	check_rows(rows, ARRAY_SIZE(rows));
+}
+
+static void test_bad_pins(void **state)
+{
+	static const struct row rows[] = {
+		{ "[bpf]\npin = a/b\npin =\npin = .\npin = ../x\npin = b/\n[trace]\na\n",
+		  "a",
+		  { "kvm.conf:2: pin takes a path, a folder's name, or none, not \"a/b\"; it stays pmdakvm",
+		    "kvm.conf:3: pin takes a path, a folder's name, or none, not \"\"; it stays pmdakvm",
+		    "kvm.conf:4: pin takes a path, a folder's name, or none, not \".\"; it stays pmdakvm",
+		    "kvm.conf:5: pin takes a path, a folder's name, or none, not \"../x\"; it stays pmdakvm",
+		    "kvm.conf:6: pin takes a path, a folder's name, or none, not \"b/\"; it stays pmdakvm" } },
+		{ "[bpf]\npin = /p\npin = .hidden\n[trace]\na\n",
+		  "a",
+		  { "kvm.conf:3: pin takes a path, a folder's name, or none, not \".hidden\"; it stays /p" } },
+		{ "[bpf]\npin\npins = x\ntracefs = /t\n[paths]\npin = x\n[trace]\na\n",
+		  "a",
+		  { "kvm.conf:2: [bpf] takes NAME = VALUE, not \"pin\"",
+		    "kvm.conf:3: unknown option \"pins\" in [bpf] (known: pin)",
+		    "kvm.conf:4: unknown option \"tracefs\" in [bpf] (known: pin)",
+		    "kvm.conf:6: unknown option \"pin\" in [paths] " PATHS } },
 	};
 
 	(void)state;
@@ -279,9 +304,13 @@ static void test_many_warnings(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		work_test(test_sections),      work_test(test_bad_paths),
-		work_test(test_bad_events),    work_test(test_forms_of_a_text_file),
-		work_test(test_nul_bytes),     work_test(test_long_lines),
+		work_test(test_sections),
+		work_test(test_bad_paths),
+		work_test(test_bad_pins),
+		work_test(test_bad_events),
+		work_test(test_forms_of_a_text_file),
+		work_test(test_nul_bytes),
+		work_test(test_long_lines),
 		work_test(test_many_warnings),
 	};
 

@@ -5,7 +5,9 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "events.h"
 
@@ -188,6 +190,69 @@ static void test_nothing_at_all(void **state)
 	events_free(&events);
 }
 
+/* Make a thing that a stamp may look at, each time with another inode. */
+static void make_anew(const char *path)
+{
+	char old[64];
+
+	snprintf(old, sizeof(old), "%s-%u", path, (unsigned)random());
+	rename(path, old); /* and it is kept: its inode is not free for the next */
+	make_folders(path);
+}
+
+/* The stamp has changed, and stays as it is now when asked again. */
+static uint64_t assert_other_stamp(uint64_t stamp)
+{
+	uint64_t new = events_stamp("btf", "tracing");
+
+	assert_true(new != stamp);
+	assert_true(events_stamp("btf", "tracing") == new);
+	return new;
+}
+
+static void test_stamp(void **state)
+{
+	static const char *const paths[] = { "btf/kvm", "tracing/events/kvm" };
+	uint64_t none, stamp;
+
+	(void)state;
+	none = events_stamp("btf", "tracing");
+	make_folders("btf/vmlinux"); /* no sign of KVM */
+	make_folders("tracing/events/sched");
+	assert_true(events_stamp("btf", "tracing") == none);
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		make_anew(paths[i]); /* it comes */
+		stamp = assert_other_stamp(none);
+		make_anew(paths[i]); /* it has gone and come again since */
+		stamp = assert_other_stamp(stamp);
+		assert_true(stamp != none);
+		write_text("other", ""); /* what is beside it is none of its business */
+		assert_true(events_stamp("btf", "tracing") == stamp);
+		assert_int_equal(rmdir(paths[i]), 0); /* it goes */
+		assert_true(events_stamp("btf", "tracing") == none);
+	}
+}
+
+/* One sign may change while the other stays. */
+static void test_stamp_of_both(void **state)
+{
+	uint64_t stamp;
+
+	(void)state;
+	make_folders("btf/kvm");
+	stamp = events_stamp("btf", "tracing");
+	make_folders("tracing/events/kvm");
+	stamp = assert_other_stamp(stamp);
+	make_anew("btf/kvm");
+	stamp = assert_other_stamp(stamp);
+	make_anew("tracing/events/kvm");
+	stamp = assert_other_stamp(stamp);
+	assert_int_equal(rmdir("tracing/events/kvm"), 0);
+	stamp = assert_other_stamp(stamp);
+	assert_int_equal(rename("btf/kvm", "tracing/events/kvm"), 0); /* one for the other */
+	assert_other_stamp(stamp);
+}
+
 static void test_has(void **state)
 {
 	struct events events;
@@ -273,6 +338,8 @@ int main(void)
 		work_test(test_tracefs_where_there_is_no_btf),
 		work_test(test_broken_btf),
 		work_test(test_nothing_at_all),
+		work_test(test_stamp),
+		work_test(test_stamp_of_both),
 		work_test(test_has),
 		work_test(test_no_memory),
 		work_test(test_no_memory_for_tracefs),

@@ -121,6 +121,46 @@ static void test_cluster_1(void **state)
 	assert_int_equal(trace->indom, METRIC_INDOM_CPU);
 }
 
+/* Those of clusters 2 and 3, by their PMIDs, which never change. */
+static void test_the_agents_own(void **state)
+{
+	static const struct {
+		const char *name;
+		unsigned cluster, item;
+		enum metric_type type;
+		enum metric_indom indom;
+	} rows[] = {
+		{ "kvm.agent.version", 2, 0, METRIC_STRING, METRIC_INDOM_NULL },
+		{ "kvm.agent.family.attached", 2, 1, METRIC_U32, METRIC_INDOM_FAMILY },
+		{ "kvm.agent.family.status", 2, 2, METRIC_STRING, METRIC_INDOM_FAMILY },
+		{ "kvm.agent.family.missed", 2, 3, METRIC_U64, METRIC_INDOM_FAMILY },
+		{ "kvm.agent.family.attach_time", 2, 4, METRIC_U64, METRIC_INDOM_FAMILY },
+		{ "kvm.agent.event.attached", 2, 5, METRIC_U32, METRIC_INDOM_EVENT },
+		{ "kvm.agent.event.status", 2, 6, METRIC_STRING, METRIC_INDOM_EVENT },
+		{ "kvm.agent.event.missed", 2, 7, METRIC_U64, METRIC_INDOM_EVENT },
+		{ "kvm.agent.family.generation", 2, 8, METRIC_U64, METRIC_INDOM_FAMILY },
+		{ "kvm.control.attached", 3, 0, METRIC_U32, METRIC_INDOM_FAMILY },
+	};
+	size_t n = 0;
+
+	(void)state;
+	for (size_t i = 0; i < metrics_count; i++) {
+		const struct metric *metric = &metrics[i];
+
+		if (metric->cluster < 2)
+			continue;
+		assert_true(n < ARRAY_SIZE(rows));
+		assert_string_equal(metric->name, rows[n].name);
+		assert_int_equal(metric->cluster, rows[n].cluster);
+		assert_int_equal(metric->item, rows[n].item);
+		assert_int_equal(metric->type, rows[n].type);
+		assert_int_equal(metric->indom, rows[n].indom);
+		assert_non_null(metric->table);
+		n++;
+	}
+	assert_int_equal(n, ARRAY_SIZE(rows));
+}
+
 static void test_pmids_and_names_are_unique(void **state)
 {
 	(void)state;
@@ -340,6 +380,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stock_names_and_pmids),
 		cmocka_unit_test(test_cluster_1),
+		cmocka_unit_test(test_the_agents_own),
 		cmocka_unit_test(test_pmids_and_names_are_unique),
 		cmocka_unit_test(test_subtrees_have_room),
 		cmocka_unit_test(test_names_are_pmns_names),

@@ -4,11 +4,8 @@
 #include "support.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/types.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "keys.h"
 #include "template.h"
@@ -24,20 +21,16 @@
 
 /* What the kernel was asked for, and what it is to answer. */
 static struct {
-	unsigned loads, attaches;
+	unsigned loads;
 	enum bpf_prog_type type;
-	char name[64], license[16], event[64];
+	char name[64], license[16];
 	struct bpf_insn insns[16];
 	size_t ninsns;
-	int attached_fd;
-	int load_err, attach_err; /* 0: a new descriptor */
-	int fd_for_program;	  /* 0: any */
-	int prog_fd, link_fd;
+	int answer;
 } kernel;
 
 int __wrap_bpf_prog_load(enum bpf_prog_type type, const char *name, const char *license,
 			 const struct bpf_insn *insns, size_t ninsns, const void *options);
-int __wrap_bpf_raw_tracepoint_open(const char *event, int prog_fd);
 
 int __wrap_bpf_prog_load(enum bpf_prog_type type, const char *name, const char *license,
 			 const struct bpf_insn *insns, size_t ninsns, const void *options)
@@ -50,22 +43,7 @@ int __wrap_bpf_prog_load(enum bpf_prog_type type, const char *name, const char *
 	snprintf(kernel.license, sizeof(kernel.license), "%s", license);
 	memcpy(kernel.insns, insns, ninsns * sizeof(*insns));
 	kernel.ninsns = ninsns;
-	if (kernel.load_err)
-		return kernel.load_err;
-	kernel.prog_fd = kernel.fd_for_program ? kernel.fd_for_program :
-						 open("/dev/null", O_RDONLY | O_CLOEXEC);
-	return kernel.prog_fd;
-}
-
-int __wrap_bpf_raw_tracepoint_open(const char *event, int prog_fd)
-{
-	kernel.attaches++;
-	snprintf(kernel.event, sizeof(kernel.event), "%s", event);
-	kernel.attached_fd = prog_fd;
-	if (kernel.attach_err)
-		return kernel.attach_err;
-	kernel.link_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	return kernel.link_fd;
+	return kernel.answer;
 }
 
 static const struct bpf_insn program[] = {
@@ -130,115 +108,66 @@ static void test_not_exactly_one_mark(void **state)
 	assert_untouched(&template, sizeof(template));
 }
 
-/* For every test below: a template, a kernel that says yes, outputs not touched. */
+/* For every test below: a template, and a kernel that says yes. */
 static struct template template;
-static int prog_fd, link_fd;
 
 static int template_setup(void **state)
 {
+	(void)state;
 	memset(&kernel, 0, sizeof(kernel));
-	untouched_fill(&prog_fd, sizeof(prog_fd));
-	untouched_fill(&link_fd, sizeof(link_fd));
-	return work_setup(state) ||
-	       template_init(program, ARRAY_SIZE(program), TRACE_SLOT_MARK, &template);
+	return template_init(program, ARRAY_SIZE(program), TRACE_SLOT_MARK, &template);
 }
 
 static int template_teardown(void **state)
 {
+	(void)state;
 	template_free(&template);
-	return work_teardown(state);
+	return 0;
 }
 
-static void test_attach(void **state)
+static void test_load(void **state)
 {
 	struct bpf_insn expected[ARRAY_SIZE(program)];
 
 	(void)state;
 	memcpy(expected, program, sizeof(program));
-	expected[5].imm = 511;
-	assert_int_equal(template_attach(&template, 511, "kvm_exit", &prog_fd, &link_fd), 0);
+	expected[5].imm = TRACE_SLOTS - 1;
+	kernel.answer = 77;
+	assert_int_equal(template_load(&template, TRACE_SLOTS - 1, "kvm_exit"), 77);
+	assert_int_equal(kernel.loads, 1);
 	assert_int_equal(kernel.type, BPF_PROG_TYPE_RAW_TRACEPOINT);
 	assert_string_equal(kernel.license, "GPL");
 	assert_string_equal(kernel.name, "kvm_exit");
 	assert_int_equal(kernel.ninsns, ARRAY_SIZE(program));
 	assert_memory_equal(kernel.insns, expected, sizeof(expected));
-	assert_string_equal(kernel.event, "kvm_exit");
-	assert_int_equal(kernel.attached_fd, kernel.prog_fd);
-	assert_int_equal(prog_fd, kernel.prog_fd);
-	assert_int_equal(link_fd, kernel.link_fd);
-	assert_int_equal(close(prog_fd), 0); /* the caller's to close, still open */
-	assert_int_equal(close(link_fd), 0);
 }
 
 /* Each copy has its own number, and no other trace of the one before. */
-static void test_attach_again(void **state)
+static void test_load_again(void **state)
 {
 	(void)state;
 	for (int number = 0; number < 3; number++) {
-		assert_int_equal(template_attach(&template, number, "e", &prog_fd, &link_fd), 0);
+		assert_int_equal(template_load(&template, number, "e"), 0);
 		assert_int_equal(kernel.insns[5].imm, number);
 		assert_int_equal(kernel.insns[4].imm, TRACE_SLOT_MARK + 1);
-		close(prog_fd);
-		close(link_fd);
 	}
 	assert_int_equal(kernel.loads, 3);
-	assert_int_equal(kernel.attaches, 3);
 }
 
 /* A program's name has 15 bytes, an event's as many as it wants. */
 static void test_a_long_name(void **state)
 {
-	static const char event[] = "kvm_vmgexit_msr_protocol_enter";
-
 	(void)state;
-	assert_int_equal(template_attach(&template, 0, event, &prog_fd, &link_fd), 0);
+	assert_int_equal(template_load(&template, 0, "kvm_vmgexit_msr_protocol_enter"), 0);
 	assert_string_equal(kernel.name, "kvm_vmgexit_msr");
-	assert_string_equal(kernel.event, event);
-	close(prog_fd);
-	close(link_fd);
-}
-
-/* 0 is a descriptor like any other. */
-static void test_descriptor_0(void **state)
-{
-	int saved = descriptor_0_free();
-
-	(void)state;
-	assert_int_equal(template_attach(&template, 0, "e", &prog_fd, &link_fd), 0);
-	assert_int_equal(prog_fd, 0);
-	close(link_fd);
-	kernel.fd_for_program = fcntl(0, F_DUPFD_CLOEXEC, 3);
-	close(0);
-	assert_int_equal(template_attach(&template, 0, "e", &prog_fd, &link_fd), 0);
-	assert_int_equal(link_fd, 0);
-	close(prog_fd);
-	descriptor_0_restore(saved);
-}
-
-static void assert_outputs_untouched(void)
-{
-	assert_untouched(&prog_fd, sizeof(prog_fd));
-	assert_untouched(&link_fd, sizeof(link_fd));
 }
 
 static void test_load_that_fails(void **state)
 {
 	(void)state;
-	kernel.load_err = -EPERM;
-	assert_int_equal(template_attach(&template, 0, "e", &prog_fd, &link_fd), -EPERM);
-	assert_int_equal(kernel.attaches, 0);
-	assert_outputs_untouched();
-}
-
-/* The teardown sees that the program is closed again. */
-static void test_attach_that_fails(void **state)
-{
-	(void)state;
-	kernel.attach_err = -ENOENT;
-	assert_int_equal(template_attach(&template, 0, "e", &prog_fd, &link_fd), -ENOENT);
-	assert_int_equal(kernel.attaches, 1);
-	assert_int_equal(fcntl(kernel.prog_fd, F_GETFD), -1);
-	assert_outputs_untouched();
+	kernel.answer = -EPERM;
+	assert_int_equal(template_load(&template, 0, "e"), -EPERM);
+	assert_int_equal(kernel.loads, 1);
 }
 
 #define template_test(test) cmocka_unit_test_setup_teardown(test, template_setup, template_teardown)
@@ -249,12 +178,10 @@ int main(void)
 		cmocka_unit_test(test_the_mark_is_found),
 		cmocka_unit_test(test_the_mark_at_either_end),
 		cmocka_unit_test(test_not_exactly_one_mark),
-		template_test(test_attach),
-		template_test(test_attach_again),
+		template_test(test_load),
+		template_test(test_load_again),
 		template_test(test_a_long_name),
-		template_test(test_descriptor_0),
 		template_test(test_load_that_fails),
-		template_test(test_attach_that_fails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

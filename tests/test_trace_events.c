@@ -4,33 +4,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/bpf.h>
+#include <linux/types.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "keys.h"
 #include "trace_events.h"
-
-/* What the kernel says of a program, and how much of it. */
-static struct {
-	int fd, err;
-	uint64_t misses;
-	__u32 size;
-} kernel;
-
-int __wrap_bpf_obj_get_info_by_fd(int fd, void *info, __u32 *size);
-
-int __wrap_bpf_obj_get_info_by_fd(int fd, void *info, __u32 *size)
-{
-	kernel.fd = fd;
-	if (kernel.err)
-		return kernel.err;
-	assert_true(kernel.size <= *size);
-	((struct bpf_prog_info *)info)->recursion_misses = kernel.misses;
-	*size = kernel.size;
-	return 0;
-}
 
 /* The kernel's events, sorted as events_find has them. */
 static char *kernel_names[] = {
@@ -95,6 +75,9 @@ static void assert_list(const char *text)
 		assert_int_equal(event->prog_fd, -1);
 		assert_int_equal(event->link_fd, -1);
 		assert_int_equal(event->err, 0);
+		assert_int_equal(event->slot, 0);
+		assert_int_equal(event->column, -1);
+		assert_false(event->counted);
 	}
 	assert_string_equal(found, text);
 }
@@ -163,65 +146,69 @@ static void test_no_line(void **state)
 	assert_warned("kvm.conf: there is no event \"kvm_nosuch\" in this kernel's kvm group");
 }
 
+/* KVM may come: nothing is said yet, and only what items.def knows is tried. */
 static void test_no_events_in_the_kernel(void **state)
 {
 	(void)state;
 	events.n = 0;
 	resolve("kvm_new kvm_* mark_mmio_spte sched_switch akvm_x");
-	assert_list("kvm_new:10 mark_mmio_spte:12 sched_switch:13? akvm_x:14?");
-	assert_warned("kvm.conf:11: pattern \"kvm_*\" matches nothing: no kvm event is listed in "
-		      "/sys/kernel/btf or /sys/kernel/tracing/events (is KVM loaded?)",
-		      "kvm.conf:13: there is no event \"sched_switch\" in this kernel's kvm group",
-		      "kvm.conf:14: there is no event \"akvm_x\" in this kernel's kvm group");
-}
-
-/* Configure so many events, by names that the kernel may have. */
-static void configure_many(unsigned n)
-{
-	char name[32];
-
-	events.n = 0;
-	for (unsigned i = 0; i < n; i++) {
-		snprintf(name, sizeof(name), "kvm_many_%u", i);
-		assert_int_equal(config_add_event(&config, name, i + 1), 0);
-	}
-}
-
-static void test_as_many_as_there_are_slots(void **state)
-{
-	(void)state;
-	configure_many(TRACE_SLOTS_MAX);
-	resolve("");
-	assert_int_equal(list.n, TRACE_SLOTS_MAX);
-	assert_string_equal(list.list[TRACE_SLOTS_MAX - 1].name, "kvm_many_511");
+	assert_list("kvm_new:10? mark_mmio_spte:12 sched_switch:13? akvm_x:14?");
 	assert_int_equal(report.n, 0);
 }
 
-static void test_more_than_there_are_slots(void **state)
+/* KVM has come: what was there stays where it is, and the rest comes behind it. */
+static void test_resolve_again(void **state)
 {
 	(void)state;
-	configure_many(TRACE_SLOTS_MAX + 7);
-	resolve("");
-	assert_int_equal(list.n, TRACE_SLOTS_MAX);
-	assert_warned("kvm.conf:513: more than 512 events; the rest is not traced");
+	events.n = 0;
+	resolve("sched_switch vgic_thing kvm_m* kvm_exit");
+	assert_list("sched_switch:10? vgic_thing:11? kvm_exit:13");
+	events.n = ARRAY_SIZE(kernel_names);
+	assert_int_equal(trace_events_resolve(&env, &list), 0);
+	assert_list("sched_switch:10? vgic_thing:11 kvm_exit:13 kvm_mmio:12 kvm_mmu_sync:12");
+	assert_warned("kvm.conf:10: there is no event \"sched_switch\" in this kernel's kvm group");
+	report_clear(&report);
+	assert_int_equal(trace_events_resolve(&env, &list), 0);
+	assert_list("sched_switch:10? vgic_thing:11 kvm_exit:13 kvm_mmio:12 kvm_mmu_sync:12");
+	assert_int_equal(report.n, 1);
 }
 
-/* What is there already needs no slot. */
-static void test_a_pattern_when_slots_run_out(void **state)
+/* KVM has gone: what is known of each event stays known. */
+static void test_resolve_again_with_less(void **state)
 {
 	(void)state;
-	configure_many(TRACE_SLOTS_MAX - 2);
-	events.n = ARRAY_SIZE(kernel_names);
-	assert_int_equal(config_add_event(&config, "kvm_e*", 900), 0);
-	assert_int_equal(config_add_event(&config, "kvm_exit", 901), 0);
-	assert_int_equal(config_add_event(&config, "kvm_*", 902), 0);
+	resolve("vgic_thing kvm_m* kvm_pio kvm_exit");
+	trace_event_attached(&list.list[3], 0);
+	trace_event_attached(&list.list[4], -EBUSY);
+	list.list[3].slot = 17;
+	events.n = 0;
+	assert_int_equal(trace_events_resolve(&env, &list), 0);
+	assert_int_equal(list.n, 5);
+	assert_int_equal(list.list[0].state, TRACE_EVENT_WANTED);
+	assert_int_equal(list.list[1].state, TRACE_EVENT_WANTED);
+	assert_string_equal(list.list[3].name, "kvm_pio");
+	assert_int_equal(list.list[3].state, TRACE_EVENT_ATTACHED);
+	assert_int_equal(list.list[3].slot, 17);
+	assert_int_equal(list.list[4].state, TRACE_EVENT_FAILED);
+	assert_int_equal(list.list[4].err, -EBUSY);
+	assert_int_equal(report.n, 0);
+}
+
+/* A slot is an item number: the list may be as long as it wants. */
+static void test_many_events(void **state)
+{
+	char name[32];
+
+	(void)state;
+	for (unsigned i = 0; i < TRACE_SLOTS + 7; i++) {
+		snprintf(name, sizeof(name), "kvm_many_%u", i);
+		assert_int_equal(config_add_event(&config, name, i + 1), 0);
+	}
+	events.n = 0;
 	resolve("");
-	assert_int_equal(list.n, TRACE_SLOTS_MAX);
-	assert_string_equal(list.list[TRACE_SLOTS_MAX - 2].name, "kvm_entry");
-	assert_string_equal(list.list[TRACE_SLOTS_MAX - 1].name, "kvm_exit");
-	assert_int_equal(report.n, TRACE_SLOTS_MAX - 2 + 1);
-	assert_string_equal(report.lines[TRACE_SLOTS_MAX - 2].text,
-			    "kvm.conf:902: more than 512 events; the rest is not traced");
+	assert_int_equal(list.n, TRACE_SLOTS + 7);
+	assert_string_equal(list.list[TRACE_SLOTS + 6].name, "kvm_many_1030");
+	assert_int_equal(report.n, 0);
 }
 
 /* Answer attaching: one error for each event of the list, 0 for attached. */
@@ -249,11 +236,12 @@ static void assert_reported(int err, const char *words)
 static void test_all_attached(void **state)
 {
 	(void)state;
-	resolve("kvm_pio kvm_exit");
+	resolve("kvm_pio kvm_exi*");
 	attach((const int[]){ 0, 0 });
 	assert_reported(0, NULL);
 	assert_int_equal(report.n, 0);
 	assert_int_equal(list.list[1].state, TRACE_EVENT_ATTACHED);
+	assert_true(list.list[1].counted);
 	assert_string_equal(trace_event_status(&list.list[1]), "attached");
 }
 
@@ -268,6 +256,8 @@ static void test_some_failed(void **state)
 		      "kvm.conf:13: event \"kvm_entry\" is not traced: Operation not permitted");
 	assert_int_equal(list.list[0].state, TRACE_EVENT_FAILED);
 	assert_int_equal(list.list[0].err, -ENOENT);
+	assert_false(list.list[0].counted);
+	assert_true(list.list[1].counted);
 }
 
 static void test_all_failed_alike(void **state)
@@ -300,13 +290,15 @@ static void test_all_failed_each_in_its_way(void **state)
 		      "kvm.conf:11: event \"kvm_exit\" is not traced: Operation not permitted");
 }
 
+#define NOT_LOADED "KVM is not loaded: its tracepoints are attached once it is"
+
 static void test_kvm_is_not_loaded(void **state)
 {
 	(void)state;
 	events.n = 0;
 	resolve("kvm_pio kvm_exit");
 	trace_events_fail(&list, -ENOENT);
-	assert_reported(-ENOENT, "this kernel has no kvm tracepoints: KVM is not loaded");
+	assert_reported(-ENOENT, NOT_LOADED);
 	assert_int_equal(report.n, 0);
 }
 
@@ -319,13 +311,39 @@ static void test_kvm_is_not_loaded_nor_allowed(void **state)
 	assert_reported(-EPERM, "Operation not permitted");
 }
 
+/* Of patterns alone nothing comes as long as KVM is not there. */
+static void test_kvm_is_not_loaded_for_patterns(void **state)
+{
+	(void)state;
+	events.n = 0;
+	resolve("kvm_* kvm_new");
+	assert_list("kvm_new:11?");
+	assert_reported(-ENOENT, NOT_LOADED);
+	assert_int_equal(report.n, 0);
+}
+
+/* KVM is there, as one event shows, but what else it has cannot be told. */
+static void test_patterns_without_a_list(void **state)
+{
+	(void)state;
+	events.n = 0;
+	resolve("kvm_m* kvm_exit ? kvm_pio");
+	attach((const int[]){ 0, -EPERM });
+	assert_reported(0, NULL);
+	assert_warned("kvm.conf:10: pattern \"kvm_m*\" matches nothing: no kvm event is listed in "
+		      "/sys/kernel/btf or /sys/kernel/tracing/events",
+		      "kvm.conf:12: pattern \"?\" matches nothing: no kvm event is listed in "
+		      "/sys/kernel/btf or /sys/kernel/tracing/events",
+		      "kvm.conf:13: event \"kvm_pio\" is not traced: Operation not permitted");
+}
+
 static void test_only_unknown_ones(void **state)
 {
 	(void)state;
 	resolve("kvm_nosuch sched_switch");
 	report_clear(&report);
 	attach((const int[]){ 0, 0 });
-	assert_reported(-ENOENT, "nothing to count: this kernel has none of the events in [trace]");
+	assert_reported(-ENOENT, "this kernel has none of the events in [trace]");
 	assert_int_equal(report.n, 0);
 }
 
@@ -341,53 +359,6 @@ static void test_fail(void **state)
 	assert_int_equal(list.list[1].err, 0);
 	assert_int_equal(list.list[2].state, TRACE_EVENT_FAILED);
 	assert_int_equal(list.list[2].err, -ENOSYS);
-}
-
-static void test_status(void **state)
-{
-	struct trace_event event = { .state = TRACE_EVENT_WANTED };
-
-	(void)state;
-	assert_string_equal(trace_event_status(&event), "not attached");
-	event.state = TRACE_EVENT_UNKNOWN;
-	assert_string_equal(trace_event_status(&event), "no such event in this kernel");
-	trace_event_attached(&event, -EINVAL);
-	assert_string_equal(trace_event_status(&event), "Invalid argument");
-	trace_event_attached(&event, -ENOENT);
-	assert_string_equal(trace_event_status(&event), "no such event in this kernel");
-	trace_event_attached(&event, 0);
-	assert_string_equal(trace_event_status(&event), "attached");
-}
-
-static void test_missed(void **state)
-{
-	const __u32 end = offsetof(struct bpf_prog_info, recursion_misses) + sizeof(__u64);
-	struct trace_event event = { .prog_fd = 77, .link_fd = -1 };
-	uint64_t missed;
-
-	(void)state;
-	memset(&kernel, 0, sizeof(kernel));
-	kernel.size = end;
-	kernel.misses = UINT64_MAX;
-	assert_int_equal(trace_event_missed(&event, &missed), 0);
-	assert_int_equal(missed, UINT64_MAX);
-	assert_int_equal(kernel.fd, 77);
-	untouched_fill(&missed, sizeof(missed));
-	kernel.size = end - 1; /* a kernel that has no such field */
-	assert_int_equal(trace_event_missed(&event, &missed), -ENODATA);
-	kernel.size = end;
-	kernel.err = -EPERM;
-	assert_int_equal(trace_event_missed(&event, &missed), -ENODATA);
-	kernel.err = 0;
-	kernel.fd = 0;
-	event.prog_fd = -1;
-	assert_int_equal(trace_event_missed(&event, &missed), -ENODATA);
-	assert_int_equal(kernel.fd, 0); /* was not asked */
-	assert_untouched(&missed, sizeof(missed));
-	event.prog_fd = 0; /* a descriptor like any other */
-	kernel.fd = 77;
-	assert_int_equal(trace_event_missed(&event, &missed), 0);
-	assert_int_equal(kernel.fd, 0);
 }
 
 /* The teardown counts descriptors. */
@@ -417,6 +388,7 @@ static void test_free_closes(void **state)
 	trace_events_free(&list);
 }
 
+/* What was found before stays, and is not added again. */
 static void test_no_memory(void **state)
 {
 	unsigned n;
@@ -427,13 +399,16 @@ static void test_no_memory(void **state)
 	for (n = 0;; n++) {
 		int err;
 
-		untouched_fill(&list, sizeof(list));
+		trace_events_free(&list);
 		alloc_fail_at(n);
 		err = trace_events_resolve(&env, &list);
 		if (!alloc_failed())
 			break;
 		assert_int_equal(err, -ENOMEM);
-		assert_untouched(&list, sizeof(list));
+		assert_int_equal(list.n, n / 2);
+		assert_int_equal(report.n, 0);
+		assert_int_equal(trace_events_resolve(&env, &list), 0);
+		assert_list("kvm_pio:1 kvm_mmio:2 kvm_mmu_sync:2");
 	}
 	assert_int_equal(n, 2 * 3); /* a place and a name for each */
 	assert_list("kvm_pio:1 kvm_mmio:2 kvm_mmu_sync:2");
@@ -453,9 +428,9 @@ int main(void)
 		events_test(test_unknown_names),
 		events_test(test_no_line),
 		events_test(test_no_events_in_the_kernel),
-		events_test(test_as_many_as_there_are_slots),
-		events_test(test_more_than_there_are_slots),
-		events_test(test_a_pattern_when_slots_run_out),
+		events_test(test_resolve_again),
+		events_test(test_resolve_again_with_less),
+		events_test(test_many_events),
 		events_test(test_all_attached),
 		events_test(test_some_failed),
 		events_test(test_all_failed_alike),
@@ -463,10 +438,10 @@ int main(void)
 		events_test(test_all_failed_each_in_its_way),
 		events_test(test_kvm_is_not_loaded),
 		events_test(test_kvm_is_not_loaded_nor_allowed),
+		events_test(test_kvm_is_not_loaded_for_patterns),
+		events_test(test_patterns_without_a_list),
 		events_test(test_only_unknown_ones),
 		events_test(test_fail),
-		events_test(test_status),
-		events_test(test_missed),
 		events_test(test_free_closes),
 		events_test(test_no_memory),
 	};

@@ -13,13 +13,14 @@ UNIT_ALLOC := malloc calloc reallocarray strdup asprintf vasprintf
 unit_wrap = $(patsubst %,-Wl$(comma)--wrap=%,$(1))
 
 $(O)/tests/test_config: UNIT_FLAGS := $(call unit_wrap,fopen)
-$(O)/tests/test_template: UNIT_FLAGS := $(call unit_wrap,bpf_prog_load bpf_raw_tracepoint_open)
-$(O)/tests/test_trace_events: UNIT_FLAGS := $(call unit_wrap,bpf_obj_get_info_by_fd)
+$(O)/tests/test_template: UNIT_FLAGS := $(call unit_wrap,bpf_prog_load)
+$(O)/tests/test_trace_event: UNIT_FLAGS := $(call unit_wrap,bpf_obj_get_info_by_fd)
 $(O)/tests/test_items: UNIT_FLAGS := $(call unit_wrap,fsync fclose)
-UNIT_FAKES := $(call unit_wrap,cpus_read cpus_update events_find)
-$(O)/tests/test_collector: UNIT_FLAGS := $(UNIT_FAKES)
-$(O)/tests/test_agent: UNIT_FLAGS := $(UNIT_FAKES) $(call unit_wrap,clock_gettime)
-$(O)/tests/test_collector $(O)/tests/test_agent: $(O)/tests/fakes.o
+UNIT_FAKED := $(patsubst %,$(O)/tests/test_%,collector collector_look agent)
+$(UNIT_FAKED): UNIT_FLAGS := $(call unit_wrap,cpus_read cpus_update events_find events_stamp \
+	pins_open pins_close)
+$(UNIT_FAKED): $(O)/tests/fakes.o
+$(O)/tests/test_pins $(O)/tests/test_pins_maps: $(O)/tests/bpffs.o
 $(O)/tests/test_metrics: UNIT_FLAGS := -ljansson
 $(O)/tests/test_output.o: ALL_CFLAGS += $(shell $(PKG_CONFIG) --cflags smartcols jansson)
 $(O)/tests/test_output: UNIT_FLAGS := -lsmartcols -ljansson $(call unit_wrap,scols_new_table \

@@ -241,6 +241,17 @@ plus() {
 	[ "$(nm -D --defined-only "$BUILD/pmda_kvm.so" | awk '$2 == "T" { print $3 }' | grep -vE '^(_init|_fini)$')" = kvm_init ]
 }
 
+@test "the DSO changes nothing of the process that loads it" {
+	new_work
+	mkdir -p "$WORK/kvm" "$WORK/var"
+	printf '[trace]\n*\n' >"$WORK/kvm/kvm.conf"
+	run env PCP_SYSCONF_DIR="$WORK" PCP_VAR_DIR="$WORK/var" ASAN_OPTIONS=detect_leaks=0 \
+		"$BUILD/tests/dso" "$BUILD/pmda_kvm.so"
+	echo "$output"
+	[ "$output" = unchanged ]
+	[ -z "$(find "$WORK/var" -type f)" ]
+}
+
 @test "the daemon says what it did, and ends with pmcd" {
 	new_work
 	log=$(

@@ -5,19 +5,7 @@
 # real there, and the kernel keeps histograms to compare with.
 
 load common
-
-# boot VERSION SCRIPT OPTION...: what the script printed is in $WORK/out.
-boot() {
-	local version=$1 script=$2 status=0
-	shift 2
-	"$TOP/tests/kernel/fetch.sh" "$version" >"$WORK/kernel" 2>"$WORK/err" || status=$?
-	[ $status != 77 ] || skip "$(cat "$WORK/err")"
-	[ $status = 0 ] || { cat "$WORK/err"; return 1; }
-	"$TOP/tests/kernel/boot.sh" --kernel "$(cat "$WORK/kernel")" --script "$script" \
-		--add "$BUILD/kvmbpf" --add "$BUILD/tests/guest" "$@" >"$WORK/out" 2>"$WORK/err" || status=$?
-	[ $status != 77 ] || skip "$(cat "$WORK/err")"
-	[ $status = 0 ] || { cat "$WORK/out" "$WORK/err"; return 1; }
-}
+load boot
 
 # hist EVENT: the kernel's own count, over all CPUs
 hist() {

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+/*
+ * dso PMDA_KVM.SO: load the DSO as pmcd does, and see that it changes nothing of the
+ * process: privileges, signals, limits, timers, standard files, libbpf's printing.
+ */
+#include <bpf/libbpf.h>
+#include <dlfcn.h>
+#include <pcp/pmapi.h>
+#include <pcp/pmda.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct state {
+	char text[16384];
+	size_t used;
+};
+
+static void add(struct state *state, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (state->used + len < sizeof(state->text)) {
+		memcpy(state->text + state->used, text, len + 1);
+		state->used += len;
+	}
+}
+
+/* Those lines of a file that begin with one of the words (NULL: all lines). */
+static void add_lines(struct state *state, const char *path, const char *const *words)
+{
+	FILE *file = fopen(path, "re");
+	char line[512];
+
+	while (file && fgets(line, sizeof(line), file)) {
+		for (size_t i = 0; !words || words[i]; i++) {
+			if (words && strncmp(line, words[i], strlen(words[i])) != 0)
+				continue;
+			add(state, line);
+			break;
+		}
+	}
+	if (file)
+		fclose(file);
+}
+
+static void look(struct state *state)
+{
+	static const char *const status[] = { "Uid",	"Gid",	  "Groups", "Cap",     "NoNewPrivs",
+					      "SigBlk", "SigIgn", "SigCgt", "Threads", NULL };
+	char path[64], target[256];
+
+	state->used = 0;
+	add_lines(state, "/proc/self/status", status);
+	add_lines(state, "/proc/self/limits", NULL);
+	add_lines(state, "/proc/self/timers", NULL);
+	for (int fd = 0; fd < 3; fd++) {
+		ssize_t len;
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		len = readlink(path, target, sizeof(target) - 1);
+		target[len > 0 ? len : 0] = '\0';
+		add(state, target);
+		add(state, "\n");
+	}
+}
+
+static int our_print(enum libbpf_print_level level, const char *format, va_list args)
+{
+	(void)level;
+	(void)format;
+	(void)args;
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static struct state before, after;
+	pmdaInterface dispatch = { .domain = 95 };
+	void (*init)(pmdaInterface * dispatch);
+	void *dso;
+
+	if (argc != 2)
+		return 2;
+	libbpf_set_print(our_print);
+	dso = dlopen(argv[1], RTLD_NOW);
+	if (!dso) {
+		fprintf(stderr, "%s\n", dlerror());
+		return 1;
+	}
+	*(void **)&init = dlsym(dso, "kvm_init");
+	look(&before);
+	dispatch.comm.pmapi_version = PMAPI_VERSION;
+	dispatch.comm.pmda_interface = PMDA_INTERFACE_7;
+	init(&dispatch);
+	look(&after);
+	if (dispatch.status < 0) {
+		fprintf(stderr, "kvm_init: %s\n", pmErrStr(dispatch.status));
+		return 1;
+	}
+	if (strcmp(before.text, after.text) != 0) {
+		fprintf(stderr, "before:\n%s\nafter:\n%s\n", before.text, after.text);
+		return 1;
+	}
+	if (libbpf_set_print(NULL) != our_print) {
+		fputs("libbpf's print function was changed\n", stderr);
+		return 1;
+	}
+	puts("unchanged");
+	return 0;
+}

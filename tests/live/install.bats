@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 The pmdakvm authors
+#
+# make install, Install, Remove, upgrades, stores and pins, with the real pmcd of a host,
+# in a copy of it that is thrown away.
+
+load common
+
+setup() {
+	need_kvm
+	grep -q overlay /proc/filesystems || skip "no overlay file system: the copy of this host needs one"
+	[ -x /etc/init.d/pmcd ] || skip "pcp is not installed: make deps installs it"
+	new_work
+}
+
+inside() {
+	{
+		cat "$TOP/tests/live/install-inside.sh"
+		cat "$TOP/tests/live/$1"
+	} >"$WORK/script"
+	TMPDIR=$WORK PIO=$PIO PCP_DEB=${PCP_DEB:-} run "$TOP/tests/sandbox.sh" bash "$WORK/script"
+	echo "$output"
+	[ "$status" = 0 ]
+	[[ $output != *FAILED* ]]
+}
+
+@test "stock, ours, upgrade, restart, Remove, stock: kvm.trace is right at each step" {
+	mkdir "$WORK/deb"
+	chmod 777 "$WORK/deb"
+	(cd "$WORK/deb" && apt-get download "pcp=$(dpkg-query -W -f '${Version}' pcp)" >/dev/null 2>&1) || true
+	PCP_DEB=$(echo "$WORK"/deb/pcp_*.deb)
+	[ -f "$PCP_DEB" ] || PCP_DEB=
+	inside install-life.sh
+}
+
+@test "root and pcp may store, others and TCP may not; the daemon keeps two capabilities" {
+	inside install-store.sh
+}
+
+@test "pinned maps: counters hold; stale and foreign pins and no BPF file system are said" {
+	need bpftool
+	inside install-pins.sh
+}
+
+@test "an archive of the stock agent, rewritten, is read beside ours" {
+	inside install-rewrite.sh
+}
+
+@test "make install with PREFIX=/usr and no DESTDIR is refused, with DESTDIR it is not" {
+	run make --no-print-directory -C "$TOP" O="$BUILD" install PREFIX=/usr
+	[ "$status" != 0 ]
+	[[ $output == *"/usr belongs to Debian's packages"* ]]
+	run make --no-print-directory -C "$TOP" O="$BUILD" install PREFIX=/usr DESTDIR="$WORK/dest"
+	[ "$status" = 0 ]
+	[ -x "$WORK/dest/usr/lib/pmdakvm/pmdas/kvm/Install" ]
+	[ -f "$WORK/dest/etc/pcp/kvm/kvm.conf" ]
+	run make --no-print-directory -C "$TOP" O="$BUILD" uninstall PREFIX=/usr DESTDIR="$WORK/dest"
+	[ "$status" = 0 ]
+	[ -z "$(find "$WORK/dest" -type f -o -type l)" ]
+}

@@ -1,0 +1,33 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 The pmdakvm authors
+#
+# sandbox.sh COMMAND [ARGUMENT]...: run a command as root in a copy of this host,
+# where it may install, start and stop what it likes: PID, mount and network
+# namespaces of its own (with loopback), and a root folder that is an overlay over
+# the host's, its changes kept in memory and gone afterwards. Folders that are
+# mounts of their own (/sys, /dev, /run, /tmp) are new or shared, as a boot has them.
+set -euo pipefail
+
+if [ -z "${SANDBOX_INSIDE:-}" ]; then
+	export SANDBOX_INSIDE=1
+	exec unshare -mnpf --propagation private --kill-child "$0" "$@"
+fi
+unset SANDBOX_INSIDE
+
+base=$(mktemp -d)
+mount -t tmpfs tmpfs "$base"
+mkdir "$base"/{upper,work,root}
+mount -t overlay overlay -o "lowerdir=/,upperdir=$base/upper,workdir=$base/work" "$base/root"
+for shared in dev sys; do
+	mount --rbind "/$shared" "$base/root/$shared"
+done
+mount -t proc proc "$base/root/proc"
+mount -t tmpfs tmpfs "$base/root/run"
+# TMPDIR of the tests, where they put their scripts, is seen inside by its own path
+if [ -n "${TMPDIR:-}" ]; then
+	mkdir -p "$base/root$TMPDIR"
+	mount --bind "$TMPDIR" "$base/root$TMPDIR"
+fi
+ip link set lo up 2>/dev/null || true
+exec chroot "$base/root" "$@"
