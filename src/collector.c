@@ -331,11 +331,6 @@ const struct collector_family *collector_families(const struct collector *collec
 	return collector->families;
 }
 
-const struct cpus *collector_cpus(const struct collector *collector)
-{
-	return &collector->cpus;
-}
-
 struct snapshot *collector_snapshot(struct collector *collector)
 {
 	return &collector->snapshot;

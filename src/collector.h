@@ -44,9 +44,6 @@ bool collector_waits(const struct collector *collector);
 /* The families, families_count of them. */
 const struct collector_family *collector_families(const struct collector *collector);
 
-/* The CPUs that are online, or were. */
-const struct cpus *collector_cpus(const struct collector *collector);
-
 /*
  * Attach a family, or detach it, and have it stay so. 0 if it is now as wanted or
  * will be once KVM is there, -ENODEV if it could not be loaded, or the error.

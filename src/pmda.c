@@ -46,13 +46,23 @@ void kvm_show_report(struct report *report)
 	report_clear(report);
 }
 
+void kvm_save_items(struct kvm_agent *agent, struct report *report)
+{
+	int err = items_save(&agent->items);
+
+	if (err)
+		report_add(report, REPORT_WARNING,
+			   "%s cannot be written (%s): new item numbers may differ after a restart",
+			   agent->items.path, strerror(-err));
+}
+
 static void path_join(char *path, size_t size, const char *variable, const char *file)
 {
 	pmsprintf(path, size, "%s/%s", pmGetConfig(variable), file);
 }
 
 /* Load everything; 0 even where no family could be attached. */
-static int kvm_start(struct kvm_agent *agent, const char *config_path, int domain)
+static int kvm_start(struct kvm_agent *agent, const char *config_path)
 {
 	struct report report = { 0 };
 	char path[MAXPATHLEN];
@@ -71,11 +81,9 @@ static int kvm_start(struct kvm_agent *agent, const char *config_path, int domai
 		err = collector_open(&agent->config, &agent->items, !agent->dso, &report,
 				     &agent->collector);
 	if (!err)
-		err = kvm_make_metrics(agent, domain);
-	if (!err && items_save(&agent->items))
-		report_add(&report, REPORT_WARNING,
-			   "%s cannot be written; new item numbers may differ after a restart",
-			   path);
+		err = kvm_make_metrics(agent);
+	if (!err)
+		kvm_save_items(agent, &report);
 	kvm_show_report(&report);
 	return err;
 }
@@ -107,10 +115,11 @@ void kvm_setup(pmdaInterface *dispatch, const char *config_path, bool dso)
 		return;
 	agent = calloc(1, sizeof(*agent));
 	if (agent) {
-		agent->dispatch = dispatch;
+		agent->pmda = dispatch->version.any.ext;
+		agent->domain = dispatch->domain;
 		agent->dso = dso;
 	}
-	err = agent ? kvm_start(agent, config_path, dispatch->domain) : -ENOMEM;
+	err = agent ? kvm_start(agent, config_path) : -ENOMEM;
 	if (err) {
 		pmNotifyErr(LOG_ERR, "cannot start: %s", pmErrStr(err));
 		kvm_free(agent);

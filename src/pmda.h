@@ -40,8 +40,10 @@ struct kvm_agent {
 	char *text;	      /* the last help text asked for */
 	struct kvm_client *clients;
 	size_t nclients;
-	pmdaInterface *dispatch;
+	pmdaExt *pmda; /* pmcd may move a DSO's pmdaInterface, but not this */
+	int domain;
 	bool dso;
+	bool behind;   /* metrics could not be made of what the tables have */
 	time_t looked; /* when it looked around last */
 };
 
@@ -53,7 +55,7 @@ extern struct kvm_agent *kvm_the_agent;
  * collector, in place of those that are there. 0, -ENOMEM or a PCP error; then
  * those that are there stay.
  */
-int kvm_make_metrics(struct kvm_agent *agent, int domain);
+int kvm_make_metrics(struct kvm_agent *agent);
 
 /* After the collector's tables may have grown: have metrics and instances follow. */
 void kvm_grown(struct kvm_agent *agent);
@@ -63,6 +65,9 @@ void kvm_look(struct kvm_agent *agent);
 
 /* Log a report's lines, and clear it. */
 void kvm_show_report(struct report *report);
+
+/* Write down new item numbers; what goes wrong goes to the report. */
+void kvm_save_items(struct kvm_agent *agent, struct report *report);
 
 struct kvm_agent *kvm_agent_of(pmdaExt *pmda);
 

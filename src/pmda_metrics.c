@@ -176,10 +176,10 @@ static int indom_fill(struct kvm_agent *agent, enum metric_indom indom)
 	return 0;
 }
 
-int kvm_make_metrics(struct kvm_agent *agent, int domain)
+int kvm_make_metrics(struct kvm_agent *agent)
 {
 	const struct snapshot *snapshot = collector_snapshot(agent->collector);
-	struct making making = { .agent = agent, .domain = domain }, old;
+	struct making making = { .agent = agent, .domain = agent->domain }, old;
 	size_t most = metrics_count;
 	int err;
 
@@ -211,7 +211,7 @@ int kvm_make_metrics(struct kvm_agent *agent, int domain)
 	agent->nmetrics = making.n;
 	agent->names = making.names;
 	if (old.metrics)
-		pmdaRehash(agent->dispatch->version.any.ext, agent->metrics, (int)agent->nmetrics);
+		pmdaRehash(agent->pmda, agent->metrics, (int)agent->nmetrics);
 	making_free(&old);
 	kvm_the_agent = agent;
 	return 0;
@@ -219,14 +219,16 @@ int kvm_make_metrics(struct kvm_agent *agent, int domain)
 
 void kvm_grown(struct kvm_agent *agent)
 {
-	pmdaExt *pmda = agent->dispatch->version.any.ext;
+	struct report report = { 0 };
 	size_t before = agent->nmetrics;
 
-	if (kvm_make_metrics(agent, agent->dispatch->domain))
+	agent->behind = kvm_make_metrics(agent) != 0;
+	if (agent->behind)
 		return; /* the next look tries again */
 	if (agent->nmetrics != before)
-		pmdaExtSetFlags(pmda, PMDA_EXT_NAMES_CHANGE);
-	items_save(&agent->items);
+		pmdaExtSetFlags(agent->pmda, PMDA_EXT_NAMES_CHANGE);
+	kvm_save_items(agent, &report);
+	kvm_show_report(&report);
 }
 
 void kvm_look(struct kvm_agent *agent)
@@ -237,7 +239,7 @@ void kvm_look(struct kvm_agent *agent)
 	if (now == agent->looked)
 		return;
 	agent->looked = now;
-	if (collector_look(agent->collector, &report))
+	if (collector_look(agent->collector, &report) || agent->behind)
 		kvm_grown(agent);
 	kvm_show_report(&report);
 }

@@ -198,9 +198,10 @@ plus() {
 	wait "$strace_pid" || true
 	sed -E 's/^[0-9]+ +//' "$WORK/strace" >"$WORK/calls"
 	[ "$(grep -c '^write(1' "$WORK/calls")" -gt 100 ]
-	# requests are read from 0 and answered on 1; the look at the CPUs, once a
-	# second, is none of them
+	# requests are read from 0 and answered on 1; the look around, once a second, is
+	# none of them: which CPUs are online, is KVM still there
 	run awk '/cpu\/online/ { look = 1 } !look { print } /^close/ { look = 0 }' "$WORK/calls"
+	output=$(grep -vE '^[a-z]*stat[a-z0-9]*\(.*(/btf/kvm|/module/kvm|/events/kvm)"' <<<"$output")
 	run grep -vE '^(read\(0|write\(1|poll\(|restart_syscall|brk)' <<<"$output"
 	echo "$output"
 	[ "$output" = "" ]

@@ -69,6 +69,7 @@ pio_counts() {
 	expect "$1" $((after - before)) "$PIO"
 }
 
+grep -qs localhost /etc/hosts || echo "127.0.0.1 localhost" >>/etc/hosts
 mountpoint -q /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing
 # a host that has never been locked down, for the stock agent's sake
 printf '[paths]\ntracefs=/sys/kernel/tracing\nlockdown=/nowhere\n[trace]\nkvm_exit\nkvm_entry\nkvm_mmio\nkvm_hypercall\nkvm_vcpu_wakeup\nkvm_cpuid\nkvm_msr\nkvm_cr\nkvm_eoi\nkvm_pio\nkvm_ack_irq\nkvm_age_hva\n' \

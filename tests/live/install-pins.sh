@@ -35,7 +35,7 @@ expect "generation, after kill -9" "$(generation)" 2
 pio_counts "port writes, after kill -9"
 
 before=$(sum kvm.trace.kvm_pio)
-sed -i 's/^kvm_exit$/kvm_msr/' /etc/pcp/kvm/kvm.conf
+sed -i 's/^kvm_exit$/kvm_apic/' /etc/pcp/kvm/kvm.conf
 pmcd_ restart
 expect "port writes, after a restart with another kvm.conf" "$(sum kvm.trace.kvm_pio)" "$before"
 pio_counts "port writes, after a restart with another kvm.conf"
