@@ -9,11 +9,13 @@
 #include <linux/magic.h>
 #include <linux/types.h>
 #include <mntent.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -61,6 +63,74 @@ static char *folder_path(const char *wanted)
 	return path;
 }
 
+/* Who has the folder locked, by /proc/locks; 0: nobody that we can see. */
+static pid_t lock_owner(const struct stat *folder)
+{
+	FILE *locks = fopen("/proc/locks", "re");
+	char line[256];
+	pid_t owner = 0;
+
+	while (locks && !owner && fgets(line, sizeof(line), locks)) {
+		unsigned major_number, minor_number;
+		unsigned long inode;
+		int pid;
+
+		if (sscanf(line, "%*d: FLOCK ADVISORY WRITE %d %x:%x:%lu", &pid, &major_number,
+			   &minor_number, &inode) == 4 &&
+		    major_number == major(folder->st_dev) &&
+		    minor_number == minor(folder->st_dev) && inode == folder->st_ino)
+			owner = pid;
+	}
+	if (locks)
+		fclose(locks);
+	return owner;
+}
+
+/* Does it run the program that we run? */
+static bool is_pmdakvm(pid_t pid)
+{
+	char path[64], own[256] = "", other[256] = "";
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	return readlink("/proc/self/exe", own, sizeof(own) - 1) > 0 &&
+	       readlink(path, other, sizeof(other) - 1) > 0 && strcmp(own, other) == 0;
+}
+
+static pid_t parent_of(pid_t pid)
+{
+	char path[64];
+	FILE *file;
+	int parent = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	file = fopen(path, "re");
+	/* the second field is the command, in brackets; ours has none in it */
+	if (file && fscanf(file, "%*d (%*[^)]) %*c %d", &parent) != 1)
+		parent = 0;
+	if (file)
+		fclose(file);
+	return parent;
+}
+
+/*
+ * An agent that hangs keeps its lock when pmcd gives it up. pmcd has one agent of ours at a
+ * time: another child of our own parent, of the same name, is such a one. End it.
+ */
+static bool end_given_up(const struct stat *folder, int fd)
+{
+	pid_t owner = lock_owner(folder);
+
+	if (!owner || owner == getpid() || getppid() == 1 || parent_of(owner) != getppid() ||
+	    !is_pmdakvm(owner) || kill(owner, SIGKILL))
+		return false;
+	for (int i = 0; i < 100; i++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return true;
+		usleep(10000);
+	}
+	return false;
+}
+
 /* Make or find the folder, ours alone, and lock it. Returns its descriptor. */
 static int folder_open(const char *path, const char **ret_why)
 {
@@ -87,9 +157,12 @@ static int folder_open(const char *path, const char **ret_why)
 	}
 	if (flock(fd, LOCK_EX | LOCK_NB)) {
 		err = -errno;
-		if (err == -EWOULDBLOCK)
+		if (err != -EWOULDBLOCK)
+			goto out;
+		if (!end_given_up(&st, fd)) {
 			*ret_why = "another agent uses it";
-		goto out;
+			goto out;
+		}
 	}
 	return fd;
 out:

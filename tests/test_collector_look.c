@@ -367,6 +367,23 @@ static void test_waits(void **state)
 	assert_false(collector_waits(collector));
 }
 
+/* The first family and its first table are families and tables like any other. */
+static void test_the_first_one_waits_and_grows(void **state)
+{
+	(void)state;
+	machine.no_kvm = true;
+	fakes[ALPHA].attach_err = -ENOENT;
+	open_all();
+	assert_true(collector_waits(collector));
+	machine.no_kvm = false;
+	machine.stamp = 1;
+	fakes[ALPHA].attach_err = 0;
+	fakes[ALPHA].more_columns = 1;
+	assert_true(collector_look(collector, &report));
+	assert_false(cell_at("alpha_one", 0, "more1")->present);
+	assert_false(collector_waits(collector));
+}
+
 /* These wait for something else than KVM, or for nothing. */
 static void test_does_not_wait(void **state)
 {
@@ -444,6 +461,7 @@ int main(void)
 		fake_test(test_look_leaves_some_alone),
 		fake_test(test_look_without_memory),
 		fake_test(test_waits),
+		fake_test(test_the_first_one_waits_and_grows),
 		fake_test(test_does_not_wait),
 		fake_test(test_words_of_libbpf),
 	};

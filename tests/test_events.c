@@ -253,6 +253,16 @@ static void test_stamp_of_both(void **state)
 	assert_other_stamp(stamp);
 }
 
+static void test_no_memory_for_a_stamp(void **state)
+{
+	(void)state;
+	for (unsigned n = 0; n < 3; n++) {
+		alloc_fail_at(n);
+		events_stamp("btf", "tracing"); /* whatever it is, it is taken anew next time */
+		assert_true(alloc_failed());
+	}
+}
+
 static void test_has(void **state)
 {
 	struct events events;
@@ -340,6 +350,7 @@ int main(void)
 		work_test(test_nothing_at_all),
 		work_test(test_stamp),
 		work_test(test_stamp_of_both),
+		work_test(test_no_memory_for_a_stamp),
 		work_test(test_has),
 		work_test(test_no_memory),
 		work_test(test_no_memory_for_tracefs),

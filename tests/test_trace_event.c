@@ -75,6 +75,22 @@ static void test_detach(void **state)
 	assert_int_equal(close(event.prog_fd), 0); /* still open */
 }
 
+/* 0 is a descriptor like any other. */
+static void test_detach_descriptor_0(void **state)
+{
+	struct trace_event event = { .state = TRACE_EVENT_WANTED, .prog_fd = -1 };
+	int saved = descriptor_0_free();
+
+	(void)state;
+	event.link_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(event.link_fd, 0);
+	trace_event_attached(&event, 0);
+	trace_event_detach(&event);
+	assert_int_equal(event.state, TRACE_EVENT_DETACHED);
+	assert_int_equal(fcntl(0, F_GETFD), -1);
+	descriptor_0_restore(saved);
+}
+
 /* Attached anew and in vain: its old count is as true as before. */
 static void test_attach_again_in_vain(void **state)
 {
@@ -144,6 +160,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		work_test(test_status),
 		work_test(test_detach),
+		work_test(test_detach_descriptor_0),
 		work_test(test_attach_again_in_vain),
 		work_test(test_detach_what_is_not_attached),
 		work_test(test_missed),

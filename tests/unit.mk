@@ -19,6 +19,7 @@ $(O)/tests/test_items: UNIT_FLAGS := $(call unit_wrap,fsync fclose)
 UNIT_FAKED := $(patsubst %,$(O)/tests/test_%,collector collector_look agent)
 $(UNIT_FAKED): UNIT_FLAGS := $(call unit_wrap,cpus_read cpus_update events_find events_stamp \
 	pins_open pins_close)
+$(O)/tests/test_agent: UNIT_FLAGS += $(call unit_wrap,clock_gettime)
 $(UNIT_FAKED): $(O)/tests/fakes.o
 $(O)/tests/test_pins $(O)/tests/test_pins_maps: $(O)/tests/bpffs.o
 $(O)/tests/test_metrics: UNIT_FLAGS := -ljansson

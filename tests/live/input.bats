@@ -81,6 +81,19 @@ VERSION="fetch 95.2.0"
 	[ "$(said | wc -l)" = $((200 - exist)) ]
 }
 
+@test "a flood of bad lines fills the log to a bound only" {
+	{
+		echo '[trace]'
+		seq -f kvm_made_up_%g 700
+		echo kvm_pio
+	} >"$WORK/kvm.conf"
+	ask "$VERSION" 'fetch 95.1.0'
+	serves
+	[[ $output == *"value 701"* ]]
+	[ "$(grep -cE 'pmdakvm\([0-9]+\) ' "$WORK/kvm.log")" -le 513 ] # one more says "attached"
+	[ "$(said | wc -l)" -ge 500 ]
+}
+
 @test "an empty [trace]" {
 	conf '[trace]' '# nothing here'
 	ask "$VERSION" 'fetch 95.1.0' 'children kvm.trace'

@@ -34,6 +34,20 @@ wait $guest
 expect "generation, after kill -9" "$(generation)" 2
 pio_counts "port writes, after kill -9"
 
+# an agent that hangs is given up by pmcd after some seconds, and another is started
+before=$(sum kvm.trace.kvm_pio)
+hung=$(pgrep -f $OURS/pmdakvm)
+kill -STOP "$hung"
+pminfo -f kvm.trace.kvm_pio >/dev/null 2>&1 || true
+for _ in $(seq 90); do
+	[ "$(generation)" != 3 ] || break
+	sleep 1
+done
+expect "generation, after pmcd's timeout" "$(generation)" 3
+[ ! -e "/proc/$hung" ] || fail "the agent that hung is still there"
+expect "port writes, after pmcd's timeout" "$(sum kvm.trace.kvm_pio)" "$before"
+pio_counts "port writes, counted by the next agent"
+
 before=$(sum kvm.trace.kvm_pio)
 sed -i 's/^kvm_exit$/kvm_apic/' /etc/pcp/kvm/kvm.conf
 pmcd_ restart
