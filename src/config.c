@@ -53,16 +53,22 @@ static void warn(struct parser *parser, const char *format, ...)
 
 static void warn(struct parser *parser, const char *format, ...)
 {
-	char text[256];
+	char *text;
 	va_list args;
+	int len;
 
 	if (++parser->warnings > WARNINGS_MAX)
 		return;
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	len = vasprintf(&text, format, args);
 	va_end(args);
+	if (len < 0) {
+		parser->report->dropped++;
+		return;
+	}
 	report_add(parser->report, REPORT_WARNING, "%s:%u: %s", parser->config->path, parser->line,
 		   text);
+	free(text);
 }
 
 int config_init(struct config *ret_config)
@@ -275,12 +281,12 @@ static int parse_event(struct parser *parser, char *text)
 	return err == -ENOMEM ? err : 0;
 }
 
-/* A pattern may begin with '[' too, but then it has a ']' before its end. */
+/* A pattern may begin with '[' too, but then it goes on behind the ']' that ends it. */
 static bool is_section(const char *text)
 {
 	const char *end = strchr(text, ']');
 
-	return *text == '[' && (!end || text[strlen(text) - 1] == ']');
+	return *text == '[' && !strchr(text + 1, '[') && (!end || text[strlen(text) - 1] == ']');
 }
 
 /* text has len bytes and a NUL behind them. */

@@ -49,7 +49,7 @@ int config_init(struct config *ret_config);
 
 /*
  * Read the file at path. Every line that makes no sense is passed over and adds
- * one warning "FILE:LINE: ..." to the report (from the 20th on they are only
+ * one warning "FILE:LINE: ..." to the report (from the 21st on they are only
  * counted); the rest counts. Returns 0, -ENOMEM, or the error that opening or
  * reading gave: a line in the report says so, and ret_config then holds what was
  * read before it, or the defaults. Only with -ENOMEM is ret_config untouched.

@@ -27,6 +27,7 @@ const struct item *items_find(const char *name)
 	return NULL;
 }
 
+/* line has its newline; a last line that has none may have been cut */
 static int line_parse(struct items *items, const char *line)
 {
 	unsigned number;
@@ -34,7 +35,7 @@ static int line_parse(struct items *items, const char *line)
 	char **where;
 	int end = 0;
 
-	if (sscanf(line, "trace %u %127s%n", &number, name, &end) != 2 ||
+	if (sscanf(line, "trace %4u %127s%n", &number, name, &end) != 2 ||
 	    strcmp(line + end, "\n") || number < ITEMS_FREE_FIRST || number > ITEMS_FREE_LAST)
 		return -EINVAL;
 	where = &items->names[number - ITEMS_FREE_FIRST];
@@ -44,11 +45,21 @@ static int line_parse(struct items *items, const char *line)
 	return *where ? 0 : -ENOMEM;
 }
 
+/* What was not read must not be written over: its numbers stay those of their events. */
+static void unreadable(struct items *items, struct report *report)
+{
+	report_add(report, REPORT_WARNING, "%s: %s; item numbers it remembers are unknown",
+		   items->path, strerror(errno));
+	free(items->path);
+	items->path = NULL;
+}
+
 int items_load(const char *path, struct report *report, struct items *ret_items)
 {
 	struct items items = { 0 };
 	unsigned number = 0;
-	char line[256];
+	char *line = NULL;
+	size_t size = 0;
 	FILE *file;
 	int err = 0;
 
@@ -61,15 +72,17 @@ int items_load(const char *path, struct report *report, struct items *ret_items)
 		return -ENOMEM;
 	file = fopen(path, "re");
 	if (!file && errno != ENOENT)
-		report_add(report, REPORT_WARNING, "%s: %s; item numbers it remembers are unknown",
-			   path, strerror(errno));
-	while (file && err != -ENOMEM && fgets(line, sizeof(line), file)) {
+		unreadable(&items, report);
+	while (file && err != -ENOMEM && getline(&line, &size, file) >= 0) {
 		number++;
 		err = line_parse(&items, line);
 		if (err == -EINVAL)
 			report_add(report, REPORT_WARNING,
 				   "%s:%u: not \"trace NUMBER NAME\"; passed over", path, number);
 	}
+	if (file && err != -ENOMEM && !feof(file))
+		unreadable(&items, report);
+	free(line);
 	if (file)
 		fclose(file);
 	if (err == -ENOMEM) {

@@ -39,7 +39,8 @@ struct items {
 /*
  * Read what this host remembers from the file at path (NULL: remember nothing).
  * A file that is not there is an empty one. A line that makes no sense, or a file
- * that cannot be read, adds a warning to the report. Returns 0 or -ENOMEM.
+ * that cannot be read, adds a warning to the report; the latter is never written,
+ * so that what it remembers is not lost. Returns 0 or -ENOMEM.
  */
 int items_load(const char *path, struct report *report, struct items *ret_items);
 

@@ -126,9 +126,13 @@ static json_t *metric_values(const struct metric_place *place)
 		if (!cell->present || cell->text)
 			continue;
 		/* json_int_t is signed; a counter of ns gets there in 292 years */
-		json_array_append_new(values, json_pack("{s:s,s:o,s:I}", "instance", names->name,
-							"labels", row_labels(place->metric, names),
-							"value", (json_int_t)cell->number));
+		if (json_array_append_new(values,
+					  json_pack("{s:s,s:o,s:I}", "instance", names->name,
+						    "labels", row_labels(place->metric, names),
+						    "value", (json_int_t)cell->number))) {
+			json_decref(values);
+			return NULL;
+		}
 	}
 	return values;
 }
@@ -140,6 +144,8 @@ static int json_visit(const struct metric_place *place, void *data)
 	if (place->metric->type == METRIC_STRING)
 		return 0;
 	values = metric_values(place);
+	if (!values)
+		return -ENOMEM;
 	if (json_array_size(values) == 0) {
 		json_decref(values);
 		return 0;

@@ -60,6 +60,8 @@ int snapshot_add_table(struct snapshot *snapshot, const char *name,
 {
 	struct snapshot_table **tables, *table;
 
+	if (!name_is_plain(name))
+		return -EINVAL;
 	if (snapshot_find_table(snapshot, name))
 		return -EEXIST;
 	tables = reallocarray(snapshot->tables, snapshot->ntables + 1,

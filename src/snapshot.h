@@ -40,7 +40,10 @@ struct snapshot {
 
 void snapshot_free(struct snapshot *snapshot);
 
-/* Add an empty table. Returns 0, -EEXIST for a name that is there, or -ENOMEM. */
+/*
+ * Add an empty table. Returns 0, -EEXIST for a name that is there, -EINVAL for one
+ * with a control character, or -ENOMEM.
+ */
 int snapshot_add_table(struct snapshot *snapshot, const char *name,
 		       struct snapshot_table **ret_table);
 

@@ -22,15 +22,21 @@ static void warn(const struct family_env *env, unsigned line, const char *format
 
 static void warn(const struct family_env *env, unsigned line, const char *format, ...)
 {
-	char text[256], where[16] = "";
+	char *text, where[16] = "";
 	va_list args;
+	int len;
 
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	len = vasprintf(&text, format, args);
 	va_end(args);
+	if (len < 0) {
+		env->report->dropped++;
+		return;
+	}
 	if (line)
 		snprintf(where, sizeof(where), ":%u", line);
 	report_add(env->report, REPORT_WARNING, "%s%s: %s", env->config->path, where, text);
+	free(text);
 }
 
 static struct trace_event *find(const struct trace_events *events, const char *name)

@@ -47,6 +47,8 @@ suite() {
 	shift
 	printf '\n# %s\n' "$name"
 	"$@" >"$work/out" 2>&1 </dev/null || status=$?
+	# cmocka 1.1.5 calls a skipped test "not ok"
+	sed -i 's/^not ok \([0-9]* # SKIP\)/ok \1/' "$work/out"
 	cat "$work/out"
 	if [ "$status" != 0 ] && ! grep -q '^not ok' "$work/out"; then
 		echo "not ok - $name ended with status $status" | tee -a "$work/out"

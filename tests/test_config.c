@@ -160,13 +160,14 @@ static void test_pin(void **state)
 static void test_patterns(void **state)
 {
 	static const char text[] = "[trace]\n*\nkvm_?io\nkvm_[a-z]*\n[!k]vm_x\n[k]vm[^z]_e\n"
-				   "kvm_[\nkvm_]*\nk*!\n";
+				   "kvm_[\nkvm_]*\nk*!\n[k]vm_[a-z]\n";
 	struct report report;
 	struct config config;
 
 	(void)state;
 	load(text, strlen(text), &report, &config);
-	assert_config_events(&config, "* kvm_?io kvm_[a-z]* [!k]vm_x [k]vm[^z]_e kvm_[ kvm_]* k*!");
+	assert_config_events(
+		&config, "* kvm_?io kvm_[a-z]* [!k]vm_x [k]vm[^z]_e kvm_[ kvm_]* k*! [k]vm_[a-z]");
 	for (size_t i = 0; i < config.nevents; i++)
 		assert_true(config.events[i].pattern);
 	assert_int_equal(report.n, 0);

@@ -113,6 +113,23 @@ static void test_bad_paths(void **state)
 	check_rows(rows, ARRAY_SIZE(rows));
 }
 
+/* A warning is whole, however long what it names. */
+static void test_a_long_warning(void **state)
+{
+	char path[400], text[512], warning[512];
+	struct report report;
+	struct config config;
+
+	(void)state;
+	snprintf(path, sizeof(path), "/%0380d", 7);
+	snprintf(text, sizeof(text), "[paths]\ntracefs = %s\ntracefs = b\n[trace]\na\n", path);
+	snprintf(warning, sizeof(warning),
+		 "kvm.conf:3: tracefs takes an absolute path, not \"b\"; it stays %s", path);
+	load(text, strlen(text), &report, &config);
+	assert_warning(&report, warning);
+	unload(&report, &config);
+}
+
 static void test_bad_pins(void **state)
 {
 	static const struct row rows[] = {
@@ -304,13 +321,10 @@ static void test_many_warnings(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		work_test(test_sections),
-		work_test(test_bad_paths),
-		work_test(test_bad_pins),
-		work_test(test_bad_events),
-		work_test(test_forms_of_a_text_file),
-		work_test(test_nul_bytes),
-		work_test(test_long_lines),
+		work_test(test_sections),	work_test(test_bad_paths),
+		work_test(test_a_long_warning), work_test(test_bad_pins),
+		work_test(test_bad_events),	work_test(test_forms_of_a_text_file),
+		work_test(test_nul_bytes),	work_test(test_long_lines),
 		work_test(test_many_warnings),
 	};
 

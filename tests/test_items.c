@@ -153,18 +153,36 @@ static void test_a_file_that_cannot_be_opened(void **state)
 	report_clear(&report);
 }
 
+/* It is not written over, either: what it remembers is not lost. */
+static void test_a_file_that_cannot_be_read(void **state)
+{
+	struct report report = { 0 };
+	struct items items;
+
+	(void)state;
+	make_folders("folder");
+	assert_int_equal(items_load("folder", &report, &items), 0);
+	assert_warning(&report, "folder: Is a directory; item numbers it remembers are unknown");
+	assert_int_equal(items_number(&items, "a"), 768);
+	assert_int_equal(items_save(&items), 0);
+	assert_int_equal(access("folder.new", F_OK), -1);
+	items_free(&items);
+	report_clear(&report);
+}
+
 static void test_lines_without_sense(void **state)
 {
 	static const char text[] = "trace 767 low\ntrace 768 a\ntrace 1024 high\nevent 769 b\n"
 				   "trace 770\ntrace x c\ntrace 768 d\n\ntrace 771 e f\n"
-				   "trace -1 g\ntrace 772 h \nTrace 773 i\ntrace 774 j";
+				   "trace -1 g\ntrace 772 h \nTrace 773 i\n"
+				   "trace 4294968064 k\ntrace 7680 l\ntrace 774 j";
 	struct items items;
 
 	(void)state;
 	load(text,
 	     (const char *const[]){ BAD("1"), BAD("3"), BAD("4"), BAD("5"), BAD("6"), BAD("7"),
 				    BAD("8"), BAD("9"), BAD("10"), BAD("11"), BAD("12"), BAD("13"),
-				    NULL },
+				    BAD("14"), BAD("15"), NULL },
 	     &items);
 	assert_string_equal(items.names[0], "a"); /* the first line with a number has it */
 	for (unsigned i = 1; i < ARRAY_SIZE(items.names); i++)
@@ -181,9 +199,11 @@ static void test_long_lines(void **state)
 	(void)state;
 	memset(name, 'n', sizeof(name) - 1);
 	name[128] = '\0';
-	snprintf(text, sizeof(text), "trace 768 %s\ntrace 769 %.127s\ntrace 770 %.126s\n", name,
-		 name, name);
-	load(text, (const char *const[]){ BAD("1"), NULL }, &items);
+	snprintf(text, sizeof(text),
+		 "trace 768 %s\ntrace 769 %.127s\ntrace 770 %.126s\n%255strace 771 x\n\n", name,
+		 name, name, "");
+	load(text, (const char *const[]){ BAD("1"), BAD("4"), BAD("5"), NULL }, &items);
+	assert_null(items.names[3]);
 	assert_null(items.names[0]);
 	assert_int_equal(strlen(items.names[1]), 127);
 	assert_int_equal(strlen(items.names[2]), 126);
@@ -395,6 +415,7 @@ int main(void)
 		work_test(test_what_is_remembered),
 		work_test(test_no_file),
 		work_test(test_a_file_that_cannot_be_opened),
+		work_test(test_a_file_that_cannot_be_read),
 		work_test(test_lines_without_sense),
 		work_test(test_long_lines),
 		work_test(test_save),

@@ -399,6 +399,34 @@ static void test_no_memory_for_a_table(void **state)
 	fclose(file);
 }
 
+static void *json_malloc(size_t size)
+{
+	return alloc_fails() ? NULL : malloc(size);
+}
+
+/* No value is lost without a word. */
+static void test_no_memory_for_json(void **state)
+{
+	FILE *file = open_failing_writer(SIZE_MAX, EIO);
+	unsigned n;
+
+	(void)state;
+	load(everything);
+	json_set_alloc_funcs(json_malloc, free);
+	for (n = 0;; n++) {
+		int err;
+
+		alloc_fail_at(n);
+		err = output_json(&snapshot, file);
+		if (!alloc_failed())
+			break;
+		assert_int_equal(err, -ENOMEM);
+	}
+	json_set_alloc_funcs(malloc, free);
+	assert_true(n > 100);
+	fclose(file);
+}
+
 #define output_test(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -414,6 +442,7 @@ int main(void)
 		output_test(test_table_of_nothing),
 		output_test(test_writing_that_fails),
 		output_test(test_no_memory_for_a_table),
+		output_test(test_no_memory_for_json),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -95,6 +95,7 @@ static void test_names_with_control_characters(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		assert_int_equal(snapshot_add_table(&snapshot, bad[i], &table), -EINVAL);
 		assert_int_equal(snapshot_table_add_column(table, bad[i]), -EINVAL);
 		assert_int_equal(snapshot_table_add_row(table, 1, bad[i]), -EINVAL);
 	}

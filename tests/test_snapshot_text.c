@@ -217,6 +217,8 @@ static const struct {
 	{ MAGIC "\n", 2 },
 	{ MAGIC "table\n", 2 },
 	{ MAGIC "tables\tt\n", 2 },
+	{ MAGIC "table\tt\tu\n", 2 },
+	{ MAGIC "table\tt\r\n", 2 },
 	{ MAGIC "Table\tt\n", 2 },
 	{ MAGIC "\ttable\tt\n", 2 },
 	{ MAGIC MAGIC, 2 },

@@ -127,6 +127,19 @@ static void test_patterns_that_match_nothing(void **state)
 		      "kvm.conf:12: pattern \"k?m\" matches none of this kernel's 6 events");
 }
 
+/* The reason stands behind the pattern, however long that is. */
+static void test_a_long_pattern(void **state)
+{
+	char pattern[400], warning[512];
+
+	(void)state;
+	snprintf(pattern, sizeof(pattern), "kvm_%0380d*", 7);
+	snprintf(warning, sizeof(warning),
+		 "kvm.conf:10: pattern \"%s\" matches none of this kernel's 6 events", pattern);
+	resolve(pattern);
+	assert_warned(warning);
+}
+
 /* A name that items.def knows is tried; another, if the kernel has it. */
 static void test_unknown_names(void **state)
 {
@@ -425,6 +438,7 @@ int main(void)
 		events_test(test_patterns),
 		events_test(test_patterns_and_names_that_overlap),
 		events_test(test_patterns_that_match_nothing),
+		events_test(test_a_long_pattern),
 		events_test(test_unknown_names),
 		events_test(test_no_line),
 		events_test(test_no_events_in_the_kernel),
