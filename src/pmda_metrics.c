@@ -62,7 +62,6 @@ static size_t table_number(const struct snapshot *snapshot, const char *name)
 /* The metrics while they are made. */
 struct making {
 	struct kvm_agent *agent;
-	int domain;
 	pmdaMetric *metrics;
 	struct metric_ref *refs;
 	size_t n;
@@ -83,7 +82,7 @@ static int metric_add(struct making *making, const struct metric *metric, unsign
 	ref->table = table_number(collector_snapshot(making->agent->collector), metric->table);
 	ref->column = column;
 	made->m_user = ref;
-	made->m_desc = make_desc(metric, making->domain, item);
+	made->m_desc = make_desc(metric, making->agent->domain, item);
 	making->n++;
 	return 0;
 }
@@ -179,7 +178,7 @@ static int indom_fill(struct kvm_agent *agent, enum metric_indom indom)
 int kvm_make_metrics(struct kvm_agent *agent)
 {
 	const struct snapshot *snapshot = collector_snapshot(agent->collector);
-	struct making making = { .agent = agent, .domain = agent->domain }, old;
+	struct making making = { .agent = agent }, old;
 	size_t most = metrics_count;
 	int err;
 
