@@ -54,6 +54,7 @@ const char *metric_units_name(enum metric_units units)
 		[METRIC_NONE] = "",
 		[METRIC_COUNT] = "count",
 		[METRIC_NSEC] = "ns",
+		[METRIC_BYTES] = "byte",
 	};
 
 	return names[units];

@@ -10,10 +10,9 @@
 #include <stddef.h>
 
 #include "snapshot.h"
+#include "units.h"
 
 enum metric_type { METRIC_U32, METRIC_U64, METRIC_STRING };
-enum metric_semantics { METRIC_COUNTER, METRIC_INSTANT, METRIC_DISCRETE };
-enum metric_units { METRIC_NONE, METRIC_COUNT, METRIC_NSEC };
 
 /* Instance domains, by their rows' order in metrics.def. */
 enum metric_indom {
@@ -54,7 +53,7 @@ extern const size_t metrics_count;
 /* All instance domains, by enum metric_indom. */
 extern const struct metric_indom_desc metric_indoms[METRIC_INDOMS];
 
-/* The words the outside world uses: "counter", "instant"; "count", "ns", "". */
+/* The words the outside world uses: "counter", "instant"; "count", "ns", "byte", "". */
 const char *metric_semantics_name(enum metric_semantics semantics);
 const char *metric_units_name(enum metric_units units);
 

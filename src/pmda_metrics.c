@@ -36,6 +36,7 @@ static pmDesc make_desc(const struct metric *metric, int domain, unsigned item)
 		[METRIC_NONE] = PMDA_PMUNITS(0, 0, 0, 0, 0, 0),
 		[METRIC_COUNT] = PMDA_PMUNITS(0, 0, 1, 0, 0, PM_COUNT_ONE),
 		[METRIC_NSEC] = PMDA_PMUNITS(0, 1, 0, 0, PM_TIME_NSEC, 0),
+		[METRIC_BYTES] = PMDA_PMUNITS(1, 0, 0, PM_SPACE_BYTE, 0, 0),
 	};
 
 	return (pmDesc){
