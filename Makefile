@@ -132,7 +132,7 @@ $(O)/tests/guest: $(wildcard tests/guest/*.c tests/guest/*.h)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -O2 $(WARNINGS) -static -pthread $(filter %.c,$^) -o $@
 
-$(O)/tests/nobpf: tests/nobpf.c
+$(O)/tests/nobpf $(O)/tests/vms: $(O)/tests/%: tests/%.c
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -O2 $(WARNINGS) $< -o $@
@@ -150,7 +150,8 @@ check:
 	$(Q)+$(MAKE) --no-print-directory all check-programs
 	$(Q)SAN=$(SAN) tests/run.sh $(CURDIR) $(abspath $(O)) $(TESTS)
 
-check-programs: $(UNIT_TESTS) $(O)/tests/guest $(O)/tests/nobpf $(O)/tests/dso $(O)/tools/pmns
+check-programs: $(UNIT_TESTS) $(O)/tests/guest $(O)/tests/nobpf $(O)/tests/vms $(O)/tests/dso \
+	$(O)/tools/pmns
 
 demo:
 	$(Q)scripts/deps.sh build demo

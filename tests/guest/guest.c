@@ -71,28 +71,34 @@ static int await_stdin(int sig_fd, bool line)
 	}
 }
 
-/* Until all threads ended, or a signal: then -EINTR. */
-static int await_threads(struct vm *vm, int sig_fd)
+/*
+ * Until all threads ended, or a signal: then -EINTR. Where one failed, all VMs
+ * are told to stop.
+ */
+static int await_threads(struct fleet *fleet, int sig_fd)
 {
 	const struct timespec tick = { .tv_nsec = WAKE_NS };
 	struct pollfd fds[] = {
 		{ .fd = sig_fd, .events = POLLIN },
-		{ .fd = vm->done_fd, .events = POLLIN },
+		{ .fd = fleet->done_fd, .events = POLLIN },
 	};
+	const struct plan *plan = fleet->plan;
 	__u64 ended = 0, n;
 	int err;
 
-	while (ended < vm->plan->nvcpus) {
-		if (ppoll(fds, 2, vm->plan->irqchip ? &tick : NULL, NULL) < 0)
+	while (ended < (__u64)plan->nvms * plan->nvcpus) {
+		if (ppoll(fds, 2, plan->irqchip ? &tick : NULL, NULL) < 0)
 			return complain("ppoll", errno);
 		if (fds[0].revents)
 			return take_signal(sig_fd);
 		if (fds[1].revents) {
-			if (read(vm->done_fd, &n, sizeof(n)) != sizeof(n))
+			if (read(fleet->done_fd, &n, sizeof(n)) != sizeof(n))
 				return complain("read eventfd", errno);
 			ended += n;
+			if (fleet__stopping(fleet))
+				fleet__stop(fleet);
 		}
-		err = vm->plan->irqchip ? vm__wake_due(vm) : 0;
+		err = plan->irqchip ? fleet__wake_due(fleet) : 0;
 		if (err)
 			return err;
 	}
@@ -107,12 +113,12 @@ static double now(void)
 	return (double)ts.tv_sec + 1e-9 * (double)ts.tv_nsec;
 }
 
-static void print_done(const struct vm *vm, double seconds)
+static void print_done(const struct fleet *fleet, double seconds)
 {
 	__u64 seen[EV_MAX], rounds;
 	int ev;
 
-	vm__total(vm, seen, &rounds);
+	fleet__total(fleet, seen, &rounds);
 	printf("done");
 	for (ev = 0; ev < EV_MAX; ev++)
 		printf(" %s=%llu", event_names[ev], seen[ev]);
@@ -120,15 +126,15 @@ static void print_done(const struct vm *vm, double seconds)
 	fflush(stdout);
 }
 
-static int run(struct vm *vm, int sig_fd)
+static int run(struct fleet *fleet, int sig_fd)
 {
 	double start;
 	int err, failed;
 
-	err = vm__start(vm);
+	err = fleet__start(fleet);
 	if (err)
 		return err;
-	if (vm->plan->wait) {
+	if (fleet->plan->wait) {
 		puts("ready");
 		fflush(stdout);
 		err = await_stdin(sig_fd, true);
@@ -136,27 +142,30 @@ static int run(struct vm *vm, int sig_fd)
 			return err;
 	}
 	start = now();
-	vm__go(vm);
-	err = await_threads(vm, sig_fd);
+	fleet__go(fleet);
+	err = await_threads(fleet, sig_fd);
 	if (err)
-		vm__stop(vm);
-	failed = vm__join(vm);
-	print_done(vm, now() - start);
+		fleet__stop(fleet);
+	failed = fleet__join(fleet);
+	print_done(fleet, now() - start);
 	if (failed)
 		return failed;
-	if (err == -EINTR && vm->plan->repeat)
+	if (err == -EINTR && fleet->plan->repeat)
 		err = 0; /* that is how a repeated programme ends */
-	if (!err && vm->plan->hold)
+	if (!err && fleet->plan->stats)
+		err = stats__write(fleet);
+	if (!err && fleet->plan->hold)
 		await_stdin(sig_fd, false);
 	return err;
 }
 
 int main(int argc, char **argv)
 {
-	struct vm *vm = NULL;
+	struct fleet fleet;
 	struct plan plan;
 	const char *lack;
 	int sig_fd, err;
+	bool lacking;
 
 	if (options__parse(argc, argv, &plan))
 		return EXIT_USAGE;
@@ -168,12 +177,14 @@ int main(int argc, char **argv)
 	sig_fd = catch_signals();
 	if (sig_fd < 0)
 		return EXIT_FAILURE;
-	err = vm__create(&plan, &vm);
-	if (err)
-		return err == -ENODEV ? EXIT_SKIP : EXIT_FAILURE;
-	err = run(vm, sig_fd);
+	err = fleet__create(&plan, &fleet);
+	lacking = err == -ENODEV;
+	if (!err)
+		err = run(&fleet, sig_fd);
 	if (err == -EINTR)
 		fputs("guest: stopped by a signal before the end\n", stderr);
-	vm__destroy(vm);
+	fleet__destroy(&fleet);
+	if (lacking)
+		return EXIT_SKIP;
 	return err ? EXIT_FAILURE : 0;
 }

@@ -17,6 +17,7 @@
 #define EXIT_USAGE  2
 #define EXIT_SKIP   77
 
+#define MAX_VMS	    64
 #define MAX_VCPUS   64
 #define MAX_CPULIST 256
 
@@ -31,7 +32,8 @@ enum guest_event { EV_PIO, EV_MMIO, EV_CPUID, EV_MSR, EV_HYPERCALL, EV_HLT, EV_S
 
 struct plan {
 	__u32 count[EV_MAX];
-	unsigned int nvcpus;
+	unsigned int nvms;
+	unsigned int nvcpus; /* of each VM */
 	unsigned int pause_ms;
 	unsigned int ncpus; /* 0: threads are not pinned */
 	__u32 cpus[MAX_CPULIST];
@@ -39,6 +41,7 @@ struct plan {
 	bool repeat;
 	bool wait;
 	bool hold;
+	const char *stats; /* NULL: none are written */
 };
 
 /*
@@ -76,10 +79,11 @@ struct vcpu {
 
 struct vm {
 	const struct plan *plan;
+	unsigned int index;
 	struct program prog;
 	int kvm_fd;
 	int fd;
-	int done_fd; /* eventfd: one count for each thread that ended */
+	int done_fd; /* the fleet's */
 	int stop_fd; /* eventfd: readable for good once stopping */
 	size_t run_size;
 	__u8 *ram;
@@ -89,6 +93,12 @@ struct vm {
 	struct vcpu vcpus[MAX_VCPUS];
 };
 
+struct fleet {
+	const struct plan *plan;
+	int done_fd; /* eventfd: one count for each thread that ended */
+	struct vm *vms[MAX_VMS];
+};
+
 /* ioctl() that says on stderr which one failed; 0 or more, or a negative errno. */
 #define xioctl(fd, req, arg) xioctl_named(fd, req, (unsigned long)(arg), #req)
 int xioctl_named(int fd, unsigned long req, unsigned long arg, const char *name);
@@ -96,7 +106,7 @@ int complain(const char *what, int err);
 
 int options__parse(int argc, char **argv, struct plan *ret_plan);
 
-int vm__create(const struct plan *plan, struct vm **ret_vm);
+int vm__create(const struct plan *plan, unsigned int index, int done_fd, struct vm **ret_vm);
 int vm__start(struct vm *vm);
 void vm__go(struct vm *vm);
 void vm__stop(struct vm *vm);
@@ -106,6 +116,19 @@ void vm__destroy(struct vm *vm);
 int vm__wake_due(struct vm *vm);
 bool vm__stopping(const struct vm *vm);
 int vcpu__run(struct vcpu *vcpu);
+
+int fleet__create(const struct plan *plan, struct fleet *ret_fleet);
+int fleet__start(struct fleet *fleet);
+void fleet__go(struct fleet *fleet);
+void fleet__stop(struct fleet *fleet);
+bool fleet__stopping(const struct fleet *fleet);
+int fleet__wake_due(struct fleet *fleet);
+int fleet__join(struct fleet *fleet);
+void fleet__total(const struct fleet *fleet, __u64 *ret_seen, __u64 *ret_rounds);
+void fleet__destroy(struct fleet *fleet);
+
+int stats__check(const struct vm *vm);
+int stats__write(const struct fleet *fleet);
 
 /* What a machine architecture gives. */
 const char *arch_lacks(const struct plan *plan);

@@ -13,7 +13,7 @@
 
 #include "guest.h"
 
-enum opt_type { OPT_NUMBER, OPT_FLAG, OPT_CPUS, OPT_HELP };
+enum opt_type { OPT_NUMBER, OPT_FLAG, OPT_TEXT, OPT_CPUS, OPT_HELP };
 
 struct opt {
 	const char *name;
@@ -42,6 +42,8 @@ static const struct opt opts[] = {
 	  MAX_COUNT },
 	{ "vcpus", "N", "N vCPUs in N threads, each of which does all of the above", OPT_NUMBER,
 	  offsetof(struct plan, nvcpus), MAX_VCPUS },
+	{ "vms", "N", "N VMs, each with its vCPUs; all of them do all of the above, together",
+	  OPT_NUMBER, offsetof(struct plan, nvms), MAX_VMS },
 	{ "cpus", "LIST", "such as 0,1: thread i runs on CPU number i modulo its length", OPT_CPUS,
 	  0, 0 },
 	{ "irqchip", NULL, "HLTs sleep in the kernel, an interrupt ends each", OPT_FLAG,
@@ -54,17 +56,20 @@ static const struct opt opts[] = {
 	  offsetof(struct plan, wait), 0 },
 	{ "hold", NULL, "keep the VM open until standard input ends, or a signal", OPT_FLAG,
 	  offsetof(struct plan, hold), 0 },
+	{ "stats", "FILE", "write KVM_GET_STATS_FD's values there, see below", OPT_TEXT,
+	  offsetof(struct plan, stats), 0 },
 	{ "help", NULL, "print this", OPT_HELP, 0, 0 },
 };
 
 #define NOPTS (sizeof(opts) / sizeof(opts[0]))
 
 static const char intro[] =
-	"Usage: guest [OPTION]...\n"
+	"Usage: guest [OPTION]... [-- IGNORED...]\n"
 	"Run a VM that does an exact number of things, in the order of this list.\n\n";
 
 static const char notes[] =
 	"\nCounts are per vCPU and round, 0 unless given, at most 4294967295.\n"
+	"The threads of --cpus count through all VMs: those of the first, then the second's.\n"
 	"\n"
 	"The programme ends with one HLT more, which goes out to user space as\n"
 	"KVM_EXIT_HLT. With --irqchip it sleeps in the kernel, and a signal ends it: KVM_RUN\n"
@@ -86,9 +91,20 @@ static const char notes[] =
 	"pio, mmio and hlt (without --irqchip) are the exits seen by user space, the last\n"
 	"HLTs left out: they are as many as rounds. The others are from the guest's own loop\n"
 	"counters, and true of a round that a signal cut short, too.\n"
+	"\n"
+	"FILE of --stats appears once all vCPUs are through, before --hold, and is complete\n"
+	"then. A histogram's bucket is NAME[BUCKET], from 0. VM and VCPU are numbers from 0.\n"
+	"  vm VM NAME VALUE\n"
+	"  vcpu VM VCPU NAME VALUE\n"
+	"  desc vm|vcpu NAME KIND UNIT EXPONENT BASE SIZE BUCKET_SIZE\n"
+	"KIND is cumulative, instant, peak, linear_hist or log_hist; UNIT is none, bytes,\n"
+	"seconds, cycles or boolean, times BASE (10 or 2) to the power of EXPONENT; SIZE is\n"
+	"the number of values. Each NAME has one desc, in front of its first value.\n"
+	"\n"
 	"With --repeat and --hold the first signal ends the rounds, the second the program.\n"
 	"\n"
-	"Exit status: 0 fine, 1 failure, 2 bad usage, 77 KVM missing or not able to.\n";
+	"Exit status: 0 fine, 1 failure, 2 bad usage, 77 KVM missing or not able to\n"
+	"(with --stats: before Linux 5.14).\n";
 
 static void print_help(void)
 {
@@ -152,6 +168,10 @@ static int apply(const struct opt *opt, const char *arg, struct plan *plan)
 	case OPT_FLAG:
 		memcpy(target, &yes, sizeof(yes));
 		break;
+	case OPT_TEXT:
+		err = *arg ? 0 : -EINVAL;
+		memcpy(target, &arg, sizeof(arg));
+		break;
 	case OPT_CPUS:
 		err = parse_cpus(arg, plan);
 		break;
@@ -168,7 +188,7 @@ static int apply(const struct opt *opt, const char *arg, struct plan *plan)
 int options__parse(int argc, char **argv, struct plan *ret_plan)
 {
 	struct option longopts[NOPTS + 1] = { 0 };
-	struct plan plan = { .nvcpus = 1 };
+	struct plan plan = { .nvms = 1, .nvcpus = 1 };
 	int index = 0;
 	size_t i;
 	int c;
@@ -177,15 +197,15 @@ int options__parse(int argc, char **argv, struct plan *ret_plan)
 		longopts[i].name = opts[i].name;
 		longopts[i].has_arg = opts[i].arg ? required_argument : no_argument;
 	}
-	while ((c = getopt_long(argc, argv, "", longopts, &index)) != -1)
+	/* "-": what is no option comes as option 1, but for what follows "--" */
+	while ((c = getopt_long(argc, argv, "-", longopts, &index)) != -1) {
+		if (c == 1)
+			fprintf(stderr, "guest: what is '%s'?\n", optarg);
 		if (c || apply(&opts[index], optarg, &plan))
 			goto usage;
-	if (optind < argc) {
-		fprintf(stderr, "guest: what is '%s'?\n", argv[optind]);
-		goto usage;
 	}
-	if (!plan.nvcpus) {
-		fputs("guest: --vcpus: at least 1\n", stderr);
+	if (!plan.nvcpus || !plan.nvms) {
+		fprintf(stderr, "guest: --%s: at least 1\n", plan.nvms ? "vcpus" : "vms");
 		goto usage;
 	}
 	*ret_plan = plan;

@@ -98,9 +98,8 @@ static int set_up(struct vm *vm)
 	ret = open_kvm(vm);
 	if (ret)
 		return ret;
-	vm->done_fd = eventfd(0, EFD_CLOEXEC);
 	vm->stop_fd = eventfd(0, EFD_CLOEXEC);
-	if (vm->done_fd < 0 || vm->stop_fd < 0)
+	if (vm->stop_fd < 0)
 		return complain("eventfd", errno);
 	ret = arch_build(vm->plan, &vm->prog);
 	if (ret)
@@ -121,7 +120,7 @@ static int set_up(struct vm *vm)
 }
 
 /* -ENODEV: no usable KVM here, already said on stderr. */
-int vm__create(const struct plan *plan, struct vm **ret_vm)
+int vm__create(const struct plan *plan, unsigned int index, int done_fd, struct vm **ret_vm)
 {
 	struct vm *vm = calloc(1, sizeof(*vm));
 	unsigned int i;
@@ -130,7 +129,9 @@ int vm__create(const struct plan *plan, struct vm **ret_vm)
 	if (!vm)
 		return complain("calloc", ENOMEM);
 	vm->plan = plan;
-	vm->kvm_fd = vm->fd = vm->done_fd = vm->stop_fd = -1;
+	vm->index = index;
+	vm->done_fd = done_fd;
+	vm->kvm_fd = vm->fd = vm->stop_fd = -1;
 	for (i = 0; i < MAX_VCPUS; i++)
 		vm->vcpus[i].fd = vm->vcpus[i].stat_fd = -1;
 	sem_init(&vm->ready, 0, 0);
@@ -157,7 +158,7 @@ static int pin(const struct vcpu *vcpu)
 
 	if (!plan->ncpus)
 		return 0;
-	cpu = plan->cpus[vcpu->id % plan->ncpus];
+	cpu = plan->cpus[(vcpu->vm->index * plan->nvcpus + vcpu->id) % plan->ncpus];
 	CPU_ZERO(&set);
 	CPU_SET(cpu, &set);
 	if (!sched_setaffinity(0, sizeof(set), &set))
@@ -351,7 +352,6 @@ void vm__destroy(struct vm *vm)
 	}
 	close_fd(vm->fd);
 	close_fd(vm->kvm_fd);
-	close_fd(vm->done_fd);
 	close_fd(vm->stop_fd);
 	if (vm->ram)
 		munmap(vm->ram, (size_t)vm->plan->nvcpus * GUEST_PAGE);
