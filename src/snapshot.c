@@ -21,6 +21,39 @@ static bool name_is_plain(const char *name)
 	return true;
 }
 
+struct snapshot_labels *snapshot_labels_new(const char *json)
+{
+	size_t size = strlen(json) + 1;
+	struct snapshot_labels *labels = name_is_plain(json) ? malloc(sizeof(*labels) + size) :
+							       NULL;
+
+	if (labels) {
+		labels->refs = 1;
+		memcpy(labels->json, json, size);
+	}
+	return labels;
+}
+
+void snapshot_labels_unref(struct snapshot_labels *labels)
+{
+	if (labels && --labels->refs == 0)
+		free(labels);
+}
+
+void snapshot_row_label(struct snapshot_row *row, struct snapshot_labels *labels)
+{
+	if (labels)
+		labels->refs++;
+	snapshot_labels_unref(row->labels);
+	row->labels = labels;
+}
+
+static void row_free(struct snapshot_row *row)
+{
+	free(row->name);
+	snapshot_labels_unref(row->labels);
+}
+
 static void table_free(struct snapshot_table *table)
 {
 	if (!table)
@@ -28,9 +61,9 @@ static void table_free(struct snapshot_table *table)
 	for (size_t i = 0; i < table->nrows * table->ncolumns; i++)
 		free(table->cells[i].text);
 	for (size_t i = 0; i < table->nrows; i++)
-		free(table->rows[i].name);
+		row_free(&table->rows[i]);
 	for (size_t i = 0; i < table->ncolumns; i++)
-		free(table->columns[i]);
+		free(table->columns[i].name);
 	free(table->cells);
 	free(table->rows);
 	free(table->columns);
@@ -87,9 +120,9 @@ static int cells_widen(struct snapshot_table *table)
 	size_t old = table->ncolumns, new = old + 1;
 	struct snapshot_cell *cells;
 
-	if (!table->nrows)
+	if (!table->room)
 		return 0;
-	cells = calloc(table->nrows * new, sizeof(*cells));
+	cells = calloc(table->room * new, sizeof(*cells));
 	if (!cells)
 		return -ENOMEM;
 	for (size_t row = 0; old && row < table->nrows; row++)
@@ -101,7 +134,8 @@ static int cells_widen(struct snapshot_table *table)
 
 int snapshot_table_add_column(struct snapshot_table *table, const char *name)
 {
-	char **columns, *copy;
+	struct snapshot_column *columns;
+	char *copy;
 
 	if (!name_is_plain(name))
 		return -EINVAL;
@@ -116,8 +150,16 @@ int snapshot_table_add_column(struct snapshot_table *table, const char *name)
 		free(copy);
 		return -ENOMEM;
 	}
-	columns[table->ncolumns++] = copy;
+	columns[table->ncolumns++] = (struct snapshot_column){ .name = copy,
+							       .semantics = METRIC_BY_COLUMN };
 	return 0;
+}
+
+void snapshot_table_describe(struct snapshot_table *table, size_t column,
+			     enum metric_semantics semantics, enum metric_units units)
+{
+	table->columns[column].semantics = semantics;
+	table->columns[column].units = units;
 }
 
 /* The number of the first row whose id is not below this one. */
@@ -139,45 +181,90 @@ static size_t row_bound(const struct snapshot_table *table, uint32_t id)
 	return low;
 }
 
+/* Have memory for one row more; in steps, since rows come by the thousand. */
+static int rows_make_room(struct snapshot_table *table)
+{
+	size_t room = table->room ? table->room * 2 : 4, width = table->ncolumns;
+	struct snapshot_row *rows;
+	struct snapshot_cell *cells;
+
+	if (table->nrows < table->room)
+		return 0;
+	rows = reallocarray(table->rows, room, sizeof(*rows));
+	if (!rows)
+		return -ENOMEM;
+	table->rows = rows;
+	if (width) {
+		cells = reallocarray(table->cells, room * width, sizeof(*cells));
+		if (!cells)
+			return -ENOMEM;
+		table->cells = cells;
+	}
+	table->room = room;
+	return 0;
+}
+
 int snapshot_table_add_row(struct snapshot_table *table, uint32_t id, const char *name)
 {
 	size_t at = row_bound(table, id), width = table->ncolumns, after = table->nrows - at;
 	struct snapshot_row *rows;
 	struct snapshot_cell *cells;
 	char *copy;
+	int err;
 
 	if (!name_is_plain(name))
 		return -EINVAL;
 	if (at < table->nrows && table->rows[at].id == id)
 		return -EEXIST;
-	rows = reallocarray(table->rows, table->nrows + 1, sizeof(*rows));
-	if (!rows)
-		return -ENOMEM;
-	table->rows = rows;
-	if (width) {
-		cells = reallocarray(table->cells, (table->nrows + 1) * width, sizeof(*cells));
-		if (!cells)
-			return -ENOMEM;
-		table->cells = cells;
-	}
+	err = rows_make_room(table);
+	if (err)
+		return err;
+	rows = table->rows;
 	copy = strdup(name);
 	if (!copy)
 		return -ENOMEM;
 	memmove(rows + at + 1, rows + at, after * sizeof(*rows));
-	rows[at] = (struct snapshot_row){ id, copy };
+	rows[at] = (struct snapshot_row){ .id = id, .name = copy };
 	if (width) {
 		cells = table->cells + at * width;
 		memmove(cells + width, cells, after * width * sizeof(*cells));
 		memset(cells, 0, width * sizeof(*cells));
 	}
 	table->nrows++;
+	table->changes++;
 	return 0;
+}
+
+void snapshot_table_keep_rows(struct snapshot_table *table, bool (*keep)(uint32_t id, void *data),
+			      void *data)
+{
+	size_t width = table->ncolumns, kept = 0;
+
+	for (size_t row = 0; row < table->nrows; row++) {
+		struct snapshot_cell *cells = table->cells + row * width;
+
+		if (!keep(table->rows[row].id, data)) {
+			row_free(&table->rows[row]);
+			for (size_t i = 0; i < width; i++)
+				free(cells[i].text);
+			continue;
+		}
+		if (kept != row) {
+			table->rows[kept] = table->rows[row];
+			if (width)
+				memcpy(table->cells + kept * width, cells, width * sizeof(*cells));
+		}
+		kept++;
+	}
+	if (kept != table->nrows)
+		table->changes++;
+	table->nrows = kept;
 }
 
 int snapshot_table_column(const struct snapshot_table *table, const char *name)
 {
 	for (size_t i = 0; i < table->ncolumns; i++) {
-		if (strcmp(table->columns[i], name) == 0)
+		if (strcmp(table->columns[i].name, name) == 0)
 			return (int)i;
 	}
 	return -1;

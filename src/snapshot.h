@@ -13,9 +13,25 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "units.h"
+
+/* A JSON object of an instance's labels, on one line; rows share it. */
+struct snapshot_labels {
+	size_t refs;
+	char json[];
+};
+
 struct snapshot_row {
-	uint32_t id; /* the instance's number; rows are in its order */
-	char *name;  /* the instance's name; "" in a table of one nameless row */
+	uint32_t id;			/* the instance's number; rows are in its order */
+	char *name;			/* the instance's name; "" in a table of one nameless row */
+	struct snapshot_labels *labels; /* NULL: what its instance domain says */
+};
+
+struct snapshot_column {
+	char *name;
+	/* Where the metric leaves it to the column; METRIC_BY_COLUMN: nobody has said. */
+	enum metric_semantics semantics;
+	enum metric_units units;
 };
 
 struct snapshot_cell {
@@ -26,11 +42,13 @@ struct snapshot_cell {
 
 struct snapshot_table {
 	char *name;
-	char **columns;
+	struct snapshot_column *columns;
 	size_t ncolumns;
 	struct snapshot_row *rows;
 	size_t nrows;
+	size_t room;		     /* rows that rows and cells have memory for */
 	struct snapshot_cell *cells; /* [nrows][ncolumns] */
+	uint64_t changes;	     /* how often rows have come or gone */
 };
 
 struct snapshot {
@@ -57,6 +75,22 @@ struct snapshot_table *snapshot_find_table(const struct snapshot *snapshot, cons
  */
 int snapshot_table_add_column(struct snapshot_table *table, const char *name);
 int snapshot_table_add_row(struct snapshot_table *table, uint32_t id, const char *name);
+
+/* Say what a column's numbers mean. */
+void snapshot_table_describe(struct snapshot_table *table, size_t column,
+			     enum metric_semantics semantics, enum metric_units units);
+
+/* Remove the rows that keep says false to. */
+void snapshot_table_keep_rows(struct snapshot_table *table, bool (*keep)(uint32_t id, void *data),
+			      void *data);
+
+/*
+ * Labels of rows: made of a copy of the text, with one reference, or NULL for no memory
+ * or a control character in it; a row takes a reference of its own.
+ */
+struct snapshot_labels *snapshot_labels_new(const char *json);
+void snapshot_labels_unref(struct snapshot_labels *labels);
+void snapshot_row_label(struct snapshot_row *row, struct snapshot_labels *labels);
 
 /* The number of the column of that name, or -1. */
 int snapshot_table_column(const struct snapshot_table *table, const char *name);

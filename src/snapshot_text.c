@@ -6,9 +6,11 @@
  *	pmdakvm-snapshot	1
  *	table	NAME
  *	column	NAME			every column of the table
+ *	column	NAME	SEMANTICS	UNITS	... that says what its numbers mean
  *	row	ID	NAME	CELL ...	every row: one cell for every column
+ *	labels	JSON			those of the row before
  *
- * A cell is a number, - for none, or ' and a text. Names and texts have no
+ * A cell is a number, - for none, or ' and a text. Names, texts and labels have no
  * control characters.
  */
 #define _GNU_SOURCE
@@ -30,6 +32,27 @@ static void cell_save(const struct snapshot_cell *cell, FILE *file)
 		fprintf(file, "\t%llu", (unsigned long long)cell->number);
 }
 
+static void column_save(const struct snapshot_column *column, FILE *file)
+{
+	fprintf(file, "column\t%s", column->name);
+	if (column->semantics != METRIC_BY_COLUMN)
+		fprintf(file, "\t%s\t%s", metric_semantics_name(column->semantics),
+			metric_units_name(column->units));
+	fputc('\n', file);
+}
+
+static void row_save(const struct snapshot_table *table, size_t row, FILE *file)
+{
+	const struct snapshot_row *names = &table->rows[row];
+
+	fprintf(file, "row\t%lu\t%s", (unsigned long)names->id, names->name);
+	for (size_t column = 0; column < table->ncolumns; column++)
+		cell_save(snapshot_table_cell(table, row, column), file);
+	fputc('\n', file);
+	if (names->labels)
+		fprintf(file, "labels\t%s\n", names->labels->json);
+}
+
 int snapshot_save(const struct snapshot *snapshot, FILE *file)
 {
 	fputs(MAGIC "\n", file);
@@ -38,14 +61,9 @@ int snapshot_save(const struct snapshot *snapshot, FILE *file)
 
 		fprintf(file, "table\t%s\n", table->name);
 		for (size_t column = 0; column < table->ncolumns; column++)
-			fprintf(file, "column\t%s\n", table->columns[column]);
-		for (size_t row = 0; row < table->nrows; row++) {
-			fprintf(file, "row\t%lu\t%s", (unsigned long)table->rows[row].id,
-				table->rows[row].name);
-			for (size_t column = 0; column < table->ncolumns; column++)
-				cell_save(snapshot_table_cell(table, row, column), file);
-			fputc('\n', file);
-		}
+			column_save(&table->columns[column], file);
+		for (size_t row = 0; row < table->nrows; row++)
+			row_save(table, row, file);
 	}
 	errno = 0;
 	if (fflush(file) || ferror(file))
@@ -84,6 +102,40 @@ static int cell_parse(const char *text, struct snapshot_cell *cell)
 	return err;
 }
 
+static int column_parse(struct snapshot_table *table, char *text)
+{
+	const char *name = strsep(&text, "\t"), *semantics_name = strsep(&text, "\t");
+	enum metric_semantics semantics;
+	enum metric_units units;
+	int err;
+
+	if (table->nrows)
+		return -EINVAL;
+	err = snapshot_table_add_column(table, name);
+	if (err || !semantics_name)
+		return err;
+	if (!text || metric_semantics_parse(semantics_name, &semantics) ||
+	    metric_units_parse(text, &units))
+		return -EINVAL;
+	snapshot_table_describe(table, table->ncolumns - 1, semantics, units);
+	return 0;
+}
+
+/* Rows are saved in the order of their ids, so that the row before is the last one. */
+static int labels_parse(struct snapshot_table *table, const char *text)
+{
+	struct snapshot_labels *labels;
+
+	if (!table->nrows)
+		return -EINVAL;
+	labels = snapshot_labels_new(text);
+	if (!labels)
+		return -ENOMEM;
+	snapshot_row_label(&table->rows[table->nrows - 1], labels);
+	snapshot_labels_unref(labels);
+	return 0;
+}
+
 static int row_parse(struct snapshot_table *table, char *text)
 {
 	const char *id_text = strsep(&text, "\t"), *name = strsep(&text, "\t");
@@ -116,7 +168,9 @@ static int line_parse(struct snapshot *snapshot, char *text, struct snapshot_tab
 	if (strcmp(word, "table") == 0)
 		return snapshot_add_table(snapshot, text, table);
 	if (*table && strcmp(word, "column") == 0)
-		return (*table)->nrows ? -EINVAL : snapshot_table_add_column(*table, text);
+		return column_parse(*table, text);
+	if (*table && strcmp(word, "labels") == 0)
+		return labels_parse(*table, text);
 	if (*table && strcmp(word, "row") == 0)
 		return row_parse(*table, text);
 	return -EINVAL;

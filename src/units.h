@@ -4,8 +4,21 @@
 #ifndef PMDAKVM_UNITS_H
 #define PMDAKVM_UNITS_H
 
-enum metric_semantics { METRIC_COUNTER, METRIC_INSTANT, METRIC_DISCRETE };
+enum metric_semantics {
+	METRIC_COUNTER,
+	METRIC_INSTANT,
+	METRIC_DISCRETE,
+	METRIC_BY_COLUMN, /* a subtree's metrics differ: each column says what it is */
+};
 
 enum metric_units { METRIC_NONE, METRIC_COUNT, METRIC_NSEC, METRIC_BYTES };
+
+/* The words the outside world uses: "counter", "instant"; "count", "ns", "byte", "". */
+const char *metric_semantics_name(enum metric_semantics semantics);
+const char *metric_units_name(enum metric_units units);
+
+/* The other way: what has that name. 0, or -EINVAL and the output is untouched. */
+int metric_semantics_parse(const char *name, enum metric_semantics *ret_semantics);
+int metric_units_parse(const char *name, enum metric_units *ret_units);
 
 #endif /* PMDAKVM_UNITS_H */

@@ -78,7 +78,7 @@ static void test_columns(void **state)
 	assert_int_equal(snapshot_table_add_column(table, "a"), -EEXIST);
 	assert_int_equal(snapshot_table_add_column(table, "a b \xc3\xa9"), -EEXIST);
 	assert_int_equal(table->ncolumns, 3);
-	assert_string_equal(table->columns[1], "b");
+	assert_string_equal(table->columns[1].name, "b");
 	assert_int_equal(snapshot_table_column(table, "a"), 0);
 	assert_int_equal(snapshot_table_column(table, "b"), 1);
 	assert_int_equal(snapshot_table_column(table, "a b \xc3\xa9"), 2);
@@ -213,7 +213,7 @@ static void test_columns_after_rows(void **state)
 
 			assert_true(cell->present);
 			if (column % 2)
-				assert_string_equal(cell->text, table->columns[column]);
+				assert_string_equal(cell->text, table->columns[column].name);
 			else
 				assert_int_equal(cell->number, number_for((uint32_t)row, column));
 		}

@@ -83,7 +83,7 @@ static void test_what_is_loaded(void **state)
 	table = snapshot_find_table(&snapshot, "counts");
 	assert_ptr_equal(table, snapshot.tables[0]);
 	assert_int_equal(table->ncolumns, 3);
-	assert_string_equal(table->columns[1], "a column \xc3\xa9");
+	assert_string_equal(table->columns[1].name, "a column \xc3\xa9");
 	assert_int_equal(table->nrows, 3);
 	assert_int_equal(table->rows[2].id, UINT32_MAX);
 	assert_string_equal(table->rows[2].name, "");
