@@ -30,6 +30,7 @@ struct collector {
 	struct events events;
 	uint64_t events_stamp; /* of KVM, when it was last looked for */
 	unsigned late_looks;   /* how many more are to try again */
+	struct vms *vms;
 	struct pins *pins;
 	struct collector_family *families;
 	struct snapshot snapshot;
@@ -188,11 +189,14 @@ int collector_open(const struct config *config, struct items *items, bool pin,
 		err = find_events(collector);
 	if (!err && pin)
 		err = pins_open(config->pin, report, &collector->pins);
+	if (!err)
+		err = vms_new("/proc", &collector->vms);
 	env = (struct family_env){
 		.config = config,
 		.events = &collector->events,
 		.cpus = &collector->cpus,
 		.items = items,
+		.vms = collector->vms,
 		.pins = collector->pins,
 		.report = report,
 	};
@@ -268,6 +272,14 @@ static void attach_again(struct collector *collector, bool last, struct report *
 	report_clear(&quiet);
 }
 
+static void families_look(struct collector *collector, struct report *report)
+{
+	for (size_t i = 0; i < families_count; i++) {
+		if (families[i].ops->look && collector->families[i].state)
+			families[i].ops->look(collector->families[i].state, report);
+	}
+}
+
 bool collector_look(struct collector *collector, struct report *report)
 {
 	uint64_t stamp = events_stamp(EVENTS_BTF_DIR, collector->config->tracefs);
@@ -287,6 +299,7 @@ bool collector_look(struct collector *collector, struct report *report)
 		print_end(callers_print);
 		grown = true;
 	}
+	families_look(collector, report);
 	return grown && tables_shape(collector, NULL);
 }
 
@@ -303,6 +316,7 @@ void collector_close(struct collector *collector)
 	events_free(&collector->events);
 	cpus_free(&collector->cpus);
 	pins_close(collector->pins);
+	vms_free(collector->vms);
 	free(collector);
 }
 
@@ -336,17 +350,43 @@ struct snapshot *collector_snapshot(struct collector *collector)
 	return &collector->snapshot;
 }
 
-int collector_read(struct collector *collector, uint64_t tables)
+/* The tables of a family among those of a mask. */
+static bool family_is_wanted(const struct collector *collector, const void *state, uint64_t tables)
 {
 	for (size_t i = 0; i < collector->snapshot.ntables; i++) {
-		const struct source *source = &collector->sources[i];
-		int err;
+		if ((tables & (1ULL << i)) && collector->sources[i].state == state)
+			return true;
+	}
+	return false;
+}
 
-		if (!(tables & (1ULL << i)))
+static int families_refresh(struct collector *collector, uint64_t tables)
+{
+	for (size_t i = 0; i < families_count; i++) {
+		void *state = collector->families[i].state;
+		int ret;
+
+		if (!families[i].ops->refresh || !state ||
+		    !family_is_wanted(collector, state, tables))
 			continue;
-		err = source->table->read(source->state, collector->snapshot.tables[i]);
-		if (err)
-			return err;
+		ret = families[i].ops->refresh(state);
+		if (ret < 0)
+			return ret;
+		if (ret)
+			tables_shape(collector, state);
 	}
 	return 0;
+}
+
+int collector_read(struct collector *collector, uint64_t tables)
+{
+	int err = families_refresh(collector, tables);
+
+	for (size_t i = 0; !err && i < collector->snapshot.ntables; i++) {
+		const struct source *source = &collector->sources[i];
+
+		if (tables & (1ULL << i))
+			err = source->table->read(source->state, collector->snapshot.tables[i]);
+	}
+	return err;
 }

@@ -63,7 +63,8 @@ struct snapshot *collector_snapshot(struct collector *collector);
 
 /*
  * Read the tables whose bits are set in the mask (bit i: table i of the
- * snapshot), and no other. Returns 0 or -ENOMEM.
+ * snapshot), and no other; rows of all tables of their families follow what is there
+ * now. Returns 0 or -ENOMEM.
  */
 int collector_read(struct collector *collector, uint64_t tables);
 

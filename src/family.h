@@ -18,6 +18,7 @@
 #include "pins.h"
 #include "report.h"
 #include "snapshot.h"
+#include "vm.h"
 
 /* What a family may look at; all of it outlives the family's state. */
 struct family_env {
@@ -25,6 +26,7 @@ struct family_env {
 	const struct events *events;
 	const struct cpus *cpus;
 	struct items *items;
+	struct vms *vms; /* which VMs there are; the stat family keeps it up to date */
 	const struct pins *pins; /* NULL: maps are not pinned */
 	const void *image;	 /* the BPF object, as clang made it */
 	size_t image_size;
@@ -35,8 +37,9 @@ struct family_env {
 struct family_table {
 	const char *name;
 	/*
-	 * Make the rows and columns that are missing; called after open and after
-	 * each attach. Those that are there stay where they are. 0 or -ENOMEM.
+	 * Make the rows and columns that are missing; called after open, after each
+	 * attach, and when refresh says that rows have changed. Columns that are there
+	 * stay where they are; rows of what is gone are removed. 0 or -ENOMEM.
 	 */
 	int (*shape)(void *state, struct snapshot_table *table);
 	/* Fill in the present values. What cannot be read is made absent. */
@@ -65,6 +68,14 @@ struct family_ops {
 	int (*missed)(void *state, uint64_t *ret_missed);
 	/* How often it was attached since its maps were made. */
 	uint64_t (*generation)(void *state);
+	/*
+	 * Before any of its tables are read, once for all that are read together. 1 if
+	 * rows have changed, so that every table is to be shaped, 0, or -ENOMEM. May be
+	 * NULL.
+	 */
+	int (*refresh)(void *state);
+	/* About once a second, read or not, for what would be missed else. May be NULL. */
+	void (*look)(void *state, struct report *report);
 	const struct family_table *tables;
 	size_t ntables;
 };

@@ -5,8 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Both kinds of rows; not one by way of the other, which would expand an indom of NULL. */
 const struct metric metrics[] = {
-#define INDOM(id, serial, label, labels, words)
+#define INDOM(id, serial, table, how, label, labels, words)
 #define METRIC(name, cluster, item, type, semantics, units, indom, table, column) \
 	{ name,                                                                   \
 	  cluster,                                                                \
@@ -18,7 +19,15 @@ const struct metric metrics[] = {
 	  table,                                                                  \
 	  column },
 #define SUBTREE(name, cluster, type, semantics, units, indom, table) \
-	METRIC(name, cluster, 0, type, semantics, units, indom, table, NULL)
+	{ name,                                                      \
+	  cluster,                                                   \
+	  0,                                                         \
+	  METRIC_##type,                                             \
+	  METRIC_##semantics,                                        \
+	  METRIC_##units,                                            \
+	  METRIC_INDOM_##indom,                                      \
+	  table,                                                     \
+	  NULL },
 #include "metrics.def"
 #undef INDOM
 #undef METRIC
@@ -28,7 +37,8 @@ const struct metric metrics[] = {
 const size_t metrics_count = sizeof(metrics) / sizeof(metrics[0]);
 
 const struct metric_indom_desc metric_indoms[METRIC_INDOMS] = {
-#define INDOM(id, serial, label, labels, words) { serial, label, labels, words },
+#define INDOM(id, serial, table, how, label, labels, words) \
+	{ serial, table, METRIC_LABEL_##how, label, labels, words },
 #define METRIC(name, cluster, item, type, semantics, units, indom, table, column)
 #define SUBTREE(name, cluster, type, semantics, units, indom, table)
 #include "metrics.def"
@@ -36,29 +46,6 @@ const struct metric_indom_desc metric_indoms[METRIC_INDOMS] = {
 #undef METRIC
 #undef SUBTREE
 };
-
-const char *metric_semantics_name(enum metric_semantics semantics)
-{
-	static const char *const names[] = {
-		[METRIC_COUNTER] = "counter",
-		[METRIC_INSTANT] = "instant",
-		[METRIC_DISCRETE] = "discrete",
-	};
-
-	return names[semantics];
-}
-
-const char *metric_units_name(enum metric_units units)
-{
-	static const char *const names[] = {
-		[METRIC_NONE] = "",
-		[METRIC_COUNT] = "count",
-		[METRIC_NSEC] = "ns",
-		[METRIC_BYTES] = "byte",
-	};
-
-	return names[units];
-}
 
 const struct metric *metrics_subtree_of(const char *name)
 {
@@ -72,15 +59,44 @@ const struct metric *metrics_subtree_of(const char *name)
 	return NULL;
 }
 
+enum metric_semantics metric_semantics_of(const struct metric *metric,
+					  const struct snapshot_table *table, size_t column)
+{
+	return metric->semantics == METRIC_BY_COLUMN ? table->columns[column].semantics :
+						       metric->semantics;
+}
+
+enum metric_units metric_units_of(const struct metric *metric, const struct snapshot_table *table,
+				  size_t column)
+{
+	return metric->semantics == METRIC_BY_COLUMN ? table->columns[column].units : metric->units;
+}
+
+const char *metric_label_last(const char *instance)
+{
+	const char *last = instance;
+
+	for (const char *p = instance; (p = strstr(p, "::"));)
+		last = p += 2;
+	return last;
+}
+
+static void place_column(struct metric_place *place, size_t column)
+{
+	place->column = column;
+	place->semantics = metric_semantics_of(place->metric, place->table, column);
+	place->units = metric_units_of(place->metric, place->table, column);
+}
+
 static int subtree_each(struct metric_place *place,
 			int (*visit)(const struct metric_place *place, void *data), void *data)
 {
 	for (size_t i = 0; i < place->table->ncolumns; i++) {
 		int ret;
 
-		place->column = i;
+		place_column(place, i);
 		snprintf(place->name, sizeof(place->name), "%s.%s", place->metric->name,
-			 place->table->columns[i]);
+			 place->table->columns[i].name);
 		ret = visit(place, data);
 		if (ret)
 			return ret;
@@ -95,7 +111,7 @@ static int one_each(struct metric_place *place,
 
 	if (column < 0)
 		return 0;
-	place->column = (size_t)column;
+	place_column(place, (size_t)column);
 	snprintf(place->name, sizeof(place->name), "%s", place->metric->name);
 	return visit(place, data);
 }
@@ -107,8 +123,6 @@ int metrics_each(const struct snapshot *snapshot,
 		struct metric_place place = { .metric = &metrics[i] };
 		int ret;
 
-		if (!metrics[i].table)
-			continue;
 		place.table = snapshot_find_table(snapshot, metrics[i].table);
 		if (!place.table)
 			continue;

@@ -16,7 +16,7 @@ enum metric_type { METRIC_U32, METRIC_U64, METRIC_STRING };
 
 /* Instance domains, by their rows' order in metrics.def. */
 enum metric_indom {
-#define INDOM(id, serial, label, labels, words) METRIC_INDOM_##id,
+#define INDOM(id, serial, table, how, label, labels, words) METRIC_INDOM_##id,
 #define METRIC(name, cluster, item, type, semantics, units, indom, table, column)
 #define SUBTREE(name, cluster, type, semantics, units, indom, table)
 #include "metrics.def"
@@ -27,9 +27,18 @@ enum metric_indom {
 	METRIC_INDOM_NULL = METRIC_INDOMS, /* one value, no instance */
 };
 
+/* What an instance's label of its domain's name holds. */
+enum metric_label_how {
+	METRIC_LABEL_NUMBER, /* the instance's number */
+	METRIC_LABEL_LAST,   /* the last part of its name, after "::" */
+	METRIC_LABEL_NONE,   /* there is none: the row has all labels with it */
+};
+
 struct metric_indom_desc {
 	unsigned serial;
-	const char *label;  /* the name of the label that carries an instance's name or number */
+	const char *table; /* of a snapshot: its rows are the instances */
+	enum metric_label_how how;
+	const char *label;
 	const char *labels; /* the domain's own, as a JSON object */
 	const char *words;  /* what its instances are */
 };
@@ -42,7 +51,7 @@ struct metric {
 	enum metric_semantics semantics;
 	enum metric_units units;
 	enum metric_indom indom;
-	const char *table;  /* of a snapshot; NULL: not read yet */
+	const char *table;  /* of a snapshot */
 	const char *column; /* NULL: a subtree, with one metric for each column */
 };
 
@@ -53,14 +62,17 @@ extern const size_t metrics_count;
 /* All instance domains, by enum metric_indom. */
 extern const struct metric_indom_desc metric_indoms[METRIC_INDOMS];
 
-/* The words the outside world uses: "counter", "instant"; "count", "ns", "byte", "". */
-const char *metric_semantics_name(enum metric_semantics semantics);
-const char *metric_units_name(enum metric_units units);
-
 /* Is it a row for a whole subtree, whose names depend on kernel and kvm.conf? */
 static inline int metric_is_subtree(const struct metric *metric)
 {
-	return metric->table && !metric->column;
+	return !metric->column;
+}
+
+/* Is it about the agent, not about guests? */
+static inline int metric_is_own(const struct metric *metric)
+{
+	return metric->cluster == 2 || metric->cluster == 3 ||
+	       (metric->cluster == 1 && !metric_is_subtree(metric));
 }
 
 /*
@@ -75,7 +87,18 @@ struct metric_place {
 	char name[256]; /* its whole name */
 	const struct snapshot_table *table;
 	size_t column;
+	enum metric_semantics semantics; /* the column's, where the metric leaves it to that */
+	enum metric_units units;
 };
+
+/* What a column's metric is: as the metric says, or the column. */
+enum metric_semantics metric_semantics_of(const struct metric *metric,
+					  const struct snapshot_table *table, size_t column);
+enum metric_units metric_units_of(const struct metric *metric, const struct snapshot_table *table,
+				  size_t column);
+
+/* The last part of an instance's name, after "::". */
+const char *metric_label_last(const char *instance);
 
 /*
  * Call visit for every metric whose table and column are in the snapshot, in the

@@ -33,8 +33,7 @@ static int add_line(struct table_output *out, const struct metric_place *place,
 	if (!err)
 		err = scols_line_set_data(line, COLUMN_INSTANCE, row->name);
 	if (!err)
-		err = scols_line_set_data(line, COLUMN_UNITS,
-					  metric_units_name(place->metric->units));
+		err = scols_line_set_data(line, COLUMN_UNITS, metric_units_name(place->units));
 	if (err)
 		return err;
 	if (cell->text)
@@ -47,7 +46,8 @@ static int add_line(struct table_output *out, const struct metric_place *place,
 static int table_visit(const struct metric_place *place, void *data)
 {
 	struct table_output *out = data;
-	bool counter = place->metric->semantics == METRIC_COUNTER;
+	/* all that is not about guests, but for what went wrong */
+	bool own = metric_is_own(place->metric) && place->semantics != METRIC_COUNTER;
 
 	for (size_t row = 0; row < place->table->nrows; row++) {
 		const struct snapshot_cell *cell = snapshot_table_cell(place->table, row,
@@ -56,7 +56,7 @@ static int table_visit(const struct metric_place *place, void *data)
 
 		if (!cell->present)
 			continue;
-		if (!out->all && (!counter || !cell->number)) {
+		if (!out->all && (own || (!cell->text && !cell->number))) {
 			out->hidden++;
 			continue;
 		}
@@ -104,14 +104,26 @@ out:
 
 static json_t *row_labels(const struct metric *metric, const struct snapshot_row *row)
 {
-	const char *label;
+	const struct metric_indom_desc *indom;
+	json_t *labels, *own;
 
 	if (metric->indom == METRIC_INDOM_NULL)
 		return json_object();
-	label = metric_indoms[metric->indom].label;
-	if (metric->indom == METRIC_INDOM_CPU)
-		return json_pack("{s:I}", label, (json_int_t)row->id);
-	return json_pack("{s:s}", label, row->name);
+	indom = &metric_indoms[metric->indom];
+	labels = row->labels ? json_loads(row->labels->json, 0, NULL) : json_object();
+	if (!labels)
+		return NULL;
+	if (indom->how == METRIC_LABEL_NUMBER)
+		own = json_integer((json_int_t)row->id);
+	else if (indom->how == METRIC_LABEL_LAST)
+		own = json_string(metric_label_last(row->name));
+	else
+		return labels;
+	if (json_object_set_new(labels, indom->label, own)) {
+		json_decref(labels);
+		return NULL;
+	}
+	return labels;
 }
 
 static json_t *metric_values(const struct metric_place *place)
@@ -151,10 +163,9 @@ static int json_visit(const struct metric_place *place, void *data)
 		return 0;
 	}
 	return json_array_append_new(
-		       metrics_out,
-		       json_pack("{s:s,s:s,s:s,s:o}", "name", place->name, "semantics",
-				 metric_semantics_name(place->metric->semantics), "units",
-				 metric_units_name(place->metric->units), "values", values)) ?
+		       metrics_out, json_pack("{s:s,s:s,s:s,s:o}", "name", place->name, "semantics",
+					      metric_semantics_name(place->semantics), "units",
+					      metric_units_name(place->units), "values", values)) ?
 		       -ENOMEM :
 		       0;
 }

@@ -10,8 +10,8 @@
 #include "snapshot.h"
 
 /*
- * Print a table of METRIC, INSTANCE, VALUE, UNITS. Unless all is set only
- * counters above 0 are shown; *ret_hidden is how many values were left out.
+ * Print a table of METRIC, INSTANCE, VALUE, UNITS. Unless all is set values of
+ * 0 and what is about the agent itself are left out: *ret_hidden is how many.
  * Returns 0, -ENOMEM or what writing gave.
  */
 int output_table(const struct snapshot *snapshot, bool all, FILE *file, size_t *ret_hidden);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
-/* The PCP side, shared by pmda.c and pmda_metrics.c. */
+/* The PCP side, shared by main.c and pmda*.c. */
 #ifndef PMDAKVM_PMDA_H
 #define PMDAKVM_PMDA_H
 
@@ -17,7 +17,8 @@
 struct metric_ref {
 	const struct metric *metric;
 	const char *name; /* its whole name */
-	size_t table;	  /* its table's number; SIZE_MAX: no family reads it yet */
+	unsigned key;	  /* of its PMID: cluster and item */
+	size_t table;	  /* its table's number; SIZE_MAX: no family here has it */
 	size_t column;
 };
 
@@ -32,12 +33,14 @@ struct kvm_agent {
 	struct items items;
 	struct collector *collector;
 	pmdaMetric *metrics;
-	struct metric_ref *refs; /* [nmetrics], as metrics */
+	struct metric_ref *refs;	 /* [nmetrics], as metrics */
+	const struct metric_ref **index; /* [nmetrics], by key */
 	size_t nmetrics;
 	pmdaIndom indoms[METRIC_INDOMS];
-	pmdaNameSpace *names; /* of the subtrees */
-	uint64_t fresh;	      /* tables that this fetch has read */
-	char *text;	      /* the last help text asked for */
+	uint64_t indom_changes[METRIC_INDOMS]; /* of the table, when indoms had its rows */
+	size_t last_row;		       /* that a value was asked for from */
+	pmdaNameSpace *names;		       /* of the subtrees */
+	char *text;			       /* the last help text asked for */
 	struct kvm_client *clients;
 	size_t nclients;
 	pmdaExt *pmda; /* pmcd may move a DSO's pmdaInterface, but not this */
@@ -73,6 +76,9 @@ struct kvm_agent *kvm_agent_of(pmdaExt *pmda);
 
 /* The metric with that PMID's cluster and item, or NULL. */
 const struct metric_ref *kvm_ref_find(const struct kvm_agent *agent, pmID pmid);
+
+/* The instance domain with that serial, or METRIC_INDOM_NULL. */
+enum metric_indom kvm_indom_find(pmInDom indom);
 
 /* Detach all and free; takes NULL. */
 void kvm_free(struct kvm_agent *agent);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* Metrics, instances, names, words and labels, as libpcp_pmda asks for them. */
+/* Metrics, instances, names and values, as libpcp_pmda asks for them. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <inttypes.h>
@@ -8,19 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "help.h"
 #include "pmda.h"
 
 struct kvm_agent *kvm_the_agent;
 
-/* The tables whose rows are the instances of an instance domain. */
-static const char *const indom_tables[METRIC_INDOMS] = {
-	[METRIC_INDOM_CPU] = "trace",
-	[METRIC_INDOM_FAMILY] = "family",
-	[METRIC_INDOM_EVENT] = "event",
-};
-
-static pmDesc make_desc(const struct metric *metric, int domain, unsigned item)
+static pmDesc make_desc(const struct metric *metric, int domain, unsigned item,
+			const struct snapshot_table *table, size_t column)
 {
 	static const int types[] = {
 		[METRIC_U32] = PM_TYPE_U32,
@@ -31,6 +24,7 @@ static pmDesc make_desc(const struct metric *metric, int domain, unsigned item)
 		[METRIC_COUNTER] = PM_SEM_COUNTER,
 		[METRIC_INSTANT] = PM_SEM_INSTANT,
 		[METRIC_DISCRETE] = PM_SEM_DISCRETE,
+		[METRIC_BY_COLUMN] = PM_SEM_INSTANT, /* a column that says nothing */
 	};
 	static const pmUnits units[] = {
 		[METRIC_NONE] = PMDA_PMUNITS(0, 0, 0, 0, 0, 0),
@@ -46,14 +40,27 @@ static pmDesc make_desc(const struct metric *metric, int domain, unsigned item)
 				 PM_INDOM_NULL :
 				 pmInDom_build((unsigned)domain,
 					       metric_indoms[metric->indom].serial),
-		.sem = semantics[metric->semantics],
-		.units = units[metric->units],
+		.sem = semantics[table ? metric_semantics_of(metric, table, column) :
+					 metric->semantics],
+		.units = units[table ? metric_units_of(metric, table, column) : metric->units],
 	};
+}
+
+static unsigned metric_key(unsigned cluster, unsigned item)
+{
+	return cluster << 10 | item;
+}
+
+static int ref_compare(const void *left, const void *right)
+{
+	const struct metric_ref *const *a = left, *const *b = right;
+
+	return ((*a)->key > (*b)->key) - ((*a)->key < (*b)->key);
 }
 
 static size_t table_number(const struct snapshot *snapshot, const char *name)
 {
-	for (size_t i = 0; name && i < snapshot->ntables; i++) {
+	for (size_t i = 0; i < snapshot->ntables; i++) {
 		if (strcmp(snapshot->tables[i]->name, name) == 0)
 			return i;
 	}
@@ -65,6 +72,7 @@ struct making {
 	struct kvm_agent *agent;
 	pmdaMetric *metrics;
 	struct metric_ref *refs;
+	const struct metric_ref **index;
 	size_t n;
 	pmdaNameSpace *names;
 };
@@ -72,18 +80,25 @@ struct making {
 static int metric_add(struct making *making, const struct metric *metric, unsigned item,
 		      const char *name, size_t column)
 {
+	const struct snapshot *snapshot = collector_snapshot(making->agent->collector);
 	struct metric_ref *ref = &making->refs[making->n];
 	pmdaMetric *made = &making->metrics[making->n];
+	const struct snapshot_table *table = NULL;
 	char *copy = strdup(name);
 
 	if (!copy)
 		return -ENOMEM;
 	ref->metric = metric;
 	ref->name = copy;
-	ref->table = table_number(collector_snapshot(making->agent->collector), metric->table);
+	ref->key = metric_key(metric->cluster, item);
+	ref->table = table_number(snapshot, metric->table);
 	ref->column = column;
+	if (ref->table != SIZE_MAX)
+		table = snapshot->tables[ref->table];
+	if (table && column == SIZE_MAX) /* of which this kernel has no such column */
+		ref->table = SIZE_MAX, table = NULL;
 	made->m_user = ref;
-	made->m_desc = make_desc(metric, making->agent->domain, item);
+	made->m_desc = make_desc(metric, making->agent->domain, item, table, column);
 	making->n++;
 	return 0;
 }
@@ -95,12 +110,12 @@ static int subtree_add(struct making *making, const struct metric *metric,
 	int err = 0;
 
 	for (size_t i = 0; !err && i < table->ncolumns; i++) {
-		int item = items_number(&making->agent->items, table->columns[i]);
+		int item = items_number(&making->agent->items, table->columns[i].name);
 		char name[256];
 
 		if (item < 0)
 			continue; /* kvm.agent.event.status says so */
-		pmsprintf(name, sizeof(name), "%s.%s", metric->name, table->columns[i]);
+		pmsprintf(name, sizeof(name), "%s.%s", metric->name, table->columns[i].name);
 		err = metric_add(making, metric, (unsigned)item, name, i);
 	}
 	return err;
@@ -113,16 +128,16 @@ static int metrics_add(struct making *making)
 
 	for (size_t i = 0; !err && i < metrics_count; i++) {
 		const struct metric *metric = &metrics[i];
-		const struct snapshot_table *table =
-			metric->table ? snapshot_find_table(snapshot, metric->table) : NULL;
+		const struct snapshot_table *table = snapshot_find_table(snapshot, metric->table);
 		int column;
 
 		if (metric_is_subtree(metric)) {
 			err = table ? subtree_add(making, metric, table) : 0;
 			continue;
 		}
-		column = table ? snapshot_table_column(table, metric->column) : 0;
-		err = metric_add(making, metric, metric->item, metric->name, (size_t)column);
+		column = table ? snapshot_table_column(table, metric->column) : -1;
+		err = metric_add(making, metric, metric->item, metric->name,
+				 column < 0 ? SIZE_MAX : (size_t)column);
 	}
 	return err;
 }
@@ -149,22 +164,25 @@ static void making_free(struct making *making)
 	for (size_t i = 0; i < making->n; i++)
 		free((char *)making->refs[i].name);
 	free(making->refs);
+	free(making->index);
 	free(making->metrics);
 	if (making->names)
 		pmdaTreeRelease(making->names);
 }
 
-/* Make an instance domain's instances from the rows of its table. */
+/* Make an instance domain's instances from the rows of its table, if they have changed. */
 static int indom_fill(struct kvm_agent *agent, enum metric_indom indom)
 {
 	const struct snapshot *snapshot = collector_snapshot(agent->collector);
-	const struct snapshot_table *table = snapshot_find_table(snapshot, indom_tables[indom]);
+	const struct snapshot_table *table = snapshot_find_table(snapshot,
+								 metric_indoms[indom].table);
 	pmdaIndom *to = &agent->indoms[indom];
 	pmdaInstid *set;
 
-	if (!table || (size_t)to->it_numinst == table->nrows)
+	if (!table || agent->indom_changes[indom] == table->changes)
 		return 0;
-	set = reallocarray(to->it_set, table->nrows, sizeof(*set));
+	to->it_numinst = 0; /* what it has may name rows that are gone */
+	set = reallocarray(to->it_set, table->nrows + 1, sizeof(*set));
 	if (!set)
 		return -ENOMEM;
 	for (size_t i = 0; i < table->nrows; i++) {
@@ -173,7 +191,25 @@ static int indom_fill(struct kvm_agent *agent, enum metric_indom indom)
 	}
 	to->it_set = set;
 	to->it_numinst = (int)table->nrows;
+	agent->indom_changes[indom] = table->changes;
 	return 0;
+}
+
+static int indoms_fill(struct kvm_agent *agent)
+{
+	int err = 0;
+
+	for (int i = 0; !err && i < METRIC_INDOMS; i++)
+		err = indom_fill(agent, (enum metric_indom)i);
+	return err;
+}
+
+/* Read these tables; instances follow their rows. */
+static int kvm_read(struct kvm_agent *agent, uint64_t tables)
+{
+	int err = collector_read(agent->collector, tables), fill_err = indoms_fill(agent);
+
+	return err ? err : fill_err;
 }
 
 int kvm_make_metrics(struct kvm_agent *agent)
@@ -187,27 +223,32 @@ int kvm_make_metrics(struct kvm_agent *agent)
 		most += snapshot->tables[i]->ncolumns;
 	making.metrics = calloc(most, sizeof(*making.metrics));
 	making.refs = calloc(most, sizeof(*making.refs));
-	err = making.metrics && making.refs ? metrics_add(&making) : -ENOMEM;
+	making.index = calloc(most, sizeof(*making.index));
+	err = making.metrics && making.refs && making.index ? metrics_add(&making) : -ENOMEM;
 	if (!err)
 		err = names_add(&making);
-	for (int i = 0; !err && i < METRIC_INDOMS; i++) {
-		/* pmdaInit puts the domain to it, once */
-		if (!agent->metrics)
-			agent->indoms[i].it_indom = metric_indoms[i].serial;
-		err = indom_fill(agent, (enum metric_indom)i);
-	}
+	/* pmdaInit puts the domain to it, once */
+	for (int i = 0; !agent->metrics && i < METRIC_INDOMS; i++)
+		agent->indoms[i].it_indom = metric_indoms[i].serial;
+	if (!err)
+		err = indoms_fill(agent);
 	if (err) {
 		making_free(&making);
 		return err;
 	}
+	for (size_t i = 0; i < making.n; i++)
+		making.index[i] = &making.refs[i];
+	qsort(making.index, making.n, sizeof(*making.index), ref_compare);
 	old = (struct making){
 		.metrics = agent->metrics,
 		.refs = agent->refs,
+		.index = agent->index,
 		.n = agent->nmetrics,
 		.names = agent->names,
 	};
 	agent->metrics = making.metrics;
 	agent->refs = making.refs;
+	agent->index = making.index;
 	agent->nmetrics = making.n;
 	agent->names = making.names;
 	if (old.metrics)
@@ -251,6 +292,7 @@ void kvm_free(struct kvm_agent *agent)
 	making_free(&(struct making){
 		.metrics = agent->metrics,
 		.refs = agent->refs,
+		.index = agent->index,
 		.n = agent->nmetrics,
 		.names = agent->names,
 	});
@@ -269,17 +311,40 @@ struct kvm_agent *kvm_agent_of(pmdaExt *pmda)
 	return pmdaExtGetData(pmda);
 }
 
+/* All tables that this fetch needs are read before libpcp_pmda goes through them. */
 int kvm_fetch(int numpmid, pmID *pmids, pmResult **resp, pmdaExt *pmda)
 {
 	struct kvm_agent *agent = kvm_agent_of(pmda);
+	uint64_t tables = 0;
+	int err;
 
-	agent->fresh = 0;
 	if (agent->dso) /* which has no loop of its own */
 		kvm_look(agent);
-	return pmdaFetch(numpmid, pmids, resp, pmda);
+	for (int i = 0; i < numpmid; i++) {
+		const struct metric_ref *ref = kvm_ref_find(agent, pmids[i]);
+
+		if (ref && ref->table != SIZE_MAX)
+			tables |= 1ULL << ref->table;
+	}
+	err = kvm_read(agent, tables);
+	return err ? err : pmdaFetch(numpmid, pmids, resp, pmda);
 }
 
-/* The first value from a table makes us read that table, once a fetch. */
+/* The row of an instance; they are mostly asked for in their order. */
+static int row_find(struct kvm_agent *agent, const struct snapshot_table *table, unsigned int inst)
+{
+	size_t next = agent->last_row + 1;
+	int row;
+
+	if (next < table->nrows && table->rows[next].id == inst)
+		row = (int)next;
+	else
+		row = snapshot_table_row(table, inst);
+	if (row >= 0)
+		agent->last_row = (size_t)row;
+	return row;
+}
+
 int kvm_fetch_value(pmdaMetric *metric, unsigned int inst, pmAtomValue *atom)
 {
 	const struct metric_ref *ref = metric->m_user;
@@ -290,13 +355,8 @@ int kvm_fetch_value(pmdaMetric *metric, unsigned int inst, pmAtomValue *atom)
 
 	if (ref->table == SIZE_MAX)
 		return PMDA_FETCH_NOVALUES;
-	if (!(agent->fresh & (1ULL << ref->table))) {
-		if (collector_read(agent->collector, 1ULL << ref->table))
-			return -ENOMEM;
-		agent->fresh |= 1ULL << ref->table;
-	}
 	table = collector_snapshot(agent->collector)->tables[ref->table];
-	row = snapshot_table_row(table, ref->metric->indom == METRIC_INDOM_NULL ? 0 : inst);
+	row = row_find(agent, table, ref->metric->indom == METRIC_INDOM_NULL ? 0 : inst);
 	if (row < 0)
 		return PM_ERR_INST;
 	cell = snapshot_table_cell(table, (size_t)row, ref->column);
@@ -318,8 +378,17 @@ int kvm_fetch_value(pmdaMetric *metric, unsigned int inst, pmAtomValue *atom)
 
 int kvm_instance(pmInDom indom, int inst, char *name, pmInResult **resp, pmdaExt *pmda)
 {
-	kvm_look(kvm_agent_of(pmda));
-	return pmdaInstance(indom, inst, name, resp, pmda);
+	struct kvm_agent *agent = kvm_agent_of(pmda);
+	enum metric_indom which = kvm_indom_find(indom);
+	size_t table;
+	int err;
+
+	kvm_look(agent);
+	if (which == METRIC_INDOM_NULL)
+		return PM_ERR_INDOM;
+	table = table_number(collector_snapshot(agent->collector), metric_indoms[which].table);
+	err = table == SIZE_MAX ? 0 : kvm_read(agent, 1ULL << table);
+	return err ? err : pmdaInstance(indom, inst, name, resp, pmda);
 }
 
 int kvm_pmid(const char *name, pmID *pmid, pmdaExt *pmda)
@@ -339,134 +408,18 @@ int kvm_children(const char *name, int traverse, char ***kids, int **status, pmd
 
 const struct metric_ref *kvm_ref_find(const struct kvm_agent *agent, pmID pmid)
 {
-	for (size_t i = 0; i < agent->nmetrics; i++) {
-		pmID own = agent->metrics[i].m_desc.pmid;
+	struct metric_ref wanted = { .key = metric_key(pmID_cluster(pmid), pmID_item(pmid)) };
+	const struct metric_ref *key = &wanted, **found;
 
-		if (pmID_cluster(own) == pmID_cluster(pmid) && pmID_item(own) == pmID_item(pmid))
-			return &agent->refs[i];
-	}
-	return NULL;
+	found = bsearch(&key, agent->index, agent->nmetrics, sizeof(*agent->index), ref_compare);
+	return found ? *found : NULL;
 }
 
-/* The instance domain with that serial, or METRIC_INDOM_NULL. */
-static enum metric_indom indom_find(pmInDom indom)
+enum metric_indom kvm_indom_find(pmInDom indom)
 {
 	for (int i = 0; i < METRIC_INDOMS; i++) {
 		if (metric_indoms[i].serial == pmInDom_serial(indom))
 			return (enum metric_indom)i;
 	}
 	return METRIC_INDOM_NULL;
-}
-
-/* The event of a metric that is one of a subtree's, or NULL. */
-static const char *ref_event(const struct metric_ref *ref)
-{
-	return metric_is_subtree(ref->metric) ? ref->name + strlen(ref->metric->name) + 1 : NULL;
-}
-
-static int event_text(const char *event, bool oneline, char **ret_text)
-{
-	const struct item *item = items_find(event);
-	const char *help = item ? item->help : "Tracepoint of the kernel's kvm group";
-	int ret;
-
-	if (oneline)
-		ret = asprintf(ret_text, "%s", help);
-	else
-		ret = asprintf(
-			ret_text,
-			"%s.\nHow often the tracepoint kvm:%s fired on each CPU since the agent attached to\n"
-			"it. No value: it is not attached; kvm.agent.event.status says why. Runs that\n"
-			"the kernel skipped are not in it, but in kvm.agent.event.missed.",
-			help, event);
-	return ret < 0 ? -ENOMEM : 0;
-}
-
-static int metric_text(const struct metric_ref *ref, bool oneline, char **ret_text)
-{
-	for (size_t i = 0; i < helps_count; i++) {
-		const struct help *help = &helps[i];
-		int ret;
-
-		if (strcmp(help->name, ref->name) != 0)
-			continue;
-		if (oneline || !*help->text)
-			ret = asprintf(ret_text, "%s", help->oneline);
-		else
-			ret = asprintf(ret_text, "%s.\n%s", help->oneline, help->text);
-		return ret < 0 ? -ENOMEM : 0;
-	}
-	return PM_ERR_TEXT;
-}
-
-int kvm_text(int ident, int type, char **buffer, pmdaExt *pmda)
-{
-	bool oneline = type & PM_TEXT_ONELINE;
-	struct kvm_agent *agent = kvm_agent_of(pmda);
-	char *text = NULL;
-	int err;
-
-	if (type & PM_TEXT_INDOM) {
-		enum metric_indom indom = indom_find((pmInDom)ident);
-
-		if (indom == METRIC_INDOM_NULL)
-			return PM_ERR_INDOM;
-		text = strdup(metric_indoms[indom].words);
-		err = text ? 0 : -ENOMEM;
-	} else {
-		const struct metric_ref *ref = kvm_ref_find(agent, (pmID)ident);
-
-		if (!ref)
-			return PM_ERR_PMID;
-		err = ref_event(ref) ? event_text(ref_event(ref), oneline, &text) :
-				       metric_text(ref, oneline, &text);
-	}
-	if (err)
-		return err;
-	free(agent->text); /* pmcd has copied the last one */
-	agent->text = *buffer = text;
-	return 0;
-}
-
-int kvm_label(int ident, int type, pmLabelSet **sets, pmdaExt *pmda)
-{
-	if (type == PM_LABEL_INDOM) {
-		enum metric_indom indom = indom_find((pmInDom)ident);
-		int err;
-
-		if (indom == METRIC_INDOM_NULL)
-			return PM_ERR_INDOM;
-		err = pmdaAddLabels(sets, "%s", metric_indoms[indom].labels);
-		return err < 0 ? err : 1;
-	}
-	if (type == PM_LABEL_ITEM) {
-		const struct metric_ref *ref = kvm_ref_find(kvm_agent_of(pmda), (pmID)ident);
-		const char *event = ref ? ref_event(ref) : NULL;
-		int err;
-
-		if (!event)
-			return 0;
-		err = pmdaAddLabels(sets, "{\"event\":\"%s\"}", event);
-		return err < 0 ? err : 1;
-	}
-	return pmdaLabel(ident, type, sets, pmda);
-}
-
-int kvm_label_instance(pmInDom indom, unsigned int inst, pmLabelSet **set)
-{
-	enum metric_indom which = indom_find(indom);
-	const pmdaIndom *instances;
-
-	if (which == METRIC_INDOM_NULL)
-		return 0;
-	instances = &kvm_the_agent->indoms[which];
-	for (int i = 0; i < instances->it_numinst; i++) {
-		if (instances->it_set[i].i_inst != (int)inst)
-			continue;
-		if (which == METRIC_INDOM_CPU)
-			return pmdaAddLabels(set, "{\"%s\":%u}", metric_indoms[which].label, inst);
-		return pmdaAddLabels(set, "{\"%s\":\"%s\"}", metric_indoms[which].label,
-				     instances->it_set[i].i_name);
-	}
-	return 0;
 }

@@ -54,7 +54,10 @@ int main(void)
 		const struct metric *metric = &metrics[i];
 		char what[32] = "KVM:*:*";
 
-		if (metrics_subtree_of(metric->name))
+		/* a subtree answers for itself, and may have several rows */
+		if (metrics_subtree_of(metric->name) ||
+		    (i && metric_is_subtree(metric) &&
+		     strcmp(metric->name, metrics[i - 1].name) == 0))
 			continue;
 		if (!metric_is_subtree(metric))
 			snprintf(what, sizeof(what), "KVM:%u:%u", metric->cluster, metric->item);

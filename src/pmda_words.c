@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+/* Help texts and labels, as libpcp_pmda asks for them. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "help.h"
+#include "pmda.h"
+
+/* The event of a metric that is one of a subtree's, or NULL. */
+static const char *ref_event(const struct metric_ref *ref)
+{
+	return metric_is_subtree(ref->metric) ? ref->name + strlen(ref->metric->name) + 1 : NULL;
+}
+
+static int event_text(const char *event, bool oneline, char **ret_text)
+{
+	const struct item *item = items_find(event);
+	const char *help = item ? item->help : "Tracepoint of the kernel's kvm group";
+	int ret;
+
+	if (oneline)
+		ret = asprintf(ret_text, "%s", help);
+	else
+		ret = asprintf(
+			ret_text,
+			"%s.\nHow often the tracepoint kvm:%s fired on each CPU since the agent attached to\n"
+			"it. No value: it is not attached; kvm.agent.event.status says why. Runs that\n"
+			"the kernel skipped are not in it, but in kvm.agent.event.missed.",
+			help, event);
+	return ret < 0 ? -ENOMEM : 0;
+}
+
+static int metric_text(const struct metric_ref *ref, bool oneline, char **ret_text)
+{
+	for (size_t i = 0; i < helps_count; i++) {
+		const struct help *help = &helps[i];
+		int ret;
+
+		if (strcmp(help->name, ref->name) != 0)
+			continue;
+		if (oneline || !*help->text)
+			ret = asprintf(ret_text, "%s", help->oneline);
+		else
+			ret = asprintf(ret_text, "%s.\n%s", help->oneline, help->text);
+		return ret < 0 ? -ENOMEM : 0;
+	}
+	return PM_ERR_TEXT;
+}
+
+int kvm_text(int ident, int type, char **buffer, pmdaExt *pmda)
+{
+	bool oneline = type & PM_TEXT_ONELINE;
+	struct kvm_agent *agent = kvm_agent_of(pmda);
+	char *text = NULL;
+	int err;
+
+	if (type & PM_TEXT_INDOM) {
+		enum metric_indom indom = kvm_indom_find((pmInDom)ident);
+
+		if (indom == METRIC_INDOM_NULL)
+			return PM_ERR_INDOM;
+		text = strdup(metric_indoms[indom].words);
+		err = text ? 0 : -ENOMEM;
+	} else {
+		const struct metric_ref *ref = kvm_ref_find(agent, (pmID)ident);
+
+		if (!ref)
+			return PM_ERR_PMID;
+		err = ref_event(ref) ? event_text(ref_event(ref), oneline, &text) :
+				       metric_text(ref, oneline, &text);
+	}
+	if (err)
+		return err;
+	free(agent->text); /* pmcd has copied the last one */
+	agent->text = *buffer = text;
+	return 0;
+}
+
+int kvm_label(int ident, int type, pmLabelSet **sets, pmdaExt *pmda)
+{
+	if (type == PM_LABEL_INDOM) {
+		enum metric_indom indom = kvm_indom_find((pmInDom)ident);
+		int err;
+
+		if (indom == METRIC_INDOM_NULL)
+			return PM_ERR_INDOM;
+		err = pmdaAddLabels(sets, "%s", metric_indoms[indom].labels);
+		return err < 0 ? err : 1;
+	}
+	if (type == PM_LABEL_ITEM) {
+		const struct metric_ref *ref = kvm_ref_find(kvm_agent_of(pmda), (pmID)ident);
+		const char *event = ref ? ref_event(ref) : NULL;
+		int err;
+
+		if (!event)
+			return 0;
+		err = pmdaAddLabels(sets, "{\"event\":\"%s\"}", event);
+		return err < 0 ? err : 1;
+	}
+	return pmdaLabel(ident, type, sets, pmda);
+}
+
+int kvm_label_instance(pmInDom indom, unsigned int inst, pmLabelSet **set)
+{
+	const struct metric_indom_desc *desc;
+	const struct snapshot_table *table;
+	const struct snapshot_row *found;
+	int row, err = 0;
+
+	if (kvm_indom_find(indom) == METRIC_INDOM_NULL)
+		return 0;
+	desc = &metric_indoms[kvm_indom_find(indom)];
+	table = snapshot_find_table(collector_snapshot(kvm_the_agent->collector), desc->table);
+	row = table ? snapshot_table_row(table, inst) : -1;
+	if (row < 0)
+		return 0;
+	found = &table->rows[row];
+	if (found->labels)
+		err = pmdaAddLabels(set, "%s", found->labels->json);
+	if (err >= 0 && desc->how == METRIC_LABEL_NUMBER)
+		err = pmdaAddLabels(set, "{\"%s\":%u}", desc->label, inst);
+	else if (err >= 0 && desc->how == METRIC_LABEL_LAST)
+		err = pmdaAddLabels(set, "{\"%s\":\"%s\"}", desc->label,
+				    metric_label_last(found->name));
+	return err;
+}
