@@ -84,13 +84,13 @@ $(O)/gen/help.o: $(O)/gen/help.c
 
 # --- the user side: a library that knows neither PCP nor the command line ---
 LIB_SRC := agent collector config cpus events items metrics pins privs report snapshot snapshot_text \
-	template trace trace_events units
+	template trace trace_events units utf8 vm_identity vm_identity_text
 LIB_OBJ := $(LIB_SRC:%=$(O)/src/%.o) $(O)/gen/families.o
 PMDA_OBJ := $(patsubst %,$(O)/src/%.o,pmda pmda_metrics pmda_store pmda_words) $(O)/gen/help.o
 COMMAND_OBJ := $(O)/src/kvmbpf.o $(O)/src/dump.o $(O)/src/output.o
 $(O)/src/output.o: ALL_CFLAGS += $(shell $(PKG_CONFIG) --cflags smartcols jansson)
 
-BPF_LIBS := -lbpf -lelf -lz -lcap-ng
+BPF_LIBS := -lbpf -lelf -lz -lcap-ng -ljansson
 PCP_LIBS := -lpcp_pmda -lpcp
 
 $(O)/src/%.o: src/%.c
