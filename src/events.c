@@ -26,7 +26,7 @@ static const char *const groups[] = {
  */
 static bool is_kvm_event(const char *name)
 {
-	return strncmp(name, "kvm_", 4) == 0 || items_find(name);
+	return strncmp(name, "kvm_", 4) == 0 || items_find(ITEMS_TRACE, name);
 }
 
 static int name_add(struct events *events, const char *name)

@@ -10,35 +10,71 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-const struct item items_known[] = {
-#define TRACE_ITEM(number, name, help) { number, #name, help },
+static const struct item trace_items[] = {
+#define TRACE_ITEM(number, name, help) { number, #name, help, STAT_CUMULATIVE, METRIC_COUNT },
 #include "items.def"
 #undef TRACE_ITEM
 };
 
-const size_t items_known_count = sizeof(items_known) / sizeof(items_known[0]);
+static const struct item stat_items[] = {
+#define STAT_ITEM(number, name, kind, units, help) \
+	{ number, #name, help, STAT_##kind, METRIC_##units },
+#include "stats.def"
+#undef STAT_ITEM
+};
 
-const struct item *items_find(const char *name)
+const struct item_list items_known[ITEMS_GROUPS] = {
+	[ITEMS_TRACE] = { trace_items, sizeof(trace_items) / sizeof(trace_items[0]) },
+	[ITEMS_STAT] = { stat_items, sizeof(stat_items) / sizeof(stat_items[0]) },
+};
+
+/* What a group's lines begin with. */
+static const char *const group_words[ITEMS_GROUPS] = {
+	[ITEMS_TRACE] = "trace",
+	[ITEMS_STAT] = "stat",
+};
+
+const struct item *items_find(enum item_group group, const char *name)
 {
-	for (size_t i = 0; i < items_known_count; i++) {
-		if (strcmp(items_known[i].name, name) == 0)
-			return &items_known[i];
+	const struct item_list *known = &items_known[group];
+
+	for (size_t i = 0; i < known->n; i++) {
+		if (strcmp(known->list[i].name, name) == 0)
+			return &known->list[i];
 	}
 	return NULL;
+}
+
+/* The group of a line, and what stands behind its word; ITEMS_GROUPS: it has no such word. */
+static enum item_group line_group(const char *line, const char **ret_rest)
+{
+	int group;
+
+	for (group = 0; group < ITEMS_GROUPS; group++) {
+		size_t len = strlen(group_words[group]);
+
+		if (strncmp(line, group_words[group], len) == 0 && line[len] == ' ') {
+			*ret_rest = line + len;
+			break;
+		}
+	}
+	return (enum item_group)group;
 }
 
 /* line has its newline; a last line that has none may have been cut */
 static int line_parse(struct items *items, const char *line)
 {
+	const char *rest;
+	enum item_group group = line_group(line, &rest);
 	unsigned number;
 	char name[128];
 	char **where;
 	int end = 0;
 
-	if (sscanf(line, "trace %4u %127s%n", &number, name, &end) != 2 ||
-	    strcmp(line + end, "\n") || number < ITEMS_FREE_FIRST || number > ITEMS_FREE_LAST)
+	if (group == ITEMS_GROUPS || sscanf(rest, " %4u %127s%n", &number, name, &end) != 2 ||
+	    strcmp(rest + end, "\n") || number < ITEMS_FREE_FIRST || number > ITEMS_FREE_LAST)
 		return -EINVAL;
-	where = &items->names[number - ITEMS_FREE_FIRST];
+	where = &items->names[group][number - ITEMS_FREE_FIRST];
 	if (*where)
 		return -EINVAL;
 	*where = strdup(name);
@@ -78,7 +114,9 @@ int items_load(const char *path, struct report *report, struct items *ret_items)
 		err = line_parse(&items, line);
 		if (err == -EINVAL)
 			report_add(report, REPORT_WARNING,
-				   "%s:%u: not \"trace NUMBER NAME\"; passed over", path, number);
+				   "%s:%u: neither \"trace NUMBER NAME\" nor \"stat NUMBER NAME\"; "
+				   "passed over",
+				   path, number);
 	}
 	if (file && err != -ENOMEM && !feof(file))
 		unreadable(&items, report);
@@ -93,16 +131,16 @@ int items_load(const char *path, struct report *report, struct items *ret_items)
 	return 0;
 }
 
-int items_number(struct items *items, const char *name)
+int items_number(struct items *items, enum item_group group, const char *name)
 {
-	const struct item *known = items_find(name);
-	char **end = items->names + ITEMS_FREE_LAST - ITEMS_FREE_FIRST + 1, **vacant = NULL;
+	const struct item *known = items_find(group, name);
+	char **names = items->names[group], **vacant = NULL;
 
 	if (known)
 		return (int)known->number;
-	for (char **where = items->names; where < end; where++) {
+	for (char **where = names; where < names + ITEMS_FREE; where++) {
 		if (*where && strcmp(*where, name) == 0)
-			return ITEMS_FREE_FIRST + (int)(where - items->names);
+			return ITEMS_FREE_FIRST + (int)(where - names);
 		if (!*where && !vacant)
 			vacant = where;
 	}
@@ -112,7 +150,7 @@ int items_number(struct items *items, const char *name)
 	if (!*vacant)
 		return -ENOMEM;
 	items->changed = true;
-	return ITEMS_FREE_FIRST + (int)(vacant - items->names);
+	return ITEMS_FREE_FIRST + (int)(vacant - names);
 }
 
 /* Make the folder that the file at path is in; its parent must be there. */
@@ -130,6 +168,14 @@ static void make_folder(const char *path)
 	free(folder);
 }
 
+static void write_group(FILE *file, const char *word, char *const names[ITEMS_FREE])
+{
+	for (unsigned i = 0; i < ITEMS_FREE; i++) {
+		if (names[i])
+			fprintf(file, "%s %u %s\n", word, ITEMS_FREE_FIRST + i, names[i]);
+	}
+}
+
 static int write_file(const struct items *items, const char *path)
 {
 	FILE *file = fopen(path, "we");
@@ -137,10 +183,8 @@ static int write_file(const struct items *items, const char *path)
 
 	if (!file)
 		return -errno;
-	for (unsigned i = 0; i <= ITEMS_FREE_LAST - ITEMS_FREE_FIRST; i++) {
-		if (items->names[i])
-			fprintf(file, "trace %u %s\n", ITEMS_FREE_FIRST + i, items->names[i]);
-	}
+	for (int group = 0; group < ITEMS_GROUPS; group++)
+		write_group(file, group_words[group], items->names[group]);
 	if (fflush(file) || fsync(fileno(file)))
 		err = -errno;
 	if (fclose(file) && !err)
@@ -171,8 +215,10 @@ int items_save(struct items *items)
 
 void items_free(struct items *items)
 {
-	for (unsigned i = 0; i <= ITEMS_FREE_LAST - ITEMS_FREE_FIRST; i++)
-		free(items->names[i]);
+	for (int group = 0; group < ITEMS_GROUPS; group++) {
+		for (unsigned i = 0; i < ITEMS_FREE; i++)
+			free(items->names[group][i]);
+	}
 	free(items->path);
 	*items = (struct items){ 0 };
 }

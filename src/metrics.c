@@ -17,8 +17,8 @@ const struct metric metrics[] = {
 	  METRIC_##units,                                                         \
 	  METRIC_INDOM_##indom,                                                   \
 	  table,                                                                  \
-	  column },
-#define SUBTREE(name, cluster, type, semantics, units, indom, table) \
+	  column, ITEMS_GROUPS },
+#define SUBTREE(name, cluster, group, type, semantics, units, indom, table) \
 	{ name,                                                      \
 	  cluster,                                                   \
 	  0,                                                         \
@@ -27,7 +27,7 @@ const struct metric metrics[] = {
 	  METRIC_##units,                                            \
 	  METRIC_INDOM_##indom,                                      \
 	  table,                                                     \
-	  NULL },
+	  NULL, ITEMS_##group },
 #include "metrics.def"
 #undef INDOM
 #undef METRIC
@@ -40,7 +40,7 @@ const struct metric_indom_desc metric_indoms[METRIC_INDOMS] = {
 #define INDOM(id, serial, table, how, label, labels, words) \
 	{ serial, table, METRIC_LABEL_##how, label, labels, words },
 #define METRIC(name, cluster, item, type, semantics, units, indom, table, column)
-#define SUBTREE(name, cluster, type, semantics, units, indom, table)
+#define SUBTREE(name, cluster, group, type, semantics, units, indom, table)
 #include "metrics.def"
 #undef INDOM
 #undef METRIC

@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 
+#include "items.h"
 #include "snapshot.h"
 #include "units.h"
 
@@ -18,7 +19,7 @@ enum metric_type { METRIC_U32, METRIC_U64, METRIC_STRING };
 enum metric_indom {
 #define INDOM(id, serial, table, how, label, labels, words) METRIC_INDOM_##id,
 #define METRIC(name, cluster, item, type, semantics, units, indom, table, column)
-#define SUBTREE(name, cluster, type, semantics, units, indom, table)
+#define SUBTREE(name, cluster, group, type, semantics, units, indom, table)
 #include "metrics.def"
 #undef INDOM
 #undef METRIC
@@ -53,6 +54,7 @@ struct metric {
 	enum metric_indom indom;
 	const char *table;  /* of a snapshot */
 	const char *column; /* NULL: a subtree, with one metric for each column */
+	enum item_group group; /* of a subtree: whose item numbers its metrics have */
 };
 
 /* All rows, in the table's order. */

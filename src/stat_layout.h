@@ -15,15 +15,6 @@
 
 #include "units.h"
 
-/* As the kernel's KVM_STATS_TYPE_*, in its order. */
-enum stat_kind {
-	STAT_CUMULATIVE,
-	STAT_INSTANT,
-	STAT_PEAK,
-	STAT_LINEAR_HIST,
-	STAT_LOG_HIST,
-};
-
 #define STAT_NAME_SIZE 48 /* the kernel's, with the final 0 */
 
 struct stat {

@@ -113,7 +113,7 @@ static void slots_assign(struct trace *trace)
 
 		if (event->slot || event->state == TRACE_EVENT_UNKNOWN)
 			continue;
-		event->slot = items_number(trace->env.items, event->name);
+		event->slot = items_number(trace->env.items, ITEMS_TRACE, event->name);
 		if (event->slot < 0) {
 			trace_event_attached(event, event->slot);
 			event->slot = 0;

@@ -84,8 +84,8 @@ static int add(struct trace_events *events, const char *name, unsigned line,
  */
 static enum trace_event_state classify(const struct family_env *env, const char *name)
 {
-	return events_has(env->events, name) || items_find(name) ? TRACE_EVENT_WANTED :
-								   TRACE_EVENT_UNKNOWN;
+	return events_has(env->events, name) || items_find(ITEMS_TRACE, name) ? TRACE_EVENT_WANTED :
+										TRACE_EVENT_UNKNOWN;
 }
 
 static int add_pattern(const struct family_env *env, const struct config_event *wanted,

@@ -21,4 +21,13 @@ const char *metric_units_name(enum metric_units units);
 int metric_semantics_parse(const char *name, enum metric_semantics *ret_semantics);
 int metric_units_parse(const char *name, enum metric_units *ret_units);
 
+/* How a statistic of KVM moves: as the kernel's KVM_STATS_TYPE_*, in its order. */
+enum stat_kind {
+	STAT_CUMULATIVE,
+	STAT_INSTANT,
+	STAT_PEAK,
+	STAT_LINEAR_HIST,
+	STAT_LOG_HIST,
+};
+
 #endif /* PMDAKVM_UNITS_H */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* The words for every metric: those of the file help, and those of items.def. */
+/* The words for every metric: those of the file help, of items.def and of stats.def. */
 #include "support.h"
 
 #include <ctype.h>
@@ -116,8 +116,13 @@ static void test_quotes(void **state)
 static void test_every_item_has_help(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < items_known_count; i++)
-		assert_oneline(items_known[i].name, items_known[i].help);
+	for (int group = 0; group < ITEMS_GROUPS; group++) {
+		for (size_t i = 0; i < items_known[group].n; i++) {
+			const struct item *item = &items_known[group].list[i];
+
+			assert_oneline(item->name, item->help);
+		}
+	}
 }
 
 int main(void)

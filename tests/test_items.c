@@ -1,39 +1,61 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
+/* The tables of item numbers, and numbers that are given. The file: test_items_file.c. */
 #include "support.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "help.h"
 #include "items.h"
+#include "metrics.h"
 
-#define BAD(line) "items:" line ": not \"trace NUMBER NAME\"; passed over"
+#define STOCK_STATS 43
 
-static void test_known_items(void **state)
+/* Append-only: numbers go up from the first one, with no gap. */
+static void assert_known(enum item_group group, unsigned first)
 {
-	(void)state;
-	assert_true(items_known_count > 200);
-	for (size_t i = 0; i < items_known_count; i++) {
-		const struct item *item = &items_known[i];
+	const struct item_list *known = &items_known[group];
 
-		assert_int_equal(item->number, i + 1); /* append-only, from 1, with no gap */
+	for (size_t i = 0; i < known->n; i++) {
+		const struct item *item = &known->list[i];
+
+		assert_int_equal(item->number, first + i);
 		assert_true(item->number < ITEMS_FREE_FIRST);
 		assert_true(isalpha((unsigned char)*item->name));
 		for (const char *p = item->name; *p; p++)
 			assert_true(isalnum((unsigned char)*p) || *p == '_');
-		assert_string_not_equal(item->name, "count"); /* kvm.trace.count is taken */
 		for (size_t j = 0; j < i; j++)
-			assert_string_not_equal(item->name, items_known[j].name);
-		assert_ptr_equal(items_find(item->name), item);
+			assert_string_not_equal(item->name, known->list[j].name);
+		assert_ptr_equal(items_find(group, item->name), item);
+	}
+}
+
+static void test_known_events(void **state)
+{
+	const struct item_list *known = &items_known[ITEMS_TRACE];
+
+	(void)state;
+	assert_true(known->n > 200);
+	assert_known(ITEMS_TRACE, 1);
+	for (size_t i = 0; i < known->n; i++) {
+		/* kvm.trace.count is taken */
+		assert_string_not_equal(known->list[i].name, "count");
+		assert_int_equal(known->list[i].kind, STAT_CUMULATIVE);
+		assert_int_equal(known->list[i].units, METRIC_COUNT);
 	}
 	assert_int_equal(ITEMS_FREE_FIRST, 768);
 	assert_int_equal(ITEMS_FREE_LAST, 1023); /* 10 bits */
+}
+
+static void test_known_stats(void **state)
+{
+	(void)state;
+	assert_true(items_known[ITEMS_STAT].n > 300);
+	assert_known(ITEMS_STAT, 0);
+	for (size_t i = 0; i < items_known[ITEMS_STAT].n; i++)
+		assert_true(strlen(items_known[ITEMS_STAT].list[i].name) < 48); /* the kernel's */
 }
 
 /* The stock agent's default order, so that its archives and ours agree. */
@@ -45,386 +67,233 @@ static void test_the_first_five(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(first); i++) {
-		assert_string_equal(items_known[i].name, first[i]);
-		assert_int_equal(items_known[i].number, i + 1);
+		assert_string_equal(items_known[ITEMS_TRACE].list[i].name, first[i]);
+		assert_int_equal(items_known[ITEMS_TRACE].list[i].number, i + 1);
 	}
 }
 
+static const char *help_of(const char *name)
+{
+	for (size_t i = 0; i < helps_count; i++) {
+		if (strcmp(helps[i].name, name) == 0)
+			return helps[i].oneline;
+	}
+	fail_msg("no help for %s", name);
+	return NULL;
+}
+
+/* The stock agent's metrics are the first statistics: same numbers, words and meaning. */
+static void test_stock_stats(void **state)
+{
+	size_t n = 0;
+
+	(void)state;
+	for (size_t i = 0; i < metrics_count; i++) {
+		const struct metric *metric = &metrics[i];
+		const struct item *item;
+
+		if (metric->cluster != 0)
+			continue;
+		n++;
+		assert_false(metric_is_subtree(metric));
+		item = items_find(ITEMS_STAT, metric->name + strlen("kvm."));
+		if (!item)
+			fail_msg("%s is not in stats.def", metric->name);
+		assert_int_equal(item->number, metric->item);
+		assert_int_equal(item->units, metric->units);
+		assert_int_equal(item->kind, metric->semantics == METRIC_INSTANT ? STAT_INSTANT :
+										   STAT_CUMULATIVE);
+		assert_string_equal(item->help, help_of(metric->name));
+	}
+	assert_int_equal(n, STOCK_STATS);
+}
+
+static bool ends_with(const char *name, const char *end)
+{
+	size_t len = strlen(name), end_len = strlen(end);
+
+	return len >= end_len && strcmp(name + len - end_len, end) == 0;
+}
+
+/* What the kernel's names promise: _hist, _ns and max_ mean what they say. */
+static void test_kinds_by_name(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < items_known[ITEMS_STAT].n; i++) {
+		const struct item *item = &items_known[ITEMS_STAT].list[i];
+		bool hist = ends_with(item->name, "_hist");
+
+		assert_int_equal(item->kind == STAT_LOG_HIST, hist);
+		assert_int_not_equal(item->kind, STAT_LINEAR_HIST); /* no kernel has one yet */
+		assert_int_equal(item->kind == STAT_PEAK, strncmp(item->name, "max_", 4) == 0);
+		assert_int_equal(item->units == METRIC_NSEC, hist || ends_with(item->name, "_ns"));
+		assert_int_equal(item->units == METRIC_BYTES, ends_with(item->name, "_mem"));
+		assert_int_not_equal(item->units, METRIC_NONE);
+		if (ends_with(item->name, "_exits"))
+			assert_int_equal(item->kind, STAT_CUMULATIVE);
+	}
+}
+
+/* Those that go up and down; all others but peaks only grow. */
+static void test_gauges(void **state)
+{
+	static const char *const gauges[] = {
+		"largepages",
+		"mmu_unsync",
+		"guest_mode",
+		"blocking",
+		"mmu_shadow_pages",
+		"pages_4k",
+		"pages_2m",
+		"pages_1g",
+		"pages",
+		"lpages",
+		"nx_lpage_splits",
+		"nx_largepages_splitted",
+		"protected_hyp_mem",
+		"num_2M_pages",
+		"protected_shared_mem",
+		"num_1G_pages",
+		"largepages_2M",
+		"largepages_1G",
+		"hugepages",
+	};
+	size_t n = 0;
+
+	(void)state;
+	for (size_t i = 0; i < items_known[ITEMS_STAT].n; i++)
+		n += items_known[ITEMS_STAT].list[i].kind == STAT_INSTANT;
+	assert_int_equal(n, ARRAY_SIZE(gauges));
+	for (size_t i = 0; i < ARRAY_SIZE(gauges); i++) {
+		const struct item *item = items_find(ITEMS_STAT, gauges[i]);
+
+		assert_non_null(item);
+		assert_int_equal(item->kind, STAT_INSTANT);
+	}
+}
+
+/* FNV-1a over the names of the first n rows. */
+static uint32_t names_hash(enum item_group group, size_t n)
+{
+	uint32_t hash = 2166136261U;
+
+	assert_true(n <= items_known[group].n);
+	for (size_t i = 0; i < n; i++) {
+		const char *name = items_known[group].list[i].name;
+
+		for (size_t k = 0; k <= strlen(name); k++)
+			hash = (hash ^ (unsigned char)name[k]) * 16777619U;
+	}
+	return hash;
+}
+
+/* No name's number ever moves. New rows come after these, which stay as they are. */
+static void test_numbers_stay(void **state)
+{
+	(void)state;
+	assert_int_equal(names_hash(ITEMS_TRACE, 232), 0x467236dfU);
+	assert_int_equal(names_hash(ITEMS_STAT, 326), 0x39f97568U);
+}
+
+/* Each group knows its own names. */
 static void test_find(void **state)
 {
 	(void)state;
-	assert_null(items_find("kvm_exi"));
-	assert_null(items_find("kvm_exitt"));
-	assert_null(items_find(""));
+	assert_null(items_find(ITEMS_TRACE, "kvm_exi"));
+	assert_null(items_find(ITEMS_TRACE, "kvm_exitt"));
+	assert_null(items_find(ITEMS_TRACE, ""));
+	assert_null(items_find(ITEMS_TRACE, "exits"));
+	assert_null(items_find(ITEMS_STAT, "exit"));
+	assert_null(items_find(ITEMS_STAT, ""));
+	assert_null(items_find(ITEMS_STAT, "kvm_exit"));
 }
 
 static void test_numbers(void **state)
+{
+	const struct item_list *known = &items_known[ITEMS_TRACE];
+	struct items items;
+
+	(void)state;
+	assert_int_equal(items_load(NULL, NULL, &items), 0);
+	assert_int_equal(items_number(&items, ITEMS_TRACE, "kvm_mmio"), 3);
+	assert_int_equal(items_number(&items, ITEMS_TRACE, known->list[known->n - 1].name),
+			 known->n);
+	assert_int_equal(items_number(&items, ITEMS_STAT, "efer_reload"), 0);
+	assert_int_equal(items_number(&items, ITEMS_STAT, "exits"), 1);
+	assert_int_equal(items_number(&items, ITEMS_STAT, "halt_wait_hist"), 49);
+	assert_false(items.changed);
+	assert_int_equal(items_number(&items, ITEMS_TRACE, "new_one"), 768);
+	assert_true(items.changed);
+	assert_int_equal(items_number(&items, ITEMS_TRACE, "new_two"), 769);
+	assert_int_equal(items_number(&items, ITEMS_TRACE, "new_one"), 768);
+	assert_int_equal(items_save(&items), 0); /* to nowhere */
+	items_free(&items);
+	assert_null(items.names[ITEMS_TRACE][0]);
+	items_free(&items);
+}
+
+/* A name of one group is new to the other, where the same numbers are free. */
+static void test_numbers_of_two_groups(void **state)
 {
 	struct items items;
 
 	(void)state;
 	assert_int_equal(items_load(NULL, NULL, &items), 0);
-	assert_int_equal(items_number(&items, "kvm_mmio"), 3);
-	assert_int_equal(items_number(&items, items_known[items_known_count - 1].name),
-			 items_known_count);
-	assert_false(items.changed);
-	assert_int_equal(items_number(&items, "new_one"), 768);
+	assert_int_equal(items_number(&items, ITEMS_STAT, "new_stat"), 768);
 	assert_true(items.changed);
-	assert_int_equal(items_number(&items, "new_two"), 769);
-	assert_int_equal(items_number(&items, "new_one"), 768);
-	assert_int_equal(items_save(&items), 0); /* to nowhere */
+	assert_int_equal(items_number(&items, ITEMS_TRACE, "new_event"), 768);
+	assert_int_equal(items_number(&items, ITEMS_TRACE, "new_stat"), 769);
+	assert_int_equal(items_number(&items, ITEMS_STAT, "kvm_exit"), 769);
+	assert_int_equal(items_number(&items, ITEMS_TRACE, "exits"), 770);
+	assert_int_equal(items_number(&items, ITEMS_STAT, "new_stat"), 768);
+	assert_int_equal(items_number(&items, ITEMS_STAT, "exits"), 1);
+	assert_null(items.names[ITEMS_STAT][2]);
+	assert_null(items.names[ITEMS_TRACE][3]);
 	items_free(&items);
-	assert_null(items.names[0]);
-	items_free(&items);
+}
+
+static void assert_full(struct items *items, enum item_group group)
+{
+	char name[16];
+
+	for (int i = 0; i < 256; i++) {
+		snprintf(name, sizeof(name), "name%d", i);
+		assert_int_equal(items_number(items, group, name), 768 + i);
+	}
+	assert_int_equal(items_number(items, group, "name256"), -ENOSPC);
+	assert_int_equal(items_number(items, group, "name255"), 1023);
 }
 
 static void test_all_numbers_taken(void **state)
 {
 	struct items items;
-	char name[16];
 
 	(void)state;
 	assert_int_equal(items_load(NULL, NULL, &items), 0);
-	for (int i = 0; i < 256; i++) {
-		snprintf(name, sizeof(name), "event%d", i);
-		assert_int_equal(items_number(&items, name), 768 + i);
-	}
-	assert_int_equal(items_number(&items, "event256"), -ENOSPC);
-	assert_int_equal(items_number(&items, "event255"), 1023);
-	assert_int_equal(items_number(&items, "kvm_exit"), 1);
+	assert_full(&items, ITEMS_TRACE);
+	assert_int_equal(items_number(&items, ITEMS_TRACE, "kvm_exit"), 1);
+	assert_null(items.names[ITEMS_STAT][0]); /* a full group takes none of the other's */
+	assert_full(&items, ITEMS_STAT);
+	assert_int_equal(items_number(&items, ITEMS_STAT, "efer_reload"), 0);
+	assert_int_equal(items_number(&items, ITEMS_TRACE, "name256"), -ENOSPC);
+	assert_int_equal(items_number(&items, ITEMS_TRACE, "name0"), 768);
 	items_free(&items);
-}
-
-/* Load the file "items" with this text; it adds these warnings. */
-static void load(const char *text, const char *const *warnings, struct items *items)
-{
-	struct report report = { 0 };
-
-	write_text("items", text);
-	assert_int_equal(items_load("items", &report, items), 0);
-	assert_warnings(&report, warnings);
-	assert_false(items->changed);
-	report_clear(&report);
-}
-
-static void test_what_is_remembered(void **state)
-{
-	struct items items;
-
-	(void)state;
-	load("trace 1023 last\ntrace 768 first\ntrace 770 kvm_exit\n",
-	     (const char *const[]){ NULL }, &items);
-	assert_int_equal(items_number(&items, "last"), 1023);
-	assert_int_equal(items_number(&items, "first"), 768);
-	assert_int_equal(items_number(&items, "kvm_exit"), 1); /* items.def has it by now */
-	assert_false(items.changed);
-	assert_int_equal(items_number(&items, "a"), 769);
-	assert_int_equal(items_number(&items, "b"), 771); /* 770 stays taken */
-	items_free(&items);
-}
-
-static void test_no_file(void **state)
-{
-	struct report report = { 0 };
-	struct items items;
-
-	(void)state;
-	assert_int_equal(items_load("none", &report, &items), 0);
-	assert_int_equal(report.n, 0);
-	assert_int_equal(items_number(&items, "a"), 768);
-	items_free(&items);
-	load("", (const char *const[]){ NULL }, &items);
-	items_free(&items);
-}
-
-static void test_a_file_that_cannot_be_opened(void **state)
-{
-	struct report report = { 0 };
-	struct items items;
-
-	(void)state;
-	assert_int_equal(symlink("loop", "loop"), 0);
-	assert_int_equal(items_load("loop", &report, &items), 0);
-	assert_warning(
-		&report,
-		"loop: Too many levels of symbolic links; item numbers it remembers are unknown");
-	assert_int_equal(items_number(&items, "a"), 768);
-	items_free(&items);
-	report_clear(&report);
-}
-
-/* It is not written over, either: what it remembers is not lost. */
-static void test_a_file_that_cannot_be_read(void **state)
-{
-	struct report report = { 0 };
-	struct items items;
-
-	(void)state;
-	make_folders("folder");
-	assert_int_equal(items_load("folder", &report, &items), 0);
-	assert_warning(&report, "folder: Is a directory; item numbers it remembers are unknown");
-	assert_int_equal(items_number(&items, "a"), 768);
-	assert_int_equal(items_save(&items), 0);
-	assert_int_equal(access("folder.new", F_OK), -1);
-	items_free(&items);
-	report_clear(&report);
-}
-
-static void test_lines_without_sense(void **state)
-{
-	static const char text[] = "trace 767 low\ntrace 768 a\ntrace 1024 high\nevent 769 b\n"
-				   "trace 770\ntrace x c\ntrace 768 d\n\ntrace 771 e f\n"
-				   "trace -1 g\ntrace 772 h \nTrace 773 i\n"
-				   "trace 4294968064 k\ntrace 7680 l\ntrace 774 j";
-	struct items items;
-
-	(void)state;
-	load(text,
-	     (const char *const[]){ BAD("1"), BAD("3"), BAD("4"), BAD("5"), BAD("6"), BAD("7"),
-				    BAD("8"), BAD("9"), BAD("10"), BAD("11"), BAD("12"), BAD("13"),
-				    BAD("14"), BAD("15"), NULL },
-	     &items);
-	assert_string_equal(items.names[0], "a"); /* the first line with a number has it */
-	for (unsigned i = 1; i < ARRAY_SIZE(items.names); i++)
-		assert_null(items.names[i]);
-	items_free(&items);
-}
-
-/* Names of up to 127 bytes; a longer one, or a longer line, makes no sense. */
-static void test_long_lines(void **state)
-{
-	char text[1024], name[129];
-	struct items items;
-
-	(void)state;
-	memset(name, 'n', sizeof(name) - 1);
-	name[128] = '\0';
-	snprintf(text, sizeof(text),
-		 "trace 768 %s\ntrace 769 %.127s\ntrace 770 %.126s\n%255strace 771 x\n\n", name,
-		 name, name, "");
-	load(text, (const char *const[]){ BAD("1"), BAD("4"), BAD("5"), NULL }, &items);
-	assert_null(items.names[3]);
-	assert_null(items.names[0]);
-	assert_int_equal(strlen(items.names[1]), 127);
-	assert_int_equal(strlen(items.names[2]), 126);
-	items_free(&items);
-}
-
-static void assert_file(const char *path, const char *text)
-{
-	char *found = read_text(path);
-
-	assert_string_equal(found, text);
-	free(found);
-}
-
-static void test_save(void **state)
-{
-	struct report report = { 0 };
-	struct items items;
-	struct stat status;
-
-	(void)state;
-	assert_int_equal(items_load("folder/items", &report, &items), 0);
-	assert_int_equal(items_save(&items), 0); /* nothing to write */
-	assert_int_equal(access("folder", F_OK), -1);
-	assert_int_equal(items_number(&items, "a"), 768);
-	assert_int_equal(items_number(&items, "kvm_exit"), 1);
-	assert_int_equal(items_number(&items, "b"), 769);
-	umask(022);
-	assert_int_equal(items_save(&items), 0);
-	assert_false(items.changed);
-	assert_file("folder/items", "trace 768 a\ntrace 769 b\n");
-	assert_int_equal(stat("folder", &status), 0);
-	assert_int_equal(status.st_mode & 07777, 0755);
-	assert_int_equal(access("folder/items.new", F_OK), -1);
-	assert_int_equal(remove("folder/items"), 0);
-	assert_int_equal(items_save(&items), 0); /* written already */
-	assert_int_equal(access("folder/items", F_OK), -1);
-	items_free(&items);
-	assert_int_equal(report.n, 0);
-}
-
-/* Numbers stay from start to start, also where a name is not asked for. */
-static void test_save_and_load(void **state)
-{
-	struct items items;
-
-	(void)state;
-	load("trace 900 old\ntrace 1023 last\n", (const char *const[]){ NULL }, &items);
-	assert_int_equal(items_number(&items, "new"), 768);
-	assert_int_equal(items_save(&items), 0);
-	items_free(&items);
-	assert_file("items", "trace 768 new\ntrace 900 old\ntrace 1023 last\n");
-	assert_int_equal(items_load("items", NULL, &items), 0);
-	assert_int_equal(items_number(&items, "last"), 1023);
-	assert_int_equal(items_number(&items, "new"), 768);
-	assert_int_equal(items_number(&items, "other"), 769);
-	items_free(&items);
-}
-
-static void test_save_that_fails(void **state)
-{
-	struct items items;
-
-	(void)state;
-	assert_int_equal(items_load("a/b/items", NULL, &items),
-			 0); /* one folder is made, not two */
-	assert_int_equal(items_number(&items, "x"), 768);
-	assert_int_equal(items_save(&items), -ENOENT);
-	assert_true(items.changed);
-	make_folders("a");
-	assert_int_equal(items_save(&items), 0);
-	assert_file("a/b/items", "trace 768 x\n");
-	assert_int_equal(items_number(&items, "y"), 769);
-	assert_int_equal(remove("a/b/items"), 0);
-	make_folders("a/b/items"); /* a folder in its place */
-	assert_int_equal(items_save(&items), -EISDIR);
-	assert_true(items.changed);
-	assert_int_equal(access("a/b/items.new", F_OK), -1);
-	items_free(&items);
-}
-
-/* The new file is made beside the old one, which stays if that cannot be. */
-static void test_save_where_the_new_file_cannot_be(void **state)
-{
-	struct items items;
-
-	(void)state;
-	make_folders("folder/items.new");
-	write_text("folder/items", "trace 900 old\n");
-	assert_int_equal(items_load("folder/items", NULL, &items), 0);
-	assert_int_equal(items_number(&items, "x"), 768);
-	assert_int_equal(items_save(&items), -EISDIR);
-	assert_true(items.changed);
-	assert_file("folder/items", "trace 900 old\n");
-	items_free(&items);
-}
-
-/* What the next fsync or fclose answers that the module calls; 0: what is true. */
-static int fsync_err, fclose_err;
-
-int __real_fsync(int fd);
-int __real_fclose(FILE *file);
-int __wrap_fsync(int fd);
-int __wrap_fclose(FILE *file);
-
-int __wrap_fsync(int fd)
-{
-	errno = fsync_err;
-	return fsync_err ? -1 : __real_fsync(fd);
-}
-
-int __wrap_fclose(FILE *file)
-{
-	int ret = __real_fclose(file);
-
-	if (!fclose_err)
-		return ret;
-	errno = fclose_err;
-	fclose_err = 0;
-	return EOF;
-}
-
-static void test_save_that_fails_late(void **state)
-{
-	struct items items;
-
-	(void)state;
-	load("trace 900 old\n", (const char *const[]){ NULL }, &items);
-	assert_int_equal(items_number(&items, "new"), 768);
-	fsync_err = EIO;
-	assert_int_equal(items_save(&items), -EIO);
-	fclose_err = EDQUOT;
-	assert_int_equal(items_save(&items), -EIO); /* the first error counts */
-	fsync_err = 0;
-	fclose_err = EDQUOT;
-	assert_int_equal(items_save(&items), -EDQUOT);
-	assert_true(items.changed);
-	assert_file("items", "trace 900 old\n");
-	assert_int_equal(access("items.new", F_OK), -1);
-	items_free(&items);
-}
-
-/* The old file stays whole where the new one finds no room. */
-static void test_save_to_a_full_disk(void **state)
-{
-	struct rlimit limit, none;
-	struct items items;
-	int err;
-
-	(void)state;
-	load("trace 900 old\n", (const char *const[]){ NULL }, &items);
-	assert_int_equal(items_number(&items, "new"), 768);
-	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
-	none = limit;
-	none.rlim_cur = 3;
-	signal(SIGXFSZ, SIG_IGN);
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
-	err = items_save(&items);
-	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-	assert_int_equal(err, -EFBIG);
-	assert_true(items.changed);
-	assert_file("items", "trace 900 old\n");
-	assert_int_equal(access("items.new", F_OK), -1);
-	items_free(&items);
-}
-
-static void test_no_memory(void **state)
-{
-	struct report report = { 0 };
-	struct items items;
-	unsigned n;
-
-	(void)state;
-	write_text("items", "trace 900 old\ntrace 901 older\n");
-	for (n = 0; n < 3; n++) {
-		untouched_fill(&items, sizeof(items));
-		alloc_fail_at(n);
-		assert_int_equal(items_load("items", &report, &items), -ENOMEM);
-		assert_true(alloc_failed());
-		assert_untouched(&items, sizeof(items));
-	}
-	assert_int_equal(items_load("items", &report, &items), 0);
-	assert_int_equal(report.n, 0);
-	alloc_fail_at(0);
-	assert_int_equal(items_number(&items, "new"), -ENOMEM);
-	assert_true(alloc_failed());
-	assert_false(items.changed);
-	assert_int_equal(items_number(&items, "new"), 768);
-	alloc_fail_at(0);
-	assert_int_equal(items_save(&items), -ENOMEM);
-	assert_true(alloc_failed());
-	assert_true(items.changed);
-	assert_file("items", "trace 900 old\ntrace 901 older\n");
-	alloc_fail_at(1); /* the folder's name: it is there already */
-	assert_int_equal(items_save(&items), 0);
-	assert_true(alloc_failed());
-	items_free(&items);
-	assert_file("items", "trace 768 new\ntrace 900 old\ntrace 901 older\n");
 }
 
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_known_items),
+		cmocka_unit_test(test_known_events),
+		cmocka_unit_test(test_known_stats),
 		cmocka_unit_test(test_the_first_five),
+		cmocka_unit_test(test_stock_stats),
+		cmocka_unit_test(test_kinds_by_name),
+		cmocka_unit_test(test_gauges),
+		cmocka_unit_test(test_numbers_stay),
 		cmocka_unit_test(test_find),
 		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_numbers_of_two_groups),
 		cmocka_unit_test(test_all_numbers_taken),
-		work_test(test_what_is_remembered),
-		work_test(test_no_file),
-		work_test(test_a_file_that_cannot_be_opened),
-		work_test(test_a_file_that_cannot_be_read),
-		work_test(test_lines_without_sense),
-		work_test(test_long_lines),
-		work_test(test_save),
-		work_test(test_save_and_load),
-		work_test(test_save_that_fails),
-		work_test(test_save_where_the_new_file_cannot_be),
-		work_test(test_save_that_fails_late),
-		work_test(test_save_to_a_full_disk),
-		work_test(test_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

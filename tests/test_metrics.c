@@ -190,8 +190,9 @@ static void test_subtrees_have_room(void **state)
 				continue;
 			assert_false(metric_is_subtree(&metrics[j]));
 			assert_true(metrics[j].item < ITEMS_FREE_FIRST);
-			for (size_t k = 0; k < items_known_count; k++)
-				assert_int_not_equal(metrics[j].item, items_known[k].number);
+			for (size_t k = 0; k < items_known[ITEMS_TRACE].n; k++)
+				assert_int_not_equal(metrics[j].item,
+						     items_known[ITEMS_TRACE].list[k].number);
 		}
 	}
 }

@@ -15,8 +15,8 @@ unit_wrap = $(patsubst %,-Wl$(comma)--wrap=%,$(1))
 $(O)/tests/test_config: UNIT_FLAGS := $(call unit_wrap,fopen)
 $(O)/tests/test_template: UNIT_FLAGS := $(call unit_wrap,bpf_prog_load)
 $(O)/tests/test_trace_event: UNIT_FLAGS := $(call unit_wrap,bpf_obj_get_info_by_fd)
-$(O)/tests/test_items: UNIT_FLAGS := $(call unit_wrap,fsync fclose)
 $(O)/tests/test_vm_identity: UNIT_FLAGS := $(call unit_wrap,fopen)
+$(O)/tests/test_items_file: UNIT_FLAGS := $(call unit_wrap,fsync fclose)
 UNIT_FAKED := $(patsubst %,$(O)/tests/test_%,collector collector_look agent)
 $(UNIT_FAKED): UNIT_FLAGS := $(call unit_wrap,cpus_read cpus_update events_find events_stamp \
 	pins_open pins_close)
@@ -28,7 +28,7 @@ $(O)/tests/test_output.o: ALL_CFLAGS += $(shell $(PKG_CONFIG) --cflags smartcols
 $(O)/tests/test_output: UNIT_FLAGS := -lsmartcols -ljansson $(call unit_wrap,scols_new_table \
 	scols_table_new_column scols_table_new_line scols_line_set_data)
 $(O)/tests/test_output: $(O)/src/output.o
-$(O)/tests/test_help: $(O)/gen/help.o
+$(O)/tests/test_help $(O)/tests/test_items: $(O)/gen/help.o
 
 $(O)/tests/%.o: tests/%.c
 	$(call say,CC,$<)

@@ -221,6 +221,6 @@ Warning: $WORK/kvm.conf:3: unknown section [what]; the lines below it are passed
 	conf '[trace]' kvm_pio
 	ask "$VERSION"
 	serves
-	[ "$(said)" = "Warning: $WORK/var/pmdakvm/items:2: not \"trace NUMBER NAME\"; passed over
-Warning: $WORK/var/pmdakvm/items:3: not \"trace NUMBER NAME\"; passed over" ]
+	[ "$(said)" = "Warning: $WORK/var/pmdakvm/items:2: neither \"trace NUMBER NAME\" nor \"stat NUMBER NAME\"; passed over
+Warning: $WORK/var/pmdakvm/items:3: neither \"trace NUMBER NAME\" nor \"stat NUMBER NAME\"; passed over" ]
 }
