@@ -41,4 +41,40 @@ _Static_assert(sizeof(struct trace_row) % CACHE_LINE_BYTES == 0, "rows share a c
 _Static_assert(TRACE_SLOT_MARK >= TRACE_SLOTS,
 	       "the unpatched template must fall out of its bounds check");
 
+/* Where the stat family's iterator finds things in struct kvm and struct kvm_vcpu. */
+struct stat_offsets {
+	__u32 vm_stat, vm_stat_bytes, vm_creator, vm_debugfs_dentry;
+	__u32 vcpu_stat, vcpu_stat_bytes, vcpu_kvm, vcpu_id, vcpu_pid;
+};
+
+/* An offset of what this kernel does not have. */
+#define STAT_NOT_THERE 0xffffffff
+
+/*
+ * The stat family's iterator writes one of these for each file of a VM or vCPU that a
+ * process has open, followed by the stat member of struct kvm or struct kvm_vcpu, of
+ * the size that the user side has said.
+ */
+struct stat_record {
+	__u64 kvm;     /* its address: which VM it is, while it lives */
+	__u64 vcpu;    /* its address; 0: this is the VM itself */
+	__u64 birth;   /* the inode of its folder in debugfs, a new one for each VM; 0: unknown */
+	__u32 pid;     /* of the process, as the reader's PID namespace has it; 0: not in it */
+	__u32 tgid;    /* of the process, as the first namespace has it */
+	__u32 creator; /* the thread that made the VM, as the first namespace has it */
+	__u32 vcpu_id;
+	__u32 thread;  /* that ran the vCPU last, as the reader's namespace has it; 0: none yet */
+	__u32 bytes;   /* that follow */
+	char comm[16]; /* the process's command */
+};
+
+/* Most bytes of a stat member; the largest known, s390's, has a third of that. */
+#define STAT_BYTES_MAX 4096
+
+/* What is kept of a VM while it lives, for an agent that comes after this one. */
+struct stat_vm_key {
+	__u64 kvm, birth;
+	__u64 creator;
+};
+
 #endif /* PMDAKVM_KEYS_H */

@@ -126,11 +126,60 @@ static int missed_read(void *state, struct snapshot_table *table)
 	return 0;
 }
 
+enum { MAP_LIMIT, MAP_USED, MAP_BYTES, MAP_UNFIT };
+
+/* The map of that number over all families. 0 or -ENOENT. */
+static int map_find(const struct collector_family *open, size_t number, struct family_map *ret_map)
+{
+	for (size_t i = 0; i < families_count; i++) {
+		if (!families[i].ops->map || !open[i].state)
+			continue;
+		for (size_t j = 0; families[i].ops->map(open[i].state, j, ret_map) == 0; j++) {
+			if (!number--)
+				return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+static int map_shape(void *state, struct snapshot_table *table)
+{
+	static const char *const names[] = {
+		[MAP_LIMIT] = "limit",
+		[MAP_USED] = "used",
+		[MAP_BYTES] = "bytes",
+		[MAP_UNFIT] = "unfit",
+	};
+	struct family_map map;
+	int err = columns_add(table, names, sizeof(names) / sizeof(names[0]));
+
+	for (size_t i = table->nrows; !err && !map_find(collector_families(state), i, &map); i++)
+		err = snapshot_table_add_row(table, (uint32_t)i, map.name);
+	return err;
+}
+
+static int map_read(void *state, struct snapshot_table *table)
+{
+	for (size_t i = 0; i < table->nrows; i++) {
+		struct snapshot_cell *cells = snapshot_table_cell(table, i, 0);
+		struct family_map map;
+
+		if (map_find(collector_families(state), i, &map))
+			continue;
+		snapshot_cell_set(&cells[MAP_LIMIT], map.limit);
+		snapshot_cell_set(&cells[MAP_USED], map.used);
+		snapshot_cell_set(&cells[MAP_BYTES], map.bytes);
+		snapshot_cell_set(&cells[MAP_UNFIT], map.unfit);
+	}
+	return 0;
+}
+
 const struct family_table agent_tables[] = {
 	{ "agent", agent_shape, agent_read },
 	{ "family", family_shape, family_read },
 	{ "family_missed", missed_shape, missed_read },
 	{ "control", control_shape, control_read },
+	{ "map", map_shape, map_read },
 };
 
 const size_t agent_tables_count = sizeof(agent_tables) / sizeof(agent_tables[0]);

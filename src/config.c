@@ -27,17 +27,22 @@ static const struct {
 	{ "dynamic", SECTION_TRACE },
 };
 
+/* What an option takes; the first two are a char * in struct config, a number a uint32_t. */
+enum takes { TAKES_PATH, TAKES_PIN, TAKES_NUMBER };
+
 /* The options NAME = VALUE, each in its section. */
 static const struct option {
 	enum section section;
 	const char *name;
-	size_t offset; /* of the char * in struct config */
-	bool absolute; /* takes an absolute path and nothing else */
+	size_t offset; /* in struct config */
+	enum takes takes;
+	uint32_t least, most; /* of a number */
 } options[] = {
-	{ SECTION_PATHS, "debugfs", offsetof(struct config, debugfs), true },
-	{ SECTION_PATHS, "tracefs", offsetof(struct config, tracefs), true },
-	{ SECTION_PATHS, "lockdown", offsetof(struct config, lockdown), true },
-	{ SECTION_BPF, "pin", offsetof(struct config, pin), false },
+	{ SECTION_PATHS, "debugfs", offsetof(struct config, debugfs), TAKES_PATH, 0, 0 },
+	{ SECTION_PATHS, "tracefs", offsetof(struct config, tracefs), TAKES_PATH, 0, 0 },
+	{ SECTION_PATHS, "lockdown", offsetof(struct config, lockdown), TAKES_PATH, 0, 0 },
+	{ SECTION_BPF, "pin", offsetof(struct config, pin), TAKES_PIN, 0, 0 },
+	{ SECTION_BPF, "vms", offsetof(struct config, vms), TAKES_NUMBER, 1, 1000000 },
 };
 
 struct parser {
@@ -79,6 +84,7 @@ int config_init(struct config *ret_config)
 		.tracefs = strdup("/sys/kernel/tracing"),
 		.lockdown = strdup("/sys/kernel/security/lockdown"),
 		.pin = strdup("pmdakvm"),
+		.vms = CONFIG_VMS,
 	};
 
 	if (!config.path || !config.debugfs || !config.tracefs || !config.lockdown || !config.pin) {
@@ -228,9 +234,42 @@ static bool is_pin(const char *value)
 	return *value == '/' || (*value && *value != '.' && !strchr(value, '/'));
 }
 
+static int take_text(struct parser *parser, const struct option *option, const char *value)
+{
+	char **where = (char **)((char *)parser->config + option->offset), *copy;
+
+	if (option->takes == TAKES_PATH ? *value != '/' : !is_pin(value)) {
+		warn(parser, "%s takes %s, not \"%.*s\"; it stays %s", option->name,
+		     option->takes == TAKES_PATH ? "an absolute path" :
+						   "a path, a folder's name, or none",
+		     SHOWN_BYTES, value, *where);
+		return 0;
+	}
+	copy = strdup(value);
+	if (!copy)
+		return -ENOMEM;
+	free(*where);
+	*where = copy;
+	return 0;
+}
+
+static void take_number(struct parser *parser, const struct option *option, const char *value)
+{
+	uint32_t *where = (uint32_t *)((char *)parser->config + option->offset);
+	size_t digits = strspn(value, "0123456789");
+	unsigned long long number = strtoull(value, NULL, 10);
+
+	if (!digits || digits > 18 || value[digits] || number < option->least ||
+	    number > option->most)
+		warn(parser, "%s takes a number from %u to %u, not \"%.*s\"; it stays %u",
+		     option->name, option->least, option->most, SHOWN_BYTES, value, *where);
+	else
+		*where = (uint32_t)number;
+}
+
 static int parse_option(struct parser *parser, char *text)
 {
-	char *value = strchr(text, '='), **where;
+	char *value = strchr(text, '=');
 	const struct option *option;
 
 	if (!value) {
@@ -246,19 +285,11 @@ static int parse_option(struct parser *parser, char *text)
 		warn_option(parser, text);
 		return 0;
 	}
-	where = (char **)((char *)parser->config + option->offset);
-	if (option->absolute ? *value != '/' : !is_pin(value)) {
-		warn(parser, "%s takes %s, not \"%.*s\"; it stays %s", option->name,
-		     option->absolute ? "an absolute path" : "a path, a folder's name, or none",
-		     SHOWN_BYTES, value, *where);
+	if (option->takes == TAKES_NUMBER) {
+		take_number(parser, option, value);
 		return 0;
 	}
-	value = strdup(value);
-	if (!value)
-		return -ENOMEM;
-	free(*where);
-	*where = value;
-	return 0;
+	return take_text(parser, option, value);
 }
 
 static int parse_event(struct parser *parser, char *text)

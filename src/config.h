@@ -22,6 +22,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "report.h"
 
@@ -34,12 +35,16 @@ struct config_event {
 	unsigned line; /* in the file; 0 if it did not come from one */
 };
 
+/* How many VMs' counts are kept over a restart, where the file does not say. */
+#define CONFIG_VMS 4096
+
 struct config {
 	char *path; /* the file; "-e" if the events come from the command line */
 	char *debugfs;
 	char *tracefs;
 	char *lockdown;
-	char *pin; /* the folder for pinned maps, as the file has it; "none": none */
+	char *pin;    /* the folder for pinned maps, as the file has it; "none": none */
+	uint32_t vms; /* whose counts are kept there, at most */
 	struct config_event *events; /* in the file's order, no name twice */
 	size_t nevents;
 };

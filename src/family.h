@@ -26,7 +26,7 @@ struct family_env {
 	const struct events *events;
 	const struct cpus *cpus;
 	struct items *items;
-	struct vms *vms; /* which VMs there are; the stat family keeps it up to date */
+	struct vms *vms;	 /* which VMs there are; the stat family keeps it up to date */
 	const struct pins *pins; /* NULL: maps are not pinned */
 	const void *image;	 /* the BPF object, as clang made it */
 	size_t image_size;
@@ -44,6 +44,15 @@ struct family_table {
 	int (*shape)(void *state, struct snapshot_table *table);
 	/* Fill in the present values. What cannot be read is made absent. */
 	int (*read)(void *state, struct snapshot_table *table);
+};
+
+/* A map that has a limit, which kvm.conf can set. */
+struct family_map {
+	const char *name;
+	uint64_t limit; /* entries that it can have */
+	uint64_t used;	/* that it has */
+	uint64_t bytes; /* those take of the kernel's memory */
+	uint64_t unfit; /* what found no room in it, since the start */
 };
 
 struct family_ops {
@@ -68,6 +77,8 @@ struct family_ops {
 	int (*missed)(void *state, uint64_t *ret_missed);
 	/* How often it was attached since its maps were made. */
 	uint64_t (*generation)(void *state);
+	/* The map of that number, from 0 on: 0, or -ENOENT past the last. May be NULL. */
+	int (*map)(void *state, size_t number, struct family_map *ret_map);
 	/*
 	 * Before any of its tables are read, once for all that are read together. 1 if
 	 * rows have changed, so that every table is to be shaped, 0, or -ENOMEM. May be

@@ -17,17 +17,19 @@ const struct metric metrics[] = {
 	  METRIC_##units,                                                         \
 	  METRIC_INDOM_##indom,                                                   \
 	  table,                                                                  \
-	  column, ITEMS_GROUPS },
+	  column,                                                                 \
+	  ITEMS_GROUPS },
 #define SUBTREE(name, cluster, group, type, semantics, units, indom, table) \
-	{ name,                                                      \
-	  cluster,                                                   \
-	  0,                                                         \
-	  METRIC_##type,                                             \
-	  METRIC_##semantics,                                        \
-	  METRIC_##units,                                            \
-	  METRIC_INDOM_##indom,                                      \
-	  table,                                                     \
-	  NULL, ITEMS_##group },
+	{ name,                                                             \
+	  cluster,                                                          \
+	  0,                                                                \
+	  METRIC_##type,                                                    \
+	  METRIC_##semantics,                                               \
+	  METRIC_##units,                                                   \
+	  METRIC_INDOM_##indom,                                             \
+	  table,                                                            \
+	  NULL,                                                             \
+	  ITEMS_##group },
 #include "metrics.def"
 #undef INDOM
 #undef METRIC

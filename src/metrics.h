@@ -52,8 +52,8 @@ struct metric {
 	enum metric_semantics semantics;
 	enum metric_units units;
 	enum metric_indom indom;
-	const char *table;  /* of a snapshot */
-	const char *column; /* NULL: a subtree, with one metric for each column */
+	const char *table;     /* of a snapshot */
+	const char *column;    /* NULL: a subtree, with one metric for each column */
 	enum item_group group; /* of a subtree: whose item numbers its metrics have */
 };
 

@@ -421,6 +421,16 @@ int pins_pin(const struct pins *pins, struct bpf_object *object, struct report *
 	return err;
 }
 
+int pins_load(const struct pins *pins, struct bpf_object *object, struct report *report)
+{
+	int reused = pins ? pins_reuse(pins, object, report) : -ENOENT;
+	int err = bpf_object__load(object);
+
+	if (!err && reused == 0)
+		pins_pin(pins, object, report);
+	return err;
+}
+
 uint64_t pins_generation(struct bpf_object *object, uint64_t step)
 {
 	struct bpf_map *meta = meta_of(object);

@@ -43,6 +43,12 @@ int pins_reuse(const struct pins *pins, struct bpf_object *object, struct report
 int pins_pin(const struct pins *pins, struct bpf_object *object, struct report *report);
 
 /*
+ * Load an object with its maps taken up from the pins, or made and pinned there; pins may
+ * be NULL. Returns what loading gave.
+ */
+int pins_load(const struct pins *pins, struct bpf_object *object, struct report *report);
+
+/*
  * The object's generation: how often its family has been attached since its maps were
  * made. Kept in the map NAME_meta, beside the stamp of the layout. Add step and return
  * the new one.

@@ -110,7 +110,8 @@ static int subtree_add(struct making *making, const struct metric *metric,
 	int err = 0;
 
 	for (size_t i = 0; !err && i < table->ncolumns; i++) {
-		int item = items_number(&making->agent->items, metric->group, table->columns[i].name);
+		int item = items_number(&making->agent->items, metric->group,
+					table->columns[i].name);
 		char name[256];
 
 		if (item < 0)

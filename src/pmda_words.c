@@ -10,27 +10,54 @@
 #include "help.h"
 #include "pmda.h"
 
-/* The event of a metric that is one of a subtree's, or NULL. */
-static const char *ref_event(const struct metric_ref *ref)
+/* The event or statistic that a metric of a subtree is of, or NULL. */
+static const char *ref_item(const struct metric_ref *ref)
 {
 	return metric_is_subtree(ref->metric) ? ref->name + strlen(ref->metric->name) + 1 : NULL;
 }
 
-static int event_text(const char *event, bool oneline, char **ret_text)
+/* What the metrics of a subtree have in common, after the words of their items. */
+static const struct subtree_words {
+	const char *table;
+	const char *unknown;	    /* help of an item that items.def and stats.def do not know */
+	const char *before, *after; /* with the item's name between them */
+} subtree_words[] = {
+	{ "trace", "Tracepoint of the kernel's kvm group", "How often the tracepoint kvm:",
+	  " fired on each CPU since the agent attached to\n"
+	  "it. No value: it is not attached; kvm.agent.event.status says why. Runs that\n"
+	  "the kernel skipped are not in it, but in kvm.agent.event.missed." },
+	{ "stat", "Statistic that KVM keeps", "KVM's statistic ",
+	  ", summed up over all VMs. If it is a counter, what VMs\n"
+	  "that have ended had counted is still in it." },
+	{ "stat_hist", "Histogram that KVM keeps", "KVM's histogram ",
+	  ", summed up over all VMs, those that have ended too: how often\n"
+	  "a value fell into each bucket." },
+	{ "vm_stat", "Statistic that KVM keeps", "KVM's statistic ",
+	  " of each VM: its own, or summed up over its vCPUs." },
+	{ "vm_stat_hist", "Histogram that KVM keeps", "KVM's histogram ",
+	  " of each VM, summed up over its vCPUs: how often a value\n"
+	  "fell into each bucket. A bucket that nothing fell into yet is not there." },
+	{ "vcpu_stat", "Statistic that KVM keeps", "KVM's statistic ", " of each vCPU." },
+	{ "vcpu_stat_hist", "Histogram that KVM keeps", "KVM's histogram ",
+	  " of each vCPU: how often a value fell into each bucket.\n"
+	  "A bucket that nothing fell into yet is not there." },
+};
+
+static int item_text(const struct metric_ref *ref, bool oneline, char **ret_text)
 {
-	const struct item *item = items_find(event);
-	const char *help = item ? item->help : "Tracepoint of the kernel's kvm group";
+	const struct item *item = items_find(ref->metric->group, ref_item(ref));
+	const struct subtree_words *words = subtree_words;
+	const char *help;
 	int ret;
 
+	while (strcmp(words->table, ref->metric->table) != 0)
+		words++;
+	help = item ? item->help : words->unknown;
 	if (oneline)
 		ret = asprintf(ret_text, "%s", help);
 	else
-		ret = asprintf(
-			ret_text,
-			"%s.\nHow often the tracepoint kvm:%s fired on each CPU since the agent attached to\n"
-			"it. No value: it is not attached; kvm.agent.event.status says why. Runs that\n"
-			"the kernel skipped are not in it, but in kvm.agent.event.missed.",
-			help, event);
+		ret = asprintf(ret_text, "%s.\n%s%s%s", help, words->before, ref_item(ref),
+			       words->after);
 	return ret < 0 ? -ENOMEM : 0;
 }
 
@@ -70,8 +97,8 @@ int kvm_text(int ident, int type, char **buffer, pmdaExt *pmda)
 
 		if (!ref)
 			return PM_ERR_PMID;
-		err = ref_event(ref) ? event_text(ref_event(ref), oneline, &text) :
-				       metric_text(ref, oneline, &text);
+		err = ref_item(ref) ? item_text(ref, oneline, &text) :
+				      metric_text(ref, oneline, &text);
 	}
 	if (err)
 		return err;
@@ -93,12 +120,13 @@ int kvm_label(int ident, int type, pmLabelSet **sets, pmdaExt *pmda)
 	}
 	if (type == PM_LABEL_ITEM) {
 		const struct metric_ref *ref = kvm_ref_find(kvm_agent_of(pmda), (pmID)ident);
-		const char *event = ref ? ref_event(ref) : NULL;
+		const char *item = ref ? ref_item(ref) : NULL;
 		int err;
 
-		if (!event)
+		if (!item)
 			return 0;
-		err = pmdaAddLabels(sets, "{\"event\":\"%s\"}", event);
+		err = pmdaAddLabels(sets, "{\"%s\":\"%s\"}",
+				    ref->metric->group == ITEMS_TRACE ? "event" : "stat", item);
 		return err < 0 ? err : 1;
 	}
 	return pmdaLabel(ident, type, sets, pmda);

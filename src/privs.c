@@ -8,6 +8,8 @@
 #include <linux/capability.h>
 #include <pwd.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -50,6 +52,45 @@ static void choose(void)
 		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_PERFMON);
 	if (admin && !kernel_has_cap_bpf())
 		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_SYS_ADMIN);
+}
+
+/* Is the kernel locked down so far that its memory may not be read? */
+static bool is_confidential(const char *lockdown)
+{
+	FILE *file = fopen(lockdown, "re");
+	char modes[128] = "";
+	bool is = file && fgets(modes, sizeof(modes), file) && strstr(modes, "[confidentiality]");
+
+	if (file)
+		fclose(file);
+	return is;
+}
+
+char *privs_load_words(int err, const char *lockdown)
+{
+	const char *missing = privs_missing();
+	bool refused = err == -EPERM || err == -EACCES;
+	char *words = NULL;
+	int ret;
+
+	if (refused && *missing)
+		ret = asprintf(&words,
+			       "bpf() was refused (%s): %s missing; run as root, or with that",
+			       strerror(-err), missing);
+	else if ((refused || err == -EINVAL) && is_confidential(lockdown))
+		ret = asprintf(
+			&words,
+			"the kernel's lockdown mode is confidentiality, in which BPF may not read its memory");
+	else if (refused)
+		ret = asprintf(
+			&words,
+			"bpf() was refused (%s), though no capability is missing: by a container or a security module?",
+			strerror(-err));
+	else if (err == -ENOSYS)
+		ret = asprintf(&words, "this kernel has no bpf()");
+	else
+		ret = asprintf(&words, "the BPF object cannot be loaded: %s", strerror(-err));
+	return ret < 0 ? NULL : words;
 }
 
 int privs_drop(const char *user)

@@ -315,3 +315,9 @@ int snapshot_cell_set_text(struct snapshot_cell *cell, const char *text)
 	cell->text = copy;
 	return 0;
 }
+
+void snapshot_table_unset(struct snapshot_table *table)
+{
+	for (size_t i = 0; i < table->nrows * table->ncolumns; i++)
+		snapshot_cell_unset(&table->cells[i]);
+}

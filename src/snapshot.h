@@ -8,6 +8,7 @@
 #ifndef PMDAKVM_SNAPSHOT_H
 #define PMDAKVM_SNAPSHOT_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -101,6 +102,15 @@ int snapshot_table_row(const struct snapshot_table *table, uint32_t id);
 /* The cell at a row and a column, by their numbers. */
 struct snapshot_cell *snapshot_table_cell(const struct snapshot_table *table, size_t row,
 					  size_t column);
+
+/* To those who add what may be there already, that it is there is no error. */
+static inline int snapshot_once(int err)
+{
+	return err == -EEXIST ? 0 : err;
+}
+
+/* Make all cells absent. */
+void snapshot_table_unset(struct snapshot_table *table);
 
 /*
  * Set a cell to a number; to a copy of a text, with '?' for what is a control

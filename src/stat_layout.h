@@ -17,7 +17,7 @@
 
 #define STAT_NAME_SIZE 48 /* the kernel's, with the final 0 */
 
-struct stat {
+struct statistic {
 	char name[STAT_NAME_SIZE];
 	enum stat_kind kind;
 	enum metric_units units; /* of the value; of a histogram: of what it sorts */
@@ -30,7 +30,7 @@ struct stat {
 };
 
 struct stat_list {
-	struct stat *list;
+	struct statistic *list;
 	size_t n;
 	uint32_t nvalues; /* decoded, over all statistics */
 	uint32_t bytes;	  /* of the stat member */
@@ -38,8 +38,8 @@ struct stat_list {
 
 struct stat_layout {
 	struct stat_list vm, vcpu;
-	/* offsets in struct kvm */
-	uint32_t vm_stat, vm_userspace_pid;
+	/* offsets in struct kvm; UINT32_MAX: it has no such member */
+	uint32_t vm_stat, vm_userspace_pid, vm_debugfs_dentry;
 	/* offsets in struct kvm_vcpu */
 	uint32_t vcpu_stat, vcpu_kvm, vcpu_id, vcpu_pid;
 };
@@ -63,19 +63,36 @@ void stat_layout_free(struct stat_layout *layout);
  */
 int stat_layout_describe(const char *path, struct stat_layout *layout);
 
+/* Are names, places and offsets the same? (Kinds are what they are described as.) */
+bool stat_layout_equal(const struct stat_layout *one, const struct stat_layout *other);
+
 /* The statistic of that name, or NULL. */
-const struct stat *stat_list_find(const struct stat_list *list, const char *name);
+const struct statistic *stat_list_find(const struct stat_list *list, const char *name);
 
 /* Do its values grow only, so that those of an ended VM count on? */
-static inline bool stat_is_cumulative(const struct stat *stat)
+static inline bool stat_is_cumulative(const struct statistic *stat)
 {
 	return stat->kind == STAT_CUMULATIVE || stat->kind >= STAT_LINEAR_HIST;
 }
 
-static inline bool stat_is_histogram(const struct stat *stat)
+static inline bool stat_is_histogram(const struct statistic *stat)
 {
 	return stat->kind >= STAT_LINEAR_HIST;
 }
+
+/*
+ * Add values to a sum, of a VM's vCPUs or of a host's VMs: counters and gauges add up, of
+ * peaks the highest counts. With cumulative set only what grows only is added: what
+ * something that has ended leaves behind.
+ */
+void stat_add(const struct stat_list *list, const uint64_t *values, bool cumulative, uint64_t *sum);
+
+/* Has anything that grows only fallen? Then these are another's values. */
+bool stat_fell(const struct stat_list *list, const uint64_t *before, const uint64_t *now);
+
+/* Of what grows only: add to sum what values are short of those before. */
+void stat_add_missing(const struct stat_list *list, const uint64_t *before, const uint64_t *values,
+		      uint64_t *sum);
 
 /* Turn a stat member as it stands in the kernel, list->bytes, into list->nvalues values. */
 void stat_decode(const struct stat_list *list, const void *member, uint64_t *ret_values);
@@ -84,6 +101,6 @@ void stat_decode(const struct stat_list *list, const void *member, uint64_t *ret
  * What a bucket holds, as its instance is called: "0", "1", "2-3", "4096-8191"; the last
  * one has no end: "1073741824+".
  */
-void stat_bucket_name(const struct stat *stat, uint32_t bucket, char *name, size_t size);
+void stat_bucket_name(const struct statistic *stat, uint32_t bucket, char *name, size_t size);
 
 #endif /* PMDAKVM_STAT_LAYOUT_H */

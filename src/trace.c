@@ -32,41 +32,6 @@ static size_t rows_bytes(const struct trace *trace)
 	return sizeof(struct trace_row) * trace->env.cpus->n;
 }
 
-/* Why loading failed, in words; NULL where there is no memory for them. */
-static char *load_words(int err)
-{
-	const char *missing = privs_missing();
-	char *words = NULL;
-	int ret;
-
-	if ((err == -EPERM || err == -EACCES) && *missing)
-		ret = asprintf(&words,
-			       "bpf() was refused (%s): %s missing; run as root, or with that",
-			       strerror(-err), missing);
-	else if (err == -EPERM || err == -EACCES)
-		ret = asprintf(
-			&words,
-			"bpf() was refused (%s), though no capability is missing: by a container or a security module?",
-			strerror(-err));
-	else if (err == -ENOSYS)
-		ret = asprintf(&words, "this kernel has no bpf()");
-	else
-		ret = asprintf(&words, "the BPF object cannot be loaded: %s", strerror(-err));
-	return ret < 0 ? NULL : words;
-}
-
-/* Load the object with its maps, taken up from the pins or new and pinned there. */
-static int object_load_pinned(struct trace *trace)
-{
-	const struct pins *pins = trace->env.pins;
-	int reused = pins ? pins_reuse(pins, trace->object, trace->env.report) : -ENOENT;
-	int err = bpf_object__load(trace->object);
-
-	if (!err && reused == 0)
-		pins_pin(pins, trace->object, trace->env.report);
-	return err;
-}
-
 /* Open and load the object: its maps, and the template that the copies are made of. */
 static int object_load(struct trace *trace)
 {
@@ -84,7 +49,7 @@ static int object_load(struct trace *trace)
 		return -ENOENT;
 	err = bpf_map__set_max_entries(map, (__u32)trace->env.cpus->n);
 	if (!err)
-		err = object_load_pinned(trace);
+		err = pins_load(trace->env.pins, trace->object, trace->env.report);
 	if (err)
 		return err;
 	rows = mmap(NULL, rows_bytes(trace), PROT_READ, MAP_SHARED, bpf_map__fd(map), 0);
@@ -207,7 +172,7 @@ static int trace_open(const struct family_env *env, void **ret_state, char **ret
 		trace_events_resolve(&trace->env, &trace->events);
 		slots_assign(trace);
 		trace_events_fail(&trace->events, err);
-		*ret_why = load_words(err);
+		*ret_why = privs_load_words(err, env->config->lockdown);
 	}
 	trace->env.report = NULL;
 	return err;
@@ -218,12 +183,6 @@ static uint64_t trace_generation(void *state)
 	struct trace *trace = state;
 
 	return trace->rows ? pins_generation(trace->object, 0) : 0;
-}
-
-/* Adding what is there already is no error to those who shape a table. */
-static int once(int err)
-{
-	return err == -EEXIST ? 0 : err;
 }
 
 static int rows_add_cpus(const struct cpus *cpus, struct snapshot_table *table)
@@ -287,8 +246,8 @@ static int total_shape(void *state, struct snapshot_table *table)
 	int err;
 
 	(void)state;
-	err = once(snapshot_table_add_column(table, "count"));
-	return err ? err : once(snapshot_table_add_row(table, 0, ""));
+	err = snapshot_once(snapshot_table_add_column(table, "count"));
+	return err ? err : snapshot_once(snapshot_table_add_row(table, 0, ""));
 }
 
 static int total_read(void *state, struct snapshot_table *table)
@@ -313,9 +272,9 @@ static int event_shape(void *state, struct snapshot_table *table)
 {
 	int err;
 
-	err = once(snapshot_table_add_column(table, "attached"));
+	err = snapshot_once(snapshot_table_add_column(table, "attached"));
 	if (!err)
-		err = once(snapshot_table_add_column(table, "status"));
+		err = snapshot_once(snapshot_table_add_column(table, "status"));
 	return err ? err : event_rows(state, table);
 }
 
@@ -336,7 +295,7 @@ static int event_read(void *state, struct snapshot_table *table)
 
 static int missed_shape(void *state, struct snapshot_table *table)
 {
-	int err = once(snapshot_table_add_column(table, "missed"));
+	int err = snapshot_once(snapshot_table_add_column(table, "missed"));
 
 	return err ? err : event_rows(state, table);
 }

@@ -18,14 +18,83 @@ typedef signed int __s32;
 typedef unsigned long long __u64;
 typedef signed long long __s64;
 
+typedef _Bool bool;
+enum { false, true };
+
 /* Names that libbpf's helper prototypes are written in. */
 typedef __u16 __be16;
 typedef __u32 __be32;
 typedef __u32 __wsum;
 
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct super_block {
+	unsigned long s_magic;
+};
+
+struct inode {
+	struct super_block *i_sb;
+	unsigned long i_ino;
+};
+
+struct qstr {
+	const unsigned char *name;
+};
+
+struct dentry {
+	struct qstr d_name;
+	struct inode *d_inode;
+};
+
+struct path {
+	struct dentry *dentry;
+};
+
+struct file {
+	struct path f_path;
+	struct inode *f_inode;
+	void *private_data;
+};
+
+struct upid {
+	int nr; /* a process's number in that namespace */
+	void *ns;
+};
+
+struct pid {
+	unsigned int level; /* of the innermost namespace; 0: the first one */
+	struct upid numbers[1];
+};
+
+struct task_struct {
+	int tgid;
+	char comm[16];
+	struct task_struct *group_leader;
+	struct pid *thread_pid;
+};
+
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+	__u64 session_id;
+	__u64 seq_num;
+};
+
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	__u32 fd;
+	struct file *file;
+};
+
+#pragma clang attribute pop
+
 /* enum bpf_map_type and the map flags, as in the kernel's UAPI. */
 enum {
+	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_F_NO_PREALLOC = 1 << 0,
 	BPF_F_MMAPABLE = 1 << 10,
 };
 

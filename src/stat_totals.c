@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+#include "stat_totals.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* In the maps a hash of the statistics' names comes before their values. */
+#define KEPT_HEAD 1
+
+static uint32_t values_of(const struct stat_layout *layout)
+{
+	return layout->vm.nvalues + layout->vcpu.nvalues;
+}
+
+uint32_t stat_totals_bytes(const struct stat_layout *layout)
+{
+	return (KEPT_HEAD + values_of(layout)) * (uint32_t)sizeof(uint64_t);
+}
+
+int stat_totals_init(const struct stat_layout *layout, struct stat_totals *ret_totals)
+{
+	struct stat_totals totals = { .layout = layout, .ended_fd = -1, .vms_fd = -1 };
+	size_t n = KEPT_HEAD + values_of(layout);
+
+	totals.ended = calloc(n, sizeof(uint64_t));
+	totals.now = calloc(n, sizeof(uint64_t));
+	totals.kept = calloc(n, sizeof(uint64_t));
+	if (!totals.ended || !totals.now || !totals.kept) {
+		stat_totals_free(&totals);
+		return -ENOMEM;
+	}
+	*ret_totals = totals;
+	return 0;
+}
+
+void stat_totals_free(struct stat_totals *totals)
+{
+	free(totals->ended);
+	free(totals->now);
+	free(totals->kept);
+	*totals = (struct stat_totals){ .ended_fd = -1, .vms_fd = -1 };
+}
+
+static void list_inherit(const struct stat_list *list, uint64_t *values,
+			 const struct stat_list *older, const uint64_t *old_values)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		const struct statistic *stat = &list->list[i],
+				       *old = stat_list_find(older, stat->name);
+
+		if (!old || !stat_is_cumulative(stat) || old->buckets != stat->buckets)
+			continue;
+		for (uint32_t bucket = 0; bucket < stat->buckets; bucket++)
+			values[stat->first + bucket] += old_values[old->first + bucket];
+	}
+}
+
+void stat_totals_inherit(struct stat_totals *totals, const struct stat_totals *older)
+{
+	list_inherit(&totals->layout->vm, totals->ended, &older->layout->vm, older->ended);
+	list_inherit(&totals->layout->vcpu, totals->ended + totals->layout->vm.nvalues,
+		     &older->layout->vcpu, older->ended + older->layout->vm.nvalues);
+}
+
+/* FNV-1a over what the values are of, in their order. */
+static uint64_t schema_of(const struct stat_layout *layout)
+{
+	const struct stat_list *lists[] = { &layout->vm, &layout->vcpu };
+	uint64_t hash = 0xcbf29ce484222325ULL;
+
+	for (size_t i = 0; i < 2; i++) {
+		for (size_t j = 0; j < lists[i]->n; j++) {
+			const struct statistic *stat = &lists[i]->list[j];
+
+			for (const char *p = stat->name; *p; p++)
+				hash = (hash ^ (unsigned char)*p) * 0x100000001b3ULL;
+			hash = (hash ^ stat->buckets) * 0x100000001b3ULL;
+		}
+	}
+	return hash;
+}
+
+/* Write an array down, with the hash before it. 0 or an error. */
+static int keep(struct stat_totals *totals, int fd, const void *key, const uint64_t *values)
+{
+	totals->kept[0] = schema_of(totals->layout);
+	memcpy(totals->kept + KEPT_HEAD, values, values_of(totals->layout) * sizeof(uint64_t));
+	return bpf_map_update_elem(fd, key, totals->kept, BPF_ANY);
+}
+
+static void keep_ended(struct stat_totals *totals)
+{
+	uint32_t key = 0;
+
+	if (totals->ended_fd >= 0)
+		keep(totals, totals->ended_fd, &key, totals->ended);
+}
+
+/* Add what only grows of a VM's values to those of the ended ones. */
+static void ended_add(struct stat_totals *totals, const uint64_t *vm, const uint64_t *vcpus)
+{
+	const struct stat_layout *layout = totals->layout;
+
+	stat_add(&layout->vm, vm, true, totals->ended);
+	stat_add(&layout->vcpu, vcpus, true, totals->ended + layout->vm.nvalues);
+}
+
+/* The sums go first: an agent that dies in between counts a VM twice, but never loses it. */
+void stat_totals_ended(const struct vm *vm, void *data)
+{
+	struct stat_totals *totals = data;
+
+	ended_add(totals, vm->values, vm->sum);
+	if (totals->vms_fd < 0)
+		return;
+	keep_ended(totals);
+	if (bpf_map_delete_elem(totals->vms_fd, &vm->key) == 0)
+		totals->nkept--;
+}
+
+bool stat_totals_keep(struct stat_totals *totals, int ended_fd, int vms_fd, bool take_up)
+{
+	uint32_t key = 0;
+	bool other;
+
+	totals->ended_fd = ended_fd;
+	totals->vms_fd = vms_fd;
+	totals->taken_up = !take_up;
+	if (!take_up || bpf_map_lookup_elem(ended_fd, &key, totals->kept)) {
+		keep_ended(totals);
+		return false;
+	}
+	other = totals->kept[0] && totals->kept[0] != schema_of(totals->layout);
+	if (totals->kept[0] && !other) {
+		for (uint32_t i = 0; i < values_of(totals->layout); i++)
+			totals->ended[i] += totals->kept[KEPT_HEAD + i];
+	}
+	keep_ended(totals);
+	return other;
+}
+
+/*
+ * What an earlier agent knew last of a VM. If it runs still, vCPUs of it may have gone
+ * meanwhile; if not, it has ended meanwhile.
+ */
+static void take_up_one(struct stat_totals *totals, struct vms *vms, const struct stat_vm_key *key)
+{
+	const struct stat_layout *layout = totals->layout;
+	const uint64_t *vm_values = totals->kept + KEPT_HEAD;
+	const uint64_t *vcpu_values = vm_values + layout->vm.nvalues;
+	struct vm *vm = vms_find(vms, key);
+
+	if (bpf_map_lookup_elem(totals->vms_fd, key, totals->kept))
+		return;
+	totals->nkept++;
+	if (vm)
+		vm->kept = true;
+	if (totals->kept[0] == schema_of(layout)) {
+		if (vm && !stat_fell(&layout->vm, vm_values, vm->values)) {
+			stat_add_missing(&layout->vcpu, vcpu_values, vm->sum, vm->gone);
+			vms_sum(vms, vm);
+			return;
+		}
+		ended_add(totals, vm_values, vcpu_values);
+		keep_ended(totals);
+	}
+	if (vm)
+		vm->changed = true; /* so that it is written anew */
+	else if (bpf_map_delete_elem(totals->vms_fd, key) == 0)
+		totals->nkept--;
+}
+
+static void take_up_all(struct stat_totals *totals, struct vms *vms)
+{
+	struct stat_vm_key *keys = NULL, key, *grown;
+	size_t n = 0;
+
+	totals->taken_up = true;
+	/* all keys first: they move when some are deleted */
+	while (bpf_map_get_next_key(totals->vms_fd, n ? &key : NULL, &key) == 0) {
+		grown = reallocarray(keys, n + 1, sizeof(*keys));
+		if (!grown)
+			break;
+		keys = grown;
+		keys[n++] = key;
+	}
+	for (size_t i = 0; i < n; i++)
+		take_up_one(totals, vms, &keys[i]);
+	free(keys);
+}
+
+static void keep_vm(struct stat_totals *totals, struct vm *vm)
+{
+	const struct stat_layout *layout = totals->layout;
+
+	totals->kept[0] = schema_of(layout);
+	memcpy(totals->kept + KEPT_HEAD, vm->values, layout->vm.nvalues * sizeof(uint64_t));
+	memcpy(totals->kept + KEPT_HEAD + layout->vm.nvalues, vm->sum,
+	       layout->vcpu.nvalues * sizeof(uint64_t));
+	if (bpf_map_update_elem(totals->vms_fd, &vm->key, totals->kept, BPF_ANY)) {
+		totals->unfit += !vm->unfit;
+		vm->unfit = true; /* it is tried again at the next pass */
+		return;
+	}
+	totals->nkept += !vm->kept;
+	vm->kept = true;
+	vm->changed = false;
+}
+
+void stat_totals_sum(struct stat_totals *totals, struct vms *vms)
+{
+	const struct stat_layout *layout = totals->layout;
+
+	if (totals->vms_fd >= 0 && !totals->taken_up)
+		take_up_all(totals, vms);
+	memcpy(totals->now, totals->ended, values_of(layout) * sizeof(uint64_t));
+	for (size_t i = 0; i < vms->n; i++) {
+		struct vm *vm = vms->list[i];
+		bool there = vm_is_there(vms, vm);
+
+		stat_add(&layout->vm, vm->values, !there, totals->now);
+		stat_add(&layout->vcpu, vm->sum, !there, totals->now + layout->vm.nvalues);
+		if (totals->vms_fd >= 0 && vm->changed)
+			keep_vm(totals, vm);
+	}
+}

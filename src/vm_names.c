@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+#define _GNU_SOURCE
+#include "vm_names.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A NAME-PID, by its hash: two that share one only get a number that they did not need. */
+struct name_use {
+	uint64_t hash;
+	uint64_t taken; /* when it was taken last, by names->clock */
+	uint32_t live;	/* VMs that have it now, numbers apart */
+	uint32_t count; /* that had it ever */
+};
+
+struct vm_names {
+	struct name_use *list; /* by hash */
+	size_t n, room;
+	size_t ended; /* of them, with no live VM */
+	uint64_t clock;
+};
+
+struct vm_names *vm_names_new(void)
+{
+	struct vm_names *names = calloc(1, sizeof(*names));
+
+	if (!names)
+		return NULL;
+	names->room = VM_NAMES_REMEMBERED + 1;
+	names->list = calloc(names->room, sizeof(*names->list));
+	if (!names->list) {
+		free(names);
+		return NULL;
+	}
+	return names;
+}
+
+void vm_names_free(struct vm_names *names)
+{
+	if (!names)
+		return;
+	free(names->list);
+	free(names);
+}
+
+/* FNV-1a */
+static uint64_t hash_of(const char *name, uint32_t pid)
+{
+	uint64_t hash = 0xcbf29ce484222325ULL;
+
+	for (; *name; name++)
+		hash = (hash ^ (unsigned char)*name) * 0x100000001b3ULL;
+	for (int i = 0; i < 4; i++)
+		hash = (hash ^ (pid >> (8 * i) & 0xff)) * 0x100000001b3ULL;
+	return hash;
+}
+
+static size_t name_bound(const struct vm_names *names, uint64_t hash)
+{
+	size_t low = 0, high = names->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (names->list[middle].hash < hash)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static void name_remove(struct vm_names *names, size_t at)
+{
+	names->n--;
+	memmove(&names->list[at], &names->list[at + 1], (names->n - at) * sizeof(*names->list));
+}
+
+/* Of those that no VM has now, forget the one that was taken the longest ago. */
+static void forget_oldest(struct vm_names *names)
+{
+	size_t oldest = names->n;
+
+	for (size_t i = 0; i < names->n; i++) {
+		if (!names->list[i].live &&
+		    (oldest == names->n || names->list[i].taken < names->list[oldest].taken))
+			oldest = i;
+	}
+	name_remove(names, oldest);
+	names->ended--;
+}
+
+static struct name_use *name_use(struct vm_names *names, uint64_t hash)
+{
+	size_t at = name_bound(names, hash);
+
+	if (at < names->n && names->list[at].hash == hash)
+		return &names->list[at];
+	if (names->n == names->room) {
+		struct name_use *list = reallocarray(names->list, names->room * 2, sizeof(*list));
+
+		if (!list)
+			return NULL;
+		names->list = list;
+		names->room *= 2;
+	}
+	memmove(&names->list[at + 1], &names->list[at], (names->n - at) * sizeof(*names->list));
+	names->n++;
+	names->list[at] = (struct name_use){ .hash = hash };
+	names->ended++;
+	return &names->list[at];
+}
+
+char *vm_names_take(struct vm_names *names, const char *name, uint32_t pid)
+{
+	struct name_use *use = name_use(names, hash_of(name, pid));
+	char *full;
+	int ret;
+
+	if (!use)
+		return NULL;
+	if (use->count)
+		ret = asprintf(&full, "%s-%u.%u", name, pid, use->count + 1);
+	else
+		ret = asprintf(&full, "%s-%u", name, pid);
+	if (!use->live++)
+		names->ended--;
+	use->count++;
+	use->taken = ++names->clock;
+	if (ret < 0) {
+		vm_names_give(names, name, pid);
+		return NULL;
+	}
+	return full;
+}
+
+void vm_names_give(struct vm_names *names, const char *name, uint32_t pid)
+{
+	uint64_t hash = hash_of(name, pid);
+	size_t at = name_bound(names, hash);
+
+	if (at == names->n || names->list[at].hash != hash || !names->list[at].live)
+		return;
+	if (--names->list[at].live == 0 && ++names->ended > VM_NAMES_REMEMBERED)
+		forget_oldest(names);
+}
