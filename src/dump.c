@@ -44,14 +44,15 @@ static const struct option long_options[] = {
 static void usage(FILE *out)
 {
 	fputs("Usage: kvmbpf dump [OPTION]...\n"
-	      "Count KVM's tracepoints for a while, then print every counter.\n"
+	      "Count KVM's tracepoints for a while, then print every counter, and what KVM\n"
+	      "itself keeps of each VM and vCPU.\n"
 	      "\n"
 	      "  -d, --duration SECONDS  count for so long, fractions too (default: until ^C)\n"
 	      "  -e, --event PATTERN     count these events only, as in [trace] of kvm.conf;\n"
 	      "                          may be given more than once (default: all events)\n"
 	      "  -c, --config FILE       count the events that this kvm.conf names\n"
 	      "  -j, --json              print JSON\n"
-	      "  -a, --all               print counters at 0 and all about the agent too\n"
+	      "  -a, --all               print what is 0 and all about kvmbpf itself too\n"
 	      "      --save FILE         write what was read to FILE besides\n"
 	      "      --load FILE         print what --save wrote, and count nothing\n"
 	      "  -v, --verbose           say when counting begins, and more about what goes wrong\n"
@@ -203,7 +204,7 @@ static int print(const struct snapshot *snapshot, const struct options *options)
 	}
 	if (hidden && !options->json)
 		fprintf(stderr,
-			"kvmbpf: %zu values not shown (counters at 0, and what is about kvmbpf itself): see --all\n",
+			"kvmbpf: %zu values not shown (what is 0, or about kvmbpf itself): see --all\n",
 			hidden);
 	return EXIT_SUCCESS;
 }

@@ -4,7 +4,7 @@
 #
 # An archive recorded with the stock agent, rewritten and read beside one of ours.
 record() {
-	printf 'log mandatory on 200 msec { kvm.trace.count kvm.trace.kvm_pio kvm.trace.kvm_mmio kvm.trace.kvm_ack_irq kvm.trace.kvm_age_hva kvm.exits }\n' >/tmp/logger.conf
+	printf 'log mandatory on 200 msec { kvm.trace.count kvm.trace.kvm_pio kvm.trace.kvm_mmio kvm.trace.kvm_ack_irq kvm.trace.kvm_age_hva kvm.exits kvm.mmu_unsync }\n' >/tmp/logger.conf
 	pmlogger -c /tmp/logger.conf -l /tmp/logger.log -T 2sec "$1" &
 	sleep 0.5
 	"$BUILD/tests/guest" --pio "$PIO" >/dev/null
@@ -29,6 +29,11 @@ expect "description of kvm.trace.kvm_mmio" "$(desc /tmp/rewritten kvm.trace.kvm_
 expect "description of kvm.trace.count" "$(desc /tmp/rewritten kvm.trace.count)" "$(desc /tmp/stock kvm.trace.count)"
 for event in kvm_pio kvm_ack_irq kvm_age_hva; do
 	expect "description of kvm.trace.$event" "$(desc /tmp/rewritten kvm.trace.$event)" "$(desc /tmp/ours kvm.trace.$event)"
+done
+# a gauge that the stock agent calls a counter; and a counter
+for name in kvm.mmu_unsync kvm.exits; do
+	[ -n "$(desc /tmp/stock $name)" ] || fail "the stock archive has no $name"
+	expect "description of $name" "$(desc /tmp/rewritten $name)" "$(desc /tmp/ours $name)"
 done
 [ -n "$(desc /tmp/stock kvm.trace.count)" ] || fail "the stock archive has no kvm.trace.count"
 # the folder's rules as a whole, as pmlogger_rewrite takes them
