@@ -380,8 +380,10 @@ static int families_refresh(struct collector *collector, uint64_t tables)
 
 int collector_read(struct collector *collector, uint64_t tables)
 {
-	int err = families_refresh(collector, tables);
+	int err;
 
+	vms_stale(collector->vms);
+	err = families_refresh(collector, tables);
 	for (size_t i = 0; !err && i < collector->snapshot.ntables; i++) {
 		const struct source *source = &collector->sources[i];
 

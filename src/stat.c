@@ -94,7 +94,6 @@ static void pass(struct stat_family *family)
 		vms_cancel(family->env.vms);
 	else
 		vms_end(family->env.vms);
-	stat_totals_sum(&family->totals, family->env.vms);
 }
 
 /* debugfs sums up over living VMs: what it falls by is of one that has ended. */
@@ -112,12 +111,20 @@ static void debugfs_pass(struct stat_family *family)
 	stat_add(list, family->host, false, totals->now);
 }
 
-static void any_pass(struct stat_family *family)
+static void any_pass(void *data)
 {
-	if (family->source == STAT_ITERATOR)
-		pass(family);
-	else if (family->source == STAT_DEBUGFS)
+	struct stat_family *family = data;
+	struct stat_totals *totals = &family->totals;
+
+	if (family->source == STAT_DEBUGFS)
 		debugfs_pass(family);
+	if (family->source != STAT_ITERATOR)
+		return;
+	pass(family);
+	/* a VM that an earlier agent knew has not ended because one pass missed it */
+	if (totals->vms_fd >= 0 && !totals->taken_up)
+		pass(family);
+	stat_totals_sum(totals, family->env.vms);
 }
 
 static int stat_refresh(void *state)
@@ -125,7 +132,7 @@ static int stat_refresh(void *state)
 	struct stat_family *family = state;
 	bool numbered, changed;
 
-	any_pass(family);
+	vms_refresh(family->env.vms);
 	numbered = stat_buckets_number(family);
 	changed = family->env.vms->changes != family->vms_changes;
 	family->vms_changes = family->env.vms->changes;
@@ -395,6 +402,7 @@ static int stat_open(const struct family_env *env, void **ret_state, char **ret_
 	}
 	family->env = *env;
 	family->env.report = NULL;
+	env->vms->make_pass = any_pass;
 	env->vms->ended = vm_ended;
 	env->vms->data = family;
 	*ret_state = family;

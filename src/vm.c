@@ -371,6 +371,19 @@ void vms_sum(const struct vms *vms, struct vm *vm)
 		stat_add(list, vm->vcpus[i].values, !vcpu_is_there(vms, &vm->vcpus[i]), vm->sum);
 }
 
+void vms_stale(struct vms *vms)
+{
+	vms->fresh = false;
+}
+
+void vms_refresh(struct vms *vms)
+{
+	if (vms->fresh || !vms->make_pass)
+		return;
+	vms->fresh = true;
+	vms->make_pass(vms->data);
+}
+
 void vms_begin(struct vms *vms)
 {
 	vms->pass++;

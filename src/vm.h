@@ -63,6 +63,9 @@ struct vms {
 	uint64_t pass;
 	uint64_t changes; /* how often VMs or vCPUs came or went */
 	uint32_t last_id, last_vcpu_id, last_bucket_id;
+	/* Make a pass, if one can be made: who reads statistics sets it. */
+	void (*make_pass)(void *data);
+	bool fresh; /* a pass has been made since vms_stale */
 	/* A VM has ended: its values are the last known. Called before it is freed. */
 	void (*ended)(const struct vm *vm, void *data);
 	void *data;
@@ -81,6 +84,13 @@ void vms_free(struct vms *vms);
  * -ENOMEM: then nothing has changed.
  */
 int vms_set_layout(struct vms *vms, const struct stat_layout *layout, size_t nbuckets);
+
+/*
+ * Whoever needs to know which VMs there are calls vms_refresh before it looks: there is one
+ * pass for all that are read together, which vms_stale begins.
+ */
+void vms_stale(struct vms *vms);
+void vms_refresh(struct vms *vms);
 
 /* A pass begins. */
 void vms_begin(struct vms *vms);
