@@ -161,7 +161,7 @@ demo:
 
 bench:
 	$(Q)scripts/deps.sh build demo check
-	$(Q)+$(MAKE) --no-print-directory all $(O)/tests/guest bench-programs
+	$(Q)+$(MAKE) --no-print-directory all $(O)/tests/guest $(O)/tests/vms bench-programs
 	$(Q)tests/bench/run $(CURDIR) $(abspath $(O))
 
 # --- installing: beside PCP's own agent, never over it; ./Install there switches pmcd ---

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * fetch HOST PID COUNT NAME: fetch all metrics below NAME from that pmcd, COUNT
+ * fetch HOST PID COUNT NAME...: fetch all metrics below the names from that pmcd, COUNT
  * times after a first time, and print what that takes: how many metrics and
  * values there are, the nanoseconds of the first fetch, the median of the
  * others, and the CPU time of process PID, the agent, for each of the others.
@@ -132,19 +132,21 @@ out:
 int main(int argc, char **argv)
 {
 	struct names names = { 0 };
-	int sts, count;
+	int sts = 0, count;
 	pmID *pmids;
 
-	if (argc != 5 || (count = atoi(argv[3])) <= 0) {
-		fputs("Usage: fetch HOST PID COUNT NAME\n", stderr);
+	if (argc < 5 || (count = atoi(argv[3])) <= 0) {
+		fputs("Usage: fetch HOST PID COUNT NAME...\n", stderr);
 		return 2;
 	}
 	sts = pmNewContext(PM_CONTEXT_HOST, argv[1]);
 	if (sts < 0)
 		return fail(argv[1], sts);
-	sts = pmTraversePMNS_r(argv[4], add_name, &names);
+	sts = 0;
+	for (int i = 4; sts >= 0 && i < argc; i++)
+		sts = pmTraversePMNS_r(argv[i], add_name, &names);
 	if (sts < 0 || !names.n)
-		return fail(argv[4], sts);
+		return fail("the metrics' names", sts);
 	pmids = calloc((size_t)names.n, sizeof(*pmids));
 	if (!pmids)
 		return EXIT_FAILURE;

@@ -134,6 +134,17 @@ def show_agents(directory):
     show(rows)
 
 
+def show_vms(directory):
+    for vms, metrics, values, first, latency, cpu, *sizes in read(directory, "vms"):
+        print(f"All statistics of {vms} VMs with a vCPU each, {metrics} metrics, {values} values:")
+        none, all_there, few, many = (int(size) / 1024 for size in sizes)
+        show([["until the answer", f"{int(latency) / 1e6:.1f} ms"],
+              ["agent's CPU time", f"{int(cpu) / 1e6:.1f} ms"],
+              ["resident memory", f"{all_there:.1f} MiB, with no VM yet {none:.1f} MiB"],
+              ["after 100 more, one by one", f"{few:.1f} MiB"],
+              ["after 10,000 more, one by one", f"{many:.1f} MiB"]])
+
+
 def main():
     directory, event, cpu = sys.argv[1:]
     whole = show_guest(directory, event, cpu)
@@ -143,6 +154,7 @@ def main():
         print(f"To attach all events of this kernel, {attach[0][1]}: {spread(times)} ms.")
     print()
     show_agents(directory)
+    show_vms(directory)
     if not whole:
         print("FAILED: a collector lost events")
     return 0 if whole else 1
