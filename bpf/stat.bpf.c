@@ -99,6 +99,14 @@ static __u64 birth_of(const void *kvm)
 	return BPF_CORE_READ(dentry, d_inode, i_ino);
 }
 
+/* The thread that ran a vCPU last, as who reads numbers it; 0: none yet, or unknown. */
+static __u32 thread_of(const void *vcpu)
+{
+	if (offsets.vcpu_pid == STAT_NOT_THERE)
+		return 0;
+	return number_of(pointer_at(vcpu, offsets.vcpu_pid));
+}
+
 /* Write the record with a stat member; 0, or the buffer is full and it comes again. */
 static int write_record(struct seq_file *seq, const char *member, __u32 bytes)
 {
@@ -139,7 +147,7 @@ static void write_vcpu(struct seq_file *seq, const void *vcpu)
 	out.head.kvm = (__u64)kvm;
 	out.head.vcpu = (__u64)vcpu;
 	out.head.vcpu_id = number_at(vcpu, offsets.vcpu_id);
-	out.head.thread = number_of(pointer_at(vcpu, offsets.vcpu_pid));
+	out.head.thread = thread_of(vcpu);
 	/* what was written of the VM is dropped too if this does not fit */
 	if (write_record(seq, (const char *)vcpu + offsets.vcpu_stat, offsets.vcpu_stat_bytes))
 		last_kvm = 0;

@@ -23,6 +23,8 @@
 /* The kernel gives out 8 pages at a time, which have 64 KiB where pages have that. */
 #define RECORDS_BYTES (1024 * 1024)
 
+_Static_assert(STAT_NO_OFFSET == STAT_NOT_THERE, "offsets are passed on as they are");
+
 static uint64_t now(void)
 {
 	struct timespec ts;
