@@ -60,7 +60,7 @@ static bool bucket_from(const struct statistic *stat, uint32_t bucket, uint64_t 
 		return stat->bucket_size &&
 		       !__builtin_mul_overflow(stat->bucket_size, bucket, ret_from);
 	/* by the place of the highest bit that is set, from 1 on; 0 has none */
-	if (bucket > 64)
+	if (stat->kind != STAT_LOG_HIST || bucket > 64)
 		return false;
 	*ret_from = bucket ? UINT64_C(1) << (bucket - 1) : 0;
 	return true;

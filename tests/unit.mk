@@ -22,6 +22,7 @@ $(UNIT_FAKED): UNIT_FLAGS := $(call unit_wrap,cpus_read cpus_update events_find 
 	pins_open pins_close)
 $(O)/tests/test_agent: UNIT_FLAGS += $(call unit_wrap,clock_gettime)
 $(UNIT_FAKED): $(O)/tests/fakes.o
+$(patsubst %,$(O)/tests/test_stat_%,layout members describe vm): $(O)/tests/types.o
 $(O)/tests/test_pins $(O)/tests/test_pins_maps: $(O)/tests/bpffs.o
 $(O)/tests/test_metrics: UNIT_FLAGS := -ljansson
 $(O)/tests/test_output.o: ALL_CFLAGS += $(shell $(PKG_CONFIG) --cflags smartcols jansson)
