@@ -282,6 +282,34 @@ static void test_no_statistics(void **state)
 	assert_vm_stat(btf, id, "", 0);
 }
 
+/* What stats.def knows by name; but not what the type says otherwise. */
+static void test_kinds_of_the_table(void **state)
+{
+	struct btf *btf = types_new();
+	struct stat_layout layout;
+	int stat;
+
+	(void)state;
+	stat = btf__add_struct(btf, "kvm_vm_stat", 64);
+	field(btf, "exits", u64, 0);
+	field(btf, "mmu_unsync", u64, 8);
+	field(btf, "max_mmu_rmap_size", u64, 16);
+	field(btf, "halt_wait_ns", u64, 24);
+	field(btf, "halt_wait_hist", u64, 32);
+	add_vm(btf, stat);
+	add_vcpu(btf, add_vcpu_stat(btf));
+	btf_write(btf, "btf/vmlinux");
+	assert_int_equal(stat_layout_read("btf", &layout), 0);
+	assert_int_equal(stat_list_find(&layout.vm, "exits")->kind, STAT_CUMULATIVE);
+	assert_int_equal(stat_list_find(&layout.vm, "mmu_unsync")->kind, STAT_INSTANT);
+	assert_int_equal(stat_list_find(&layout.vm, "max_mmu_rmap_size")->kind, STAT_PEAK);
+	assert_int_equal(stat_list_find(&layout.vm, "halt_wait_ns")->kind, STAT_CUMULATIVE);
+	assert_int_equal(stat_list_find(&layout.vm, "halt_wait_ns")->units, METRIC_NSEC);
+	assert_int_equal(stat_list_find(&layout.vm, "halt_wait_hist")->kind, STAT_INSTANT);
+	assert_int_equal(stat_list_find(&layout.vm, "halt_wait_hist")->units, METRIC_COUNT);
+	stat_layout_free(&layout);
+}
+
 /* The kernel that the tests run on. */
 static void test_this_kernel(void **state)
 {
@@ -315,6 +343,7 @@ int main(void)
 		work_test(test_endless),
 		work_test(test_other_types_of_the_name),
 		work_test(test_no_statistics),
+		work_test(test_kinds_of_the_table),
 		work_test(test_this_kernel),
 	};
 

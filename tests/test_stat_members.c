@@ -6,16 +6,17 @@
 #include <errno.h>
 #include <unistd.h>
 
-enum member { VM_STAT, VM_PID, VCPU_STAT, VCPU_KVM, VCPU_ID, VCPU_PID, MEMBERS };
+enum member { VM_STAT, VM_PID, VM_DEBUGFS, VCPU_STAT, VCPU_KVM, VCPU_ID, VCPU_PID, MEMBERS };
 
 /* Types as they should be, but that the one member is of another type (0: not there). */
 static void write_members(enum member which, int (*type)(struct btf *))
 {
-	static const char *const names[MEMBERS] = { "stat", "userspace_pid", "stat",
-						    "kvm",  "vcpu_id",	     "pid" };
+	static const char *const names[MEMBERS] = { "stat", "userspace_pid", "debugfs_dentry",
+						    "stat", "kvm",	     "vcpu_id",
+						    "pid" };
 	struct btf *btf = types_new();
 	int stat = add_vcpu_stat(btf), other = type ? type(btf) : 0;
-	const int usual[MEMBERS] = { stat, s32, stat, pointer, s32, pointer };
+	const int usual[MEMBERS] = { stat, s32, pointer, stat, pointer, s32, pointer };
 
 	for (int i = 0; i < MEMBERS; i++) {
 		int id = i == (int)which ? other : usual[i];
@@ -93,6 +94,89 @@ static void test_members_that_may_be(void **state)
 	assert_pids(VCPU_ID, type_pid_t, vm_pid, vcpu_pid);
 	assert_pids(VCPU_PID, NULL, vm_pid, STAT_NO_OFFSET);
 	assert_pids(VCPU_PID, type_pid_t, vm_pid, STAT_NO_OFFSET);
+}
+
+static void test_the_folder_in_debugfs(void **state)
+{
+	struct stat_layout layout;
+
+	(void)state;
+	write_members(MEMBERS, NULL);
+	assert_int_equal(stat_layout_read("btf", &layout), 0);
+	assert_int_equal(layout.vm_debugfs_dentry, 8 + 72 * VM_DEBUGFS);
+	stat_layout_free(&layout);
+	write_members(VM_DEBUGFS, NULL);
+	assert_int_equal(stat_layout_read("btf", &layout), 0);
+	assert_int_equal(layout.vm_debugfs_dentry, STAT_NO_OFFSET);
+	stat_layout_free(&layout);
+	write_members(VM_DEBUGFS, type_u64);
+	assert_int_equal(stat_layout_read("btf", &layout), 0);
+	assert_int_equal(layout.vm_debugfs_dentry, STAT_NO_OFFSET);
+	stat_layout_free(&layout);
+}
+
+static void assert_differs(enum member which, bool differs)
+{
+	struct stat_layout one, other;
+
+	write_members(MEMBERS, NULL);
+	assert_int_equal(stat_layout_read("btf", &one), 0);
+	write_members(which, NULL);
+	assert_int_equal(stat_layout_read("btf", &other), 0);
+	assert_int_equal(stat_layout_equal(&one, &other), !differs);
+	assert_int_equal(stat_layout_equal(&other, &one), !differs);
+	stat_layout_free(&one);
+	stat_layout_free(&other);
+}
+
+static void test_equal_offsets(void **state)
+{
+	(void)state;
+	assert_differs(MEMBERS, false);
+	assert_differs(VM_PID, true);
+	assert_differs(VM_DEBUGFS, true);
+	assert_differs(VCPU_PID, true);
+}
+
+/* Each thing that a statistic's place is of; its kind is not. */
+static void test_equal_statistics(void **state)
+{
+	struct stat_layout one, other;
+	uint32_t *offsets[] = { &other.vm_stat, &other.vcpu_stat, &other.vcpu_kvm, &other.vcpu_id };
+	struct statistic *stat;
+
+	(void)state;
+	write_members(MEMBERS, NULL);
+	assert_int_equal(stat_layout_read("btf", &one), 0);
+	assert_int_equal(stat_layout_read("btf", &other), 0);
+	for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
+		*offsets[i] += 8;
+		assert_false(stat_layout_equal(&one, &other));
+		*offsets[i] -= 8;
+		assert_true(stat_layout_equal(&one, &other));
+	}
+	stat = &other.vcpu.list[1];
+	stat->kind = STAT_LINEAR_HIST;
+	assert_true(stat_layout_equal(&one, &other));
+	stat->name[0]++;
+	assert_false(stat_layout_equal(&one, &other));
+	stat->name[0]--;
+	stat->offset++;
+	assert_false(stat_layout_equal(&one, &other));
+	stat->offset--;
+	stat->size /= 2;
+	assert_false(stat_layout_equal(&one, &other));
+	stat->size *= 2;
+	stat->buckets--;
+	assert_false(stat_layout_equal(&one, &other));
+	stat->buckets++;
+	other.vm.n--;
+	assert_false(stat_layout_equal(&one, &other));
+	other.vm.n++;
+	other.vcpu.bytes += 8;
+	assert_false(stat_layout_equal(&one, &other));
+	stat_layout_free(&one);
+	stat_layout_free(&other);
 }
 
 /* In anonymous structs and unions too; not in those that have a name. */
@@ -233,6 +317,9 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		work_test(test_members_that_must_be),
 		work_test(test_members_that_may_be),
+		work_test(test_the_folder_in_debugfs),
+		work_test(test_equal_offsets),
+		work_test(test_equal_statistics),
 		work_test(test_members_in_anonymous_ones),
 		work_test(test_module),
 		work_test(test_nothing),
