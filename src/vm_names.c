@@ -10,7 +10,7 @@
 /* A NAME-PID, by its hash: two that share one only get a number that they did not need. */
 struct name_use {
 	uint64_t hash;
-	uint64_t taken; /* when it was taken last, by names->clock */
+	uint64_t used;	/* when it was taken or given last, by names->clock */
 	uint32_t live;	/* VMs that have it now, numbers apart */
 	uint32_t count; /* that had it ever */
 };
@@ -78,26 +78,33 @@ static void name_remove(struct vm_names *names, size_t at)
 	memmove(&names->list[at], &names->list[at + 1], (names->n - at) * sizeof(*names->list));
 }
 
-/* Of those that no VM has now, forget the one that was taken the longest ago. */
+/* Of those that no VM has now, forget the one that ended the longest ago. */
 static void forget_oldest(struct vm_names *names)
 {
 	size_t oldest = names->n;
 
 	for (size_t i = 0; i < names->n; i++) {
 		if (!names->list[i].live &&
-		    (oldest == names->n || names->list[i].taken < names->list[oldest].taken))
+		    (oldest == names->n || names->list[i].used < names->list[oldest].used))
 			oldest = i;
 	}
 	name_remove(names, oldest);
 	names->ended--;
 }
 
-static struct name_use *name_use(struct vm_names *names, uint64_t hash)
+/* What is known of that hash; NULL: nothing. */
+static struct name_use *name_find(const struct vm_names *names, uint64_t hash)
 {
 	size_t at = name_bound(names, hash);
 
-	if (at < names->n && names->list[at].hash == hash)
-		return &names->list[at];
+	return at < names->n && names->list[at].hash == hash ? &names->list[at] : NULL;
+}
+
+/* A new one, of a VM that lives. */
+static struct name_use *name_add(struct vm_names *names, uint64_t hash)
+{
+	size_t at = name_bound(names, hash);
+
 	if (names->n == names->room) {
 		struct name_use *list = reallocarray(names->list, names->room * 2, sizeof(*list));
 
@@ -108,41 +115,43 @@ static struct name_use *name_use(struct vm_names *names, uint64_t hash)
 	}
 	memmove(&names->list[at + 1], &names->list[at], (names->n - at) * sizeof(*names->list));
 	names->n++;
-	names->list[at] = (struct name_use){ .hash = hash };
-	names->ended++;
+	names->list[at] = (struct name_use){ .hash = hash, .live = 1 };
 	return &names->list[at];
 }
 
 char *vm_names_take(struct vm_names *names, const char *name, uint32_t pid)
 {
-	struct name_use *use = name_use(names, hash_of(name, pid));
+	uint64_t hash = hash_of(name, pid);
+	struct name_use *use = name_find(names, hash);
 	char *full;
 	int ret;
 
-	if (!use)
-		return NULL;
-	if (use->count)
+	if (use)
 		ret = asprintf(&full, "%s-%u.%u", name, pid, use->count + 1);
 	else
 		ret = asprintf(&full, "%s-%u", name, pid);
-	if (!use->live++)
+	if (ret < 0)
+		return NULL;
+	if (!use)
+		use = name_add(names, hash);
+	else if (!use->live++)
 		names->ended--;
-	use->count++;
-	use->taken = ++names->clock;
-	if (ret < 0) {
-		vm_names_give(names, name, pid);
+	if (!use) {
+		free(full);
 		return NULL;
 	}
+	use->count++;
+	use->used = ++names->clock;
 	return full;
 }
 
 void vm_names_give(struct vm_names *names, const char *name, uint32_t pid)
 {
-	uint64_t hash = hash_of(name, pid);
-	size_t at = name_bound(names, hash);
+	struct name_use *use = name_find(names, hash_of(name, pid));
 
-	if (at == names->n || names->list[at].hash != hash || !names->list[at].live)
+	if (!use || !use->live)
 		return;
-	if (--names->list[at].live == 0 && ++names->ended > VM_NAMES_REMEMBERED)
+	use->used = ++names->clock;
+	if (--use->live == 0 && ++names->ended > VM_NAMES_REMEMBERED)
 		forget_oldest(names);
 }
