@@ -164,9 +164,13 @@ static int vm_identify(struct vms *vms, struct vm *vm, const struct stat_record 
 			       &vm->identity);
 	if (err)
 		return err;
+	err = make_labels(&vm->identity, (pid_t)vm->pid, -1, &vm->labels);
+	if (err)
+		return err;
+	/* the last thing that can fail, so that no name is taken in vain */
 	vm_identity_instance(vm->identity.name, name);
 	vm->name = vm_names_take(vms->names, name, vm->pid);
-	return vm->name ? make_labels(&vm->identity, (pid_t)vm->pid, -1, &vm->labels) : -ENOMEM;
+	return vm->name ? 0 : -ENOMEM;
 }
 
 static int vm_add(struct vms *vms, size_t at, const struct stat_record *record, struct vm **ret_vm)
@@ -190,6 +194,7 @@ static int vm_add(struct vms *vms, size_t at, const struct stat_record *record, 
 		return err;
 	}
 	vm->id = next_id(&vms->last_id);
+	vm->since = vms->pass;
 	memmove(list + at + 1, list + at, (vms->n - at) * sizeof(*list));
 	list[at] = vm;
 	vms->n++;
@@ -198,9 +203,10 @@ static int vm_add(struct vms *vms, size_t at, const struct stat_record *record, 
 	return 0;
 }
 
-/* It has ended: say so, and forget it. */
+/* It has ended: say so, with what this pass has seen of it yet, and forget it. */
 static void vm_end(struct vms *vms, size_t at)
 {
+	vms_sum(vms, vms->list[at]);
 	if (vms->ended)
 		vms->ended(vms->list[at], vms->data);
 	vm_give_name(vms, vms->list[at]);
@@ -218,7 +224,7 @@ static int vm_rename(struct vms *vms, struct vm *vm, const struct stat_record *r
 
 	if (err) {
 		vm_identity_free(&fresh.identity);
-		free(fresh.name);
+		snapshot_labels_unref(fresh.labels);
 		return err;
 	}
 	vm_give_name(vms, vm);
@@ -263,8 +269,8 @@ static int see_vm(struct vms *vms, const struct stat_record *record, const void 
 		vms->changes++; /* it was missed, and is back */
 	if (err)
 		return err;
-	/* its vCPUs' names would have to follow: only before it has any */
-	if (!vm->is_creators && !vm->nvcpus && record_is_creators(record))
+	/* only while nobody has been shown the name, and no vCPU is called after it */
+	if (!vm->is_creators && vm->since == vms->pass && !vm->nvcpus && record_is_creators(record))
 		err = vm_rename(vms, vm, record);
 	vm->changed |= values_take(&vms->layout->vm, values, vm->values);
 	vm->pass = vms->pass;

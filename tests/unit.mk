@@ -24,6 +24,8 @@ $(O)/tests/test_agent: UNIT_FLAGS += $(call unit_wrap,clock_gettime)
 $(UNIT_FAKED): $(O)/tests/fakes.o
 $(patsubst %,$(O)/tests/test_stat_%,layout members describe vm): $(O)/tests/types.o
 $(O)/tests/test_pins $(O)/tests/test_pins_maps: $(O)/tests/bpffs.o
+$(filter $(O)/tests/test_vm_life $(O)/tests/test_vm_vcpus $(O)/tests/test_vm $(O)/tests/test_stat%, \
+	$(UNIT_TESTS)): $(O)/tests/stat_fakes.o
 $(O)/tests/test_metrics: UNIT_FLAGS := -ljansson
 $(O)/tests/test_output.o: ALL_CFLAGS += $(shell $(PKG_CONFIG) --cflags smartcols jansson)
 $(O)/tests/test_output: UNIT_FLAGS := -lsmartcols -ljansson $(call unit_wrap,scols_new_table \
