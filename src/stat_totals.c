@@ -63,6 +63,7 @@ void stat_totals_inherit(struct stat_totals *totals, const struct stat_totals *o
 	list_inherit(&totals->layout->vm, totals->ended, &older->layout->vm, older->ended);
 	list_inherit(&totals->layout->vcpu, totals->ended + totals->layout->vm.nvalues,
 		     &older->layout->vcpu, older->ended + older->layout->vm.nvalues);
+	totals->unfit += older->unfit;
 }
 
 /* FNV-1a over what the values are of, in their order. */
@@ -117,8 +118,9 @@ void stat_totals_ended(const struct vm *vm, void *data)
 	if (totals->vms_fd < 0)
 		return;
 	keep_ended(totals);
+	/* an earlier agent's entry, if it has not been taken up, has not been counted */
 	if (bpf_map_delete_elem(totals->vms_fd, &vm->key) == 0)
-		totals->nkept--;
+		totals->nkept -= vm->kept;
 }
 
 bool stat_totals_keep(struct stat_totals *totals, int ended_fd, int vms_fd, bool take_up)
@@ -155,7 +157,7 @@ static void take_up_one(struct stat_totals *totals, struct vms *vms, const struc
 
 	if (bpf_map_lookup_elem(totals->vms_fd, key, totals->kept))
 		return;
-	totals->nkept++;
+	totals->nkept += !vm || !vm->kept;
 	if (vm)
 		vm->kept = true;
 	if (totals->kept[0] == schema_of(layout)) {
@@ -178,15 +180,17 @@ static void take_up_all(struct stat_totals *totals, struct vms *vms)
 	struct stat_vm_key *keys = NULL, key, *grown;
 	size_t n = 0;
 
-	totals->taken_up = true;
 	/* all keys first: they move when some are deleted */
 	while (bpf_map_get_next_key(totals->vms_fd, n ? &key : NULL, &key) == 0) {
 		grown = reallocarray(keys, n + 1, sizeof(*keys));
-		if (!grown)
-			break;
+		if (!grown) {
+			free(keys);
+			return; /* the next pass tries again */
+		}
 		keys = grown;
 		keys[n++] = key;
 	}
+	totals->taken_up = true;
 	for (size_t i = 0; i < n; i++)
 		take_up_one(totals, vms, &keys[i]);
 	free(keys);

@@ -35,7 +35,10 @@ int stat_totals_init(const struct stat_layout *layout, struct stat_totals *ret_t
 
 void stat_totals_free(struct stat_totals *totals);
 
-/* What older ones know of ended VMs is in these too, by the statistics' names. */
+/*
+ * What older ones know of ended VMs is in these too, by the statistics' names, and so is
+ * how many VMs found no room.
+ */
 void stat_totals_inherit(struct stat_totals *totals, const struct stat_totals *older);
 
 /*

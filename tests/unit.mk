@@ -26,6 +26,10 @@ $(patsubst %,$(O)/tests/test_stat_%,layout members describe vm): $(O)/tests/type
 $(O)/tests/test_pins $(O)/tests/test_pins_maps: $(O)/tests/bpffs.o
 $(filter $(O)/tests/test_vm_life $(O)/tests/test_vm_vcpus $(O)/tests/test_vm $(O)/tests/test_stat%, \
 	$(UNIT_TESTS)): $(O)/tests/stat_fakes.o
+UNIT_MAPS := $(patsubst %,$(O)/tests/test_%,stat_totals stat_keep stat)
+$(UNIT_MAPS): $(O)/tests/fake_maps.o
+$(UNIT_MAPS): UNIT_FLAGS := $(call unit_wrap,bpf_map_lookup_elem bpf_map_update_elem \
+	bpf_map_delete_elem bpf_map_get_next_key)
 $(O)/tests/test_metrics: UNIT_FLAGS := -ljansson
 $(O)/tests/test_output.o: ALL_CFLAGS += $(shell $(PKG_CONFIG) --cflags smartcols jansson)
 $(O)/tests/test_output: UNIT_FLAGS := -lsmartcols -ljansson $(call unit_wrap,scols_new_table \
