@@ -34,7 +34,7 @@ static bool is_wanted(uint32_t id, void *data)
 	struct rows *rows = data;
 	struct row_want want = { .id = id };
 
-	return bsearch(&want, rows->list, rows->n, sizeof(want), want_compare);
+	return rows->n && bsearch(&want, rows->list, rows->n, sizeof(want), want_compare);
 }
 
 static int row_add(struct snapshot_table *table, const struct row_want *want)
@@ -54,7 +54,8 @@ static int row_add(struct snapshot_table *table, const struct row_want *want)
 int rows_follow(struct rows *rows, struct snapshot_table *table, int err)
 {
 	if (!err) {
-		qsort(rows->list, rows->n, sizeof(*rows->list), want_compare);
+		if (rows->n) /* neither function takes NULL */
+			qsort(rows->list, rows->n, sizeof(*rows->list), want_compare);
 		snapshot_table_keep_rows(table, is_wanted, rows);
 	}
 	for (size_t i = 0; !err && i < rows->n; i++) {
