@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 The pmdakvm authors
+#
+# KVM's statistics of VMs and vCPUs, below a private pmcd and from kvmbpf, with guests that
+# hold still while they are compared with KVM_GET_STATS_FD's.
+
+load common
+load stat
+
+setup_file() {
+	if [ "$(id -u)" != 0 ]; then
+		return
+	fi
+	new_work
+	export WORK
+	pmcd_env "$WORK"
+	conf '[trace]' kvm_pio
+	make_namespace
+	pmcd_files "$WORK" "$TOP" "$BUILD" daemon -c "$WORK/kvm.conf"
+	pmcd_start "$WORK"
+	export PMCD_PID
+	open_hold
+}
+
+teardown_file() {
+	pmcd_stop
+}
+
+setup() {
+	need_kvm
+}
+
+teardown() {
+	# what a test that failed has left
+	jobs -p | xargs -r kill 2>/dev/null || true
+}
+
+busy() {
+	hold "$1" --vms 2 --vcpus 2 --pio 211 --mmio $MMIO --cpuid 307 --hlt 101 --irqchip "${@:2}"
+}
+
+@test "values, all of them, are KVM_GET_STATS_FD's: host, VMs, vCPUs, buckets, through pmcd" {
+	busy guest
+	pcp_values >"$WORK/ours"
+	stat_values "guest-$GUEST" <"$STATS" >"$WORK/kernel"
+	diff "$WORK/kernel" "$WORK/ours"
+	[ "$(grep -c 'kvm.vcpu.stat.mmio_exits.*1009$' "$WORK/ours")" = 4 ]
+	let_go "$GUEST"
+}
+
+@test "values and kinds, all of them, are KVM_GET_STATS_FD's, in kvmbpf's JSON" {
+	busy guest
+	"$BUILD/kvmbpf" dump -d 0 --json >"$WORK/json"
+	json_values "$WORK/json" >"$WORK/ours"
+	stat_values "guest-$GUEST" <"$STATS" >"$WORK/kernel"
+	diff "$WORK/kernel" "$WORK/ours"
+	diff <(stat_kinds <"$STATS") <(json_kinds "$WORK/json")
+	let_go "$GUEST"
+}
+
+@test "kinds and help of all of them, through pmcd; an alias is no metric" {
+	busy guest
+	metrics=$(stat_kinds <"$STATS" | cut -d' ' -f1)
+	# shellcheck disable=SC2086
+	pminfo -h "$PMCD_HOST" -dtT $metrics >"$WORK/info"
+	let_go "$GUEST"
+	sed -nE -e 's/^(kvm[^ ]*)( .*)?$/\1/p' -e 's/^ +Semantics: (.*)  Units: (.*)/\1 \2/p' "$WORK/info" |
+		sed -e 's/ nanosec$/ ns/' | paste -d' ' - - | LC_ALL=C sort >"$WORK/ours"
+	diff <(stat_kinds <"$STATS") "$WORK/ours"
+	[ "$(grep -c '^ *Data Type: 64-bit unsigned int' "$WORK/info")" = "$(wc -l <<<"$metrics")" ]
+	! grep -E 'No help|Error' "$WORK/info"
+	! pminfo -h "$PMCD_HOST" kvm | grep -E '\.pages$'
+}
+
+@test "VMs have names by their VMM's command line, labels have them exactly" {
+	names=('my own vm' "it's \"quoted\"" a::b 'größe 東京' "$(printf 'x%.0s' {1..300})" \
+		$'tab\tline\nend\001' $'bad\377utf8' '' 'comma,,name')
+	instances=(my_own_vm "it's_\"quoted\"" a_b größe_東京 "$(printf 'x%.0s' {1..64})" \
+		tab_line_end_ bad_utf8 qemu-system-x86 comma,name)
+	exact=('my own vm' "it's \"quoted\"" a::b 'größe 東京' "$(printf 'x%.0s' {1..300})" \
+		$'tab\tline\nend\001' bad�utf8 qemu-system-x86 comma,name)
+	guests=()
+	for name in "${names[@]}"; do
+		hold qemu-system-x86_64 -- -name "guest=$name,debug-threads=on" -uuid 01234567-89ab
+		guests+=("$GUEST")
+	done
+	"$BUILD/kvmbpf" dump -d 0 --json >"$WORK/json"
+	pminfo -h "$PMCD_HOST" -f kvm.vm.pid >"$WORK/pids"
+	pminfo -h "$PMCD_HOST" -l kvm.vm.pid >"$WORK/labels"
+	pminfo -h "$PMCD_HOST" -f kvm.vm.name >"$WORK/names"
+	let_go "${guests[@]}"
+	for i in "${!names[@]}"; do
+		vm=${instances[i]}-${guests[i]}
+		echo "$vm"
+		grep -qF "or \"$vm\"] value ${guests[i]}" "$WORK/pids"
+		jq -e --arg vm "$vm" --arg name "${exact[i]}" --argjson pid "${guests[i]}" '
+			[.metrics[] | select(.name == "kvm.vm.pid").values[] | select(.instance == $vm)]
+			| length == 1 and .[0].value == $pid and (.[0].labels
+			| .vm == $name and .pid == $pid and .uuid == "01234567-89ab")' "$WORK/json"
+		# pmcd's own words, and JSON still
+		grep -F "or \"$vm\"] labels " "$WORK/labels" | sed 's/.*] labels //' | jq -e \
+			--arg name "${exact[i]}" --argjson pid "${guests[i]}" '.vm == $name and .pid == $pid'
+		printf 'or "%s"] value "%s"\n' "$vm" "${exact[i]}" >"$WORK/name"
+		[[ $(cat "$WORK/names") == *"$(cat "$WORK/name")"* ]]
+	done
+}
+
+@test "Firecracker's --id is the name; with no VMM's name it is the command's" {
+	hold firecracker -- --id=my-fc --api-sock /tmp/x
+	firecracker=$GUEST
+	hold /usr/bin/other -- -name guest=nobody
+	[ "$(value kvm.vm.pid "my-fc-$firecracker")" = "$firecracker" ]
+	[ "$(value kvm.vm.name "guest-$GUEST")" = '"guest"' ]
+	let_go "$firecracker" "$GUEST"
+}
+
+@test "two VMs in one process, and two of one name" {
+	hold qemu-system-x86_64 --vms 2 --vcpus 2 -- -name twin
+	first=$GUEST
+	hold qemu-system-x86_64 --vcpus 3 -- -name twin
+	[ "$(values kvm.vm.vcpus | sort)" = \
+		"$(printf '%s\n' "twin-$first 2" "twin-$first.2 2" "twin-$GUEST 3" | sort)" ]
+	[ "$(value kvm.vm.pid "twin-$first.2")" = "$first" ]
+	[ "$(value kvm.vm.name "twin-$first.2")" = '"twin"' ]
+	[ "$(values kvm.nvms) $(values kvm.nvcpus)" = "3 7" ]
+	values kvm.vcpu.stat.exits | cut -d' ' -f1 | grep -qxF "twin-$first.2::vcpu1"
+	run pminfo -h "$PMCD_HOST" -l kvm.vcpu.stat.exits
+	[[ $output == *"or \"twin-$GUEST::vcpu2\"] labels "*"\"pid\":$GUEST"*"\"vcpu\":2"*"\"vm\":\"twin\""* ]]
+	let_go "$first" "$GUEST"
+}
+
+@test "what has ended is no instance any more, and who comes then has another number" {
+	number() { pminfo -h "$PMCD_HOST" -f "$1" | sed -nE "s/.*inst \[([0-9]+) or \"$2\"\].*/\1/p"; }
+	hold guest --mmio 11
+	first=$GUEST
+	vm=$(number kvm.vm.pid "guest-$first") vcpu=$(number kvm.vcpu.stat.exits "guest-$first::vcpu0")
+	[ -n "$vm" ] && [ -n "$vcpu" ]
+	let_go "$first"
+	[ "$(values kvm.nvms) $(values kvm.nvcpus)" = "0 0" ]
+	for metric in kvm.vm.pid kvm.vm.stat.exits kvm.vm.stat.halt_wait_hist kvm.vcpu.stat.exits \
+		kvm.vcpu.stat.halt_wait_hist; do
+		[ -z "$(values $metric)" ]
+	done
+	hold guest --mmio 11
+	[ "$(number kvm.vm.pid "guest-$GUEST")" -gt "$vm" ]
+	[ "$(number kvm.vcpu.stat.exits "guest-$GUEST::vcpu0")" -gt "$vcpu" ]
+	let_go "$GUEST"
+}
+
+@test "a file that is called kvm-vm is no VM for that" {
+	mkfifo "$WORK/decoys"
+	"$BUILD/tests/vms" --count 1 --decoys <&9 >"$WORK/decoys.out" 3>&- &
+	decoys=$!
+	wait_for 10 grep -q ready "$WORK/decoys.out"
+	ls -l "/proc/$decoys/fd" | grep -q 'kvm-vcpu:0'
+	[ "$(values kvm.nvms) $(values kvm.nvcpus)" = "1 1" ]
+	[ "$(values kvm.vm.pid)" = "vms-$decoys $decoys" ]
+	[ "$(values kvm.vcpu.stat.exits)" = "vms-$decoys::vcpu0 0" ]
+	let_go "$decoys"
+}
+
+@test "a VMM in another PID namespace is seen from here, by its number here" {
+	unshare -pf --mount-proc --kill-child "$BUILD/tests/guest" --mmio 11 --stats "$WORK/inner" --hold <&9 >/dev/null 3>&- &
+	outer=$!
+	wait_for 10 test -s "$WORK/inner"
+	inner=$(pgrep -P "$outer")
+	[ "$(values kvm.vm.pid)" = "guest-$inner $inner" ]
+	[ "$(value kvm.vcpu.stat.mmio_exits "guest-$inner::vcpu0")" = 11 ]
+	let_go "$inner" "$outer"
+}
+
+@test "in a PID namespace only its own VMs are seen, by their numbers there" {
+	hold guest --mmio 11
+	unshare -pf --mount-proc --kill-child bash -c "
+		sleep 5 | $BUILD/tests/guest --mmio 13 --stats $WORK/inside --hold >/dev/null &
+		until [ -s $WORK/inside ]; do sleep 0.1; done
+		pgrep guest >$WORK/pid
+		$BUILD/kvmbpf dump -d 0 --json >$WORK/json" 3>&-
+	pid=$(cat "$WORK/pid")
+	[ "$pid" -lt 20 ]
+	run jq -c '[.metrics[] | select(.name | test("kvm.vm.pid|kvm.nvms|kvm.mmio_exits")).values[]
+		| [.instance, .value]]' "$WORK/json"
+	echo "$output"
+	[ "$(jq -c sort <<<"$output")" = "[[\"\",1],[\"\",13],[\"guest-$pid\",$pid]]" ]
+	let_go "$GUEST"
+}
+
+@test "a fetch that wants no statistics makes no pass, one that wants some makes one" {
+	need strace
+	hold guest --mmio 11
+	agent_pid=$(pgrep -P "$PMCD_PID" -x pmdakvm)
+	strace -qq -p "$agent_pid" -e trace=read,write,bpf -o "$WORK/strace" 3>&- &
+	strace_pid=$!
+	wait_for 10 grep -qs "TracerPid:.$strace_pid" "/proc/$agent_pid/status"
+	for _ in 1 2 3; do
+		pminfo -h "$PMCD_HOST" -f kvm.trace >/dev/null
+		pminfo -h "$PMCD_HOST" -f kvm.exits kvm.nvms kvm.vm.stat.exits kvm.vcpu.stat.exits >/dev/null
+	done
+	kill "$strace_pid"
+	wait "$strace_pid" || true
+	let_go "$GUEST"
+	# a request begins with its length and type, of which 0x7003 is a fetch
+	run awk '/^read\(0, .*p\\3/ { fetch = 1; n = 0 } /BPF_ITER_CREATE/ { n++ } /^bpf/ { b++ }
+		/^write\(1/ && fetch { print n, b + 0; fetch = 0 } /^write\(1/ { b = 0 }' "$WORK/strace"
+	echo "$output"
+	[ "$(xargs <<<"$output")" = "0 0 1 1 0 0 1 1 0 0 1 1" ]
+}
+
+@test "the DSO shows VMs too, and keeps their totals" {
+	daemon_work=$WORK
+	new_work
+	mkfifo "$WORK/hold"
+	(
+		pmcd_env "$WORK"
+		printf '[trace]\nkvm_pio\n' >"$WORK/etc/kvm/kvm.conf"
+		pmcd_files "$WORK" "$TOP" "$BUILD" dso
+		export LD_PRELOAD=$SAN_PRELOAD ASAN_OPTIONS=detect_leaks=0
+		pmcd_start "$WORK"
+		LD_PRELOAD='' hold guest --vms 2 --vcpus 2 --mmio 11
+		pcp_values >"$WORK/ours"
+		let_go "$GUEST"
+		echo "$(values kvm.nvms) $(values kvm.mmio_exits)" >"$WORK/after"
+		pmcd_stop
+		stat_values "guest-$GUEST" <"$STATS" | diff - "$WORK/ours"
+	)
+	[ "$(cat "$WORK/after")" = "0 44" ]
+	WORK=$daemon_work
+}
