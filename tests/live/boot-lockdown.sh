@@ -18,3 +18,25 @@ kill -INT $dump
 wait $dump
 expect "port writes, for a user with two capabilities" \
 	"$(dumped kvm.trace.kvm_pio)" "$PIO"
+
+# KVM's statistics take reading the kernel's memory
+mkfifo /tmp/hold
+exec 9<>/tmp/hold
+guest --mmio 1009 --hold <&9 >/tmp/guest &
+guest=$!
+until_true 20 grep -q done /tmp/guest
+setpriv.util-linux --reuid 65534 --clear-groups --inh-caps +bpf,+perfmon --ambient-caps +bpf,+perfmon \
+	kvmbpf dump -d 0 --json >/tmp/dump
+if [ "$MODE" = confidentiality ]; then
+	expect "statistics" "$(value kvm.agent.family.status stat)" \
+		"the kernel's lockdown mode is confidentiality, in which BPF may not read its memory"
+	expect "MMIO exits" "$(value kvm.mmio_exits)" ""
+	expect "VMs" "$(value kvm.nvms)" ""
+else
+	expect "statistics" "$(value kvm.agent.family.status stat)" attached
+	expect "MMIO exits" "$(value kvm.mmio_exits)" 1009
+	expect "MMIO exits of the vCPU" "$(value kvm.vcpu.stat.mmio_exits "guest-$guest::vcpu0")" 1009
+	expect "MMIO exits, for a user with two capabilities" "$(dumped kvm.mmio_exits)" 1009
+fi
+kill $guest
+wait $guest

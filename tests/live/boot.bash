@@ -23,3 +23,24 @@ boot() {
 	[ $status != 77 ] || skip "$(cat "$WORK/err")"
 	[ $status = 0 ] || { cat "$WORK/out" "$WORK/err"; return 1; }
 }
+
+PCP_BIN=/usr/lib/pcp/bin
+
+# agent_boot VERSION SCRIPT SETTINGS OPTION...: the script follows boot-agent.sh, and SETTINGS,
+# assignments; pmcd, our agent and what they need are there.
+agent_boot() {
+	local version=$1 script=$2 settings=$3
+	shift 3
+	new_work
+	{
+		echo "PIO=$PIO $settings"
+		cat "$TOP/tests/live/boot-agent.sh" "$TOP/tests/live/$script"
+	} >"$WORK/script"
+	boot "$version" "$WORK/script" --add "$BUILD/pmdakvm" --add pminfo --add pmstore --add jq \
+		--add "$(command -v setpriv):/usr/bin/setpriv.util-linux" \
+		--add "$PCP_BIN/pmcd:/usr/lib/pcp/bin/pmcd" --add "$PCP_BIN/pmcpp:/usr/lib/pcp/bin/pmcpp" \
+		--add /etc/pcp.conf --add /etc/pcp.env --add /etc/passwd --add /etc/group \
+		--add "$TOP/pmns:/agent/pmns" \
+		--add "$BUILD/pmda_kvm.so:/agent/pmda_kvm.so" "$@"
+	cat "$WORK/out"
+}

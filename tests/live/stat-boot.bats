@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 The pmdakvm authors
+#
+# KVM's statistics in booted Debian kernels, against KVM_GET_STATS_FD and debugfs. Lockdown
+# modes are in late.bats.
+
+load common
+load boot
+load stat
+
+# Our host totals that debugfs has too: all but those of histograms, NAME VALUE
+ours_in_debugfs() {
+	grep -vE '_hist	' "$WORK/ours" | sed -nE 's/^kvm\.(stat\.)?([a-z0-9_]+)		([0-9]+)$/\2 \3/p' | LC_ALL=C sort
+}
+
+stat_boot() {
+	agent_boot "$1" boot-stat.sh "" --no-modules --timeout 150
+	sed -n 's/^stats //p' "$WORK/out" >"$WORK/stats"
+	sed -n 's/^json //p' "$WORK/out" >"$WORK/json"
+	json_values "$WORK/json" >"$WORK/ours"
+	stat_values "guest-$(sed -n 's/^process //p' "$WORK/out")" <"$WORK/stats" | diff - "$WORK/ours"
+	diff <(stat_kinds <"$WORK/stats") <(json_kinds "$WORK/json")
+	[ "$(wc -l <"$WORK/ours")" -gt 400 ]
+	diff <(sed -n 's/^debugfs //p' "$WORK/out" | LC_ALL=C sort) <(ours_in_debugfs)
+}
+
+@test "Linux 6.1: values are KVM_GET_STATS_FD's and debugfs's, KVM comes late, and again" {
+	stat_boot 6.1
+}
+
+@test "Linux 6.12: values are KVM_GET_STATS_FD's and debugfs's, KVM comes late, and again" {
+	stat_boot 6.12
+}
+
+@test "Linux 5.10, with no type information for KVM: totals are debugfs's, or it is said why not" {
+	agent_boot 5.10 boot-stat-old.sh ""
+}
