@@ -297,14 +297,26 @@ static int iterator_load(struct stat_family *family, struct stat_layout *fresh)
 	return 0;
 }
 
+/*
+ * Has the kernel type information for the KVM that it runs? It may have some types of
+ * KVM's without: as a module that is not loaded, or has none (before 5.11).
+ */
+static bool kvm_has_types(void)
+{
+	return access("/sys/module/kvm", F_OK) == 0 &&
+	       (access(EVENTS_BTF_DIR "/kvm", F_OK) == 0 ||
+		access("/sys/module/kvm/initstate", F_OK) != 0);
+}
+
 static int iterator_attach(struct stat_family *family, char **ret_why)
 {
 	struct stat_layout fresh;
-	int err = stat_layout_read(EVENTS_BTF_DIR, &fresh);
+	int err = kvm_has_types() ? stat_layout_read(EVENTS_BTF_DIR, &fresh) : -ENOENT;
 
 	malloc_trim(0); /* the type information took megabytes */
 	if (err) {
-		*ret_why = strdup(err == -ENOENT && !family->env.events->n ? "KVM is not loaded" :
+		*ret_why = strdup(err == -ENOENT && access("/sys/module/kvm", F_OK) ?
+					  "KVM is not loaded" :
 				  err == -ENOENT ? "this kernel has no type information for KVM" :
 				  err == -EINVAL ? "KVM's types are not as known" :
 						   strerror(-err));
