@@ -80,10 +80,13 @@ int stat_columns_make(struct stat_family *family, enum stat_table which,
 	const struct stat_layout *layout = family->layout;
 	struct stat_columns columns = { .layout = layout };
 	bool vcpu_only = which == STAT_VCPU || which == STAT_VCPU_HIST;
+	bool host = which == STAT_STOCK || which == STAT_HOST || which == STAT_HOST_HIST;
 	int err = 0;
 
 	if (!layout || family->columns[which].layout == layout)
 		return 0;
+	if (!host && !layout->vm.bytes)
+		return 0; /* debugfs tells of the host alone */
 	columns.list = calloc(layout->vm.n + layout->vcpu.n + 1, sizeof(*columns.list));
 	if (!columns.list)
 		return -ENOMEM;

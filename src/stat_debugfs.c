@@ -59,7 +59,8 @@ static int stat_add_file(int folder, const char *name, struct stat_list *list)
 	uint64_t number;
 	int err;
 
-	if (strlen(name) >= STAT_NAME_SIZE)
+	/* of a histogram it shows the first bucket, and no more */
+	if (strlen(name) >= STAT_NAME_SIZE || (item && item->kind >= STAT_LINEAR_HIST))
 		return 0;
 	err = number_read(folder, name, &number);
 	if (err)
@@ -69,7 +70,7 @@ static int stat_add_file(int folder, const char *name, struct stat_list *list)
 		return -ENOMEM;
 	list->list = grown;
 	grown[list->n] = (struct statistic){
-		.kind = item && item->kind < STAT_LINEAR_HIST ? item->kind : STAT_INSTANT,
+		.kind = item ? item->kind : STAT_INSTANT,
 		.units = item ? item->units : METRIC_COUNT,
 		.scale = 1,
 		.size = sizeof(uint64_t),
