@@ -30,7 +30,7 @@ for file in /sys/kernel/debug/kvm/*; do
 done
 exits=$(value kvm.exits)
 expect "30 statistics, thousands of exits" "$([ $n -gt 30 ] && [ "$exits" -gt $((2 * PIO)) ] && echo yes)" yes
-expect "statistics of VMs" "$(grep -cE '^kvm\.(vm|vcpu)\.stat' /tmp/all)" 0
+expect "statistics of VMs" "$(grep -cE '^kvm\.(vm|vcpu)\.stat\.' /tmp/all)" 0
 expect "VMs" "$(value kvm.nvms)" ""
 kill $guest
 wait $guest
