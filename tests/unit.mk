@@ -26,6 +26,7 @@ $(patsubst %,$(O)/tests/test_stat_%,layout members describe vm): $(O)/tests/type
 $(O)/tests/test_pins $(O)/tests/test_pins_maps: $(O)/tests/bpffs.o
 $(filter $(O)/tests/test_vm_life $(O)/tests/test_vm_vcpus $(O)/tests/test_vm $(O)/tests/test_stat%, \
 	$(UNIT_TESTS)): $(O)/tests/stat_fakes.o
+$(O)/tests/test_stat_debugfs: UNIT_FLAGS := $(call unit_wrap,openat)
 UNIT_MAPS := $(patsubst %,$(O)/tests/test_%,stat_totals stat_keep stat)
 $(UNIT_MAPS): $(O)/tests/fake_maps.o
 $(UNIT_MAPS): UNIT_FLAGS := $(call unit_wrap,bpf_map_lookup_elem bpf_map_update_elem \
