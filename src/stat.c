@@ -82,20 +82,22 @@ static int records_read(struct stat_family *family, int fd)
 }
 
 /* A pass that fails says nothing about who is gone: all is as after the one before. */
-static void pass(struct stat_family *family)
+static bool pass(struct stat_family *family)
 {
 	int fd = bpf_iter_create(bpf_link__fd(family->link)), err;
 
 	family->looked = now();
 	if (fd < 0)
-		return;
+		return false;
 	vms_begin(family->env.vms);
 	err = records_read(family, fd);
 	close(fd);
-	if (err)
+	if (err) {
 		vms_cancel(family->env.vms);
-	else
-		vms_end(family->env.vms);
+		return false;
+	}
+	vms_end(family->env.vms);
+	return true;
 }
 
 /* debugfs sums up over living VMs: what it falls by is of one that has ended. */
@@ -122,10 +124,11 @@ static void any_pass(void *data)
 		debugfs_pass(family);
 	if (family->source != STAT_ITERATOR)
 		return;
-	pass(family);
+	if (!pass(family))
+		return;
 	/* a VM that an earlier agent knew has not ended because one pass missed it */
-	if (totals->vms_fd >= 0 && !totals->taken_up)
-		pass(family);
+	if (totals->vms_fd >= 0 && !totals->taken_up && !pass(family))
+		return;
 	stat_totals_sum(totals, family->env.vms);
 }
 
@@ -169,6 +172,15 @@ static void stat_detach(void *state)
 	detach(state);
 }
 
+/* The tables have columns of no layout, until they are shaped again. */
+static void columns_forget(struct stat_family *family)
+{
+	for (int i = 0; i < STAT_TABLES; i++) {
+		free(family->columns[i].list);
+		family->columns[i] = (struct stat_columns){ 0 };
+	}
+}
+
 /* Take a layout in use, with totals that go on where those of the one before are. */
 static int layout_use(struct stat_family *family, struct stat_layout *fresh)
 {
@@ -204,6 +216,7 @@ static int layout_use(struct stat_family *family, struct stat_layout *fresh)
 		stat_layout_free(family->layout);
 		free(family->layout);
 	}
+	columns_forget(family);
 	stat_buckets_free(&family->buckets);
 	free(family->host);
 	family->layout = layout;
@@ -249,13 +262,16 @@ static int object_load(struct stat_family *family)
 	return err ? err : pins_load(family->env.pins, family->object, family->env.report);
 }
 
-static void keep_totals(struct stat_family *family, bool take_up)
+/* What an earlier agent has left is taken up once, by the first that loads. */
+static void keep_totals(struct stat_family *family)
 {
+	bool take_up = !family->taken_up;
 	struct bpf_map *ended = bpf_object__find_map_by_name(family->object, "stat_ended");
 	struct bpf_map *vms = bpf_object__find_map_by_name(family->object, "stat_vms");
 
 	if (!family->env.pins)
 		return; /* nobody comes after us */
+	family->taken_up = true;
 	if (stat_totals_keep(&family->totals, bpf_map__fd(ended), bpf_map__fd(vms), take_up))
 		report_add(family->env.report, REPORT_INFO,
 			   "stat: another KVM's statistics were kept, totals begin at 0");
@@ -276,7 +292,6 @@ static int link_make(struct stat_family *family)
 
 static int iterator_load(struct stat_family *family, struct stat_layout *fresh)
 {
-	bool first = !family->layout;
 	int err;
 
 	stat_layout_describe("/dev/kvm", fresh); /* if not, they are as stats.def says */
@@ -293,33 +308,28 @@ static int iterator_load(struct stat_family *family, struct stat_layout *fresh)
 		family->object = NULL;
 		return err;
 	}
-	keep_totals(family, first);
+	keep_totals(family);
 	return 0;
-}
-
-/*
- * Has the kernel type information for the KVM that it runs? It may have some types of
- * KVM's without: as a module that is not loaded, or has none (before 5.11).
- */
-static bool kvm_has_types(void)
-{
-	return access("/sys/module/kvm", F_OK) == 0 &&
-	       (access(EVENTS_BTF_DIR "/kvm", F_OK) == 0 ||
-		access("/sys/module/kvm/initstate", F_OK) != 0);
 }
 
 static int iterator_attach(struct stat_family *family, char **ret_why)
 {
 	struct stat_layout fresh;
-	int err = kvm_has_types() ? stat_layout_read(EVENTS_BTF_DIR, &fresh) : -ENOENT;
+	int err = stat_layout_kvm(STAT_MODULE_DIR, EVENTS_BTF_DIR);
 
+	if (!err) {
+		err = stat_layout_read(EVENTS_BTF_DIR, &fresh);
+		if (err == -ENOENT)
+			err = -ENODATA;
+	}
 	malloc_trim(0); /* the type information took megabytes */
 	if (err) {
-		*ret_why = strdup(err == -ENOENT && access("/sys/module/kvm", F_OK) ?
-					  "KVM is not loaded" :
-				  err == -ENOENT ? "this kernel has no type information for KVM" :
-				  err == -EINVAL ? "KVM's types are not as known" :
-						   strerror(-err));
+		*ret_why = strdup(err == -ENOENT  ? "KVM is not loaded" :
+				  err == -ENODATA ? "this kernel has no type information for KVM" :
+				  err == -EINVAL  ? "KVM's types are not as known" :
+						    strerror(-err));
+		if (err == -ENODATA)
+			err = -ENOENT; /* which to a caller is no fault either */
 		return err;
 	}
 	if (family->object && stat_layout_equal(family->layout, &fresh)) {
@@ -391,8 +401,7 @@ static void stat_close(void *state)
 		return;
 	bpf_link__destroy(family->link);
 	bpf_object__close(family->object);
-	for (int i = 0; i < STAT_TABLES; i++)
-		free(family->columns[i].list);
+	columns_forget(family);
 	stat_totals_free(&family->totals);
 	stat_buckets_free(&family->buckets);
 	if (family->layout)

@@ -62,6 +62,7 @@ struct stat_family {
 	struct stat_layout *layout; /* stays when detached; NULL: never attached */
 	struct stat_buckets buckets;
 	struct stat_totals totals;
+	bool taken_up;	      /* what an earlier agent has left */
 	uint64_t *host;	      /* debugfs: what it had last */
 	uint64_t looked;      /* when the last pass was, in ns */
 	uint64_t vms_changes; /* of the VMs, when rows were made last */

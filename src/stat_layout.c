@@ -5,9 +5,11 @@
 
 #include <bpf/btf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "items.h"
 
@@ -307,6 +309,27 @@ static int btf_open(const char *dir, const char *name, struct btf *base, struct 
 	if (btf)
 		return 0;
 	return errno == ENOMEM ? -ENOMEM : -ENOENT;
+}
+
+/* Is there a file of that name in the folder? */
+static bool folder_has(const char *dir, const char *name)
+{
+	int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	bool has = fd >= 0 && faccessat(fd, name, F_OK, 0) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return has;
+}
+
+int stat_layout_kvm(const char *module_dir, const char *btf_dir)
+{
+	if (!folder_has(module_dir, "."))
+		return -ENOENT;
+	/* what is built in has no state of its being loaded */
+	if (folder_has(module_dir, "initstate") && !folder_has(btf_dir, "kvm"))
+		return -ENODATA;
+	return 0;
 }
 
 int stat_layout_read(const char *btf_dir, struct stat_layout *ret_layout)

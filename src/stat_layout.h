@@ -49,6 +49,16 @@ struct stat_layout {
 	uint32_t vcpu_stat, vcpu_kvm, vcpu_id, vcpu_pid;
 };
 
+/* Where the kernel shows KVM, as a module or built in. */
+#define STAT_MODULE_DIR "/sys/module/kvm"
+
+/*
+ * Does btf_dir have type information for the KVM that runs? The kernel's own may have some
+ * of KVM's types without: where KVM is a module that is not loaded, or that has none
+ * (before 5.11). Returns 0, -ENOENT if there is no KVM in module_dir, or -ENODATA.
+ */
+int stat_layout_kvm(const char *module_dir, const char *btf_dir);
+
 /*
  * Read the type information in btf_dir (vmlinux, and kvm where it is a module); it is
  * let go again. A statistic is an integer, an atomic, or an array of integers (which is

@@ -282,6 +282,22 @@ static void test_no_statistics(void **state)
 	assert_vm_stat(btf, id, "", 0);
 }
 
+/* Whether the types are those of the KVM that runs. */
+static void test_which_kvm(void **state)
+{
+	(void)state;
+	make_folders("module");
+	make_folders("btf");
+	assert_int_equal(stat_layout_kvm("nowhere", "btf"), -ENOENT);
+	/* built in: its types are the kernel's */
+	assert_int_equal(stat_layout_kvm("module", "btf"), 0);
+	write_text("module/initstate", "live\n");
+	assert_int_equal(stat_layout_kvm("module", "btf"), -ENODATA);
+	write_text("btf/kvm", "");
+	assert_int_equal(stat_layout_kvm("module", "btf"), 0);
+	assert_int_equal(stat_layout_kvm("nowhere", "btf"), -ENOENT);
+}
+
 /* What stats.def knows by name; but not what the type says otherwise. */
 static void test_kinds_of_the_table(void **state)
 {
@@ -343,6 +359,7 @@ int main(void)
 		work_test(test_endless),
 		work_test(test_other_types_of_the_name),
 		work_test(test_no_statistics),
+		work_test(test_which_kvm),
 		work_test(test_kinds_of_the_table),
 		work_test(test_this_kernel),
 	};

@@ -27,10 +27,17 @@ $(O)/tests/test_pins $(O)/tests/test_pins_maps: $(O)/tests/bpffs.o
 $(filter $(O)/tests/test_vm_life $(O)/tests/test_vm_vcpus $(O)/tests/test_vm $(O)/tests/test_stat%, \
 	$(UNIT_TESTS)): $(O)/tests/stat_fakes.o
 $(O)/tests/test_stat_debugfs: UNIT_FLAGS := $(call unit_wrap,openat)
-UNIT_MAPS := $(patsubst %,$(O)/tests/test_%,stat_totals stat_keep stat)
+UNIT_MAPS := $(patsubst %,$(O)/tests/test_%,stat_totals stat_keep stat stat_attach)
 $(UNIT_MAPS): $(O)/tests/fake_maps.o
 $(UNIT_MAPS): UNIT_FLAGS := $(call unit_wrap,bpf_map_lookup_elem bpf_map_update_elem \
 	bpf_map_delete_elem bpf_map_get_next_key)
+UNIT_STAT := $(O)/tests/test_stat $(O)/tests/test_stat_attach
+$(UNIT_STAT): $(O)/tests/stat_kernel.o
+$(UNIT_STAT): UNIT_FLAGS += $(call unit_wrap,stat_layout_kvm stat_layout_read stat_layout_describe \
+	pins_load pins_generation bpf_object__open_mem bpf_object__close bpf_object__find_map_by_name \
+	bpf_object__find_program_by_name bpf_map__set_initial_value bpf_map__set_value_size \
+	bpf_map__set_max_entries bpf_map__fd bpf_program__attach_iter bpf_link__destroy \
+	bpf_link__fd bpf_iter_create read close clock_gettime)
 $(O)/tests/test_metrics: UNIT_FLAGS := -ljansson
 $(O)/tests/test_output.o: ALL_CFLAGS += $(shell $(PKG_CONFIG) --cflags smartcols jansson)
 $(O)/tests/test_output: UNIT_FLAGS := -lsmartcols -ljansson $(call unit_wrap,scols_new_table \
