@@ -10,7 +10,7 @@
 /* A NAME-PID, by its hash: two that share one only get a number that they did not need. */
 struct name_use {
 	uint64_t hash;
-	uint64_t used;	/* when it was taken or given last, by names->clock */
+	uint64_t given; /* when it was given back last, by names->clock */
 	uint32_t live;	/* VMs that have it now, numbers apart */
 	uint32_t count; /* that had it ever */
 };
@@ -85,7 +85,7 @@ static void forget_oldest(struct vm_names *names)
 
 	for (size_t i = 0; i < names->n; i++) {
 		if (!names->list[i].live &&
-		    (oldest == names->n || names->list[i].used < names->list[oldest].used))
+		    (oldest == names->n || names->list[i].given < names->list[oldest].given))
 			oldest = i;
 	}
 	name_remove(names, oldest);
@@ -141,7 +141,6 @@ char *vm_names_take(struct vm_names *names, const char *name, uint32_t pid)
 		return NULL;
 	}
 	use->count++;
-	use->used = ++names->clock;
 	return full;
 }
 
@@ -151,7 +150,7 @@ void vm_names_give(struct vm_names *names, const char *name, uint32_t pid)
 
 	if (!use || !use->live)
 		return;
-	use->used = ++names->clock;
+	use->given = ++names->clock;
 	if (--use->live == 0 && ++names->ended > VM_NAMES_REMEMBERED)
 		forget_oldest(names);
 }

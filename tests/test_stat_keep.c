@@ -177,6 +177,14 @@ static void test_another_vm(void **state)
 	assert_totals(12, 16, 24, 17);
 	assert_int_equal(totals.nkept, 2);
 	assert_int_equal(fake_maps_vm_value(100)[1 + VM_COUNT], 1);
+	/* one that has counted nothing yet */
+	memset(a.values, 0, sizeof(a.values));
+	for (int i = 0; i < 3; i++) {
+		assert_false(start());
+		pass_and_sum(&a, &b);
+		assert_totals(12, 16, 24, 17);
+		assert_true(totals.taken_up);
+	}
 }
 
 /* Names that are others: what is there means something else. */
@@ -223,6 +231,7 @@ static void test_not_taken_up(void **state)
 {
 	(void)state;
 	totals.ended[VM_COUNT] = 100;
+	totals.taken_up = false;
 	fake_maps_make(stat_totals_bytes(&layout), 16);
 	fake_maps_ended_value()[0] = 1;
 	assert_false(stat_totals_keep(&totals, FAKE_ENDED_FD, FAKE_VMS_FD, false));

@@ -251,9 +251,11 @@ static void test_inherit(void **state)
 	other.vcpu.list[2] = swap;
 	other.vcpu.list[2].first = 2; /* "exits" stands where "busy" stood */
 	strcpy(other.vm.list[3].name, "flush_gauge");
+	other.vm.list[2].kind = STAT_INSTANT; /* "both" */
 	other.vm.list[5].buckets = 4;
 	assert_int_equal(stat_totals_init(&other, &younger), 0);
 	a.values[VM_FLUSH] = 43;
+	a.values[VM_BOTH] = a.values[VM_HIST] = 47;
 	totals.unfit = 3;
 	pass_and_sum(&a, &a0, &a1, &b);
 	vms_end_all(vms);
@@ -261,6 +263,8 @@ static void test_inherit(void **state)
 	assert_int_equal(younger.ended[VM_FLUSH], 43);
 	assert_int_equal(younger.ended[VM_COUNT], 0); /* "news" */
 	assert_int_equal(younger.ended[VM_GAUGE], 0);
+	assert_int_equal(younger.ended[VM_BOTH], 0);
+	assert_int_equal(younger.ended[VM_HIST], 0);
 	assert_int_equal(younger.ended[VM_HIST + 4], 0);
 	assert_int_equal(younger.ended[VM_VALUES], 0);
 	assert_int_equal(younger.ended[VM_VALUES + 2], 52);

@@ -281,9 +281,10 @@ static void test_many(void **state)
 
 	(void)state;
 	for (uint32_t i = 0; i < n; i++) {
-		struct shown vm = many_vm(i), vcpu = shown_vcpu(&vm, 11, 0);
+		struct shown vm = many_vm(i), vcpu = shown_vcpu(&vm, 11, 0), other = vm;
 
-		pass(&vm, &vcpu);
+		other.record.tgid = other.record.pid = n + i;
+		pass(&other, &vm, &vcpu); /* it is renamed too */
 		assert_true(vms->n <= 2);
 		*ended = '\0';
 		if (i == n / 2)

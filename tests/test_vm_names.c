@@ -76,6 +76,10 @@ static void test_give_what_was_not_taken(void **state)
 	vm_names_give(names, "vm", 7);
 	churn(0, VM_NAMES_REMEMBERED - 1);
 	take("vm", 7, "vm-7.2");
+	vm_names_give(names, "vm", 7);
+	vm_names_give(names, "vm", 7);
+	churn(1000, VM_NAMES_REMEMBERED); /* nothing lives that would be remembered for ever */
+	take("vm", 7, "vm-7");
 }
 
 /* So many that have ended are remembered, and not one more. */
@@ -102,6 +106,24 @@ static void test_oldest(void **state)
 	take("other", 511, "other-511.2");
 	take("other", 1000, "other-1000.2");
 	take("other", 0, "other-0");
+}
+
+/* Who is back is not among those that have ended: nobody is forgotten for it. */
+static void test_back(void **state)
+{
+	(void)state;
+	churn(0, VM_NAMES_REMEMBERED);
+	churn(1, VM_NAMES_REMEMBERED - 1);
+	for (int i = 0; i < 10; i++)
+		churn(100, 10);
+	take("other", 0, "other-0.2");
+	churn(1000, 9); /* one has room, the others take that of 1 to 8 */
+	for (uint32_t pid = 1; pid < 9; pid++)
+		free(vm_names_take(names, "other", pid + 300)); /* they are back */
+	churn(2000, 8);
+	take("other", 1, "other-1");
+	take("other", 8, "other-8");
+	take("other", 9, "other-9.3");
 }
 
 /* Old is what ended long ago, not what was taken long ago and has ended only now. */
@@ -197,6 +219,7 @@ int main(void)
 		names_test(test_give_what_was_not_taken),
 		names_test(test_remembered),
 		names_test(test_oldest),
+		names_test(test_back),
 		names_test(test_long_lived),
 		names_test(test_live),
 		names_test(test_no_memory),

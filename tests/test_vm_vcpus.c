@@ -37,10 +37,12 @@ static void assert_sum(uint64_t exits, uint64_t mode, uint64_t deep, uint64_t bu
 
 static void test_two(void **state)
 {
-	uint64_t changes = vms->changes;
+	uint64_t changes;
 
 	(void)state;
 	a1.record.thread = 77;
+	pass(&a, &a0);
+	changes = vms->changes;
 	pass(&a, &a0, &a1);
 	assert_true(vms->changes > changes);
 	assert_vcpus("vmm-7::vcpu0#1 vmm-7::vcpu1#2");
