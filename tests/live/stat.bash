@@ -106,8 +106,8 @@ stat_kinds() {
 }
 
 # Names of the metrics above, but for how many VMs and vCPUs there are.
-STAT_NAMES='^kvm\.((vm\.|vcpu\.)?stat\.)?[a-z0-9_]+$'
-NOT_STAT='^kvm\.(nvms|nvcpus|vm|vcpu)$'
+STAT_NAMES='^kvm[.]((vm[.]|vcpu[.])?stat[.])?[a-z0-9_]+$'
+NOT_STAT='^kvm[.](nvms|nvcpus|vm|vcpu)$'
 
 # json_values FILE, json_kinds FILE: the same of what kvmbpf dump --json wrote.
 json_stats() {

@@ -32,7 +32,7 @@ setup() {
 
 teardown() {
 	# what a test that failed has left
-	jobs -p | xargs -r kill 2>/dev/null || true
+	jobs -p | xargs -r kill -9 2>/dev/null || true
 }
 
 busy() {

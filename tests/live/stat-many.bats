@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 The pmdakvm authors
+#
+# Many VMs: at a time, and one after the other.
+
+load common
+load stat
+
+setup() {
+	need_kvm
+	[ -z "${SAN:-}" ] || skip "a sanitizer's memory is not ours to measure: run without SAN=1"
+	new_work
+	open_hold
+	pmcd_env "$WORK"
+	conf '[trace]' kvm_pio
+	pmcd_files "$WORK" "$TOP" "$BUILD" daemon -c "$WORK/kvm.conf"
+	pmcd_start "$WORK"
+	AGENT=$(pgrep -P "$PMCD_PID" -x pmdakvm)
+}
+
+teardown() {
+	jobs -p | xargs -r kill -9 2>/dev/null || true
+	pmcd_stop
+}
+
+memory() { # in KiB
+	awk '$1 == "VmRSS:" { print $2 }' "/proc/$AGENT/status"
+}
+
+@test "1,000 VMs: all there, all values in one fetch, the agent below 64 MiB" {
+	"$BUILD/tests/vms" --count 1000 <&9 >"$WORK/ready" 3>&- &
+	vms=$!
+	wait_for 60 grep -qs ready "$WORK/ready"
+	[ "$(values kvm.nvms) $(values kvm.nvcpus)" = "1000 1000" ]
+	start=$EPOCHREALTIME
+	pminfo -b 9999 -h "$PMCD_HOST" -f kvm.vm.stat kvm.vcpu.stat >"$WORK/all"
+	echo "# $(grep -c '] value' "$WORK/all") values of 1,000 VMs: $((${EPOCHREALTIME/./} - ${start/./})) us, agent $(memory) KiB" >&3
+	pminfo -h "$PMCD_HOST" kvm.vm.stat kvm.vcpu.stat | grep -v hist >"$WORK/metrics"
+	[ "$(wc -l <"$WORK/metrics")" -gt 80 ]
+	# idle VMs have nothing in their histograms
+	awk '/^kvm/ { metric = $1 } /] value/ { n[metric]++ } END { for (m in n) print m, n[m] }' "$WORK/all" | sort >"$WORK/counts"
+	diff <(sed 's/$/ 1000/' "$WORK/metrics" | sort) "$WORK/counts"
+	grep -qF "\"vms-$vms.1000::vcpu0\"] value" "$WORK/all"
+	[ "$(memory)" -lt 65536 ]
+	let_go "$vms"
+	[ "$(values kvm.nvms) $(values kvm.nvcpus)" = "0 0" ]
+	[ -z "$(values kvm.vcpu.stat.exits)" ]
+}
+
+# one_by_one N [OPTION...]: VMs one after the other, while all of it is fetched as fast as can be
+one_by_one() {
+	"$BUILD/tests/vms" --one-by-one --count "$@" >"$WORK/done" 3>&- &
+	local vms=$!
+	while kill -0 "$vms" 2>/dev/null; do
+		pminfo -h "$PMCD_HOST" -f kvm.vm kvm.vcpu kvm.nvms >>"$WORK/fetched" 2>&1
+	done
+	wait "$vms"
+}
+
+@test "10,000 VMs one by one, fetched meanwhile: no error, nothing left, no more memory" {
+	pmval -h "$PMCD_HOST" -t 0.001sec -f 0 kvm.nvcpus >"$WORK/watch" 2>&1 3>&- &
+	watch=$!
+	one_by_one 100 --dwell 2
+	early=$(memory)
+	one_by_one 10000
+	late=$(memory)
+	kill "$watch"
+	wait "$watch" || true
+	"$BUILD/tests/vms" --count 1 <&9 >"$WORK/ready" 3>&- &
+	vms=$!
+	wait_for 10 grep -qs ready "$WORK/ready"
+	seen=$(pminfo -h "$PMCD_HOST" -f kvm.vm.pid | sed -nE 's/.*inst \[([0-9]+) or .*/\1/p')
+	echo "# $seen of 10,100 VMs were seen; agent $early KiB, then $late KiB" >&3
+	[ "$seen" -gt 500 ]
+	! grep -iE 'error|timeout|lost' "$WORK/fetched" "$WORK/watch"
+	let_go "$vms"
+	[ "$(values kvm.nvms) $(values kvm.nvcpus)" = "0 0" ]
+	[ -z "$(said)" ]
+	[ "$(pgrep -P "$PMCD_PID" -x pmdakvm)" = "$AGENT" ]
+	[ "$late" -le $((early + 8)) ]
+}

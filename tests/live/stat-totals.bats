@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 The pmdakvm authors
+#
+# The host's totals of KVM's statistics: they never fall, when VMs end, nor when the agent
+# does; what is kept of VMs for that has a limit.
+
+load common
+load stat
+
+setup() {
+	need_kvm
+	new_work
+	open_hold
+	mkdir "$WORK/bpf"
+	mount -t bpf bpf "$WORK/bpf" || skip "no BPF file system can be mounted: totals are not kept"
+	pmcd_env "$WORK"
+	pins=("[bpf]" "pin=$WORK/bpf/kvm")
+	conf "${pins[@]}" '[trace]' kvm_pio
+	pmcd_files "$WORK" "$TOP" "$BUILD" daemon -c "$WORK/kvm.conf"
+	pmcd_start "$WORK"
+}
+
+teardown() {
+	jobs -p | xargs -r kill -9 2>/dev/null || true
+	pmcd_stop
+	umount "$WORK/bpf" 2>/dev/null || true
+}
+
+busy() {
+	hold guest --vcpus 2 --pio 211 --mmio $MMIO --cpuid 307 --hlt 101 --irqchip "$@"
+	stat_kinds <"$STATS" >"$WORK/kinds"
+}
+
+# of counter|instant: what stands of that kind in METRIC INSTANCE VALUE lines of the host
+of() {
+	awk -F'\t' -v kinds="$WORK/kinds" -v want="$1" '
+		BEGIN { while ((getline line <kinds) > 0) { split(line, kind, " "); is[kind[1]] = kind[2] } }
+		is[$1] == want && $1 !~ /^kvm\.(vm|vcpu)\./'
+}
+
+# All that grows only is as it was, what does not is as in these statistics (none: 0)
+expect_totals() {
+	pcp_values >"$WORK/now"
+	diff "$WORK/counters" <(of counter <"$WORK/now")
+	if [ -n "${1:-}" ]; then
+		stat_values x <"$1" | of instant >"$WORK/gauges"
+	else
+		sed -i 's/[0-9]*$/0/' "$WORK/gauges"
+	fi
+	diff "$WORK/gauges" <(of instant <"$WORK/now")
+}
+
+restart() {
+	pmcd_stop
+	"$@"
+	pmcd_start "$WORK"
+}
+
+agent() {
+	pgrep -P "$PMCD_PID" -x pmdakvm
+}
+
+@test "counters go on when VMs end, gauges go back" {
+	busy --vms 2
+	first=$GUEST
+	cp "$STATS" "$WORK/both"
+	busy
+	cat "$STATS" >>"$WORK/both"
+	stat_values x <"$WORK/both" | of counter >"$WORK/counters"
+	[ "$(grep -cP '\t[1-9]' "$WORK/counters")" -gt 15 ]
+	expect_totals "$WORK/both"
+	let_go "$first"
+	expect_totals "$STATS"
+	let_go "$GUEST"
+	expect_totals
+	[ "$(values kvm.nvms)" = 0 ]
+}
+
+@test "counters go on over restarts: with VMs, with VMs that end meanwhile, with none" {
+	busy --vms 2
+	first=$GUEST
+	busy
+	pcp_values | of counter >"$WORK/counters"
+	restart true
+	pcp_values | of counter | diff "$WORK/counters" -
+	[ "$(values kvm.nvms)" = 3 ]
+	restart let_go "$first"
+	expect_totals "$STATS"
+	[ "$(values kvm.nvms)" = 1 ]
+	restart let_go "$GUEST"
+	expect_totals
+	restart true
+	expect_totals
+	[ "$(value kvm.agent.family.generation stat)" = 5 ]
+	[ "$(value kvm.agent.map.used stat_vms)" = 0 ]
+}
+
+@test "counters go on over kill -9, with a VM that stays and one that ends with the agent" {
+	busy
+	first=$GUEST
+	busy
+	pcp_values | of counter >"$WORK/counters"
+	old=$(agent)
+	kill -STOP "$old" # so that it cannot see the end
+	let_go "$first"
+	kill -9 "$old"
+	wait_for 70 is_there
+	expect_totals "$STATS"
+	let_go "$GUEST"
+	expect_totals
+}
+
+is_there() {
+	[ -n "$(values kvm.nvms)" ]
+}
+
+@test "what a VM did after the agent's end is counted by the next" {
+	mkfifo "$WORK/go"
+	"$BUILD/tests/guest" --wait --mmio 1013 --stats "$WORK/stats" --hold <"$WORK/go" >/dev/null 3>&- &
+	guest=$!
+	exec 8>"$WORK/go"
+	wait_for 5 one_vm
+	[ "$(values kvm.mmio_exits)" = 0 ]
+	pmcd_stop
+	echo >&8
+	wait_for 10 test -s "$WORK/stats"
+	pmcd_start "$WORK"
+	[ "$(values kvm.mmio_exits)" = 1013 ]
+	let_go "$guest"
+	[ "$(values kvm.mmio_exits)" = 1013 ]
+}
+
+one_vm() {
+	[ "$(values kvm.nvcpus)" = 1 ]
+}
+
+@test "totals never fall while VMs come and go, watched all the while" {
+	pmval -h "$PMCD_HOST" -t 0.01sec -f 0 -r kvm.mmio_exits >"$WORK/watch" 2>&1 3>&- &
+	watch=$!
+	before=$(values kvm.mmio_exits)
+	for _ in 1 2 3 4 5 6 7 8; do
+		hold guest --vms 2 --vcpus 2 --mmio 101
+		others=$GUEST
+		hold guest --mmio 101
+		[ "$(values kvm.nvms)" = 3 ]
+		let_go "$others"
+		let_go "$GUEST"
+	done
+	[ "$(values kvm.mmio_exits)" = $((before + 8 * 5 * 101)) ]
+	[ "$(values kvm.nvms)" = 0 ]
+	kill "$watch"
+	wait "$watch" || true
+	run awk '/^ +[0-9]+ *$/ { n++; if ($1 < last) print last, $1; last = $1 } END { print n >= 20 }' "$WORK/watch"
+	[ "$output" = 1 ]
+}
+
+@test "VMs beyond vms of kvm.conf are shown and counted, and not kept" {
+	conf "${pins[@]}" vms=2 '[trace]' kvm_pio
+	restart true
+	busy --vms 4
+	wait_for 5 unfit 2
+	[ "$(value kvm.agent.map.limit stat_vms) $(value kvm.agent.map.used stat_vms)" = "2 2" ]
+	stat_values "guest-$GUEST" <"$STATS" | diff - <(pcp_values)
+	pcp_values | of counter >"$WORK/counters"
+	expect_totals "$STATS"
+	let_go "$GUEST"
+	expect_totals
+	[ "$(value kvm.agent.map.used stat_vms) $(value kvm.agent.map.unfit stat_vms)" = "0 2" ]
+}
+
+unfit() {
+	[ "$(values kvm.nvms)" = 4 ] && [ "$(value kvm.agent.map.unfit stat_vms)" = "$1" ]
+}
