@@ -44,25 +44,42 @@ void stat_totals_free(struct stat_totals *totals)
 	*totals = (struct stat_totals){ .ended_fd = -1, .vms_fd = -1 };
 }
 
-static void list_inherit(const struct stat_list *list, uint64_t *values,
-			 const struct stat_list *older, const uint64_t *old_values)
+/* What ended VMs counted of it, in one of the lists; NULL: nothing is known. */
+static const uint64_t *ended_find(const struct stat_totals *totals, bool of_vcpu,
+				  const struct statistic *like)
 {
-	for (size_t i = 0; i < list->n; i++) {
-		const struct statistic *stat = &list->list[i],
-				       *old = stat_list_find(older, stat->name);
+	const struct stat_layout *layout = totals->layout;
+	const struct statistic *stat = stat_list_find(of_vcpu ? &layout->vcpu : &layout->vm,
+						      like->name);
 
-		if (!old || !stat_is_cumulative(stat) || old->buckets != stat->buckets)
-			continue;
-		for (uint32_t bucket = 0; bucket < stat->buckets; bucket++)
-			values[stat->first + bucket] += old_values[old->first + bucket];
+	if (!stat || stat->buckets != like->buckets)
+		return NULL;
+	return totals->ended + (of_vcpu ? layout->vm.nvalues : 0) + stat->first;
+}
+
+/* debugfs has those of vCPUs among the VMs': so look there for what is in this list alone. */
+static void list_inherit(struct stat_totals *totals, bool of_vcpu, const struct stat_totals *older)
+{
+	const struct stat_layout *layout = totals->layout;
+	const struct stat_list *list = of_vcpu ? &layout->vcpu : &layout->vm;
+	const struct stat_list *other = of_vcpu ? &layout->vm : &layout->vcpu;
+	uint64_t *values = totals->ended + (of_vcpu ? layout->vm.nvalues : 0);
+
+	for (size_t i = 0; i < list->n; i++) {
+		const struct statistic *stat = &list->list[i];
+		const uint64_t *from = ended_find(older, of_vcpu, stat);
+
+		if (!from && !stat_list_find(other, stat->name))
+			from = ended_find(older, !of_vcpu, stat);
+		for (uint32_t n = 0; from && stat_is_cumulative(stat) && n < stat->buckets; n++)
+			values[stat->first + n] += from[n];
 	}
 }
 
 void stat_totals_inherit(struct stat_totals *totals, const struct stat_totals *older)
 {
-	list_inherit(&totals->layout->vm, totals->ended, &older->layout->vm, older->ended);
-	list_inherit(&totals->layout->vcpu, totals->ended + totals->layout->vm.nvalues,
-		     &older->layout->vcpu, older->ended + older->layout->vm.nvalues);
+	list_inherit(totals, false, older);
+	list_inherit(totals, true, older);
 	totals->unfit += older->unfit;
 }
 

@@ -274,6 +274,34 @@ static void test_inherit(void **state)
 	stat_layout_free(&other);
 }
 
+/* A name that moves from one list to the other; one that both have stays in each. */
+static void test_inherit_from_the_other_list(void **state)
+{
+	struct stat_layout other;
+	struct stat_totals younger;
+
+	(void)state;
+	assert_int_equal(fake_layout(&other), 0);
+	strcpy(other.vm.list[0].name, "exits");
+	strcpy(other.vcpu.list[0].name, "remote_tlb_flush");
+	strcpy(other.vcpu.list[2].name, "count"); /* the VMs have it too, and had it */
+	assert_int_equal(stat_totals_init(&other, &younger), 0);
+	a.values[VM_FLUSH] = 43;
+	a.values[VM_BOTH] = 47;
+	a0.values[VCPU_BOTH] = 53;
+	pass_and_sum(&a, &a0, &a1, &b);
+	vms_end_all(vms);
+	stat_totals_inherit(&younger, &totals);
+	assert_int_equal(younger.ended[0], 52);
+	assert_int_equal(younger.ended[VM_COUNT], 5);
+	assert_int_equal(younger.ended[VM_BOTH], 47);
+	assert_int_equal(younger.ended[VM_VALUES], 43);
+	assert_int_equal(younger.ended[VM_VALUES + 2], 0);
+	assert_int_equal(younger.ended[VM_VALUES + VCPU_BOTH], 53);
+	stat_totals_free(&younger);
+	stat_layout_free(&other);
+}
+
 static void test_no_memory(void **state)
 {
 	struct stat_totals made;
@@ -303,9 +331,11 @@ static void test_no_memory(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		test(test_sum),		test(test_missed_and_ended), test(test_vcpu_ends),
-		test(test_never_falls), test(test_without_maps),     test(test_writes),
-		test(test_map_is_full), test(test_unfit_ends),	     test(test_inherit),
+		test(test_sum),		 test(test_missed_and_ended),
+		test(test_vcpu_ends),	 test(test_never_falls),
+		test(test_without_maps), test(test_writes),
+		test(test_map_is_full),	 test(test_unfit_ends),
+		test(test_inherit),	 test(test_inherit_from_the_other_list),
 		test(test_no_memory),
 	};
 
