@@ -139,7 +139,16 @@ static void test_the_agents_own(void **state)
 		{ "kvm.agent.event.status", 2, 6, METRIC_STRING, METRIC_INDOM_EVENT },
 		{ "kvm.agent.event.missed", 2, 7, METRIC_U64, METRIC_INDOM_EVENT },
 		{ "kvm.agent.family.generation", 2, 8, METRIC_U64, METRIC_INDOM_FAMILY },
+		{ "kvm.agent.map.limit", 2, 9, METRIC_U64, METRIC_INDOM_MAP },
+		{ "kvm.agent.map.used", 2, 10, METRIC_U64, METRIC_INDOM_MAP },
+		{ "kvm.agent.map.bytes", 2, 11, METRIC_U64, METRIC_INDOM_MAP },
+		{ "kvm.agent.map.unfit", 2, 12, METRIC_U64, METRIC_INDOM_MAP },
 		{ "kvm.control.attached", 3, 0, METRIC_U32, METRIC_INDOM_FAMILY },
+		{ "kvm.nvms", 4, 0, METRIC_U32, METRIC_INDOM_NULL },
+		{ "kvm.nvcpus", 4, 1, METRIC_U32, METRIC_INDOM_NULL },
+		{ "kvm.vm.vcpus", 4, 2, METRIC_U32, METRIC_INDOM_VM },
+		{ "kvm.vm.pid", 4, 3, METRIC_U32, METRIC_INDOM_VM },
+		{ "kvm.vm.name", 4, 4, METRIC_STRING, METRIC_INDOM_VM },
 	};
 	size_t n = 0;
 
@@ -147,7 +156,7 @@ static void test_the_agents_own(void **state)
 	for (size_t i = 0; i < metrics_count; i++) {
 		const struct metric *metric = &metrics[i];
 
-		if (metric->cluster < 2)
+		if (metric->cluster < 2 || metric_is_subtree(metric))
 			continue;
 		assert_true(n < ARRAY_SIZE(rows));
 		assert_string_equal(metric->name, rows[n].name);
@@ -172,6 +181,14 @@ static void test_pmids_and_names_are_unique(void **state)
 		for (size_t j = 0; j < i; j++) {
 			const struct metric *other = &metrics[j];
 
+			/* rows of one subtree are of one cluster, and of tables that differ */
+			if (metric_is_subtree(one) && strcmp(one->name, other->name) == 0) {
+				assert_true(metric_is_subtree(other));
+				assert_int_equal(one->cluster, other->cluster);
+				assert_int_equal(one->group, other->group);
+				assert_string_not_equal(one->table, other->table);
+				continue;
+			}
 			assert_string_not_equal(one->name, other->name);
 			if (metric_is_subtree(one) || metric_is_subtree(other))
 				continue;
@@ -186,13 +203,15 @@ static void test_subtrees_have_room(void **state)
 	(void)state;
 	for (size_t i = 0; i < metrics_count; i++) {
 		for (size_t j = 0; metric_is_subtree(&metrics[i]) && j < metrics_count; j++) {
-			if (j == i || metrics[j].cluster != metrics[i].cluster)
+			const struct item_list *items = &items_known[metrics[i].group];
+
+			if (j == i || metrics[j].cluster != metrics[i].cluster ||
+			    strcmp(metrics[j].name, metrics[i].name) == 0)
 				continue;
 			assert_false(metric_is_subtree(&metrics[j]));
 			assert_true(metrics[j].item < ITEMS_FREE_FIRST);
-			for (size_t k = 0; k < items_known[ITEMS_TRACE].n; k++)
-				assert_int_not_equal(metrics[j].item,
-						     items_known[ITEMS_TRACE].list[k].number);
+			for (size_t k = 0; k < items->n; k++)
+				assert_int_not_equal(metrics[j].item, items->list[k].number);
 		}
 	}
 }
@@ -280,7 +299,8 @@ static void test_words(void **state)
 static void test_subtree_of(void **state)
 {
 	static const char *const others[] = {
-		"kvm.trace", "kvm.tracer.x", "kvm.exits", "kvm", "", "kvm.trac.e", "xkvm.trace.x",
+		"kvm.trace", "kvm.tracer.x", "kvm.exits",    "kvm.vm.pid", "kvm.stat", "kvm",
+		"",	     "kvm.trac.e",   "xkvm.trace.x",
 	};
 
 	(void)state;
@@ -288,9 +308,13 @@ static void test_subtree_of(void **state)
 	assert_string_equal(metrics_subtree_of("kvm.trace.")->name, "kvm.trace");
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
 		assert_null(metrics_subtree_of(others[i]));
+	assert_string_equal(metrics_subtree_of("kvm.stat.exits")->name, "kvm.stat");
+	assert_string_equal(metrics_subtree_of("kvm.vm.stat.exits")->name, "kvm.vm.stat");
+	assert_string_equal(metrics_subtree_of("kvm.vcpu.stat.exits")->name, "kvm.vcpu.stat");
 	for (size_t i = 0; i < metrics_count; i++)
 		assert_int_equal(metric_is_subtree(&metrics[i]),
-				 strcmp(metrics[i].name, "kvm.trace") == 0);
+				 strcmp(metrics[i].name, "kvm.trace") == 0 ||
+					 strcmp(strrchr(metrics[i].name, '.'), ".stat") == 0);
 }
 
 /* What metrics_each found, as a text, and where it is to stop. */

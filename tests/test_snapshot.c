@@ -304,7 +304,10 @@ static void test_no_memory_for_rows_and_columns(void **state)
 
 	(void)state;
 	assert_int_equal(snapshot_table_add_column(table, "a"), 0);
-	assert_int_equal(snapshot_table_add_row(table, 7, "seven"), 0);
+	/* as many rows as it makes room for at once */
+	for (uint32_t id = 7; id < 11; id++)
+		assert_int_equal(snapshot_table_add_row(table, id, "row"), 0);
+	assert_int_equal(table->room, 4);
 	snapshot_cell_set(snapshot_table_cell(table, 0, 0), 77);
 	for (n = 0; n < 3; n++) {
 		alloc_fail_at(n);
@@ -313,13 +316,13 @@ static void test_no_memory_for_rows_and_columns(void **state)
 		alloc_fail_at(n);
 		assert_int_equal(snapshot_table_add_column(table, "b"), -ENOMEM);
 		assert_true(alloc_failed());
-		assert_rows(table, "7");
+		assert_rows(table, "7 8 9 10");
 		assert_int_equal(table->ncolumns, 1);
 		assert_int_equal(snapshot_table_cell(table, 0, 0)->number, 77);
 	}
 	assert_int_equal(snapshot_table_add_row(table, 1, "one"), 0);
 	assert_int_equal(snapshot_table_add_column(table, "b"), 0);
-	assert_rows(table, "1 7");
+	assert_rows(table, "1 7 8 9 10");
 	assert_false(snapshot_table_cell(table, 0, 0)->present);
 	assert_false(snapshot_table_cell(table, 0, 1)->present);
 	assert_int_equal(snapshot_table_cell(table, 1, 0)->number, 77);
