@@ -108,6 +108,10 @@ static int family_open(struct collector *collector, struct collector_family *ope
 	char *why = NULL;
 	int err;
 
+	if (collector->config->only && strcmp(open->family->name, collector->config->only) != 0) {
+		family_note(open, -ECANCELED, strdup("not asked for"), true, env->report);
+		return 0;
+	}
 	env->image = open->family->image(&env->image_size);
 	err = ops->open(env, &open->state, &why);
 	open->loaded = !err;

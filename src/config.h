@@ -43,8 +43,9 @@ struct config {
 	char *debugfs;
 	char *tracefs;
 	char *lockdown;
-	char *pin;    /* the folder for pinned maps, as the file has it; "none": none */
-	uint32_t vms; /* whose counts are kept there, at most */
+	char *pin;	  /* the folder for pinned maps, as the file has it; "none": none */
+	uint32_t vms;	  /* whose counts are kept there, at most */
+	const char *only; /* the one family that is wanted; NULL: all */
 	struct config_event *events; /* in the file's order, no name twice */
 	size_t nevents;
 };

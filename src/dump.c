@@ -88,6 +88,7 @@ static int add_event(struct options *options, const char *pattern)
 	int err = config_add_event(&options->config, pattern, 0);
 
 	options->events = true;
+	options->config.only = "trace";
 	return err == -EEXIST ? 0 : err;
 }
 
