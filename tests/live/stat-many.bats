@@ -71,11 +71,12 @@ one_by_one() {
 	wait_for 10 grep -qs ready "$WORK/ready"
 	seen=$(pminfo -h "$PMCD_HOST" -f kvm.vm.pid | sed -nE 's/.*inst \[([0-9]+) or .*/\1/p')
 	echo "# $seen of 10,100 VMs were seen; agent $early KiB, then $late KiB" >&3
-	[ "$seen" -gt 500 ]
+	[ "$seen" -gt 50 ] # most live for less than a fetch takes
 	! grep -iE 'error|timeout|lost' "$WORK/fetched" "$WORK/watch"
 	let_go "$vms"
 	[ "$(values kvm.nvms) $(values kvm.nvcpus)" = "0 0" ]
 	[ -z "$(said)" ]
 	[ "$(pgrep -P "$PMCD_PID" -x pmdakvm)" = "$AGENT" ]
+	# two pages: what a pass takes for a moment may end up in other places of the heap
 	[ "$late" -le $((early + 8)) ]
 }

@@ -23,7 +23,7 @@ setup() {
 teardown() {
 	jobs -p | xargs -r kill -9 2>/dev/null || true
 	pmcd_stop
-	umount "$WORK/bpf" 2>/dev/null || true
+	umount -l "$WORK/bpf" 2>/dev/null || true
 }
 
 busy() {

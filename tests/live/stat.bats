@@ -203,8 +203,8 @@ busy() {
 	wait "$strace_pid" || true
 	let_go "$GUEST"
 	# a request begins with its length and type, of which 0x7003 is a fetch
-	run awk '/^read\(0, .*p\\3/ { fetch = 1; n = 0 } /BPF_ITER_CREATE/ { n++ } /^bpf/ { b++ }
-		/^write\(1/ && fetch { print n, b + 0; fetch = 0 } /^write\(1/ { b = 0 }' "$WORK/strace"
+	run awk '/^read\(0, .*p\\3/ { fetch = 1; n = b = 0 } /BPF_ITER_CREATE/ { n++ } /^bpf/ { b++ }
+		/^write\(1/ && fetch { print n, b + 0; fetch = 0 }' "$WORK/strace"
 	echo "$output"
 	[ "$(xargs <<<"$output")" = "0 0 1 1 0 0 1 1 0 0 1 1" ]
 }

@@ -40,7 +40,8 @@ files() {
 		grep -qE "(${name//./\\.}|\\\\fB$leaf\\\\fR)" man/pmdakvm.1 || { echo "$name"; return 1; }
 	done
 	for name in $(grep -oE 'kvm\.(agent|trace|control|vm|vcpu|exit)\.[a-z_.]+[a-z]' man/*.[158] README.md help | cut -d: -f2); do
-		grep -qE "\"${name//./\\.}[\".]" src/metrics.def || [[ $name == kvm.trace.* || $name == kvm.*stat.* || $name == *conf ]] || { echo "$name"; return 1; }
+		grep -qE "\"${name//./\\.}[\".]|^SUBTREE\(\"${name%.*}\"" src/metrics.def || [[ $name == *conf ]] ||
+			{ echo "$name"; return 1; }
 	done
 }
 
