@@ -113,6 +113,7 @@ static void debugfs_pass(struct stat_family *family)
 	stat_add_missing(list, totals->kept, family->host, totals->ended);
 	memcpy(totals->now, totals->ended, bytes);
 	stat_add(list, family->host, false, totals->now);
+	totals->counted = true;
 }
 
 static void any_pass(void *data)

@@ -86,7 +86,7 @@ static void host_read(struct stat_family *family, enum stat_table which,
 	const struct stat_columns *columns = &family->columns[which];
 	struct snapshot_cell *cells = snapshot_table_cell(table, 0, 0);
 
-	if (!family->layout)
+	if (!family->totals.counted)
 		return;
 	stat_columns_put(columns, table, 0, family->totals.now,
 			 family->totals.now + family->layout->vm.nvalues);
@@ -125,7 +125,7 @@ static int host_hist_read(void *state, struct snapshot_table *table)
 {
 	struct stat_family *family = state;
 
-	if (family->layout)
+	if (family->totals.counted)
 		stat_columns_put_buckets(family, &family->columns[STAT_HOST_HIST], table,
 					 family->buckets.host_number, family->totals.now,
 					 family->totals.now + family->layout->vm.nvalues);

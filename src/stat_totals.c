@@ -238,6 +238,7 @@ void stat_totals_sum(struct stat_totals *totals, struct vms *vms)
 	if (totals->vms_fd >= 0 && !totals->taken_up)
 		take_up_all(totals, vms);
 	memcpy(totals->now, totals->ended, values_of(layout) * sizeof(uint64_t));
+	totals->counted = true;
 	for (size_t i = 0; i < vms->n; i++) {
 		struct vm *vm = vms->list[i];
 		bool there = vm_is_there(vms, vm);

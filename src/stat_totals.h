@@ -23,6 +23,7 @@ struct stat_totals {
 	uint64_t *kept;	      /* room for a VM's */
 	int ended_fd, vms_fd; /* the maps; -1: none, nothing is kept */
 	bool taken_up;	      /* the maps have been looked through after a start */
+	bool counted;	      /* a sum was made: else now is not true */
 	uint64_t nkept;	      /* VMs that are in the map */
 	uint64_t unfit;	      /* VMs that found no room there */
 };
