@@ -183,7 +183,7 @@ $(O)/$(REWRITE): src/items.def Makefile
 	  echo '# In archives of the stock KVM agent kvm.trace.<event> is 64, instant, without units,'; \
 	  echo '# and its item number is a line of kvm.conf. Made from src/items.def.'; \
 	  echo '# And it calls a gauge a counter.'; \
-	  echo 'metric kvm.mmu_unsync { sem counter -> instant }'; \
+	  echo 'metric kvm.mmu_unsync { sem -> instant }'; \
 	  sed -nE 's/^TRACE_ITEM\(([0-9]+),[[:space:]]*([a-z_0-9]+),.*/metric kvm.trace.\2 { pmid -> 95.1.\1 type IF 64 -> U64 sem -> counter units -> 0,0,1,0,0,ONE }/p' \
 	    src/items.def; } > $@
 

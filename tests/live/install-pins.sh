@@ -12,7 +12,7 @@ run_in $OURS Install >/dev/null
 log=/var/log/pcp/pmcd/kvm.log
 expect "mode of the pins' folder" "$(stat -c '%a %U' $pins)" "700 root"
 pio_counts "port writes"
-generation() { pminfo -f kvm.agent.family.generation | sed -nE 's/.*value //p'; }
+generation() { pminfo -f kvm.agent.family.generation | sed -nE 's/.*"trace".* value //p'; }
 expect "generation" "$(generation)" 1
 
 "$BUILD/tests/guest" --repeat --pio 101 >/dev/null &
@@ -65,7 +65,7 @@ pmcd_ stop
 rm $pins/trace_rows
 mkdir $pins/trace_rows
 pmcd_ start
-expect "attached, with a foreign file" "$(pminfo -f kvm.agent.family.attached | sed -nE 's/.*value //p')" 1
+expect "attached, with a foreign file" "$(pminfo -f kvm.agent.family.attached | sed -nE 's/.*"trace".* value //p')" 1
 grep -q "trace_rows is no map of ours" $log || fail "nothing is said of it"
 pio_counts "port writes, with a foreign file"
 [ -d $pins/trace_rows ] || fail "a foreign file was removed"
@@ -93,6 +93,6 @@ grep -q "no BPF file system is mounted: counters begin at 0 after a restart" $lo
 pio_counts "port writes, without a BPF file system"
 mount -t bpf bpf /sys/fs/bpf
 pmcd_ restart
-expect "pins, again" "$(ls -A $pins | tr '\n' ' ')" "trace_meta trace_rows "
+expect "pins, again" "$(ls -A $pins | grep -E '^(stat|trace)_' | tr '\n' ' ')" "stat_ended stat_meta stat_vms trace_meta trace_rows "
 run_in $OURS Remove >/dev/null
 [ ! -e $pins ] || fail "Remove leaves the pins"
