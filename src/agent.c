@@ -67,7 +67,9 @@ static int family_read(void *state, struct snapshot_table *table)
 	int err = 0;
 
 	for (size_t i = 0; !err && i < families_count; i++) {
-		const char *why = open[i].why ? open[i].why : strerror(-open[i].err);
+		const char *why = open[i].why ? open[i].why :
+				  open[i].err ? strerror(-open[i].err) :
+						"attached";
 
 		snapshot_cell_set(snapshot_table_cell(table, i, FAMILY_ATTACHED), !open[i].err);
 		snapshot_cell_set(snapshot_table_cell(table, i, FAMILY_ATTACH_TIME),
@@ -75,8 +77,7 @@ static int family_read(void *state, struct snapshot_table *table)
 		if (open[i].loaded)
 			snapshot_cell_set(snapshot_table_cell(table, i, FAMILY_GENERATION),
 					  families[i].ops->generation(open[i].state));
-		err = snapshot_cell_set_text(snapshot_table_cell(table, i, FAMILY_STATUS),
-					     open[i].err ? why : "attached");
+		err = snapshot_cell_set_text(snapshot_table_cell(table, i, FAMILY_STATUS), why);
 	}
 	return err;
 }
@@ -128,18 +129,17 @@ static int missed_read(void *state, struct snapshot_table *table)
 
 enum { MAP_LIMIT, MAP_USED, MAP_BYTES, MAP_UNFIT };
 
-/* The map of that number over all families. 0 or -ENOENT. */
+/* A map as an instance: its family's number and its own in that. */
+#define MAPS_OF_A_FAMILY 16
+
+/* The map of that number. 0 or -ENOENT. */
 static int map_find(const struct collector_family *open, size_t number, struct family_map *ret_map)
 {
-	for (size_t i = 0; i < families_count; i++) {
-		if (!families[i].ops->map || !open[i].state)
-			continue;
-		for (size_t j = 0; families[i].ops->map(open[i].state, j, ret_map) == 0; j++) {
-			if (!number--)
-				return 0;
-		}
-	}
-	return -ENOENT;
+	size_t family = number / MAPS_OF_A_FAMILY;
+
+	if (!families[family].ops->map || !open[family].state)
+		return -ENOENT;
+	return families[family].ops->map(open[family].state, number % MAPS_OF_A_FAMILY, ret_map);
 }
 
 static int map_shape(void *state, struct snapshot_table *table)
@@ -153,8 +153,10 @@ static int map_shape(void *state, struct snapshot_table *table)
 	struct family_map map;
 	int err = columns_add(table, names, sizeof(names) / sizeof(names[0]));
 
-	for (size_t i = table->nrows; !err && !map_find(collector_families(state), i, &map); i++)
-		err = snapshot_table_add_row(table, (uint32_t)i, map.name);
+	for (size_t i = 0; !err && i < families_count * MAPS_OF_A_FAMILY; i++) {
+		if (map_find(collector_families(state), i, &map) == 0)
+			err = snapshot_once(snapshot_table_add_row(table, (uint32_t)i, map.name));
+	}
 	return err;
 }
 
@@ -164,7 +166,7 @@ static int map_read(void *state, struct snapshot_table *table)
 		struct snapshot_cell *cells = snapshot_table_cell(table, i, 0);
 		struct family_map map;
 
-		if (map_find(collector_families(state), i, &map))
+		if (map_find(collector_families(state), table->rows[i].id, &map))
 			continue;
 		snapshot_cell_set(&cells[MAP_LIMIT], map.limit);
 		snapshot_cell_set(&cells[MAP_USED], map.used);

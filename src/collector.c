@@ -384,10 +384,15 @@ static int families_refresh(struct collector *collector, uint64_t tables)
 
 int collector_read(struct collector *collector, uint64_t tables)
 {
+	return collector_read_with_rows(collector, tables, 0);
+}
+
+int collector_read_with_rows(struct collector *collector, uint64_t tables, uint64_t rows)
+{
 	int err;
 
 	vms_stale(collector->vms);
-	err = families_refresh(collector, tables);
+	err = families_refresh(collector, tables | rows);
 	for (size_t i = 0; !err && i < collector->snapshot.ntables; i++) {
 		const struct source *source = &collector->sources[i];
 

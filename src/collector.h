@@ -13,7 +13,7 @@ struct collector_family {
 	const struct family *family;
 	void *state;
 	int err;	      /* 0: attached */
-	char *why;	      /* why not, in words; NULL if attached */
+	char *why;	      /* why not, or what is lacking, in words; or NULL */
 	uint64_t attach_time; /* ns that loading and attaching took */
 	bool loaded;	      /* open succeeded; only then it can be attached */
 	bool unsaid;	      /* err came at a look that was to be quiet */
@@ -67,5 +67,8 @@ struct snapshot *collector_snapshot(struct collector *collector);
  * now. Returns 0 or -ENOMEM.
  */
 int collector_read(struct collector *collector, uint64_t tables);
+
+/* The same; rows of further tables follow, too, which are not read. */
+int collector_read_with_rows(struct collector *collector, uint64_t tables, uint64_t rows);
 
 #endif /* PMDAKVM_COLLECTOR_H */

@@ -66,7 +66,8 @@ struct family_ops {
 	/*
 	 * Attach what is not attached yet, by the environment's list of events as
 	 * it is now. Returns 0 if the family counts, or an error as open does:
-	 * -ENOENT if it is for want of KVM, which may come.
+	 * -ENOENT if it is for want of KVM, which may come. What it lacks although it
+	 * counts may be in *ret_why too.
 	 */
 	int (*attach)(void *state, struct report *report, char **ret_why);
 	/* Detach all. What was counted stays. */

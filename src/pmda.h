@@ -19,6 +19,7 @@ struct metric_ref {
 	const char *name; /* its whole name */
 	unsigned key;	  /* of its PMID: cluster and item */
 	size_t table;	  /* its table's number; SIZE_MAX: no family here has it */
+	size_t instances; /* the number of the table that its instances are of, or SIZE_MAX */
 	size_t column;
 };
 

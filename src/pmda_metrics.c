@@ -92,6 +92,9 @@ static int metric_add(struct making *making, const struct metric *metric, unsign
 	ref->name = copy;
 	ref->key = metric_key(metric->cluster, item);
 	ref->table = table_number(snapshot, metric->table);
+	ref->instances = metric->indom == METRIC_INDOM_NULL ?
+				 SIZE_MAX :
+				 table_number(snapshot, metric_indoms[metric->indom].table);
 	ref->column = column;
 	if (ref->table != SIZE_MAX)
 		table = snapshot->tables[ref->table];
@@ -205,10 +208,11 @@ static int indoms_fill(struct kvm_agent *agent)
 	return err;
 }
 
-/* Read these tables; instances follow their rows. */
-static int kvm_read(struct kvm_agent *agent, uint64_t tables)
+/* Read these tables; instances follow their rows, and those of some more. */
+static int kvm_read(struct kvm_agent *agent, uint64_t tables, uint64_t rows)
 {
-	int err = collector_read(agent->collector, tables), fill_err = indoms_fill(agent);
+	int err = collector_read_with_rows(agent->collector, tables, rows);
+	int fill_err = indoms_fill(agent);
 
 	return err ? err : fill_err;
 }
@@ -316,7 +320,7 @@ struct kvm_agent *kvm_agent_of(pmdaExt *pmda)
 int kvm_fetch(int numpmid, pmID *pmids, pmResult **resp, pmdaExt *pmda)
 {
 	struct kvm_agent *agent = kvm_agent_of(pmda);
-	uint64_t tables = 0;
+	uint64_t tables = 0, rows = 0;
 	int err;
 
 	if (agent->dso) /* which has no loop of its own */
@@ -326,8 +330,10 @@ int kvm_fetch(int numpmid, pmID *pmids, pmResult **resp, pmdaExt *pmda)
 
 		if (ref && ref->table != SIZE_MAX)
 			tables |= 1ULL << ref->table;
+		if (ref && ref->instances != SIZE_MAX)
+			rows |= 1ULL << ref->instances;
 	}
-	err = kvm_read(agent, tables);
+	err = kvm_read(agent, tables, rows);
 	return err ? err : pmdaFetch(numpmid, pmids, resp, pmda);
 }
 
@@ -388,7 +394,7 @@ int kvm_instance(pmInDom indom, int inst, char *name, pmInResult **resp, pmdaExt
 	if (which == METRIC_INDOM_NULL)
 		return PM_ERR_INDOM;
 	table = table_number(collector_snapshot(agent->collector), metric_indoms[which].table);
-	err = table == SIZE_MAX ? 0 : kvm_read(agent, 1ULL << table);
+	err = table == SIZE_MAX ? 0 : kvm_read(agent, 1ULL << table, 0);
 	return err ? err : pmdaInstance(indom, inst, name, resp, pmda);
 }
 
