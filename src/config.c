@@ -43,6 +43,7 @@ static const struct option {
 	{ SECTION_PATHS, "lockdown", offsetof(struct config, lockdown), TAKES_PATH, 0, 0 },
 	{ SECTION_BPF, "pin", offsetof(struct config, pin), TAKES_PIN, 0, 0 },
 	{ SECTION_BPF, "vms", offsetof(struct config, vms), TAKES_NUMBER, 1, 1000000 },
+	{ SECTION_BPF, "vcpus", offsetof(struct config, vcpus), TAKES_NUMBER, 1, 1000000 },
 };
 
 struct parser {
@@ -85,6 +86,7 @@ int config_init(struct config *ret_config)
 		.lockdown = strdup("/sys/kernel/security/lockdown"),
 		.pin = strdup("pmdakvm"),
 		.vms = CONFIG_VMS,
+		.vcpus = CONFIG_VCPUS,
 	};
 
 	if (!config.path || !config.debugfs || !config.tracefs || !config.lockdown || !config.pin) {

@@ -9,6 +9,8 @@
  *	lockdown = /sys/kernel/security/lockdown
  *	[bpf]
  *	pin = pmdakvm		# or an absolute path, or none
+ *	vms = 4096
+ *	vcpus = 4096
  *	[trace]			# or [dynamic]
  *	kvm_exit
  *	kvm_mmu_*
@@ -38,6 +40,9 @@ struct config_event {
 /* How many VMs' counts are kept over a restart, where the file does not say. */
 #define CONFIG_VMS 4096
 
+/* How many vCPUs' exits are counted with their times, where the file does not say. */
+#define CONFIG_VCPUS 4096
+
 struct config {
 	char *path; /* the file; "-e" if the events come from the command line */
 	char *debugfs;
@@ -46,6 +51,7 @@ struct config {
 	char *pin;	  /* the folder for pinned maps, as the file has it; "none": none */
 	uint32_t vms;	  /* whose counts are kept there, at most */
 	const char *only; /* the one family that is wanted; NULL: all */
+	uint32_t vcpus;	  /* whose exits are counted with their times, at most */
 	struct config_event *events; /* in the file's order, no name twice */
 	size_t nevents;
 };

@@ -67,7 +67,9 @@ struct pid {
 };
 
 struct task_struct {
+	int pid;
 	int tgid;
+	__u64 start_boottime;
 	char comm[16];
 	struct task_struct *group_leader;
 	struct pid *thread_pid;
@@ -94,6 +96,9 @@ struct bpf_iter__task_file {
 enum {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_PERCPU_HASH = 5,
+	BPF_ANY = 0,
+	BPF_NOEXIST = 1,
 	BPF_F_NO_PREALLOC = 1 << 0,
 	BPF_F_MMAPABLE = 1 << 10,
 };

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (c) 2026 The pmdakvm authors */
+/*
+ * Cells: what vCPUs' threads go out for, counted by the thread itself. Shared by the
+ * families exit and userspace_exit; see keys.h for the layouts.
+ *
+ * Only the thread that a cell is of writes to it, and none of the events that do so nests
+ * in another on the same thread: plain adds are exact.
+ */
+#ifndef PMDAKVM_CELLS_BPF_H
+#define PMDAKVM_CELLS_BPF_H
+
+#include "vmlinux.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include "keys.h"
+
+/* Typed loads, which every lockdown mode permits. */
+static __always_inline void cell_key_of(struct cell_key *key, const struct task_struct *task)
+{
+	key->start = task->start_boottime;
+	key->vcpu = 0;
+	key->tid = (__u32)task->pid;
+	key->tgid = (__u32)task->tgid;
+}
+
+/* The cell of that key, made of what fresh holds if there is none; NULL: it found no room. */
+static __always_inline struct cell *cell_find_or_make(void *map, const struct cell_key *key,
+						      const void *fresh, __u64 vcpu)
+{
+	struct cell *cell = bpf_map_lookup_elem(map, key);
+
+	if (cell)
+		return cell;
+	if (bpf_map_update_elem(map, key, fresh, BPF_NOEXIST))
+		return NULL;
+	cell = bpf_map_lookup_elem(map, key);
+	if (!cell)
+		return NULL;
+	cell->vcpu = vcpu;
+	return cell;
+}
+
+/*
+ * The current thread's cell for that vCPU; 0: which one is not known. Nearly every thread
+ * runs one vCPU; one that runs more has further cells, so that what is one's stays so.
+ */
+static __always_inline struct cell *cell_get(void *map, const void *fresh, __u64 vcpu)
+{
+	struct cell_key key;
+	struct cell *cell;
+
+	cell_key_of(&key, bpf_get_current_task_btf());
+	cell = cell_find_or_make(map, &key, fresh, vcpu);
+	if (!cell || !vcpu || cell->vcpu == vcpu)
+		return cell;
+	key.vcpu = vcpu;
+	return cell_find_or_make(map, &key, fresh, vcpu);
+}
+
+/* What was open or entered before a detach is forgotten. */
+static __always_inline void cell_renew(struct cell *cell, const struct cells_control *control)
+{
+	if (cell->generation == control->generation)
+		return;
+	cell->generation = control->generation;
+	cell->opened = 0;
+	cell->entered = 0;
+}
+
+/* An exit begins. One that is open still is replaced: its time is not known. */
+static __always_inline void cell_open(struct cell *cell, __u32 slot, __u64 now)
+{
+	if (cell->entered) {
+		cell->guest_time += now - cell->entered;
+		cell->entered = 0;
+	}
+	cell->opened = now;
+	cell->slot = slot;
+}
+
+/* The open exit ends: how long it took. */
+static __always_inline __u64 cell_close(struct cell *cell, struct cell_reason *reason, __u32 turn,
+					__u64 now)
+{
+	__u64 time = now - cell->opened, most = (1ULL << CELL_MAX_BITS) - 1;
+	__u64 max = (__u64)turn << CELL_MAX_BITS | (time < most ? time : most);
+
+	cell->opened = 0;
+	reason->time += time;
+	if (reason->max >> CELL_MAX_BITS != turn || reason->max < max)
+		reason->max = max;
+	return time;
+}
+
+/*
+ * The slot of a code that no range has: those that come first have slots of their own, of
+ * which a hash map, by slot, holds the codes; its lock decides who is first. 0 for others.
+ */
+static __always_inline __u32 code_claim(void *map, __u64 code)
+{
+/* the verifier does not follow a counter that is on the stack */
+#pragma unroll
+	for (__u32 i = 1; i <= CELL_UNKNOWN_SLOTS; i++) {
+		__u32 slot = i;
+		__u64 *claimed = bpf_map_lookup_elem(map, &slot);
+
+		if (!claimed) {
+			bpf_map_update_elem(map, &slot, &code, BPF_NOEXIST);
+			claimed = bpf_map_lookup_elem(map, &slot);
+		}
+		if (claimed && *claimed == code)
+			return slot;
+	}
+	return 0;
+}
+
+/* A thread ends, and what it has counted is final. */
+static __always_inline void thread_ended(void *map)
+{
+	struct cell_key key;
+	struct cell *cell;
+
+	cell_key_of(&key, bpf_get_current_task_btf());
+	cell = bpf_map_lookup_elem(map, &key);
+	if (cell)
+		cell->ended = 1;
+}
+
+#endif /* PMDAKVM_CELLS_BPF_H */

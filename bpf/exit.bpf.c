@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+/*
+ * The exit family: why vCPUs leave guest mode, and how long the host takes until it
+ * enters it again. A program at kvm_exit, in one of several forms, and one at kvm_entry.
+ *
+ * The reason stands in a struct of KVM's vendor module, whose type information takes
+ * CAP_SYS_ADMIN to relocate by: the user side (src/exit_layout.c) reads where it is, and
+ * sets it here. Nothing else reads kernel memory, so without reasons all of this runs in
+ * every lockdown mode.
+ */
+#include "cells.bpf.h"
+
+#define KVM_ISA_VMX 1 /* arch/x86/kvm/trace.h */
+
+const volatile struct exit_setup setup;
+
+/* By vCPU's thread; how many is set before loading. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct cell_key);
+	__type(value, struct exit_cell);
+} exit_cells SEC(".maps");
+
+/* Of threads that have ended; the user side's alone. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct cells_ended) + sizeof(struct cell_reason) * EXIT_SLOTS);
+} exit_ended SEC(".maps");
+
+/* What found no room; a row for each possible CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct cells_row);
+} exit_rows SEC(".maps");
+
+/* How long exits took, by slot. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, EXIT_HISTOGRAMS);
+	__type(key, __u32);
+	__type(value, struct exit_buckets);
+} exit_latency SEC(".maps");
+
+/* Codes that no range has, by the slots that they have claimed. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, CELL_UNKNOWN_SLOTS);
+	__type(key, __u32);
+	__type(value, __u64);
+} exit_codes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct cells_control);
+} exit_control SEC(".maps");
+
+/* The user side's alone. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pin_meta);
+} exit_meta SEC(".maps");
+
+/* What a new cell and a new histogram hold: nothing. Too large for the stack. */
+static struct exit_cell fresh_cell;
+static struct exit_buckets fresh_buckets;
+
+static __always_inline __u32 slot_of(__u32 isa_number, __u32 code)
+{
+	const volatile struct exit_isa *isa = isa_number == KVM_ISA_VMX ? &setup.vmx : &setup.svm;
+
+	if (!setup.has_reasons || !isa->mask)
+		return 0;
+	for (int i = 0; i < CELLS_RANGES; i++) {
+		__u32 at = code - isa->ranges[i].first;
+
+		if (at < isa->ranges[i].count)
+			return isa->ranges[i].slot + at;
+	}
+	return code_claim(&exit_codes, code);
+}
+
+static __always_inline __u32 code_read(__u64 vcpu, __u32 isa_number)
+{
+	const volatile struct exit_isa *isa = isa_number == KVM_ISA_VMX ? &setup.vmx : &setup.svm;
+	__u32 code = 0;
+
+	if (!setup.has_reasons || !isa->mask)
+		return 0;
+	if (isa->pointer != EXIT_NO_POINTER &&
+	    bpf_probe_read_kernel(&vcpu, sizeof(vcpu), (const void *)(vcpu + (__s64)isa->pointer)))
+		return 0;
+	bpf_probe_read_kernel(&code, sizeof(code), (const void *)(vcpu + (__s64)isa->code));
+	return code & isa->mask;
+}
+
+/* An exit that found no cell still counts, by its reason, but has no time. */
+static __always_inline void count_unfit(__u32 slot)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct cells_row *row = bpf_map_lookup_elem(&exit_rows, &cpu);
+
+	if (row)
+		row->count[slot]++;
+}
+
+static __always_inline int exited(__u64 vcpu, __u32 isa, __u32 code)
+{
+	__u32 zero = 0, slot = slot_of(isa, code) % EXIT_SLOTS;
+	const struct cells_control *control = bpf_map_lookup_elem(&exit_control, &zero);
+	struct exit_cell *exits;
+
+	if (!control)
+		return 0;
+	exits = (void *)cell_get(&exit_cells, &fresh_cell, vcpu);
+	if (!exits) {
+		count_unfit(slot);
+		return 0;
+	}
+	cell_renew(&exits->cell, control);
+	exits->cell.isa = isa == KVM_ISA_VMX ? setup.vmx.isa : setup.svm.isa;
+	exits->reason[slot].count++;
+	cell_open(&exits->cell, slot, bpf_ktime_get_ns());
+	return 0;
+}
+
+int exit_vcpu_first(const __u64 *ctx);
+
+/* From Linux 5.16 on: kvm_exit(vcpu, isa). */
+SEC("raw_tp")
+int exit_vcpu_first(const __u64 *ctx)
+{
+	__u64 vcpu = ctx[0];
+	__u32 isa = (__u32)ctx[1];
+
+	return exited(vcpu, isa, code_read(vcpu, isa));
+}
+
+int exit_reason_first(const __u64 *ctx);
+
+/* Before: kvm_exit(reason, vcpu, isa). */
+SEC("raw_tp")
+int exit_reason_first(const __u64 *ctx)
+{
+	__u32 isa = (__u32)ctx[2];
+
+	return exited(ctx[1], isa,
+		      (__u32)ctx[0] & (isa == KVM_ISA_VMX ? setup.vmx.mask : setup.svm.mask));
+}
+
+static __always_inline __u32 bucket_of(__u64 time)
+{
+	__u32 rest = time >> 31 ? 1U << 31 : (__u32)time, bucket = 0;
+
+	for (__u32 step = 16; step; step /= 2) {
+		if (rest >> step) {
+			rest >>= step;
+			bucket += step;
+		}
+	}
+	return bucket % EXIT_BUCKETS;
+}
+
+static __always_inline void count_latency(__u32 slot, __u64 time)
+{
+	struct exit_buckets *buckets = bpf_map_lookup_elem(&exit_latency, &slot);
+	__u32 cpu;
+	struct cells_row *row;
+
+	if (!buckets) {
+		bpf_map_update_elem(&exit_latency, &slot, &fresh_buckets, BPF_NOEXIST);
+		buckets = bpf_map_lookup_elem(&exit_latency, &slot);
+	}
+	if (buckets) {
+		buckets->count[bucket_of(time)]++;
+		return;
+	}
+	cpu = bpf_get_smp_processor_id();
+	row = bpf_map_lookup_elem(&exit_rows, &cpu);
+	if (row)
+		row->buckets++;
+}
+
+int exit_entry(const __u64 *ctx);
+
+SEC("raw_tp")
+int exit_entry(const __u64 *ctx)
+{
+	__u64 now, vcpu = setup.entry_has_vcpu ? ctx[0] : 0;
+	struct exit_cell *exits;
+	const struct cells_control *control;
+	__u32 zero = 0, slot;
+
+	control = bpf_map_lookup_elem(&exit_control, &zero);
+	exits = (void *)cell_get(&exit_cells, &fresh_cell, vcpu);
+	if (!control || !exits)
+		return 0;
+	cell_renew(&exits->cell, control);
+	now = bpf_ktime_get_ns();
+	if (exits->cell.opened) {
+		slot = exits->cell.slot % EXIT_SLOTS;
+		count_latency(slot,
+			      cell_close(&exits->cell, &exits->reason[slot], control->turn, now));
+	}
+	exits->cell.entered = now;
+	return 0;
+}
+
+int exit_thread(const void *ctx);
+
+SEC("raw_tp")
+int exit_thread(const void *ctx)
+{
+	(void)ctx;
+	thread_ended(&exit_cells);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";
