@@ -63,10 +63,16 @@ struct stat_record {
 	__u32 tgid;    /* of the process, as the first namespace has it */
 	__u32 creator; /* the thread that made the VM, as the first namespace has it */
 	__u32 vcpu_id;
-	__u32 thread;  /* that ran the vCPU last, as the reader's namespace has it; 0: none yet */
-	__u32 bytes;   /* that follow */
-	char comm[16]; /* the process's command */
+	__u32 thread;	 /* that ran the vCPU last, as the reader's namespace has it; 0: none yet */
+	__u32 bytes;	 /* that follow */
+	char comm[16];	 /* the process's command */
+	__u64 start;	 /* of that thread: ns since boot; 0: it has ended, or none has run it */
+	__u64 run_delay; /* ns that it waited for a CPU; STAT_NO_DELAY: the kernel does not say */
+	__u32 tid;	 /* that thread, as the first namespace has it */
+	__u32 pad;
 };
+
+#define STAT_NO_DELAY (~0ULL)
 
 /* Most bytes of a stat member; the largest known, s390's, has a third of that. */
 #define STAT_BYTES_MAX 4096

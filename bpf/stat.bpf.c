@@ -99,14 +99,6 @@ static __u64 birth_of(const void *kvm)
 	return BPF_CORE_READ(dentry, d_inode, i_ino);
 }
 
-/* The thread that ran a vCPU last, as who reads numbers it; 0: none yet, or unknown. */
-static __u32 thread_of(const void *vcpu)
-{
-	if (offsets.vcpu_pid == STAT_NOT_THERE)
-		return 0;
-	return number_of(pointer_at(vcpu, offsets.vcpu_pid));
-}
-
 /* Write the record with a stat member; 0, or the buffer is full and it comes again. */
 static int write_record(struct seq_file *seq, const char *member, __u32 bytes)
 {
@@ -116,6 +108,25 @@ static int write_record(struct seq_file *seq, const char *member, __u32 bytes)
 	if (bpf_probe_read_kernel(out.member, bytes, member))
 		return 0;
 	return bpf_seq_write(seq, &out, sizeof(out.head) + bytes);
+}
+
+/* Who ran a vCPU last, and how long it has waited for a CPU. */
+static void thread_of(const struct pid *pid)
+{
+	const struct hlist_node *link = pid ? BPF_CORE_READ(pid, tasks[0].first) : NULL;
+	const struct task_struct *task;
+
+	out.head.thread = number_of(pid);
+	out.head.tid = pid ? (__u32)BPF_CORE_READ(pid, numbers[0].nr) : 0;
+	out.head.start = 0;
+	out.head.run_delay = STAT_NO_DELAY;
+	if (!link)
+		return;
+	task = (const void *)((const char *)link -
+			      bpf_core_field_offset(struct task_struct, pid_links));
+	out.head.start = BPF_CORE_READ(task, start_boottime);
+	if (bpf_core_field_exists(struct sched_info, run_delay))
+		out.head.run_delay = BPF_CORE_READ(task, sched_info.run_delay);
 }
 
 static int write_vm(struct seq_file *seq, const void *kvm)
@@ -131,7 +142,7 @@ static int write_vm(struct seq_file *seq, const void *kvm)
 				   0 :
 				   number_at(kvm, offsets.vm_creator);
 	out.head.vcpu_id = 0;
-	out.head.thread = 0;
+	thread_of(NULL);
 	err = write_record(seq, (const char *)kvm + offsets.vm_stat, offsets.vm_stat_bytes);
 	last_kvm = err ? 0 : (__u64)kvm;
 	last_tgid = out.head.tgid;
@@ -147,7 +158,7 @@ static void write_vcpu(struct seq_file *seq, const void *vcpu)
 	out.head.kvm = (__u64)kvm;
 	out.head.vcpu = (__u64)vcpu;
 	out.head.vcpu_id = number_at(vcpu, offsets.vcpu_id);
-	out.head.thread = thread_of(vcpu);
+	thread_of(offsets.vcpu_pid == STAT_NOT_THERE ? NULL : pointer_at(vcpu, offsets.vcpu_pid));
 	/* what was written of the VM is dropped too if this does not fit */
 	if (write_record(seq, (const char *)vcpu + offsets.vcpu_stat, offsets.vcpu_stat_bytes))
 		last_kvm = 0;

@@ -350,7 +350,7 @@ static int cell_read(struct cells *cells, const struct cell_key *key, const stru
 		fold(cells, key, cell);
 	else
 		total_add(cells, cell_reasons(cell));
-	return err;
+	return err == -EAGAIN ? 0 : err;
 }
 
 int cells_read(struct cells *cells, const struct vms *vms)

@@ -12,6 +12,9 @@
 /* The last instance number; PCP's are positive ints. */
 #define ID_LAST 0x7fffffff
 
+/* So often a cell of an unknown vCPU is waited for: once a second VMs are looked for. */
+#define WAITS 3
+
 /* --- sorted arrays --- */
 
 typedef int compare_fn(const void *left, const void *right);
@@ -222,7 +225,7 @@ static int index_vcpus(struct cells_vms *all, const struct vms *vms)
 			const struct vcpu *vcpu = &vm->vcpus[j];
 
 			addresses[at] = (struct cells_place){ vcpu->address, vm, vcpu };
-			threads[at] = (struct cells_place){ vcpu->thread, vm, vcpu };
+			threads[at] = (struct cells_place){ vcpu->tid, vm, vcpu };
 		}
 	}
 	qsort(addresses, n, sizeof(*addresses), sort_place);
@@ -264,7 +267,12 @@ static const struct cells_place *find_place(const struct cells_vms *all, const s
 	uint64_t by = cell->vcpu ? cell->vcpu : key->tid;
 	size_t at = bound(places, all->nplaces, sizeof(*places), &by, compare_place);
 
-	return at < all->nplaces && places[at].by == by ? &places[at] : NULL;
+	if (at == all->nplaces || places[at].by != by)
+		return NULL;
+	/* a number that another thread has had */
+	if (!cell->vcpu && places[at].vcpu->start && places[at].vcpu->start != key->start)
+		return NULL;
+	return &places[at];
 }
 
 static uint32_t next_id(struct cells_vms *all)
@@ -311,7 +319,7 @@ int cells_vms_take(struct cells_vms *all, const struct cell_key *key, const stru
 		return -ENOMEM;
 	taken->there = true;
 	if (!place)
-		return 0;
+		return taken->waits++ < WAITS ? -EAGAIN : 0;
 	vm = have_vm(all, place->vm);
 	vcpu = have_vcpu(all, place->vcpu);
 	if (!vm || !vcpu)

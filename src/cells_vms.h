@@ -39,6 +39,7 @@ struct cells_vcpu {
 struct cells_taken {
 	struct cell_key key;
 	bool there;
+	unsigned waits; /* reads at which its vCPU was not known */
 	struct cell *cell;
 };
 
@@ -71,8 +72,8 @@ void cells_vms_free(struct cells_vms *all);
 int cells_vms_begin(struct cells_vms *all, const struct vms *vms);
 
 /*
- * Take what a cell has more than before. If its vCPU is not known (yet), that waits. 0 or
- * -ENOMEM: then it waits, too.
+ * Take what a cell has more than before. If its vCPU is not known, that waits: -EAGAIN for the
+ * first few times, in which the vCPU may be found, then 0. Or -ENOMEM: then it waits, too.
  */
 int cells_vms_take(struct cells_vms *all, const struct cell_key *key, const struct cell *cell);
 

@@ -307,7 +307,9 @@ static void vcpu_put(const struct exits *exits, const struct vcpu *vcpu,
 {
 	const struct cells_vcpu *sums = cells_vms_find_vcpu(&exits->cells.vms, vcpu);
 
-	if (!sums)
+	if (vcpu->has_run_delay)
+		snapshot_cell_set(&cells[VCPU_RUN_DELAY], vcpu->run_delay);
+	if (!sums) /* nothing is known of a vCPU that has not run */
 		return;
 	snapshot_cell_set(&cells[VCPU_EXITS], sums->exits);
 	snapshot_cell_set(&cells[VCPU_GUEST_TIME], sums->guest_time);

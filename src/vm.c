@@ -328,6 +328,30 @@ static size_t vcpu_find(const struct vm *vm, uint64_t address)
 	return at;
 }
 
+/*
+ * Who runs a vCPU, and its wait for a CPU. What another thread had waited before it took the
+ * vCPU over is not the vCPU's.
+ */
+static void thread_take(struct vcpu *vcpu, const struct stat_record *record)
+{
+	bool same = vcpu->tid == record->tid && vcpu->start == record->start;
+
+	if (record->thread)
+		vcpu->thread = record->thread;
+	if (!record->start && vcpu->tid != record->tid)
+		vcpu->start = 0;
+	vcpu->tid = record->tid;
+	if (!record->start) /* it has ended, or there was none */
+		return;
+	if (record->run_delay != STAT_NO_DELAY) {
+		if (same || !vcpu->has_run_delay)
+			vcpu->run_delay += record->run_delay - vcpu->thread_delay;
+		vcpu->thread_delay = record->run_delay;
+		vcpu->has_run_delay = true;
+	}
+	vcpu->start = record->start;
+}
+
 static int see_vcpu(struct vms *vms, const struct stat_record *record, const void *member,
 		    uint64_t *values)
 {
@@ -352,8 +376,7 @@ static int see_vcpu(struct vms *vms, const struct stat_record *record, const voi
 	if (vcpu->pass && vcpu->pass + 1 < vms->pass)
 		vms->changes++;
 	vm->changed |= values_take(&vms->layout->vcpu, values, vcpu->values);
-	if (record->thread)
-		vcpu->thread = record->thread;
+	thread_take(vcpu, record);
 	vcpu->pass = vms->pass;
 	return 0;
 }

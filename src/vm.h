@@ -23,11 +23,16 @@
  * 2^31 others were.
  */
 struct vcpu {
-	uint64_t address; /* of struct kvm_vcpu: which one it is while its VM lives */
-	uint32_t id;	  /* as an instance */
-	uint32_t vcpu_id; /* KVM's */
-	uint32_t thread;  /* that ran it last; 0: none yet */
-	char *name;	  /* VM::vcpuN */
+	uint64_t address;      /* of struct kvm_vcpu: which one it is while its VM lives */
+	uint32_t id;	       /* as an instance */
+	uint32_t vcpu_id;      /* KVM's */
+	uint32_t thread;       /* that ran it last; 0: none yet */
+	uint32_t tid;	       /* the same, as the first PID namespace has it */
+	uint64_t start;	       /* of that thread: ns since boot; 0: not known */
+	uint64_t thread_delay; /* ns that it had waited for a CPU when it was seen last */
+	uint64_t run_delay;    /* ns that threads waited while they ran this vCPU */
+	bool has_run_delay;
+	char *name; /* VM::vcpuN */
 	struct snapshot_labels *labels;
 	uint64_t pass;	   /* that saw it last */
 	uint64_t *values;  /* [layout->vcpu.nvalues] */

@@ -61,9 +61,22 @@ struct upid {
 	void *ns;
 };
 
+struct hlist_node {
+	struct hlist_node *next;
+};
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
 struct pid {
 	unsigned int level; /* of the innermost namespace; 0: the first one */
+	struct hlist_head tasks[1]; /* of which the first is the thread's */
 	struct upid numbers[1];
+};
+
+struct sched_info {
+	unsigned long long run_delay;
 };
 
 struct task_struct {
@@ -73,6 +86,8 @@ struct task_struct {
 	char comm[16];
 	struct task_struct *group_leader;
 	struct pid *thread_pid;
+	struct hlist_node pid_links[1];
+	struct sched_info sched_info;
 };
 
 struct seq_file;
