@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+/*
+ * The userspace_exit family: why vCPUs go out to the VMM, and how long until it has KVM run
+ * them again. kvm_userspace_exit ends a KVM_RUN. Another begins with kvm_fpu, load 1, on x86;
+ * where there is no such event, kvm_entry is next to it.
+ *
+ * Neither says of which vCPU: a cell is known by its thread. No kernel memory is read.
+ */
+#include "cells.bpf.h"
+
+/* What KVM_RUN fails with, and the one reason that is true then; see KVM's documentation. */
+#define EINTR		      4
+#define EFAULT		      14
+#define EHWPOISON	      133
+#define KVM_EXIT_MEMORY_FAULT 39
+
+const volatile struct userspace_exit_setup setup;
+
+/* By vCPU's thread; how many is set before loading. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct cell_key);
+	__type(value, struct userspace_exit_cell);
+} userspace_exit_cells SEC(".maps");
+
+/* Of threads that have ended; the user side's alone. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size,
+	       sizeof(struct cells_ended) + sizeof(struct cell_reason) * USERSPACE_EXIT_SLOTS);
+} userspace_exit_ended SEC(".maps");
+
+/* What found no room; a row for each possible CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct cells_row);
+} userspace_exit_rows SEC(".maps");
+
+/* Codes that no range has, by the slots that they have claimed. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, CELL_UNKNOWN_SLOTS);
+	__type(key, __u32);
+	__type(value, __u64);
+} userspace_exit_codes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct cells_control);
+} userspace_exit_control SEC(".maps");
+
+/* The user side's alone. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pin_meta);
+} userspace_exit_meta SEC(".maps");
+
+/* What a new cell holds: nothing. Too large for the stack. */
+static struct userspace_exit_cell fresh_cell;
+
+static __always_inline __u32 slot_of(__u32 reason, __s32 error)
+{
+	if (error == -EINTR)
+		return setup.restart;
+	if (error < 0 &&
+	    (reason != KVM_EXIT_MEMORY_FAULT || (error != -EFAULT && error != -EHWPOISON)))
+		return setup.error;
+	for (int i = 0; i < CELLS_RANGES; i++) {
+		__u32 at = reason - setup.ranges[i].first;
+
+		if (at < setup.ranges[i].count)
+			return setup.ranges[i].slot + at;
+	}
+	return code_claim(&userspace_exit_codes, reason);
+}
+
+/* A slot that the verifier, too, sees to be in a cell; nothing else counts under "other". */
+static __always_inline __u64 slot_within(__u64 slot)
+{
+	asm volatile("" : "+r"(slot)); /* else what is checked is a copy */
+	return slot < USERSPACE_EXIT_SLOTS ? slot : 0;
+}
+
+int userspace_exit_begin(const __u64 *ctx);
+
+/* kvm_userspace_exit(reason, errno) */
+SEC("raw_tp")
+int userspace_exit_begin(const __u64 *ctx)
+{
+	__u64 slot = slot_within(slot_of((__u32)ctx[0], (__s32)ctx[1]));
+	__u32 zero = 0, cpu;
+	const struct cells_control *control;
+	struct userspace_exit_cell *exits;
+	struct cells_row *row;
+
+	control = bpf_map_lookup_elem(&userspace_exit_control, &zero);
+	if (!control)
+		return 0;
+	exits = (void *)cell_get(&userspace_exit_cells, &fresh_cell, 0);
+	if (exits) {
+		cell_renew(&exits->cell, control);
+		exits->reason[slot].count++;
+		cell_open(&exits->cell, (__u32)slot, bpf_ktime_get_ns());
+		return 0;
+	}
+	cpu = bpf_get_smp_processor_id();
+	row = bpf_map_lookup_elem(&userspace_exit_rows, &cpu);
+	if (row)
+		row->count[slot]++;
+	return 0;
+}
+
+/* KVM runs the vCPU again. */
+static __always_inline int run_again(void)
+{
+	const struct cells_control *control;
+	struct userspace_exit_cell *exits;
+	struct cell_key key;
+	__u32 zero = 0;
+	__u64 slot;
+
+	cell_key_of(&key, bpf_get_current_task_btf());
+	exits = bpf_map_lookup_elem(&userspace_exit_cells, &key);
+	control = bpf_map_lookup_elem(&userspace_exit_control, &zero);
+	if (!exits || !control)
+		return 0;
+	cell_renew(&exits->cell, control);
+	if (!exits->cell.opened)
+		return 0;
+	slot = slot_within(exits->cell.slot);
+	cell_close(&exits->cell, &exits->reason[slot], control->turn, bpf_ktime_get_ns());
+	return 0;
+}
+
+int userspace_exit_fpu(const __u64 *ctx);
+
+/* kvm_fpu(load) */
+SEC("raw_tp")
+int userspace_exit_fpu(const __u64 *ctx)
+{
+	return (__u32)ctx[0] ? run_again() : 0;
+}
+
+int userspace_exit_entry(const void *ctx);
+
+SEC("raw_tp")
+int userspace_exit_entry(const void *ctx)
+{
+	(void)ctx;
+	return run_again();
+}
+
+int userspace_exit_thread(const void *ctx);
+
+SEC("raw_tp")
+int userspace_exit_thread(const void *ctx)
+{
+	(void)ctx;
+	thread_ended(&userspace_exit_cells);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";
