@@ -101,6 +101,23 @@ static int control_read(void *state, struct snapshot_table *table)
 	return 0;
 }
 
+static int reset_shape(void *state, struct snapshot_table *table)
+{
+	static const char *const names[] = { "reset_max" };
+	int err = columns_add(table, names, 1);
+
+	(void)state;
+	return err || table->nrows ? err : snapshot_table_add_row(table, 0, "");
+}
+
+/* It is what a store does, and not a state. */
+static int reset_read(void *state, struct snapshot_table *table)
+{
+	(void)state;
+	snapshot_cell_set(snapshot_table_cell(table, 0, 0), 0);
+	return 0;
+}
+
 static int missed_shape(void *state, struct snapshot_table *table)
 {
 	static const char *const names[] = { "missed" };
@@ -177,11 +194,9 @@ static int map_read(void *state, struct snapshot_table *table)
 }
 
 const struct family_table agent_tables[] = {
-	{ "agent", agent_shape, agent_read },
-	{ "family", family_shape, family_read },
-	{ "family_missed", missed_shape, missed_read },
-	{ "control", control_shape, control_read },
-	{ "map", map_shape, map_read },
+	{ "agent", agent_shape, agent_read },		{ "family", family_shape, family_read },
+	{ "family_missed", missed_shape, missed_read }, { "control", control_shape, control_read },
+	{ "control_reset", reset_shape, reset_read },	{ "map", map_shape, map_read },
 };
 
 const size_t agent_tables_count = sizeof(agent_tables) / sizeof(agent_tables[0]);

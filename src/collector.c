@@ -258,6 +258,21 @@ int collector_switch(struct collector *collector, size_t family, bool attached,
 	return open->err == -ENOENT ? 0 : open->err;
 }
 
+int collector_reset_max(struct collector *collector)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < families_count; i++) {
+		int (*reset_max)(void *state) = families[i].ops->reset_max;
+		int ret = reset_max && collector->families[i].state ?
+				  reset_max(collector->families[i].state) :
+				  0;
+
+		err = err ? err : ret;
+	}
+	return err;
+}
+
 /* Attach what is wanted; what is still not there is said at the last try only. */
 static void attach_again(struct collector *collector, bool last, struct report *report)
 {

@@ -51,6 +51,9 @@ const struct collector_family *collector_families(const struct collector *collec
 int collector_switch(struct collector *collector, size_t family, bool attached,
 		     struct report *report);
 
+/* From now on have highest values looked for anew, as kvm.exit.max. 0 or an error. */
+int collector_reset_max(struct collector *collector);
+
 /*
  * Look around: are there new CPUs, has KVM come, gone or come anew? What can be
  * attached now is. Costs a few system calls; meant for once a second. Returns

@@ -167,6 +167,7 @@ const struct family_ops exit_family = {
 	.map = exit_map,
 	.refresh = exits_refresh,
 	.look = exits_look,
+	.reset_max = exits_reset_max,
 	.tables = exit_tables,
 	.ntables = EXIT_TABLES,
 };

@@ -104,6 +104,13 @@ void exits_map(const struct exits *exits, struct family_map *ret_map)
 	ret_map->unfit = cells->unfit;
 }
 
+int exits_reset_max(void *state)
+{
+	struct exits *exits = state;
+
+	return cells_reset_max(&exits->cells);
+}
+
 /* --- reading --- */
 
 static int read_cells(struct exits *exits)

@@ -46,6 +46,7 @@ void exits_close(void *state);
 int exits_missed(void *state, uint64_t *ret_missed);
 uint64_t exits_generation(void *state);
 int exits_refresh(void *state);
+int exits_reset_max(void *state);
 void exits_look(void *state, struct report *report);
 
 /* Have the programs attached that are not, in a new generation if there are any. */

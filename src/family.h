@@ -88,6 +88,8 @@ struct family_ops {
 	int (*refresh)(void *state);
 	/* About once a second, read or not, for what would be missed else. May be NULL. */
 	void (*look)(void *state, struct report *report);
+	/* From now on look for highest values anew. 0 or an error. May be NULL. */
+	int (*reset_max)(void *state);
 	const struct family_table *tables;
 	size_t ntables;
 };

@@ -56,18 +56,24 @@ static bool may_store(const struct kvm_agent *agent, int context)
 	return false;
 }
 
-static bool is_control(const struct metric_ref *ref)
+enum control { CONTROL_NONE, CONTROL_ATTACHED, CONTROL_RESET_MAX };
+
+/* What a store to that metric does. */
+static enum control control_of(const struct metric_ref *ref)
 {
-	return ref && strcmp(ref->metric->name, "kvm.control.attached") == 0;
+	if (strcmp(ref->metric->name, "kvm.control.attached") == 0)
+		return CONTROL_ATTACHED;
+	return strcmp(ref->metric->name, "kvm.control.reset_max") == 0 ? CONTROL_RESET_MAX :
+									 CONTROL_NONE;
 }
 
 /* One instance's value: 0, 1, or a PCP error. */
-static int value_of(const pmValueSet *set, int i)
+static int value_of(const pmValueSet *set, int i, enum control control)
 {
 	pmAtomValue atom;
 	int err;
 
-	if ((size_t)set->vlist[i].inst >= families_count)
+	if (control == CONTROL_ATTACHED && (size_t)set->vlist[i].inst >= families_count)
 		return PM_ERR_INST;
 	err = pmExtractValue(set->valfmt, &set->vlist[i], PM_TYPE_U32, &atom, PM_TYPE_U32);
 	if (err < 0)
@@ -83,18 +89,31 @@ static int check(const struct kvm_agent *agent, const pmResult *result, int cont
 
 		if (!ref)
 			return PM_ERR_PMID;
-		if (!is_control(ref))
+		if (control_of(ref) == CONTROL_NONE)
 			return PM_ERR_PERMISSION;
 		if (!may_store(agent, context))
 			return PM_ERR_PERMISSION;
 		for (int j = 0; j < set->numval; j++) {
-			int value = value_of(set, j);
+			int value = value_of(set, j, control_of(ref));
 
 			if (value < 0)
 				return value;
 		}
 	}
 	return 0;
+}
+
+static int reset_max(struct kvm_agent *agent, struct report *report)
+{
+	report_add(report, REPORT_INFO, "longest times are looked for anew, by a store");
+	return collector_reset_max(agent->collector);
+}
+
+static int attach(struct kvm_agent *agent, size_t family, bool attached, struct report *report)
+{
+	report_add(report, REPORT_INFO, "%s: %s", families[family].name,
+		   attached ? "to be attached, by a store" : "detached, by a store");
+	return collector_switch(agent->collector, family, attached, report);
 }
 
 /* Nothing is done unless all of it is right. */
@@ -107,14 +126,15 @@ int kvm_store(pmResult *result, pmdaExt *pmda)
 	err = check(agent, result, pmdaGetContext());
 	for (int i = 0; !err && i < result->numpmid; i++) {
 		const pmValueSet *set = result->vset[i];
+		enum control control = control_of(kvm_ref_find(agent, set->pmid));
 
 		for (int j = 0; !err && j < set->numval; j++) {
-			size_t family = (size_t)set->vlist[j].inst;
-			int value = value_of(set, j);
+			int value = value_of(set, j, control);
 
-			report_add(&report, REPORT_INFO, "%s: %s", families[family].name,
-				   value ? "to be attached, by a store" : "detached, by a store");
-			err = collector_switch(agent->collector, family, value, &report);
+			if (control == CONTROL_ATTACHED)
+				err = attach(agent, (size_t)set->vlist[j].inst, value, &report);
+			else if (value)
+				err = reset_max(agent, &report);
 		}
 	}
 	kvm_show_report(&report);
