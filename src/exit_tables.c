@@ -110,8 +110,12 @@ static int reason_read(void *state, struct snapshot_table *table)
 		cells = snapshot_table_cell(table, (size_t)row, 0);
 		snapshot_cell_set(&cells[REASON_COUNT], reason->count);
 		snapshot_cell_set(&cells[REASON_TIME], reason->time);
-		if (table->ncolumns > REASON_MAX)
+		if (table->ncolumns <= REASON_MAX)
+			continue;
+		if (reason->max)
 			snapshot_cell_set(&cells[REASON_MAX], reason->max);
+		else /* no pair was closed since the reset */
+			snapshot_cell_unset(&cells[REASON_MAX]);
 	}
 	return 0;
 }

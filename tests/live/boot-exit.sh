@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 The pmdakvm authors
+# shellcheck shell=sh
+#
+# Exits by reason, by VM and by vCPU are as many as the guest makes, and as the kernel's own
+# histogram has; halts carry their sleep.
+hist=/sys/kernel/tracing/events/kvm/kvm_exit
+
+# counted CODE: what the kernel has counted of a reason since the trigger was set
+counted() {
+	sed -nE "s/^\{ isa: +2, exit_reason: +$1 \} hitcount: +([0-9]+).*/\1/p" $hist/hist
+}
+
+# exits REASON HOW-MANY CODE: since the last trigger; counts before that are in was_REASON
+exits() {
+	now=$(value kvm.exit.count "$1")
+	eval "before=\${was_$1:-0}"
+	eval "was_$1=$now"
+	[ -z "$2" ] || expect "exits, $1" $((now - before)) "$2"
+	expect "exits, $1, as the kernel's histogram has" $((now - before)) "$(counted "$3")"
+}
+
+# guest_exits VCPUS: all that a guest has done is there, by each count of it
+guest_exits() {
+	exits io $(($1 * PIO)) 123
+	exits cpuid $(($1 * CPUID)) 114
+	exits msr $(($1 * MSR)) 124
+	exits hypercall $(($1 * HYPERCALL)) 129
+	exits hlt $(($1 * (HLT + 1))) 120
+	exits npf $(($1 * (MMIO + 1))) 1024
+	exits interrupt "" 96
+	total=$(value kvm.exit.total)
+	expect "reasons' sum" "$(sum kvm.exit.count)" "$total"
+	expect "exits, by kvm_exit" "$(sum kvm.trace.kvm_exit)" "$total"
+	expect "reasons' times" "$(sum kvm.exit.time)" "$(value kvm.exit.total_time)"
+	# each thread's last exit has no entry after it
+	threads=$((${threads:-0} + $1))
+	expect "pairs and last exits" $(($(sum kvm.exit.latency) + threads)) "$total"
+}
+
+# histogram_anew: have the kernel count from 0
+histogram_anew() {
+	echo '!hist:keys=isa,exit_reason' >$hist/trigger 2>/dev/null || true
+	echo 'hist:keys=isa,exit_reason' >$hist/trigger
+}
+
+all="--pio $PIO --mmio $MMIO --cpuid $CPUID --msr $MSR --hypercall $HYPERCALL --hlt $HLT"
+
+agent_start
+histogram_anew
+# shellcheck disable=SC2086
+guest $all >/dev/null
+guest_exits 1
+[ "$(value kvm.exit.max io)" -le "$(value kvm.exit.time io)" ]
+histogram_anew
+# shellcheck disable=SC2086
+guest $all --vcpus 4 --cpus 0,1 >/dev/null
+guest_exits 4
+
+# two VMs of one name, held until their counts are seen
+mkfifo /tmp/hold
+sleep 1000 >/tmp/hold &
+guest --pio "$PIO" --cpuid "$CPUID" --vms 2 --vcpus 2 --hold </tmp/hold >/tmp/done &
+pid=$!
+until_true 20 grep -q done /tmp/done
+for vm in guest-$pid guest-$pid.2; do
+	until_true 5 is kvm.vm.exit.count "$vm::io" $((2 * PIO))
+	expect "$vm, exits, cpuid" "$(value kvm.vm.exit.count "$vm::cpuid")" $((2 * CPUID))
+	expect "$vm, exits to the VMM, IO" "$(value kvm.vm.userspace_exit.count "$vm::IO")" $((2 * PIO))
+	expect "$vm, exits to the VMM, HLT" "$(value kvm.vm.userspace_exit.count "$vm::HLT")" 2
+	vcpus=$(($(value kvm.vcpu.exits "$vm::vcpu0") + $(value kvm.vcpu.exits "$vm::vcpu1")))
+	expect "$vm, exits of its vCPUs" "$vcpus" "$(value kvm.vm.exit.total "$vm")"
+done
+expect "sum of VMs' reasons" "$(sum kvm.vm.exit.count)" "$(sum kvm.vm.exit.total)"
+pminfo $host -l kvm.vm.exit.count | grep -q "guest-$pid.2::io.*\"reason\":\"io\".*\"vm\":\"guest\""
+kill $pid
+wait $pid || true
+until_true 10 is kvm.agent.map.used exit_cells 0
+
+# halts that sleep: the kernel says how long, each
+before=$(value kvm.exit.time hlt)
+count=$(value kvm.exit.count hlt)
+echo 'hist:keys=waited:vals=ns' >/sys/kernel/tracing/events/kvm/kvm_vcpu_wakeup/trigger
+guest --hlt "$HLT" --irqchip --vcpus 2 --hold </tmp/hold >/tmp/done &
+pid=$!
+until_true 20 grep -q done /tmp/done
+expect "halts that sleep" $(($(value kvm.exit.count hlt) - count)) $((2 * (HLT + 1)))
+slept=$(sed -nE 's/.* ns: +([0-9]+).*/\1/p' /sys/kernel/tracing/events/kvm/kvm_vcpu_wakeup/hist |
+	awk '{ n += $1 } END { print n }')
+hlt=$(($(value kvm.exit.time hlt) - before))
+echo "halts: $hlt ns, of which they slept $slept ns"
+# the last of each vCPU sleeps, too, but no entry ends it
+[ $hlt -gt $((slept / 10 * 9)) ]
+until_true 5 [ -n "$(value kvm.vcpu.halt_time "guest-$pid::vcpu0")" ]
+halted=$(sum kvm.vcpu.halt_time)
+expect "halts' time, by vCPU" "$halted" "$hlt"
+[ "$(sum kvm.vcpu.exit_time)" -gt "$halted" ]
+[ "$(value kvm.vcpu.guest_time "guest-$pid::vcpu1")" -gt 0 ]
+
+# nothing but the longest times is reset
+times=$(value kvm.exit.total_time)
+pmstore $host kvm.control.reset_max 1 >/dev/null
+expect "longest times after the reset" "$(sum kvm.exit.max)" 0
+expect "times after the reset" "$(value kvm.exit.total_time)" "$times"
+expect "the store itself" "$(value kvm.control.reset_max)" 0
+guest --cpuid 11 >/dev/null
+[ "$(value kvm.exit.max cpuid)" -gt 0 ]
+expect "missed" "$(value kvm.agent.family.missed exit)" 0
