@@ -90,8 +90,8 @@ LIB_SRC := agent cells cells_vms collector config cpus events exit exit_layout e
 	vm_identity vm_identity_text vm_names
 LIB_OBJ := $(LIB_SRC:%=$(O)/src/%.o) $(O)/gen/families.o
 PMDA_OBJ := $(patsubst %,$(O)/src/%.o,pmda pmda_metrics pmda_store pmda_words) $(O)/gen/help.o
-COMMAND_OBJ := $(O)/src/kvmbpf.o $(O)/src/dump.o $(O)/src/output.o
-$(O)/src/output.o: ALL_CFLAGS += $(shell $(PKG_CONFIG) --cflags smartcols jansson)
+COMMAND_OBJ := $(patsubst %,$(O)/src/%.o,kvmbpf dump latency output views views_lines)
+$(O)/src/output.o $(O)/src/views.o: ALL_CFLAGS += $(shell $(PKG_CONFIG) --cflags smartcols jansson)
 
 BPF_LIBS := -lbpf -lelf -lz -lcap-ng -ljansson
 PCP_LIBS := -lpcp_pmda -lpcp

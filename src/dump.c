@@ -11,7 +11,9 @@
 
 #include "collector.h"
 #include "commands.h"
+#include "metrics.h"
 #include "output.h"
+#include "views.h"
 
 /* Waiting longer than this is waiting until interrupted. */
 #define SECONDS_MAX 1e9
@@ -21,10 +23,13 @@ struct options {
 	const char *config_path;
 	const char *save;
 	const char *load;
+	const char **metrics; /* patterns of -m */
+	size_t nmetrics;
 	double seconds; /* below 0: until interrupted */
 	bool events;	/* -e was given */
 	bool json;
 	bool all;
+	bool awake; /* --no-halt */
 	bool verbose;
 };
 
@@ -36,6 +41,8 @@ static const struct option long_options[] = {
 	{ "help", no_argument, NULL, 'h' },
 	{ "json", no_argument, NULL, 'j' },
 	{ "load", required_argument, NULL, 'L' },
+	{ "metric", required_argument, NULL, 'm' },
+	{ "no-halt", no_argument, NULL, 'H' },
 	{ "save", required_argument, NULL, 'S' },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ 0 },
@@ -44,14 +51,17 @@ static const struct option long_options[] = {
 static void usage(FILE *out)
 {
 	fputs("Usage: kvmbpf dump [OPTION]...\n"
-	      "Count KVM's tracepoints for a while, then print every counter, and what KVM\n"
-	      "itself keeps of each VM and vCPU.\n"
+	      "Count KVM's tracepoints for a while, then print VM exits by reason, VM and vCPU as\n"
+	      "perf kvm stat does, every other counter, and what KVM itself keeps of each VM.\n"
 	      "\n"
 	      "  -d, --duration SECONDS  count for so long, fractions too (default: until ^C)\n"
 	      "  -e, --event PATTERN     count these events only, as in [trace] of kvm.conf;\n"
 	      "                          may be given more than once (default: all events)\n"
 	      "  -c, --config FILE       count the events that this kvm.conf names\n"
-	      "  -j, --json              print JSON\n"
+	      "  -m, --metric PATTERN    print these metrics only, such as 'kvm.exit.*', and no\n"
+	      "                          tables of exits; may be given more than once\n"
+	      "      --no-halt           leave exits for which a vCPU sleeps out of those tables\n"
+	      "  -j, --json              print JSON, all metrics\n"
 	      "  -a, --all               print what is 0 and all about kvmbpf itself too\n"
 	      "      --save FILE         write what was read to FILE besides\n"
 	      "      --load FILE         print what --save wrote, and count nothing\n"
@@ -92,12 +102,25 @@ static int add_event(struct options *options, const char *pattern)
 	return err == -EEXIST ? 0 : err;
 }
 
+/* What cannot be had together; more: an argument that is no option. */
+static int check(const struct options *options, const char *more)
+{
+	if (more)
+		return bad("what is \"%s\" to mean?", more);
+	if (options->config_path && options->events)
+		return bad("-c and -e cannot be had together%s", "");
+	if (options->awake && (options->json || options->nmetrics))
+		return bad("--no-halt is about tables that %s leaves out",
+			   options->json ? "--json" : "--metric");
+	return 0;
+}
+
 /* 0, or EXIT_USAGE after saying what is wrong, or -1 for --help. */
 static int parse(int argc, char **argv, struct options *options)
 {
 	int c;
 
-	while ((c = getopt_long(argc, argv, "ac:d:e:hjv", long_options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "ac:d:e:hjm:v", long_options, NULL)) != -1) {
 		switch (c) {
 		case 'a':
 			options->all = true;
@@ -116,11 +139,17 @@ static int parse(int argc, char **argv, struct options *options)
 		case 'h':
 			usage(stdout);
 			return -1;
+		case 'H':
+			options->awake = true;
+			break;
 		case 'j':
 			options->json = true;
 			break;
 		case 'L':
 			options->load = optarg;
+			break;
+		case 'm':
+			options->metrics[options->nmetrics++] = optarg;
 			break;
 		case 'S':
 			options->save = optarg;
@@ -132,11 +161,7 @@ static int parse(int argc, char **argv, struct options *options)
 			return EXIT_USAGE;
 		}
 	}
-	if (optind < argc)
-		return bad("what is \"%s\" to mean?", argv[optind]);
-	if (options->config_path && options->events)
-		return bad("-c and -e cannot be had together%s", "");
-	return 0;
+	return check(options, optind < argc ? argv[optind] : NULL);
 }
 
 static void show_report(struct report *report, bool verbose)
@@ -192,22 +217,52 @@ static void wait_for_end(struct collector *collector, const struct options *opti
 	}
 }
 
+static int name_visit(const struct metric_place *place, void *data)
+{
+	return output_wants(data, place->name);
+}
+
+/* Say which patterns of -m no metric has. Returns if there are any. */
+static bool say_missing(const struct snapshot *snapshot, const struct options *options)
+{
+	bool missing = false;
+
+	for (size_t i = 0; i < options->nmetrics; i++) {
+		struct output_options one = { .names = &options->metrics[i], .nnames = 1 };
+
+		if (!metrics_each(snapshot, name_visit, &one)) {
+			fprintf(stderr, "kvmbpf: there is no metric \"%s\" here\n", one.names[0]);
+			missing = true;
+		}
+	}
+	return missing;
+}
+
+/* Whoever asks for metrics by name gets all that they have, and nothing else. */
 static int print(const struct snapshot *snapshot, const struct options *options)
 {
+	const struct snapshot_table *shown[VIEWS_TABLES + 1] = { NULL };
+	struct output_options output = { .all = options->all || options->nmetrics,
+					 .names = options->metrics,
+					 .nnames = options->nmetrics,
+					 .without = options->all ? NULL : shown };
 	size_t hidden = 0;
-	int err;
+	int err = 0;
 
-	err = options->json ? output_json(snapshot, stdout) :
-			      output_table(snapshot, options->all, stdout, &hidden);
+	if (!options->json && !options->nmetrics)
+		err = views_print(snapshot, options->awake, stdout, shown);
+	if (!err)
+		err = options->json ? output_json(snapshot, &output, stdout) :
+				      output_table(snapshot, &output, stdout, &hidden);
 	if (err) {
 		fprintf(stderr, "kvmbpf: writing: %s\n", strerror(-err));
 		return EXIT_FAILURE;
 	}
-	if (hidden && !options->json)
+	if (hidden)
 		fprintf(stderr,
 			"kvmbpf: %zu values not shown (what is 0, or about kvmbpf itself): see --all\n",
 			hidden);
-	return EXIT_SUCCESS;
+	return say_missing(snapshot, options) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 static int save(const struct snapshot *snapshot, const char *path)
@@ -281,29 +336,35 @@ out:
 	return status;
 }
 
+/* What to count, if -e does not say it. Returns 0 or -ENOMEM. */
+static int configure(struct options *options)
+{
+	struct report report = { 0 };
+	int err;
+
+	if (!options->config_path)
+		return options->events ? 0 : config_add_event(&options->config, "*", 0);
+	config_free(&options->config);
+	err = config_load(options->config_path, &report, &options->config);
+	show_report(&report, options->verbose);
+	return err == -ENOMEM ? err : 0;
+}
+
 int command_dump(int argc, char **argv)
 {
 	struct options options = { .seconds = -1 };
-	struct report report = { 0 };
-	int status, err;
+	int status = EXIT_FAILURE;
 
 	if (config_init(&options.config))
 		return EXIT_FAILURE;
-	status = parse(argc, argv, &options);
-	if (status) {
-		config_free(&options.config);
-		return status < 0 ? EXIT_SUCCESS : status;
-	}
-	if (options.config_path) {
-		config_free(&options.config);
-		err = config_load(options.config_path, &report, &options.config);
-		show_report(&report, options.verbose);
-		if (err == -ENOMEM)
-			return EXIT_FAILURE;
-	} else if (!options.events) {
-		config_add_event(&options.config, "*", 0);
-	}
-	status = options.load ? load_and_print(&options) : count_and_print(&options);
+	options.metrics = calloc((size_t)argc, sizeof(*options.metrics));
+	if (options.metrics)
+		status = parse(argc, argv, &options);
+	if (!status && configure(&options))
+		status = EXIT_FAILURE;
+	if (!status)
+		status = options.load ? load_and_print(&options) : count_and_print(&options);
+	free(options.metrics);
 	config_free(&options.config);
-	return status;
+	return status < 0 ? EXIT_SUCCESS : status;
 }

@@ -4,6 +4,7 @@
 #include "output.h"
 
 #include <errno.h>
+#include <fnmatch.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <libsmartcols.h>
@@ -15,10 +16,34 @@
 enum { COLUMN_METRIC, COLUMN_INSTANCE, COLUMN_VALUE, COLUMN_UNITS, COLUMNS };
 
 struct table_output {
+	const struct output_options *options;
 	struct libscols_table *table;
-	bool all;
 	size_t hidden;
 };
+
+struct json_output {
+	const struct output_options *options;
+	json_t *metrics;
+};
+
+bool output_wants(const struct output_options *options, const char *name)
+{
+	for (size_t i = 0; i < options->nnames; i++) {
+		if (fnmatch(options->names[i], name, 0) == 0)
+			return true;
+	}
+	return options->nnames == 0;
+}
+
+/* Is its table one of those to leave out? */
+static bool is_without(const struct output_options *options, const struct metric_place *place)
+{
+	const struct snapshot_table *const *without = options->without;
+
+	while (without && *without && *without != place->table)
+		without++;
+	return without && *without;
+}
 
 static int add_line(struct table_output *out, const struct metric_place *place,
 		    const struct snapshot_row *row, const struct snapshot_cell *cell)
@@ -49,6 +74,8 @@ static int table_visit(const struct metric_place *place, void *data)
 	/* all that is not about guests, but for what went wrong */
 	bool own = metric_is_own(place->metric) && place->semantics != METRIC_COUNTER;
 
+	if (!output_wants(out->options, place->name) || is_without(out->options, place))
+		return 0;
 	for (size_t row = 0; row < place->table->nrows; row++) {
 		const struct snapshot_cell *cell = snapshot_table_cell(place->table, row,
 								       place->column);
@@ -56,7 +83,7 @@ static int table_visit(const struct metric_place *place, void *data)
 
 		if (!cell->present)
 			continue;
-		if (!out->all && (own || (!cell->text && !cell->number))) {
+		if (!out->options->all && (own || (!cell->text && !cell->number))) {
 			out->hidden++;
 			continue;
 		}
@@ -67,7 +94,8 @@ static int table_visit(const struct metric_place *place, void *data)
 	return 0;
 }
 
-int output_table(const struct snapshot *snapshot, bool all, FILE *file, size_t *ret_hidden)
+int output_table(const struct snapshot *snapshot, const struct output_options *options, FILE *file,
+		 size_t *ret_hidden)
 {
 	static const struct {
 		const char *name;
@@ -78,7 +106,7 @@ int output_table(const struct snapshot *snapshot, bool all, FILE *file, size_t *
 		[COLUMN_VALUE] = { "VALUE", SCOLS_FL_RIGHT },
 		[COLUMN_UNITS] = { "UNITS", 0 },
 	};
-	struct table_output out = { .all = all };
+	struct table_output out = { .options = options };
 	int err = -ENOMEM;
 
 	scols_init_debug(0);
@@ -151,9 +179,11 @@ static json_t *metric_values(const struct metric_place *place)
 
 static int json_visit(const struct metric_place *place, void *data)
 {
-	json_t *metrics_out = data, *values;
+	struct json_output *out = data;
+	json_t *values;
 
-	if (place->metric->type == METRIC_STRING)
+	if (place->metric->type == METRIC_STRING || !output_wants(out->options, place->name) ||
+	    is_without(out->options, place))
 		return 0;
 	values = metric_values(place);
 	if (!values)
@@ -162,23 +192,25 @@ static int json_visit(const struct metric_place *place, void *data)
 		json_decref(values);
 		return 0;
 	}
-	return json_array_append_new(
-		       metrics_out, json_pack("{s:s,s:s,s:s,s:o}", "name", place->name, "semantics",
-					      metric_semantics_name(place->semantics), "units",
-					      metric_units_name(place->units), "values", values)) ?
+	return json_array_append_new(out->metrics,
+				     json_pack("{s:s,s:s,s:s,s:o}", "name", place->name,
+					       "semantics", metric_semantics_name(place->semantics),
+					       "units", metric_units_name(place->units), "values",
+					       values)) ?
 		       -ENOMEM :
 		       0;
 }
 
-int output_json(const struct snapshot *snapshot, FILE *file)
+int output_json(const struct snapshot *snapshot, const struct output_options *options, FILE *file)
 {
-	json_t *list = json_array(), *root;
+	struct json_output out = { .options = options, .metrics = json_array() };
+	json_t *root;
 	int err;
 
-	root = json_pack("{s:i,s:o}", "schema", 1, "metrics", list);
+	root = json_pack("{s:i,s:o}", "schema", 1, "metrics", out.metrics);
 	if (!root)
 		return -ENOMEM;
-	err = metrics_each(snapshot, json_visit, list);
+	err = metrics_each(snapshot, json_visit, &out);
 	if (!err &&
 	    (json_dumpf(root, file, JSON_INDENT(1)) || fputc('\n', file) == EOF || fflush(file)))
 		err = errno ? -errno : -EIO;

@@ -41,6 +41,7 @@ static const char everything[] = "pmdakvm-snapshot\t1\n"
 				 "row\t0\t\t3\n";
 
 static struct snapshot snapshot;
+static struct output_options options;
 
 static void load(const char *text)
 {
@@ -56,6 +57,7 @@ static int setup(void **state)
 {
 	(void)state;
 	snapshot = (struct snapshot){ 0 };
+	options = (struct output_options){ 0 };
 	return 0;
 }
 
@@ -76,7 +78,7 @@ static json_t *json_output(void)
 	json_t *root;
 
 	assert_non_null(file);
-	assert_int_equal(output_json(&snapshot, file), 0);
+	assert_int_equal(output_json(&snapshot, &options, file), 0);
 	fclose(file);
 	assert_int_equal(text[0], '{');
 	assert_int_equal(text[size - 1], '\n');
@@ -249,7 +251,8 @@ static char *table_output(bool all, size_t hidden)
 	FILE *file = open_memstream(&text, &size);
 
 	assert_non_null(file);
-	assert_int_equal(output_table(&snapshot, all, file, &ret_hidden), 0);
+	options.all = all;
+	assert_int_equal(output_table(&snapshot, &options, file, &ret_hidden), 0);
 	fclose(file);
 	assert_int_equal(ret_hidden, hidden);
 	return text;
@@ -331,6 +334,50 @@ static void test_table_of_nothing(void **state)
 	free(text);
 }
 
+/* By name, or by their table: what is left out is not hidden either. */
+static void test_some_metrics(void **state)
+{
+	static const char *names[] = { "kvm.trace.kvm_e*", "kvm.*.version", "kvm.trace", "exit" };
+	const struct snapshot_table *without[] = { NULL, NULL, NULL };
+	char *text;
+
+	(void)state;
+	load(everything);
+	options.names = names;
+	options.nnames = ARRAY_SIZE(names);
+	text = table_output(true, 0);
+	assert_lines(text, (const char *const[]){
+				   "METRIC INSTANCE VALUE UNITS",
+				   "kvm.trace.kvm_exit cpu0 0 count",
+				   "kvm.trace.kvm_exit cpu3 10007 count",
+				   "kvm.trace.kvm_exit cpu11 1 count",
+				   "kvm.agent.version 0.1.0",
+				   NULL,
+			   });
+	free(text);
+	assert_json(ROOT(
+		METRIC("kvm.trace.kvm_exit", "counter", "count",
+		       VALUE("cpu0", "'cpu':0", "0") "," VALUE(
+			       "cpu3", "'cpu':3", "10007") "," VALUE("cpu11", "'cpu':11", "1"))));
+	free(table_output(false, 2));
+	without[0] = snapshot_find_table(&snapshot, "agent");
+	without[1] = snapshot_find_table(&snapshot, "trace");
+	options.without = without;
+	text = table_output(true, 0);
+	assert_string_equal(text, "");
+	free(text);
+	assert_json(ROOT(""));
+	options.names = NULL;
+	options.nnames = 0;
+	text = table_output(false, 7);
+	assert_lines(text, (const char *const[]){
+				   "METRIC INSTANCE VALUE UNITS",
+				   "kvm.agent.event.missed kvm_exit 7 count",
+				   NULL,
+			   });
+	free(text);
+}
+
 static void test_writing_that_fails(void **state)
 {
 	size_t hidden;
@@ -341,18 +388,19 @@ static void test_writing_that_fails(void **state)
 	for (size_t room = 0; room < 200; room++) {
 		FILE *file = open_failing_writer(room, ENOSPC);
 
-		assert_int_equal(output_json(&snapshot, file), -ENOSPC);
+		assert_int_equal(output_json(&snapshot, &options, file), -ENOSPC);
 		fclose(file);
 		file = open_failing_writer(room, ENOSPC);
-		assert_int_equal(output_table(&snapshot, false, file, &hidden), -ENOSPC);
-		fclose(file);
-		file = open_failing_writer(room, ENOSPC);
-		setvbuf(file, NULL, _IONBF, 0);
-		assert_true(output_json(&snapshot, file) < 0);
+		assert_int_equal(output_table(&snapshot, &options, file, &hidden), -ENOSPC);
 		fclose(file);
 		file = open_failing_writer(room, ENOSPC);
 		setvbuf(file, NULL, _IONBF, 0);
-		assert_true(output_table(&snapshot, true, file, &hidden) < 0);
+		assert_true(output_json(&snapshot, &options, file) < 0);
+		fclose(file);
+		file = open_failing_writer(room, ENOSPC);
+		setvbuf(file, NULL, _IONBF, 0);
+		assert_true(output_table(&snapshot, &(struct output_options){ .all = true }, file,
+					 &hidden) < 0);
 		fclose(file);
 	}
 	assert_untouched(&hidden, sizeof(hidden));
@@ -389,7 +437,8 @@ static void test_no_memory_for_a_table(void **state)
 
 		untouched_fill(&hidden, sizeof(hidden));
 		alloc_fail_at(n);
-		err = output_table(&snapshot, true, file, &hidden);
+		err = output_table(&snapshot, &(struct output_options){ .all = true }, file,
+				   &hidden);
 		if (!alloc_failed())
 			break;
 		assert_int_equal(err, -ENOMEM);
@@ -418,7 +467,7 @@ static void test_no_memory_for_json(void **state)
 		int err;
 
 		alloc_fail_at(n);
-		err = output_json(&snapshot, file);
+		err = output_json(&snapshot, &options, file);
 		if (!alloc_failed())
 			break;
 		assert_int_equal(err, -ENOMEM);
@@ -441,6 +490,7 @@ int main(void)
 		output_test(test_table_of_all),
 		output_test(test_table_columns),
 		output_test(test_table_of_nothing),
+		output_test(test_some_metrics),
 		output_test(test_writing_that_fails),
 		output_test(test_no_memory_for_a_table),
 		output_test(test_no_memory_for_json),

@@ -57,9 +57,9 @@ of() {
 	"$BUILD/tests/guest" --pio $PIO --cpus 0
 	wait "$DUMP_PID"
 	cat "$WORK/out"
-	[[ $(head -1 "$WORK/out") =~ ^METRIC\ +INSTANCE\ +VALUE\ UNITS$ ]]
-	[[ $(sed -n 2p "$WORK/out") =~ ^kvm.trace.kvm_pio\ +cpu0\ +$PIO\ count$ ]]
-	[ "$(wc -l <"$WORK/out")" = 2 ]
+	[[ $(grep -c '^METRIC ' "$WORK/out") = 1 ]]
+	[[ $(grep '^METRIC ' "$WORK/out") =~ ^METRIC\ +INSTANCE\ +VALUE\ UNITS$ ]]
+	[[ $(grep '^kvm.trace' "$WORK/out") =~ ^kvm.trace.kvm_pio\ +cpu0\ +$PIO\ count$ ]]
 	grep -q 'values not shown.*--all' "$WORK/err"
 }
 
@@ -89,6 +89,42 @@ of() {
 	[ "$output" = "kvmbpf: $WORK/none: No such file or directory" ]
 }
 
+@test "exits are shown by reason, VM and vCPU, before the other counters" {
+	dump_loaded() {
+		"$BUILD/kvmbpf" dump --load "$TOP/tests/data/exits.snapshot" "$@" 2>"$WORK/err"
+	}
+	dump_loaded | diff "$TOP/tests/data/exits.txt" -
+	dump_loaded --no-halt | diff "$TOP/tests/data/exits-no-halt.txt" -
+	grep -qx 'kvmbpf: 1 values not shown .*' "$WORK/err"
+	# the same views, then all counters
+	dump_loaded --all >"$WORK/all"
+	diff <(sed '/^METRIC/,$d' "$TOP/tests/data/exits.txt") <(sed '/^METRIC/,$d' "$WORK/all")
+	grep -q '^kvm.trace.kvm_hypercall *cpu0 *0 count$' "$WORK/all"
+	[ ! -s "$WORK/err" ]
+	run "$BUILD/kvmbpf" dump --load "$TOP/tests/data/exits.snapshot" --json
+	jq -e '.metrics | length > 0' <<<"$output"
+}
+
+@test "--metric prints metrics of such names, all of their values, and nothing else" {
+	snapshot=$TOP/tests/data/exits.snapshot
+	run "$BUILD/kvmbpf" dump --load "$snapshot" -m kvm.trace.kvm_hypercall --metric 'kvm.*.kvm_en*'
+	[ "$status" = 0 ]
+	diff - <(echo "$output") <<-END
+		METRIC                  INSTANCE VALUE UNITS
+		kvm.trace.kvm_entry     cpu0      7193 count
+		kvm.trace.kvm_entry     cpu1      5399 count
+		kvm.trace.kvm_hypercall cpu0         0 count
+		kvm.trace.kvm_hypercall cpu1        13 count
+	END
+	run "$BUILD/kvmbpf" dump --load "$snapshot" --json -m 'kvm.trace.kvm_h*'
+	[ "$status" = 0 ]
+	jq -e '[.metrics[] | .name, .values[].value] == ["kvm.trace.kvm_hypercall", 0, 13]' <<<"$output"
+	run "$BUILD/kvmbpf" dump --load "$snapshot" -m kvm.trace -m kvm.trace.kvm_entry
+	[ "$status" = 1 ]
+	[[ $output == *'kvm.trace.kvm_entry cpu1      5399 count'* ]]
+	[[ $output == *'kvmbpf: there is no metric "kvm.trace" here'* ]]
+}
+
 @test "bad options are answered, and end with 2" {
 	bad() {
 		local words=$1
@@ -106,6 +142,9 @@ of() {
 	bad "cannot be an event's name" dump -e ''
 	bad "-c and -e cannot" dump -e kvm_exit -c /dev/null
 	bad '"more"' dump more
+	bad 'tables that --json leaves out' dump --no-halt --json
+	bad 'tables that --metric leaves out' dump --no-halt -m 'kvm.*'
+	bad 'requires an argument' dump --metric
 	bad 'nonsense' dump --nonsense
 }
 
@@ -127,7 +166,7 @@ of() {
 	[[ $output == *"dump "* ]]
 	run "$BUILD/kvmbpf" dump --help
 	[ "$status" = 0 ]
-	for option in --all --config --duration --event --json --load --save --verbose --help; do
+	for option in --all --config --duration --event --json --load --metric --no-halt --save --verbose --help; do
 		[[ $output == *"$option"* ]]
 	done
 	run "$BUILD/kvmbpf" --version

@@ -51,8 +51,8 @@ files() {
 	for option in $agent; do
 		grep -qF -- "\\-\\-${option#--}" man/pmdakvm.1 || { echo "$option"; return 1; }
 	done
-	for option in $("$BUILD/kvmbpf" dump --help | grep -oE -- '--[a-z0-9]+' | sort -u); do
-		grep -qF -- "\\-\\-${option#--}" man/kvmbpf.8 || { echo "$option"; return 1; }
+	for option in $("$BUILD/kvmbpf" dump --help | grep -oE -- '--[a-z0-9-]+' | sort -u); do
+		grep -qF -- "${option//-/\\-}" man/kvmbpf.8 || { echo "$option"; return 1; }
 	done
 }
 
