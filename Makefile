@@ -173,6 +173,8 @@ AGENT_DIR := $(PREFIX)/lib/pmdakvm/pmdas/kvm
 PCP_ETC := /etc/pcp
 PCP_VAR := /var/lib/pcp
 REWRITE := pmlogrewrite/kvm_trace_stock.conf
+# by no name that PCP itself might use
+REPORTS := pmrep/pmdakvm.conf
 MAN := $(PREFIX)/share/man
 
 # One rule for an event, by its name: the stock agent's item numbers were line numbers.
@@ -197,7 +199,8 @@ install-check:
 install: install-check all $(O)/$(REWRITE)
 	$(Q)install -d $(DESTDIR)$(AGENT_DIR) $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(MAN)/man1 \
 	  $(DESTDIR)$(MAN)/man5 $(DESTDIR)$(MAN)/man8 $(DESTDIR)$(PCP_ETC)/kvm \
-	  $(DESTDIR)$(PCP_ETC)/pmlogrewrite $(DESTDIR)$(PCP_VAR)/config/pmlogrewrite
+	  $(DESTDIR)$(PCP_ETC)/pmlogrewrite $(DESTDIR)$(PCP_VAR)/config/pmlogrewrite \
+	  $(DESTDIR)$(PCP_ETC)/pmrep
 	$(Q)install -m 755 Install Remove $(O)/pmdakvm $(O)/pmda_kvm.so $(DESTDIR)$(AGENT_DIR)
 	$(Q)install -m 644 domain.h root pmns help $(DESTDIR)$(AGENT_DIR)
 	$(Q)install -m 755 $(O)/kvmbpf $(DESTDIR)$(PREFIX)/sbin
@@ -208,6 +211,7 @@ install: install-check all $(O)/$(REWRITE)
 	  install -m 644 kvm.conf $(DESTDIR)$(PCP_ETC)/kvm/kvm.conf
 	$(Q)install -m 644 $(O)/$(REWRITE) $(DESTDIR)$(PCP_ETC)/$(REWRITE)
 	$(Q)ln -sfn $(PCP_ETC)/$(REWRITE) $(DESTDIR)$(PCP_VAR)/config/$(REWRITE)
+	$(Q)install -m 644 dashboards/pmrep/kvm.conf $(DESTDIR)$(PCP_ETC)/$(REPORTS)
 	@echo "Installed. To switch pmcd to this agent: cd $(AGENT_DIR) && ./Install"
 
 # Takes the agent out of pmcd first, if it is there. An unchanged kvm.conf of ours goes too.
@@ -217,7 +221,8 @@ uninstall: install-check
 	$(Q)rm -rf $(DESTDIR)$(PREFIX)/lib/pmdakvm
 	$(Q)rm -f $(DESTDIR)$(PREFIX)/sbin/kvmbpf $(DESTDIR)$(MAN)/man1/pmdakvm.1 \
 	  $(DESTDIR)$(MAN)/man5/kvm.conf.5 $(DESTDIR)$(MAN)/man8/kvmbpf.8 \
-	  $(DESTDIR)$(PCP_ETC)/$(REWRITE) $(DESTDIR)$(PCP_VAR)/config/$(REWRITE)
+	  $(DESTDIR)$(PCP_ETC)/$(REWRITE) $(DESTDIR)$(PCP_VAR)/config/$(REWRITE) \
+	  $(DESTDIR)$(PCP_ETC)/$(REPORTS)
 	$(Q)if cmp -s kvm.conf $(DESTDIR)$(PCP_ETC)/kvm/kvm.conf; then \
 	  rm -f $(DESTDIR)$(PCP_ETC)/kvm/kvm.conf; fi
 	$(Q)rm -rf $(DESTDIR)$(PCP_VAR)/pmdakvm

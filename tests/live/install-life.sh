@@ -14,6 +14,10 @@ find / -xdev \( -path /proc -o -path /sys -o -path /tmp -o -path /run -o -path /
 make_ install >/dev/null
 expect "kvm.conf that was there is kept" "$(grep -c kvm_pio /etc/pcp/kvm/kvm.conf)" 1
 expect "agent, before our Install" "$(who)" stock
+expect "reports of pmrep that are there twice" \
+	"$(sed -n '/^\[kvm/p' /etc/pcp/pmrep/*.conf | sort | uniq -d)" ""
+expect "reports of pmrep" "$(sed -n 's/^\[\(kvm.*\)\]$/\1/p' /etc/pcp/pmrep/*.conf | tr '\n' ' ')" \
+	"kvm-exits kvm-vm kvm-userspace "
 run_in $OURS Install
 grep -qE 'Check kvm metrics have appeared ... [1-9][0-9]* metrics and [1-9][0-9]* values' /tmp/script.out ||
 	fail "Install does not see our metrics appear"

@@ -54,6 +54,7 @@ inside() {
 	[ "$status" = 0 ]
 	[ -x "$WORK/dest/usr/lib/pmdakvm/pmdas/kvm/Install" ]
 	[ -f "$WORK/dest/etc/pcp/kvm/kvm.conf" ]
+	[ -f "$WORK/dest/etc/pcp/pmrep/pmdakvm.conf" ]
 	run make --no-print-directory -C "$TOP" O="$BUILD" uninstall PREFIX=/usr DESTDIR="$WORK/dest"
 	[ "$status" = 0 ]
 	[ -z "$(find "$WORK/dest" -type f -o -type l)" ]

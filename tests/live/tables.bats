@@ -45,6 +45,16 @@ files() {
 	done
 }
 
+@test "reports name metrics of the table" {
+	for file in dashboards/*/*; do
+		for name in $(grep -v '^#' "$file" | grep -oE 'kvm\.[a-z_.]+[a-z_]' | sort -u); do
+			# a family that has no row at all is not built yet
+			grep -q "\"${name%.*}\." src/metrics.def || continue
+			grep -qF "\"$name\"" src/metrics.def || { echo "$file: $name"; return 1; }
+		done
+	done
+}
+
 @test "man pages have every option of the programs' help" {
 	agent=$("$BUILD/pmdakvm" --help 2>&1 | grep -oE -- '--[a-z0-9]+' | sort -u)
 	[ -n "$agent" ]
@@ -115,7 +125,7 @@ files() {
 	need clang-format
 	# shellcheck disable=SC2046
 	clang-format --dry-run -Werror $(files '*.c' '*.h')
-	for file in $(files '*.c' '*.h' '*.sh' '*.bats' '*.bash' Makefile); do
+	for file in $(files '*.c' '*.h' '*.sh' '*.bats' '*.bash' '*.py' Makefile); do
 		[ "$(wc -l <"$file")" -le 500 ] || { echo "$file"; return 1; }
 	done
 }

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 The pmdakvm authors
+#
+# The reports of dashboards/pmrep, from an archive whose rates are known, and live.
+
+load common
+
+setup() {
+	need pmrep
+	new_work
+	export PCP_PYTHON_PROG=/usr/bin/python3 PCP_COLOR=0 HOME=$WORK LC_ALL=C.UTF-8
+	cd "$WORK" || return 1
+}
+
+# report ARGUMENT...: from the archive, with no other configuration but ours
+report() {
+	[ -e "$WORK/exits.meta" ] || "$PCP_PYTHON_PROG" "$TOP/tests/live/exit-archive.py" "$WORK/exits"
+	pmrep -z -c "$TOP/dashboards/pmrep/kvm.conf" -a "$WORK/exits" -t 10 "$@"
+}
+
+@test ":kvm-exits shows rate, average and share by reason, what took most time first" {
+	report :kvm-exits >"$WORK/out"
+	diff - "$WORK/out" <<-END
+		00:00:00                      N/A
+
+		                          VM-EXIT      exits/s       avg us    %time
+		00:00:10                      hlt       500.00      1600.00    96.97
+		00:00:10                       io      5000.00         5.00     3.03
+
+		                          VM-EXIT      exits/s       avg us    %time
+		00:00:20                      hlt       500.00      1500.00    98.33
+		00:00:20                       io      2500.00         5.00     1.64
+		00:00:20                      npf       100.00         2.50     0.03
+
+		                          VM-EXIT      exits/s       avg us    %time
+		00:00:30                      hlt       250.00      1600.00   100.00
+		00:00:30                      npf         1.00         2.50     0.00
+		00:00:30                       io         0.00         0.00     0.00
+		00:00:30                  DE excp         0.00         0.00     0.00
+	END
+}
+
+@test ":kvm-vm shows the same by VM and reason, and lets VMs end" {
+	report :kvm-vm >"$WORK/out"
+	diff - "$WORK/out" <<-END
+		00:00:00                              N/A
+
+		                              VM::VM-EXIT      exits/s       avg us    %time
+		00:00:10                     db-4720::hlt       300.00      1666.67    60.61
+		00:00:10                   web1-4711::hlt       200.00      1500.00    36.36
+		00:00:10                    web1-4711::io      4000.00         5.00     2.42
+		00:00:10                      db-4720::io      1000.00         5.00     0.61
+
+		                              VM::VM-EXIT      exits/s       avg us    %time
+		00:00:20                     db-4720::hlt       300.00      1666.67    65.55
+		00:00:20                   web1-4711::hlt       200.00      1250.00    32.78
+		00:00:20                    web1-4711::io      2000.00         5.00     1.31
+		00:00:20                      db-4720::io       500.00         5.00     0.33
+		00:00:20                   web1-4711::npf       100.00         2.50     0.03
+
+		                              VM::VM-EXIT      exits/s       avg us    %time
+		00:00:30                   web1-4711::hlt       250.00      1600.00   100.00
+		00:00:30                   web1-4711::npf         1.00         2.50     0.00
+		00:00:30                    web1-4711::io         0.00         0.00     0.00
+	END
+}
+
+@test ":kvm-userspace shows rate, average and time by reason" {
+	report :kvm-userspace >"$WORK/out"
+	diff - "$WORK/out" <<-END
+		00:00:00                      N/A
+
+		                   USERSPACE-EXIT      exits/s       avg us     ms/s
+		00:00:10                       IO      5000.00         4.00    20.00
+		00:00:10                     MMIO       100.00         5.00     0.50
+
+		                   USERSPACE-EXIT      exits/s       avg us     ms/s
+		00:00:20                       IO      2500.00         4.00    10.00
+		00:00:20                     MMIO        50.00         5.00     0.25
+		00:00:20                  restart         0.00         0.00     0.00
+		00:00:30                  restart         0.10      4000.00     0.40
+		00:00:30                     MMIO         1.00         5.00     0.00
+		00:00:30                       IO         0.00         0.00     0.00
+	END
+}
+
+@test "one VM, the reason that takes most, and CSV can be picked" {
+	report -i 'web1-.*' -s 2 :kvm-vm >"$WORK/out"
+	[ "$(awk '/::[a-z]/ { print $2, $5 }' "$WORK/out")" = "web1-4711::hlt 36.36
+web1-4711::io 2.42" ]
+	report -J 1 -N kvm_exit.share :kvm-exits >"$WORK/out"
+	[ "$(awk '/^00:.* [0-9]/ { print $2, $3, $4, $5 }' "$WORK/out")" = "hlt 500.00 1600.00 96.97
+hlt 500.00 1500.00 98.33
+hlt 250.00 1600.00 100.00" ]
+	report -o csv -F "$WORK/out.csv" :kvm-exits
+	[[ $(grep -A1 count-hlt "$WORK/out.csv" | sed -n 2p) == "2026-01-01 00:00:10 500.00 5000.00 "* ]]
+}
+
+@test ":kvm-userspace, live, of a real guest" {
+	need_kvm
+	grep -q '"kvm.userspace_exit.count"' "$TOP/src/metrics.def" ||
+		skip "exits to userspace are not counted yet"
+	(
+		pmcd_env "$WORK"
+		conf '[trace]' kvm_pio
+		pmcd_files "$WORK" "$TOP" "$BUILD" daemon -c "$WORK/kvm.conf"
+		pmcd_start "$WORK"
+		"$BUILD/tests/guest" --repeat --pause-ms 10 --pio 101 >/dev/null 2>&1 3>&- &
+		guest=$!
+		counts() { [ -n "$(value kvm.userspace_exit.count IO)" ]; }
+		wait_for 10 counts
+		pmrep -h "$PMCD_HOST" -c "$TOP/dashboards/pmrep/kvm.conf" -s 3 -t 1 :kvm-userspace >"$WORK/out" 2>&1 || true
+		kill -KILL $guest
+		pmcd_stop
+	)
+	cat "$WORK/out"
+	awk '$2 == "IO" && $3 > 100 && $4 > 0 && $5 > 0 { found = 1 } END { exit !found }' "$WORK/out"
+}
