@@ -3,7 +3,7 @@
 # Copyright (c) 2026 The pmdakvm authors
 #
 # demo.sh TOP BUILD [ROUNDS [SECONDS]]: a private pmcd with our agent, a small
-# guest if no VM runs, and pmrep on it. Leaves nothing behind.
+# guest if no VM runs, and pmrep on it, at the end with our reports. Leaves nothing behind.
 set -euo pipefail
 
 top=$1 build=$2 rounds=${3:-10} seconds=${4:-1}
@@ -52,6 +52,22 @@ online_cpus() {
 	awk -F'[,-]' '{ print (NF > 1 ? $1 "," $2 : $1) }' /sys/devices/system/cpu/online
 }
 
+# Has it instances? Where nothing has happened it has none, and pmrep sorts none.
+has_instances() {
+	[ "$(pmprobe -h "$PMCD_HOST" "$1" | cut -d' ' -f2)" -gt 0 ]
+}
+
+# report NAME METRIC WORDS [REASON]: a report of ours, which shows that metric; or why not.
+report() {
+	echo
+	echo "$3 (pmrep :$1)"
+	if has_instances "$2"; then
+		pmrep -h "$PMCD_HOST" -c "$top/dashboards/pmrep/kvm.conf" -s 4 -t "$seconds" ":$1"
+	else
+		echo "has nothing to show: no value of $2${4:+ ($4)}."
+	fi
+}
+
 pmcd_env "$dir"
 # nothing of the demo's is to be left, and the host's own agent is not to be met
 printf '[bpf]\npin = none\n[trace]\n*\n' >"$dir/kvm.conf"
@@ -69,3 +85,8 @@ for event in $events; do
 done
 # the first row of a rate has no value yet: one more than the rounds
 pmrep -h "$PMCD_HOST" -p -X "by CPU" -w 18 -s $((rounds + 1)) -t "$seconds" "${metrics[@]}"
+
+pvm="where KVM runs guests by PVM, kvm_exit never fires"
+report kvm-exits kvm.exit.count "Why guests stop, and for how long" "$pvm"
+report kvm-vm kvm.vm.exit.count "The same by VM" "$pvm"
+report kvm-userspace kvm.userspace_exit.count "What goes out to the VMM"
