@@ -267,7 +267,7 @@ static int print_view(const struct view *view, const struct views_lines *lines, 
 		shown &= ~NOT_AWAKE;
 	fprintf(file, "%s%s:\n\n", view->title, awake ? ", without those that sleep" : "");
 	err = print_lines(view, shown, lines, file);
-	if (!err && view->total)
+	if (!err && view->total && lines->groups[0].values[VIEWS_COUNT].present)
 		err = print_total(&lines->groups[0], file);
 	fputc('\n', file);
 	errno = 0;

@@ -229,6 +229,13 @@ static void test_absent_and_zero(void **state)
 			    "msr 1 10.00% 0.00% - - - -\n"
 			    "shutdown 1 10.00% 0.00% - - - -\n\n"
 			    "Total Samples:10, Total events handled time:0.02us.\n\n");
+	load(MAGIC EXIT "row\t0\tio\t3\t0\nrow\t1\tnpf\t'many\t0\nrow\t2\tmsr\t1\t'long\n");
+	assert_words(false, "VM exits by reason, all VMs:\n\n" WITHOUT_LATENCY
+			    "io 3 75.00% - - - - -\nmsr 1 25.00% - - - - -\n\n"
+			    "Total Samples:4, Total events handled time:0.00us.\n\n");
+	load(MAGIC EXIT "row\t0\tio\t'many\t100\n");
+	assert_words(false, "VM exits by reason, all VMs:\n\n" WITHOUT_LATENCY
+			    "io - - 100.00% - - - -\n\n");
 	load(MAGIC
 	     "table\tvcpu\ncolumn\texits\ncolumn\texit_time\ncolumn\thalt_time\n"
 	     "row\t0\ta-1::vcpu0\t4\t70\t90\nrow\t1\ta-1::vcpu1\t4\t100\t-\nrow\t2\ta-1::vcpu2\t4\t30\t10\n");
@@ -299,13 +306,13 @@ static void test_names(void **state)
 	(void)state;
 	load(MAGIC VM_EXIT
 	     "row\t0\thlt-1::DE excp\t1\t30\nrow\t1\thlt-1::a::b\t1\t20\n"
-	     "row\t2\thlt\t1\t10\nrow\t3\t::io\t1\t9\nrow\t4\thlt-10::io\t2\t40\n"
+	     "row\t2\thlt\t1\t10\nrow\t3\t::io\t1\t9\nrow\t4\thlt:10::io\t2\t40\n"
 	     "row\t5\t\t1\t5\nrow\t6\tn\"%s\\-2::hlts\t1\t3\nrow\t7\tn\"%s\\-2::hl\t1\t2\n"
 	     "row\t8\tn\"%s\\-2::hlt\t1\t1\n");
 	assert_words(true, "VM exits by VM, without those that sleep:\n\n"
 			   "VM Samples Samples% Time% Avg time\n"
 			   "hlt-1 2 22.22% 42.02% 0.03us\n"
-			   "hlt-10 2 22.22% 33.61% 0.02us\n"
+			   "hlt:10 2 22.22% 33.61% 0.02us\n"
 			   "2 22.22% 11.76% 0.01us\n"
 			   "hlt 1 11.11% 8.40% 0.01us\n"
 			   "n\"%s\\-2 2 22.22% 4.20% 0.00us\n\n" VM_EXIT_SHARES
@@ -313,7 +320,7 @@ static void test_names(void **state)
 			   "VM VM-EXIT Samples Samples% Time% Avg time\n"
 			   "hlt-1 DE excp 1 50.00% 60.00% 0.03us\n"
 			   "hlt-1 a::b 1 50.00% 40.00% 0.02us\n"
-			   "hlt-10 io 2 100.00% 100.00% 0.02us\n"
+			   "hlt:10 io 2 100.00% 100.00% 0.02us\n"
 			   "io 1 50.00% 64.29% 0.01us\n"
 			   "1 50.00% 35.71% 0.01us\n"
 			   "hlt 1 100.00% 100.00% 0.01us\n"
