@@ -128,6 +128,10 @@ static int labels_parse(struct snapshot_table *table, const char *text)
 
 	if (!table->nrows)
 		return -EINVAL;
+	for (const char *p = text; *p; p++) {
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			return -EINVAL;
+	}
 	labels = snapshot_labels_new(text);
 	if (!labels)
 		return -ENOMEM;
