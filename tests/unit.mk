@@ -39,10 +39,12 @@ $(UNIT_STAT): UNIT_FLAGS += $(call unit_wrap,stat_layout_kvm stat_layout_read st
 	bpf_map__set_max_entries bpf_map__fd bpf_program__attach_iter bpf_link__destroy \
 	bpf_link__fd bpf_iter_create read close clock_gettime)
 $(O)/tests/test_metrics: UNIT_FLAGS := -ljansson
-$(O)/tests/test_output.o $(O)/tests/test_views.o: ALL_CFLAGS += $(shell $(PKG_CONFIG) --cflags smartcols jansson)
+$(patsubst %,$(O)/tests/test_%.o,output output_labels views): ALL_CFLAGS += \
+	$(shell $(PKG_CONFIG) --cflags smartcols jansson)
 $(O)/tests/test_output: UNIT_FLAGS := -lsmartcols -ljansson $(call unit_wrap,scols_new_table \
 	scols_table_new_column scols_table_new_line scols_line_set_data)
-$(O)/tests/test_output: $(O)/src/output.o
+$(O)/tests/test_output_labels: UNIT_FLAGS := -lsmartcols -ljansson
+$(O)/tests/test_output $(O)/tests/test_output_labels: $(O)/src/output.o
 $(O)/tests/test_views: UNIT_FLAGS := -lsmartcols $(call unit_wrap,scols_new_table \
 	scols_table_new_column scols_table_new_line scols_line_refer_data)
 $(O)/tests/test_views: $(patsubst %,$(O)/src/%.o,latency views views_lines)
