@@ -85,6 +85,45 @@ static uint64_t fake_generation(void *state)
 	return fake->generation;
 }
 
+unsigned fake_reads(void)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < FAKES; i++)
+		n += fakes[i].reads[0] + fakes[i].reads[1];
+	return n;
+}
+
+static int fake_refresh(void *state)
+{
+	struct fake *fake = state;
+
+	assert_non_null(fake);
+	fake->refreshes++;
+	fake->reads_before = fake_reads();
+	return fake->refresh_ret;
+}
+
+static void fake_look(void *state, struct report *look_report)
+{
+	struct fake *fake = state;
+
+	assert_non_null(fake);
+	assert_ptr_equal(look_report, &report);
+	fake->looks++;
+}
+
+static int fake_map(void *state, size_t number, struct family_map *ret_map)
+{
+	struct fake *fake = state;
+
+	assert_non_null(fake);
+	if (number >= fake->nmaps)
+		return -ENOENT;
+	*ret_map = fake->maps[number];
+	return 0;
+}
+
 int fake_shape(void *state, struct snapshot_table *table)
 {
 	struct fake *fake = state;
@@ -238,9 +277,23 @@ void fake_alpha_tables(const struct family_table *tables, size_t n)
 	alpha_ops.ntables = n;
 }
 
+static struct family_ops *const all_ops[FAKES] = { &alpha_ops, &beta_ops, &gamma_ops, &delta_ops };
+
+void fake_hooks(size_t family)
+{
+	all_ops[family]->refresh = fake_refresh;
+	all_ops[family]->look = fake_look;
+	all_ops[family]->map = fake_map;
+}
+
 int fake_setup(void **state)
 {
 	(void)state;
+	for (size_t i = 0; i < FAKES; i++) {
+		all_ops[i]->refresh = NULL;
+		all_ops[i]->look = NULL;
+		all_ops[i]->map = NULL;
+	}
 	memset(fakes, 0, sizeof(fakes));
 	memset(&machine, 0, sizeof(machine));
 	fake_alpha_tables(alpha_tables, ARRAY_SIZE(alpha_tables));

@@ -23,12 +23,24 @@ struct fake {
 	void (*when_attached)(const struct family_env *env);
 	struct family_env env;
 	unsigned opens, attaches, detaches, closes, shapes, reads[2];
+	/* What the hooks of fake_hooks answer, and how often they were asked. */
+	int refresh_ret;
+	const struct family_map *maps;
+	size_t nmaps;
+	unsigned refreshes, looks;
+	unsigned reads_before; /* of all families' tables, at the last refresh */
 };
 
 extern struct fake fakes[FAKES];
 
 /* Give alpha other tables; until the next setup. */
 void fake_alpha_tables(const struct family_table *tables, size_t n);
+
+/* Give a family the hooks refresh, look and map, which it may do without; until the next setup. */
+void fake_hooks(size_t family);
+
+/* How often tables were read, of all families. */
+unsigned fake_reads(void);
 
 /* A table's hooks: a column "reads" that says how often it was read. */
 int fake_shape(void *state, struct snapshot_table *table);

@@ -17,7 +17,7 @@ $(O)/tests/test_template: UNIT_FLAGS := $(call unit_wrap,bpf_prog_load)
 $(O)/tests/test_trace_event: UNIT_FLAGS := $(call unit_wrap,bpf_obj_get_info_by_fd)
 $(O)/tests/test_vm_identity: UNIT_FLAGS := $(call unit_wrap,fopen)
 $(O)/tests/test_items_file: UNIT_FLAGS := $(call unit_wrap,fsync fclose)
-UNIT_FAKED := $(patsubst %,$(O)/tests/test_%,collector collector_look agent)
+UNIT_FAKED := $(patsubst %,$(O)/tests/test_%,collector collector_look collector_hooks agent)
 $(UNIT_FAKED): UNIT_FLAGS := $(call unit_wrap,cpus_read cpus_update events_find events_stamp \
 	pins_open pins_close)
 $(O)/tests/test_agent: UNIT_FLAGS += $(call unit_wrap,clock_gettime)
