@@ -92,6 +92,117 @@ static void test_generation(void **state)
 	assert_int_equal(cell_at("family", DELTA, "generation")->number, 0);
 }
 
+static const struct family_map beta_maps[] = {
+	{ "beta_a", 4096, 13, 13000, UINT64_MAX },
+	{ "beta_b", 7, 0, 0, 0 },
+	{ "beta_c", UINT64_MAX, 1, 2, 3 },
+};
+static const struct family_map delta_maps[] = { { "delta_a", 5, 6, 7, 8 },
+						{ "delta_b", 1, 1, 1, 1 } };
+
+static void assert_map(size_t row, const struct family_map *map)
+{
+	const struct snapshot_table *table = snapshot_find_table(collector_snapshot(collector),
+								 "map");
+
+	assert_true(row < table->nrows);
+	assert_int_equal(table->rows[row].id, row);
+	assert_string_equal(table->rows[row].name, map->name);
+	for (size_t i = 0; i < table->ncolumns; i++)
+		assert_true(snapshot_table_cell(table, row, i)->present);
+	assert_int_equal(cell_at("map", row, "limit")->number, map->limit);
+	assert_int_equal(cell_at("map", row, "used")->number, map->used);
+	assert_int_equal(cell_at("map", row, "bytes")->number, map->bytes);
+	assert_int_equal(cell_at("map", row, "unfit")->number, map->unfit);
+}
+
+/* So many maps at two families; alpha cannot be asked, gamma has none. */
+static void check_maps(size_t nbeta, size_t ndelta)
+{
+	fakes[BETA].maps = beta_maps;
+	fakes[BETA].nmaps = nbeta;
+	fakes[DELTA].maps = delta_maps;
+	fakes[DELTA].nmaps = ndelta;
+	open_all();
+	assert_int_equal(snapshot_find_table(collector_snapshot(collector), "map")->nrows,
+			 nbeta + ndelta);
+	assert_int_equal(collector_read(collector, UINT64_MAX), 0);
+	for (size_t i = 0; i < nbeta; i++)
+		assert_map(i, &beta_maps[i]);
+	for (size_t i = 0; i < ndelta; i++)
+		assert_map(nbeta + i, &delta_maps[i]);
+	collector_close(collector);
+	collector = NULL;
+}
+
+/* Maps are numbered over all families, in their order. */
+static void test_maps(void **state)
+{
+	(void)state;
+	fake_hooks(BETA);
+	fake_hooks(GAMMA);
+	fake_hooks(DELTA);
+	for (size_t nbeta = 0; nbeta <= ARRAY_SIZE(beta_maps); nbeta++) {
+		for (size_t ndelta = 0; ndelta <= ARRAY_SIZE(delta_maps); ndelta++)
+			check_maps(nbeta, ndelta);
+	}
+}
+
+static void test_no_hook_for_maps(void **state)
+{
+	const struct snapshot_table *table;
+
+	(void)state;
+	fakes[BETA].maps = beta_maps;
+	fakes[BETA].nmaps = 1;
+	open_all();
+	assert_int_equal(collector_read(collector, UINT64_MAX), 0);
+	table = snapshot_find_table(collector_snapshot(collector), "map");
+	assert_int_equal(table->nrows, 0);
+	assert_int_equal(table->ncolumns, 4);
+}
+
+/* A family that was not loaded, but has a state, is asked; one without a state is not. */
+static void test_maps_of_what_was_not_loaded(void **state)
+{
+	(void)state;
+	fake_hooks(BETA);
+	fake_hooks(DELTA);
+	fakes[BETA].open_err = -EPERM;
+	fakes[BETA].no_state = true;
+	fakes[DELTA].open_err = -EPERM;
+	fakes[DELTA].maps = delta_maps;
+	fakes[DELTA].nmaps = 1;
+	open_all();
+	assert_int_equal(collector_read(collector, UINT64_MAX), 0);
+	assert_int_equal(snapshot_find_table(collector_snapshot(collector), "map")->nrows, 1);
+	assert_map(0, &delta_maps[0]);
+}
+
+/* Values are those of now; a map that comes later is there from the next look on. */
+static void test_maps_that_change(void **state)
+{
+	struct family_map maps[] = { { "a", 1, 2, 3, 4 }, { "b", 5, 6, 7, 8 } };
+
+	(void)state;
+	fake_hooks(ALPHA);
+	fakes[ALPHA].maps = maps;
+	fakes[ALPHA].nmaps = 1;
+	open_all();
+	assert_int_equal(collector_read(collector, UINT64_MAX), 0);
+	assert_map(0, &maps[0]);
+	maps[0] = (struct family_map){ "a", 10, 0, 0, 40 };
+	fakes[ALPHA].nmaps = 2;
+	assert_int_equal(collector_read(collector, UINT64_MAX), 0);
+	assert_map(0, &maps[0]);
+	assert_int_equal(snapshot_find_table(collector_snapshot(collector), "map")->nrows, 1);
+	machine.update_ret = 1;
+	assert_true(collector_look(collector, &report));
+	assert_int_equal(collector_read(collector, UINT64_MAX), 0);
+	assert_map(0, &maps[0]);
+	assert_map(1, &maps[1]);
+}
+
 /* They have the shape that they will have from the start on. */
 static void test_tables_do_not_grow(void **state)
 {
@@ -172,6 +283,10 @@ int main(void)
 		fake_test(test_missed),
 		fake_test(test_control),
 		fake_test(test_generation),
+		fake_test(test_maps),
+		fake_test(test_no_hook_for_maps),
+		fake_test(test_maps_of_what_was_not_loaded),
+		fake_test(test_maps_that_change),
 		fake_test(test_tables_do_not_grow),
 		fake_test(test_attach_time),
 	};
