@@ -183,8 +183,13 @@ static int map_read(void *state, struct snapshot_table *table)
 		struct snapshot_cell *cells = snapshot_table_cell(table, i, 0);
 		struct family_map map;
 
-		if (map_find(collector_families(state), table->rows[i].id, &map))
+		/* a family that was loaded anew may have none */
+		if (map_find(collector_families(state), table->rows[i].id, &map) ||
+		    strcmp(map.name, table->rows[i].name) != 0) {
+			for (size_t j = 0; j < table->ncolumns; j++)
+				snapshot_cell_unset(&cells[j]);
 			continue;
+		}
 		snapshot_cell_set(&cells[MAP_LIMIT], map.limit);
 		snapshot_cell_set(&cells[MAP_USED], map.used);
 		snapshot_cell_set(&cells[MAP_BYTES], map.bytes);

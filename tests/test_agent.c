@@ -203,6 +203,43 @@ static void test_maps_that_change(void **state)
 	assert_map(1, &maps[1]);
 }
 
+static void assert_no_map(size_t row)
+{
+	static const char *const columns[] = { "limit", "used", "bytes", "unfit" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(columns); i++)
+		assert_false(cell_at("map", row, columns[i])->present);
+}
+
+/* A map that is gone has no values, nor has its row those of another; it may come again. */
+static void test_maps_that_are_gone(void **state)
+{
+	(void)state;
+	fake_hooks(BETA);
+	fake_hooks(DELTA);
+	fakes[BETA].maps = beta_maps;
+	fakes[BETA].nmaps = 1;
+	fakes[DELTA].maps = delta_maps;
+	fakes[DELTA].nmaps = 2;
+	open_all();
+	for (size_t i = 0; i < 2; i++) {
+		fakes[BETA].nmaps = 1;
+		fakes[DELTA].nmaps = 2;
+		assert_int_equal(collector_read(collector, UINT64_MAX), 0);
+		assert_map(0, &beta_maps[0]);
+		assert_map(1, &delta_maps[0]);
+		assert_map(2, &delta_maps[1]);
+		fakes[DELTA].nmaps = 1;
+		assert_int_equal(collector_read(collector, UINT64_MAX), 0);
+		assert_map(1, &delta_maps[0]);
+		assert_no_map(2);
+		fakes[BETA].nmaps = 0;
+		assert_int_equal(collector_read(collector, UINT64_MAX), 0);
+		for (size_t row = 0; row < 3; row++)
+			assert_no_map(row);
+	}
+}
+
 /* They have the shape that they will have from the start on. */
 static void test_tables_do_not_grow(void **state)
 {
@@ -287,6 +324,7 @@ int main(void)
 		fake_test(test_no_hook_for_maps),
 		fake_test(test_maps_of_what_was_not_loaded),
 		fake_test(test_maps_that_change),
+		fake_test(test_maps_that_are_gone),
 		fake_test(test_tables_do_not_grow),
 		fake_test(test_attach_time),
 	};
