@@ -309,6 +309,11 @@ static void fold(struct cells *cells, const struct cell_key *key, const struct c
 	struct cell_key last = cells->ended->last;
 	__u32 zero = 0;
 
+	cells->used--;
+	if (cell_key_compare(key, &last) == 0) { /* it is in there, and could not be deleted */
+		bpf_map_delete_elem(cells->fd, key);
+		return;
+	}
 	ended_add(cells, cell, false);
 	cells->ended->last = *key;
 	cells->ended->isa = cell->isa;
@@ -316,10 +321,10 @@ static void fold(struct cells *cells, const struct cell_key *key, const struct c
 		ended_add(cells, cell, true);
 		cells->ended->last = last;
 		total_add(cells, cell_reasons(cell)); /* it stays where it is */
+		cells->used++;
 		return;
 	}
 	bpf_map_delete_elem(cells->fd, key);
-	cells->used--;
 }
 
 static bool same_thread(const struct cell_key *one, const struct cell_key *other)

@@ -13,6 +13,8 @@ UNIT_ALLOC := malloc calloc reallocarray strdup asprintf vasprintf
 unit_wrap = $(patsubst %,-Wl$(comma)--wrap=%,$(1))
 
 $(O)/tests/test_config: UNIT_FLAGS := $(call unit_wrap,fopen)
+$(O)/tests/test_cells: UNIT_FLAGS := $(call unit_wrap,bpf_map_lookup_elem bpf_map_update_elem \
+	bpf_map_delete_elem bpf_map_get_next_key)
 $(O)/tests/test_template: UNIT_FLAGS := $(call unit_wrap,bpf_prog_load)
 $(O)/tests/test_trace_event: UNIT_FLAGS := $(call unit_wrap,bpf_obj_get_info_by_fd)
 $(O)/tests/test_vm_identity: UNIT_FLAGS := $(call unit_wrap,fopen)
