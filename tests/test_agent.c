@@ -100,13 +100,14 @@ static const struct family_map beta_maps[] = {
 static const struct family_map delta_maps[] = { { "delta_a", 5, 6, 7, 8 },
 						{ "delta_b", 1, 1, 1, 1 } };
 
-static void assert_map(size_t row, const struct family_map *map)
+/* Its number as an instance is its family's, and its own in that. */
+static void assert_map(size_t row, size_t family, size_t number, const struct family_map *map)
 {
 	const struct snapshot_table *table = snapshot_find_table(collector_snapshot(collector),
 								 "map");
 
 	assert_true(row < table->nrows);
-	assert_int_equal(table->rows[row].id, row);
+	assert_int_equal(table->rows[row].id, family * 16 + number);
 	assert_string_equal(table->rows[row].name, map->name);
 	for (size_t i = 0; i < table->ncolumns; i++)
 		assert_true(snapshot_table_cell(table, row, i)->present);
@@ -128,9 +129,9 @@ static void check_maps(size_t nbeta, size_t ndelta)
 			 nbeta + ndelta);
 	assert_int_equal(collector_read(collector, UINT64_MAX), 0);
 	for (size_t i = 0; i < nbeta; i++)
-		assert_map(i, &beta_maps[i]);
+		assert_map(i, BETA, i, &beta_maps[i]);
 	for (size_t i = 0; i < ndelta; i++)
-		assert_map(nbeta + i, &delta_maps[i]);
+		assert_map(nbeta + i, DELTA, i, &delta_maps[i]);
 	collector_close(collector);
 	collector = NULL;
 }
@@ -176,7 +177,7 @@ static void test_maps_of_what_was_not_loaded(void **state)
 	open_all();
 	assert_int_equal(collector_read(collector, UINT64_MAX), 0);
 	assert_int_equal(snapshot_find_table(collector_snapshot(collector), "map")->nrows, 1);
-	assert_map(0, &delta_maps[0]);
+	assert_map(0, DELTA, 0, &delta_maps[0]);
 }
 
 /* Values are those of now; a map that comes later is there from the next look on. */
@@ -190,17 +191,17 @@ static void test_maps_that_change(void **state)
 	fakes[ALPHA].nmaps = 1;
 	open_all();
 	assert_int_equal(collector_read(collector, UINT64_MAX), 0);
-	assert_map(0, &maps[0]);
+	assert_map(0, ALPHA, 0, &maps[0]);
 	maps[0] = (struct family_map){ "a", 10, 0, 0, 40 };
 	fakes[ALPHA].nmaps = 2;
 	assert_int_equal(collector_read(collector, UINT64_MAX), 0);
-	assert_map(0, &maps[0]);
+	assert_map(0, ALPHA, 0, &maps[0]);
 	assert_int_equal(snapshot_find_table(collector_snapshot(collector), "map")->nrows, 1);
 	machine.update_ret = 1;
 	assert_true(collector_look(collector, &report));
 	assert_int_equal(collector_read(collector, UINT64_MAX), 0);
-	assert_map(0, &maps[0]);
-	assert_map(1, &maps[1]);
+	assert_map(0, ALPHA, 0, &maps[0]);
+	assert_map(1, ALPHA, 1, &maps[1]);
 }
 
 static void assert_no_map(size_t row)
@@ -226,17 +227,18 @@ static void test_maps_that_are_gone(void **state)
 		fakes[BETA].nmaps = 1;
 		fakes[DELTA].nmaps = 2;
 		assert_int_equal(collector_read(collector, UINT64_MAX), 0);
-		assert_map(0, &beta_maps[0]);
-		assert_map(1, &delta_maps[0]);
-		assert_map(2, &delta_maps[1]);
+		assert_map(0, BETA, 0, &beta_maps[0]);
+		assert_map(1, DELTA, 0, &delta_maps[0]);
+		assert_map(2, DELTA, 1, &delta_maps[1]);
 		fakes[DELTA].nmaps = 1;
 		assert_int_equal(collector_read(collector, UINT64_MAX), 0);
-		assert_map(1, &delta_maps[0]);
+		assert_map(1, DELTA, 0, &delta_maps[0]);
 		assert_no_map(2);
 		fakes[BETA].nmaps = 0;
 		assert_int_equal(collector_read(collector, UINT64_MAX), 0);
-		for (size_t row = 0; row < 3; row++)
-			assert_no_map(row);
+		assert_no_map(0);
+		assert_map(1, DELTA, 0, &delta_maps[0]); /* of another family, it stays */
+		assert_no_map(2);
 	}
 }
 

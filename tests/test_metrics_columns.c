@@ -191,6 +191,13 @@ static void test_serials(void **state)
 		[METRIC_INDOM_VM_BUCKET] = { 6, "vm_stat_hist", "bucket", METRIC_LABEL_LAST },
 		[METRIC_INDOM_VCPU_BUCKET] = { 7, "vcpu_stat_hist", "bucket", METRIC_LABEL_LAST },
 		[METRIC_INDOM_MAP] = { 8, "map", "map", METRIC_LABEL_LAST },
+		[METRIC_INDOM_EXIT] = { 9, "exit", "reason", METRIC_LABEL_LAST },
+		[METRIC_INDOM_EXIT_BUCKET] = { 10, "exit_latency", "bucket", METRIC_LABEL_LAST },
+		[METRIC_INDOM_VM_EXIT] = { 11, "vm_exit", "reason", METRIC_LABEL_LAST },
+		[METRIC_INDOM_USERSPACE_EXIT] = { 13, "userspace_exit", "reason",
+						  METRIC_LABEL_LAST },
+		[METRIC_INDOM_VM_USERSPACE_EXIT] = { 14, "vm_userspace_exit", "reason",
+						     METRIC_LABEL_LAST },
 	};
 
 	(void)state;

@@ -62,7 +62,7 @@ static json_t *output(void)
 	FILE *file = open_memstream(&printed, &size);
 
 	assert_non_null(file);
-	assert_int_equal(output_json(&snapshot, file), 0);
+	assert_int_equal(output_json(&snapshot, &(struct output_options){ 0 }, file), 0);
 	fclose(file);
 	root = json_loads(printed, JSON_REJECT_DUPLICATES, NULL);
 	assert_non_null(root);
@@ -186,7 +186,7 @@ static void test_labels_that_are_none(void **state)
 		snapshot_row_label(&snapshot.tables[0]->rows[0], labels);
 		snapshot_labels_unref(labels);
 		assert_non_null(file);
-		assert_true(output_json(&snapshot, file) < 0);
+		assert_true(output_json(&snapshot, &(struct output_options){ 0 }, file) < 0);
 		fclose(file);
 	}
 }
