@@ -163,6 +163,8 @@ uint64_t events_stamp(const char *btf_dir, const char *tracefs)
 {
 	const char *const shown[][2] = {
 		{ btf_dir, "kvm" },
+		{ btf_dir, "kvm_amd" },
+		{ btf_dir, "kvm_intel" },
 		{ "/sys/module", "kvm" },
 		{ tracefs, "events/kvm" },
 	};

@@ -28,8 +28,8 @@ struct events {
 int events_find(const char *btf_dir, const char *tracefs, struct events *ret_events);
 
 /*
- * A number that changes when KVM comes, goes, or comes anew: made of the inodes of
- * what the kernel shows of the module. Cheap: three stat() at most.
+ * A number that changes when KVM or its vendor module comes, goes, or comes anew: made of
+ * the inodes of what the kernel shows of them. Cheap: five stat() at most.
  */
 uint64_t events_stamp(const char *btf_dir, const char *tracefs);
 

@@ -62,22 +62,6 @@ static int load(struct exits *exits, const struct exit_layout *layout, struct re
 	return 0;
 }
 
-/* Load for a layout; if its reasons cannot be read (lockdown), without them. */
-static int load_any(struct exits *exits, const struct exit_layout *layout, struct report *report,
-		    char **ret_why)
-{
-	struct exit_layout blind = *layout;
-	int err = load(exits, layout, report);
-
-	if (!err || !layout->setup.has_reasons || err == -ENOMEM)
-		return err;
-	*ret_why = privs_load_words(err, exits->env.config->lockdown);
-	blind.setup.has_reasons = 0;
-	if (load(exits, &blind, report))
-		return err;
-	return 0;
-}
-
 /* Why there are no reasons, to people: takes the cause. */
 static char *words_without_reasons(char *cause)
 {
@@ -91,10 +75,48 @@ static char *words_without_reasons(char *cause)
 	return words;
 }
 
-static int attach(struct exits *exits, struct report *report, char **ret_why)
+/* Load for a layout; if its reasons cannot be read (lockdown), without them. */
+static int load_any(struct exits *exits, const struct exit_layout *layout, struct report *report,
+		    char **ret_why)
 {
-	struct exit_layout fresh;
+	struct exit_layout blind = *layout;
 	char *cause = NULL;
+	int err;
+
+	exits_detach(exits);
+	exits->has_layout = false;
+	err = load(exits, layout, report);
+	if (err)
+		cause = privs_load_words(err, exits->env.config->lockdown);
+	blind.setup.has_reasons = 0;
+	if (err && layout->setup.has_reasons && load(exits, &blind, report) == 0)
+		err = 0;
+	if (err) {
+		*ret_why = cause;
+		return err;
+	}
+	exits->layout = *layout;
+	exits->has_layout = true;
+	exits->fires = layout->setup.svm.mask || layout->setup.vmx.mask;
+	free(exits->blind_why);
+	exits->blind_why = exits->reasons ? NULL : words_without_reasons(cause);
+	return 0;
+}
+
+/* Nothing to load anew: it is as it was, or all that is gone is the vendor's module. */
+static bool is_as_loaded(const struct exits *exits, const struct exit_layout *fresh)
+{
+	if (!exits->has_layout)
+		return false;
+	if (exits->layout.setup.has_reasons && !fresh->setup.has_reasons)
+		return exits->layout.form == fresh->form;
+	return exit_layout_equal(&exits->layout, fresh);
+}
+
+static int exit_attach(void *state, struct report *report, char **ret_why)
+{
+	struct exits *exits = state;
+	struct exit_layout fresh;
 	int err = exit_layout_read(EVENTS_BTF_DIR, &fresh);
 
 	malloc_trim(0); /* the type information took megabytes */
@@ -105,20 +127,10 @@ static int attach(struct exits *exits, struct report *report, char **ret_why)
 						   strerror(-err));
 		return exits->env.events->n ? err : -ENOENT;
 	}
-	if (!exits->has_layout || !exit_layout_equal(&exits->layout, &fresh)) {
-		exits_detach(exits);
-		exits->has_layout = false;
-		err = load_any(exits, &fresh, report, &cause);
-		if (err) {
-			*ret_why = cause ? cause :
-					   privs_load_words(err, exits->env.config->lockdown);
+	if (!is_as_loaded(exits, &fresh)) {
+		err = load_any(exits, &fresh, report, ret_why);
+		if (err)
 			return err;
-		}
-		exits->layout = fresh;
-		exits->has_layout = true;
-		exits->fires = fresh.setup.svm.mask || fresh.setup.vmx.mask;
-		free(exits->blind_why);
-		exits->blind_why = exits->reasons ? NULL : words_without_reasons(cause);
 	}
 	err = exits_attach(exits);
 	if (err)
@@ -129,12 +141,6 @@ static int attach(struct exits *exits, struct report *report, char **ret_why)
 	return err;
 }
 
-static int exit_attach(void *state, struct report *report, char **ret_why)
-{
-	return attach(state, report, ret_why);
-}
-
-/* The vendor module may come, and with it reasons, when KVM has been there for long. */
 static int exit_open(const struct family_env *env, void **ret_state, char **ret_why)
 {
 	struct exits *exits;

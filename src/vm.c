@@ -344,7 +344,7 @@ static void thread_take(struct vcpu *vcpu, const struct stat_record *record)
 	if (!record->start) /* it has ended, or there was none */
 		return;
 	if (record->run_delay != STAT_NO_DELAY) {
-		if (same || !vcpu->has_run_delay)
+		if ((same || !vcpu->has_run_delay) && record->run_delay > vcpu->thread_delay)
 			vcpu->run_delay += record->run_delay - vcpu->thread_delay;
 		vcpu->thread_delay = record->run_delay;
 		vcpu->has_run_delay = true;

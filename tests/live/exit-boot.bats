@@ -37,3 +37,13 @@ NUMBERS="MMIO=211 CPUID=$CPUID MSR=307 HYPERCALL=401 HLT=101"
 	agent_boot 6.12 boot-exit-lockdown.sh "$NUMBERS" --append "lsm=lockdown lockdown=confidentiality"
 	grep -q "^exits to the VMM, HLT: 2" "$WORK/out"
 }
+
+@test "Linux 6.1: KVM comes late, its vendor module later; both leave, and come again" {
+	agent_boot 6.1 boot-exit-late.sh "" --no-modules
+	grep -q "^lines that warn: 0" "$WORK/out"
+}
+
+@test "Linux 6.12: KVM comes late, its vendor module later; both leave, and come again" {
+	agent_boot 6.12 boot-exit-late.sh "" --no-modules
+	grep -q "^lines that warn: 0" "$WORK/out"
+}
