@@ -136,6 +136,21 @@ void assert_warning(const struct report *report, const char *text)
 	assert_warnings(report, (const char *const[]){ text, NULL });
 }
 
+void load_config(const char *text, size_t size, struct report *report, struct config *config)
+{
+	*report = (struct report){ 0 };
+	untouched_fill(config, sizeof(*config));
+	write_bytes("kvm.conf", text, size);
+	assert_int_equal(config_load("kvm.conf", report, config), 0);
+	assert_string_equal(config->path, "kvm.conf");
+}
+
+void unload_config(struct report *report, struct config *config)
+{
+	report_clear(report);
+	config_free(config);
+}
+
 void assert_config_events(const struct config *config, const char *names)
 {
 	char found[1024] = "";

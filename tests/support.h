@@ -47,6 +47,10 @@ void assert_warnings(const struct report *report, const char *const *texts);
 /* The same with a single warning. */
 void assert_warning(const struct report *report, const char *text);
 
+/* Load a file kvm.conf of these bytes, with a report of its own; let go of both. */
+void load_config(const char *text, size_t size, struct report *report, struct config *config);
+void unload_config(struct report *report, struct config *config);
+
 /* The configuration has these events, in this order. */
 void assert_config_events(const struct config *config, const char *names);
 

@@ -19,21 +19,6 @@ FILE *__wrap_fopen(const char *path, const char *mode)
 	return open_failing_reader("[paths]\ndebugfs = /d\n[trace]\nkvm_exit\nx y\nkvm_pio\n", EIO);
 }
 
-static void load(const char *text, size_t size, struct report *report, struct config *config)
-{
-	*report = (struct report){ 0 };
-	untouched_fill(config, sizeof(*config));
-	write_bytes("kvm.conf", text, size);
-	assert_int_equal(config_load("kvm.conf", report, config), 0);
-	assert_string_equal(config->path, "kvm.conf");
-}
-
-static void unload(struct report *report, struct config *config)
-{
-	report_clear(report);
-	config_free(config);
-}
-
 static void assert_default_paths(const struct config *config)
 {
 	assert_string_equal(config->debugfs, "/sys/kernel/debug");
@@ -49,6 +34,7 @@ static void test_defaults(void **state)
 	(void)state;
 	assert_int_equal(config_init(&config), 0);
 	assert_string_equal(config.path, "-e");
+	assert_int_equal(config.vms, CONFIG_VMS);
 	assert_default_paths(&config);
 	assert_int_equal(config.nevents, 0);
 	config_free(&config);
@@ -94,7 +80,7 @@ static void test_a_whole_file(void **state)
 	struct config config;
 
 	(void)state;
-	load(text, strlen(text), &report, &config);
+	load_config(text, strlen(text), &report, &config);
 	assert_string_equal(config.debugfs, "/d/e b");
 	assert_string_equal(config.tracefs, "/t#1");
 	assert_string_equal(config.lockdown, "/l;x");
@@ -106,7 +92,7 @@ static void test_a_whole_file(void **state)
 	assert_true(config.events[1].pattern);
 	assert_int_equal(config.events[1].line, 10);
 	assert_int_equal(report.n, 0);
-	unload(&report, &config);
+	unload_config(&report, &config);
 }
 
 /* A bad line costs itself; the last good one counts. */
@@ -118,12 +104,12 @@ static void test_paths_beside_bad_ones(void **state)
 	struct config config;
 
 	(void)state;
-	load(text, strlen(text), &report, &config);
+	load_config(text, strlen(text), &report, &config);
 	assert_string_equal(config.tracefs, "/a");
 	assert_string_equal(config.debugfs, "/f=g");
 	assert_string_equal(config.lockdown, "/sys/kernel/security/lockdown");
 	assert_int_equal(report.n, 2);
-	unload(&report, &config);
+	unload_config(&report, &config);
 }
 
 /* Where maps are pinned: a name, a path or none; the last good one counts. */
@@ -148,12 +134,12 @@ static void test_pin(void **state)
 		struct config config;
 
 		snprintf(text, sizeof(text), "%s[trace]\nkvm_exit\n", rows[i].text);
-		load(text, strlen(text), &report, &config);
+		load_config(text, strlen(text), &report, &config);
 		assert_string_equal(config.pin, rows[i].pin);
 		assert_string_equal(config.tracefs, "/sys/kernel/tracing");
 		assert_string_equal(config.events[config.nevents - 1].name, "kvm_exit");
 		assert_int_equal(report.n, 0);
-		unload(&report, &config);
+		unload_config(&report, &config);
 	}
 }
 
@@ -165,13 +151,13 @@ static void test_patterns(void **state)
 	struct config config;
 
 	(void)state;
-	load(text, strlen(text), &report, &config);
+	load_config(text, strlen(text), &report, &config);
 	assert_config_events(
 		&config, "* kvm_?io kvm_[a-z]* [!k]vm_x [k]vm[^z]_e kvm_[ kvm_]* k*! [k]vm_[a-z]");
 	for (size_t i = 0; i < config.nevents; i++)
 		assert_true(config.events[i].pattern);
 	assert_int_equal(report.n, 0);
-	unload(&report, &config);
+	unload_config(&report, &config);
 }
 
 static void test_200_events(void **state)
@@ -183,7 +169,7 @@ static void test_200_events(void **state)
 	(void)state;
 	for (int i = 0; i < 200; i++)
 		snprintf(text + strlen(text), sizeof(text) - strlen(text), "kvm_event_%d\n", i);
-	load(text, strlen(text), &report, &config);
+	load_config(text, strlen(text), &report, &config);
 	assert_int_equal(config.nevents, 200);
 	for (int i = 0; i < 200; i++) {
 		snprintf(name, sizeof(name), "kvm_event_%d", i);
@@ -191,7 +177,7 @@ static void test_200_events(void **state)
 		assert_int_equal(config.events[i].line, i + 2);
 	}
 	assert_int_equal(report.n, 0);
-	unload(&report, &config);
+	unload_config(&report, &config);
 }
 
 /* Loading fails with this error, in these words, and the defaults hold. */
@@ -205,7 +191,7 @@ static void check_unreadable(const char *path, int err, const char *text)
 	assert_string_equal(config.path, path);
 	assert_default_paths(&config);
 	assert_int_equal(config.nevents, 0);
-	unload(&report, &config);
+	unload_config(&report, &config);
 }
 
 static void test_files_that_cannot_be_read(void **state)
@@ -240,7 +226,7 @@ static void test_a_file_without_permission(void **state)
 	assert_int_equal(err, -EACCES);
 	assert_warning(&report, "kvm.conf: Permission denied; 0 events are traced");
 	assert_int_equal(config.nevents, 0);
-	unload(&report, &config);
+	unload_config(&report, &config);
 }
 
 static void test_reading_that_fails(void **state)

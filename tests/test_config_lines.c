@@ -15,31 +15,16 @@ struct row {
 	const char *warnings[6];
 };
 
-static void load(const char *text, size_t size, struct report *report, struct config *config)
-{
-	*report = (struct report){ 0 };
-	untouched_fill(config, sizeof(*config));
-	write_bytes("kvm.conf", text, size);
-	assert_int_equal(config_load("kvm.conf", report, config), 0);
-	assert_string_equal(config->path, "kvm.conf");
-}
-
-static void unload(struct report *report, struct config *config)
-{
-	report_clear(report);
-	config_free(config);
-}
-
 static void check_rows(const struct row *rows, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct report report;
 		struct config config;
 
-		load(rows[i].text, strlen(rows[i].text), &report, &config);
+		load_config(rows[i].text, strlen(rows[i].text), &report, &config);
 		assert_config_events(&config, rows[i].events);
 		assert_warnings(&report, rows[i].warnings);
-		unload(&report, &config);
+		unload_config(&report, &config);
 	}
 }
 
@@ -125,9 +110,9 @@ static void test_a_long_warning(void **state)
 	snprintf(text, sizeof(text), "[paths]\ntracefs = %s\ntracefs = b\n[trace]\na\n", path);
 	snprintf(warning, sizeof(warning),
 		 "kvm.conf:3: tracefs takes an absolute path, not \"b\"; it stays %s", path);
-	load(text, strlen(text), &report, &config);
+	load_config(text, strlen(text), &report, &config);
 	assert_warning(&report, warning);
-	unload(&report, &config);
+	unload_config(&report, &config);
 }
 
 static void test_bad_pins(void **state)
@@ -149,6 +134,92 @@ static void test_bad_pins(void **state)
 		    "kvm.conf:3: unknown option \"pins\" in [bpf] (known: pin, vms, vcpus)",
 		    "kvm.conf:4: unknown option \"tracefs\" in [bpf] (known: pin, vms, vcpus)",
 		    "kvm.conf:6: unknown option \"pin\" in [paths] " PATHS } },
+	};
+
+	(void)state;
+	check_rows(rows, ARRAY_SIZE(rows));
+}
+
+/* What is good is taken at once, the last one stands; what is bad changes nothing. */
+static void test_vms(void **state)
+{
+	static const struct {
+		const char *lines;
+		uint32_t vms;
+	} rows[] = {
+		{ "", 4096 },
+		{ "vms = 1\n", 1 },
+		{ "vms=1000000\n", 1000000 },
+		{ " vms\t=\t0007  # seven\n", 7 },
+		{ "vms = 000000000000000012\n", 12 },
+		{ "vms = 5\nvms = 3\n", 3 },
+		{ "pin = none\nvms = 9\n", 9 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct report report;
+		struct config config;
+		char text[128];
+
+		snprintf(text, sizeof(text), "[bpf]\n%s[trace]\na\n", rows[i].lines);
+		load_config(text, strlen(text), &report, &config);
+		assert_int_equal(report.n, 0);
+		assert_int_equal(config.vms, rows[i].vms);
+		unload_config(&report, &config);
+	}
+}
+
+static void test_bad_vms(void **state)
+{
+	static const char *const values[] = {
+		"0",
+		"-1",
+		"+1",
+		"1000001",
+		"4294967297", /* which is 1, cut to 32 bits */
+		"many",
+		"",
+		"12x",
+		"x12",
+		"1 2",
+		"1.5",
+		"0x10",
+		"1e3",
+		"18446744073709551617", /* 20 digits */
+		"99999999999999999999",
+		"0000000000000000012", /* 19 digits, though a small number */
+		SIXTY "1",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
+		struct report report;
+		struct config config;
+		char text[256], warning[256];
+
+		snprintf(text, sizeof(text), "[bpf]\nvms = 77\nvms = %s\n[trace]\na\n", values[i]);
+		snprintf(
+			warning, sizeof(warning),
+			"kvm.conf:3: vms takes a number from 1 to 1000000, not \"%.60s\"; it stays 77",
+			values[i]);
+		load_config(text, strlen(text), &report, &config);
+		assert_int_equal(config.vms, 77);
+		assert_warning(&report, warning);
+		unload_config(&report, &config);
+	}
+}
+
+/* A number by no name, in no other section, and by default the number that the file has. */
+static void test_bad_vms_lines(void **state)
+{
+	static const struct row rows[] = {
+		{ "[bpf]\nvms = none\nvms\nVMs = 1\n[paths]\nvms = 1\n[trace]\na\n",
+		  "a",
+		  { "kvm.conf:2: vms takes a number from 1 to 1000000, not \"none\"; it stays 4096",
+		    "kvm.conf:3: [bpf] takes NAME = VALUE, not \"vms\"",
+		    "kvm.conf:4: unknown option \"VMs\" in [bpf] (known: pin, vms)",
+		    "kvm.conf:6: unknown option \"vms\" in [paths] " PATHS } },
 	};
 
 	(void)state;
@@ -236,7 +307,7 @@ static void test_nul_bytes(void **state)
 	struct config config;
 
 	(void)state;
-	load(text, sizeof(text) - 1, &report, &config);
+	load_config(text, sizeof(text) - 1, &report, &config);
 	assert_config_events(&config, "a e");
 	assert_warnings(&report,
 			(const char *const[]){
@@ -244,7 +315,7 @@ static void test_nul_bytes(void **state)
 				"kvm.conf:4: the line has NUL bytes; it is passed over",
 				"kvm.conf:5: the line has NUL bytes; it is passed over",
 				"kvm.conf:7: the line has NUL bytes; it is passed over", NULL });
-	unload(&report, &config);
+	unload_config(&report, &config);
 }
 
 /* An event of so many bytes: it counts if they are not too many. */
@@ -257,12 +328,12 @@ static void check_long_line(size_t len, const char *events, const char *const *w
 
 	memset(text + head, 'g', len - strlen("long"));
 	strcpy(text + strlen("[trace]\na\n") + len, "\nb\n");
-	load(text, strlen(text), &report, &config);
+	load_config(text, strlen(text), &report, &config);
 	assert_int_equal(config.nevents, events ? 2 : 3);
 	if (events)
 		assert_config_events(&config, events);
 	assert_warnings(&report, warnings);
-	unload(&report, &config);
+	unload_config(&report, &config);
 }
 
 static void test_long_lines(void **state)
@@ -291,7 +362,7 @@ static void check_bad_lines(unsigned lines, const char *last)
 
 	for (unsigned i = 0; i < lines; i++)
 		strcat(text, "!\n");
-	load(text, strlen(text), &report, &config);
+	load_config(text, strlen(text), &report, &config);
 	assert_int_equal(report.n, shown + (last ? 1 : 0));
 	for (unsigned i = 0; i < shown; i++) {
 		snprintf(
@@ -305,7 +376,7 @@ static void check_bad_lines(unsigned lines, const char *last)
 		assert_int_equal(report.lines[shown].level, REPORT_WARNING);
 	}
 	assert_config_events(&config, "a");
-	unload(&report, &config);
+	unload_config(&report, &config);
 }
 
 static void test_many_warnings(void **state)
@@ -321,10 +392,17 @@ static void test_many_warnings(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		work_test(test_sections),	work_test(test_bad_paths),
-		work_test(test_a_long_warning), work_test(test_bad_pins),
-		work_test(test_bad_events),	work_test(test_forms_of_a_text_file),
-		work_test(test_nul_bytes),	work_test(test_long_lines),
+		work_test(test_sections),
+		work_test(test_bad_paths),
+		work_test(test_a_long_warning),
+		work_test(test_bad_pins),
+		work_test(test_vms),
+		work_test(test_bad_vms),
+		work_test(test_bad_vms_lines),
+		work_test(test_bad_events),
+		work_test(test_forms_of_a_text_file),
+		work_test(test_nul_bytes),
+		work_test(test_long_lines),
 		work_test(test_many_warnings),
 	};
 
