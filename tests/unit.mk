@@ -40,6 +40,8 @@ $(UNIT_STAT): UNIT_FLAGS += $(call unit_wrap,stat_layout_kvm stat_layout_read st
 	bpf_object__find_program_by_name bpf_map__set_initial_value bpf_map__set_value_size \
 	bpf_map__set_max_entries bpf_map__fd bpf_program__attach_iter bpf_link__destroy \
 	bpf_link__fd bpf_iter_create read close clock_gettime)
+$(O)/tests/test_privs: UNIT_FLAGS := $(call unit_wrap,capng_get_caps_process capng_have_capability \
+	capng_clear capng_update capng_apply capng_change_id prctl geteuid getpwnam)
 $(O)/tests/test_metrics: UNIT_FLAGS := -ljansson
 $(patsubst %,$(O)/tests/test_%.o,output output_labels views): ALL_CFLAGS += \
 	$(shell $(PKG_CONFIG) --cflags smartcols jansson)
