@@ -291,6 +291,122 @@ static void test_generation(void **state)
 	assert_int_equal(pins_generation(object, 0), 6);
 }
 
+static bool is_pinned(const char *name)
+{
+	struct stat st;
+
+	return lstat(on_bpffs(name), &st) == 0;
+}
+
+/* Without pins an object is loaded, and nothing is said or pinned. */
+static void test_load_without_pins(void **state)
+{
+	(void)state;
+	need_bpf();
+	assert_int_equal(mkdir(on_bpffs("ours"), 0700), 0);
+	open_object(3);
+	assert_int_equal(pins_load(NULL, object, &report), 0);
+	count_set(2, 13);
+	assert_int_equal(count_get(2), 13);
+	assert_int_equal(report.n, 0);
+	assert_false(is_pinned("ours/trace_rows"));
+}
+
+static void load(unsigned cpus)
+{
+	open_folder();
+	open_object(cpus);
+	assert_int_equal(pins_load(pins, object, &report), 0);
+}
+
+/* Made and pinned, taken up, replaced: all in one call. */
+static void test_load(void **state)
+{
+	(void)state;
+	need_bpf();
+	load(3);
+	assert_int_equal(report.n, 0);
+	assert_true(is_pinned("ours/trace_rows"));
+	assert_true(is_pinned("ours/trace_meta"));
+	count_set(2, 13);
+	assert_int_equal(pins_generation(object, 1), 1);
+	let_go();
+	load(3);
+	assert_int_equal(report.n, 0);
+	assert_int_equal(count_get(2), 13);
+	assert_int_equal(pins_generation(object, 0), 1);
+	let_go();
+	load(4);
+	assert_line(REPORT_INFO, on_bpffs("ours"),
+		    ": another layout's maps are replaced, counters begin at 0");
+	assert_int_equal(count_get(2), 0);
+	count_set(3, 17);
+	let_go();
+	load(4);
+	assert_int_equal(report.n, 0);
+	assert_int_equal(count_get(3), 17);
+}
+
+/* What is no map of ours stays, and the object is loaded with maps of its own. */
+static void test_load_beside_foreign_things(void **state)
+{
+	(void)state;
+	need_bpf();
+	assert_int_equal(mkdir(on_bpffs("ours"), 0700), 0);
+	assert_int_equal(mkdir(on_bpffs("ours/trace_meta"), 0700), 0);
+	load(3);
+	assert_line(REPORT_WARNING, on_bpffs("ours/trace_meta"), " is no map of ours" AFTER);
+	assert_true(is_pinned("ours/trace_meta"));
+	assert_false(is_pinned("ours/trace_rows"));
+	count_set(2, 13);
+	assert_int_equal(count_get(2), 13);
+	let_go();
+	assert_int_equal(rmdir(on_bpffs("ours/trace_meta")), 0);
+	load(3); /* now that there is room */
+	assert_int_equal(report.n, 0);
+	assert_true(is_pinned("ours/trace_rows"));
+}
+
+/* That the maps cannot be pinned costs their being kept, no more. */
+static void test_load_with_no_room_for_pins(void **state)
+{
+	(void)state;
+	need_bpf();
+	open_folder();
+	open_object(3);
+	assert_int_equal(rmdir(on_bpffs("ours")), 0); /* the folder goes meanwhile */
+	assert_int_equal(pins_load(pins, object, &report), 0);
+	assert_line(REPORT_WARNING, on_bpffs("ours"),
+		    ": maps cannot be pinned there (No such file or directory)" AFTER);
+	count_set(2, 13);
+	assert_int_equal(count_get(2), 13);
+}
+
+/* An object that cannot be loaded pins nothing; pins that are there stay as they are. */
+static void test_load_that_fails(void **state)
+{
+	(void)state;
+	need_bpf();
+	for (unsigned i = 0; i < 2; i++) {
+		struct bpf_program *template;
+
+		open_folder();
+		open_object(3);
+		template = bpf_object__find_program_by_name(object, "trace_template");
+		bpf_program__set_autoload(template, true);
+		bpf_program__set_type(template, BPF_PROG_TYPE_UNSPEC); /* which is refused */
+		assert_true(pins_load(pins, object, &report) < 0);
+		assert_int_equal(report.n, 0);
+		assert_int_equal(is_pinned("ours/trace_rows"), i);
+		assert_int_equal(is_pinned("ours/trace_meta"), i);
+		let_go();
+		load(3);
+		assert_int_equal(count_get(2), i * 13);
+		count_set(2, 13);
+		let_go();
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -304,6 +420,11 @@ int main(void)
 		bpffs_test(test_foreign_things),
 		bpffs_test(test_pinning_that_fails),
 		bpffs_test(test_generation),
+		bpffs_test(test_load_without_pins),
+		bpffs_test(test_load),
+		bpffs_test(test_load_beside_foreign_things),
+		bpffs_test(test_load_with_no_room_for_pins),
+		bpffs_test(test_load_that_fails),
 	};
 
 	return cmocka_run_group_tests(tests, bpffs_group_setup, bpffs_group_teardown);
