@@ -121,8 +121,8 @@ static int column_parse(struct snapshot_table *table, char *text)
 	return 0;
 }
 
-/* Rows are saved in the order of their ids, so that the row before is the last one. */
-static int labels_parse(struct snapshot_table *table, const char *text)
+/* row: the one before, which is the last one only if ids are in their order. */
+static int labels_parse(struct snapshot_table *table, size_t row, const char *text)
 {
 	struct snapshot_labels *labels;
 
@@ -135,12 +135,12 @@ static int labels_parse(struct snapshot_table *table, const char *text)
 	labels = snapshot_labels_new(text);
 	if (!labels)
 		return -ENOMEM;
-	snapshot_row_label(&table->rows[table->nrows - 1], labels);
+	snapshot_row_label(&table->rows[row], labels);
 	snapshot_labels_unref(labels);
 	return 0;
 }
 
-static int row_parse(struct snapshot_table *table, char *text)
+static int row_parse(struct snapshot_table *table, char *text, size_t *ret_row)
 {
 	const char *id_text = strsep(&text, "\t"), *name = strsep(&text, "\t");
 	uint64_t id;
@@ -160,10 +160,15 @@ static int row_parse(struct snapshot_table *table, char *text)
 		err = cell ? cell_parse(cell, snapshot_table_cell(table, (size_t)row, column)) :
 			     -EINVAL;
 	}
-	return !err && text ? -EINVAL : err;
+	if (!err && text)
+		err = -EINVAL;
+	if (!err)
+		*ret_row = (size_t)row;
+	return err;
 }
 
-static int line_parse(struct snapshot *snapshot, char *text, struct snapshot_table **table)
+static int line_parse(struct snapshot *snapshot, char *text, struct snapshot_table **table,
+		      size_t *row)
 {
 	const char *word = strsep(&text, "\t");
 
@@ -174,9 +179,9 @@ static int line_parse(struct snapshot *snapshot, char *text, struct snapshot_tab
 	if (*table && strcmp(word, "column") == 0)
 		return column_parse(*table, text);
 	if (*table && strcmp(word, "labels") == 0)
-		return labels_parse(*table, text);
+		return labels_parse(*table, *row, text);
 	if (*table && strcmp(word, "row") == 0)
-		return row_parse(*table, text);
+		return row_parse(*table, text, row);
 	return -EINVAL;
 }
 
@@ -186,7 +191,7 @@ int snapshot_load(FILE *file, struct snapshot *ret_snapshot, unsigned *ret_line)
 	struct snapshot_table *table = NULL;
 	unsigned number = 0;
 	char *line = NULL;
-	size_t size = 0;
+	size_t size = 0, row = 0;
 	ssize_t len;
 	int err = 0;
 
@@ -200,7 +205,7 @@ int snapshot_load(FILE *file, struct snapshot *ret_snapshot, unsigned *ret_line)
 		else if (number == 1)
 			err = strcmp(line, MAGIC) == 0 ? 0 : -EINVAL;
 		else
-			err = line_parse(&snapshot, line, &table);
+			err = line_parse(&snapshot, line, &table, &row);
 	}
 	if (!err && !feof(file))
 		err = errno ? -errno : -EIO;

@@ -119,12 +119,17 @@ static void test_shared_labels_are_saved(void **state)
 	snapshot_free(&snapshot);
 }
 
-/* The last of two lines counts; nothing after the tab is the label "", which is kept. */
+/*
+ * Labels are those of the row before, wherever that went; the last of two lines counts;
+ * nothing after the tab is an empty text, which is kept.
+ */
 static void test_other_ways_to_write_it(void **state)
 {
 	(void)state;
 	assert_saved(TABLE "row\t0\ta\nlabels\t{}\nlabels\t{\"b\":2}",
 		     TABLE "row\t0\ta\nlabels\t{\"b\":2}\n");
+	assert_saved(TABLE "row\t5\tb\nrow\t0\ta\nlabels\t{}\nrow\t3\tc\n",
+		     TABLE "row\t0\ta\nlabels\t{}\nrow\t3\tc\nrow\t5\tb\n");
 	assert_saved(TABLE "row\t0\ta\nlabels\t\n", TABLE "row\t0\ta\nlabels\t\n");
 }
 
