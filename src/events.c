@@ -162,11 +162,8 @@ int events_find(const char *btf_dir, const char *tracefs, struct events *ret_eve
 uint64_t events_stamp(const char *btf_dir, const char *tracefs)
 {
 	const char *const shown[][2] = {
-		{ btf_dir, "kvm" },
-		{ btf_dir, "kvm_amd" },
-		{ btf_dir, "kvm_intel" },
-		{ "/sys/module", "kvm" },
-		{ tracefs, "events/kvm" },
+		{ btf_dir, "kvm" },	  { btf_dir, "kvm_amd" },    { btf_dir, "kvm_intel" },
+		{ "/sys/module", "kvm" }, { tracefs, "events/kvm" },
 	};
 	uint64_t stamp = 0;
 

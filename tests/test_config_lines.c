@@ -218,7 +218,7 @@ static void test_bad_vms_lines(void **state)
 		  "a",
 		  { "kvm.conf:2: vms takes a number from 1 to 1000000, not \"none\"; it stays 4096",
 		    "kvm.conf:3: [bpf] takes NAME = VALUE, not \"vms\"",
-		    "kvm.conf:4: unknown option \"VMs\" in [bpf] (known: pin, vms)",
+		    "kvm.conf:4: unknown option \"VMs\" in [bpf] (known: pin, vms, vcpus)",
 		    "kvm.conf:6: unknown option \"vms\" in [paths] " PATHS } },
 	};
 

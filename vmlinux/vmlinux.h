@@ -70,7 +70,7 @@ struct hlist_head {
 };
 
 struct pid {
-	unsigned int level; /* of the innermost namespace; 0: the first one */
+	unsigned int level;	    /* of the innermost namespace; 0: the first one */
 	struct hlist_head tasks[1]; /* of which the first is the thread's */
 	struct upid numbers[1];
 };
