@@ -154,10 +154,13 @@ static int exit_open(const struct family_env *env, void **ret_state, char **ret_
 
 static int exit_map(void *state, size_t number, struct family_map *ret_map)
 {
-	if (number)
+	if (number > 1)
 		return -ENOENT;
-	ret_map->name = "exit_cells";
-	exits_map(state, ret_map);
+	*ret_map = (struct family_map){ .name = number ? "exit_latency" : "exit_cells" };
+	if (number)
+		exits_latency_map(state, ret_map);
+	else
+		exits_map(state, ret_map);
 	return 0;
 }
 

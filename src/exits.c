@@ -90,6 +90,8 @@ int exits_attach(struct exits *exits)
 	}
 	if (err)
 		exits_detach(exits);
+	else
+		pins_generation(exits->cells.object, 1);
 	return err;
 }
 
@@ -102,6 +104,32 @@ void exits_map(const struct exits *exits, struct family_map *ret_map)
 	ret_map->bytes = cells->used * (sizeof(struct cell_key) + sizeof(struct cell) +
 					cells->nslots * sizeof(struct cell_reason));
 	ret_map->unfit = cells->unfit;
+}
+
+static int latency_fd(const struct exits *exits)
+{
+	struct bpf_object *object = exits->cells.object;
+	const struct bpf_map *map = object ? bpf_object__find_map_by_name(object, "exit_latency") :
+					     NULL;
+
+	return map ? bpf_map__fd(map) : -ENOENT;
+}
+
+/* All entries take their memory from the start. */
+void exits_latency_map(const struct exits *exits, struct family_map *ret_map)
+{
+	const struct cells *cells = &exits->cells;
+	int fd = latency_fd(exits);
+	__u32 slot;
+
+	ret_map->limit = EXIT_HISTOGRAMS;
+	if (fd < 0)
+		return;
+	ret_map->bytes = EXIT_HISTOGRAMS * cells->cpus->n * sizeof(struct exit_buckets);
+	while (bpf_map_get_next_key(fd, ret_map->used ? &slot : NULL, &slot) == 0)
+		ret_map->used++;
+	for (size_t cpu = 0; cpu < cells->cpus->n; cpu++)
+		ret_map->unfit += cells->rows[cpu].buckets;
 }
 
 int exits_reset_max(void *state)
@@ -136,12 +164,9 @@ static void read_latency(struct exits *exits, int fd, unsigned slot)
 
 static int read_latencies(struct exits *exits)
 {
-	const struct bpf_map *map = exits->cells.object ?
-					    bpf_object__find_map_by_name(exits->cells.object,
-									 "exit_latency") :
-					    NULL;
+	int fd = latency_fd(exits);
 
-	if (!map)
+	if (fd < 0)
 		return 0;
 	if (!exits->cpu_buckets) {
 		int ncpus = libbpf_num_possible_cpus();
@@ -155,7 +180,7 @@ static int read_latencies(struct exits *exits)
 	}
 	for (unsigned slot = 0; slot < exits->cells.nslots; slot++) {
 		if (exits->cells.total[slot].count)
-			read_latency(exits, bpf_map__fd(map), slot);
+			read_latency(exits, fd, slot);
 	}
 	return 0;
 }

@@ -52,8 +52,9 @@ void exits_look(void *state, struct report *report);
 /* Have the programs attached that are not, in a new generation if there are any. */
 int exits_attach(struct exits *exits);
 
-/* What can be said of the map of the cells. */
+/* What can be said of the maps of cells and histograms. */
 void exits_map(const struct exits *exits, struct family_map *ret_map);
+void exits_latency_map(const struct exits *exits, struct family_map *ret_map);
 
 /* Tables of the exit family, and of userspace_exit. */
 #define EXIT_TABLES	      6
