@@ -19,6 +19,7 @@
 struct source {
 	const struct family_table *table;
 	void *state;
+	bool behind; /* it could not be shaped as it should, for want of memory */
 };
 
 /* How many looks after KVM's coming may find its tracepoints not ready yet. */
@@ -69,7 +70,8 @@ static int add_table(struct collector *collector, const struct family_table *tab
 	err = snapshot_add_table(&collector->snapshot, table->name, &made);
 	if (err)
 		return err;
-	collector->sources[collector->snapshot.ntables - 1] = (struct source){ table, state };
+	collector->sources[collector->snapshot.ntables - 1] = (struct source){ table, state,
+									       false };
 	return table->shape(state, made);
 }
 
@@ -215,22 +217,36 @@ int collector_open(const struct config *config, struct items *items, bool pin,
 	return 0;
 }
 
-/* Have every table of the family, or of all (NULL), grow to what is there now. */
+/* Have every table of the family, or of all (NULL), follow what is there now. */
 static bool tables_shape(struct collector *collector, const void *state)
 {
 	bool grown = false;
 
 	for (size_t i = 0; i < collector->snapshot.ntables; i++) {
 		struct snapshot_table *table = collector->snapshot.tables[i];
-		const struct source *source = &collector->sources[i];
-		size_t rows = table->nrows, columns = table->ncolumns;
+		struct source *source = &collector->sources[i];
+		uint64_t changes = table->changes;
+		size_t columns = table->ncolumns;
 
 		if (state && source->state != state)
 			continue;
-		source->table->shape(source->state, table); /* it may, later, if not now */
-		grown |= table->nrows != rows || table->ncolumns != columns;
+		/* it may, later, if not now */
+		source->behind = source->table->shape(source->state, table) != 0;
+		grown |= table->changes != changes || table->ncolumns != columns;
 	}
 	return grown;
+}
+
+/* Is a table of the family, or any (NULL), still to be shaped? */
+static bool tables_behind(const struct collector *collector, const void *state)
+{
+	for (size_t i = 0; i < collector->snapshot.ntables; i++) {
+		const struct source *source = &collector->sources[i];
+
+		if (source->behind && (!state || source->state == state))
+			return true;
+	}
+	return false;
 }
 
 int collector_switch(struct collector *collector, size_t family, bool attached,
@@ -255,6 +271,7 @@ int collector_switch(struct collector *collector, size_t family, bool attached,
 	family_attach(open, false, report);
 	print_end(callers_print);
 	tables_shape(collector, open->state);
+	tables_shape(collector, collector); /* it may have maps now */
 	return open->err == -ENOENT ? 0 : open->err;
 }
 
@@ -319,7 +336,7 @@ bool collector_look(struct collector *collector, struct report *report)
 		grown = true;
 	}
 	families_look(collector, report);
-	return grown && tables_shape(collector, NULL);
+	return (grown || tables_behind(collector, NULL)) && tables_shape(collector, NULL);
 }
 
 void collector_close(struct collector *collector)
@@ -391,7 +408,7 @@ static int families_refresh(struct collector *collector, uint64_t tables)
 		ret = families[i].ops->refresh(state);
 		if (ret < 0)
 			return ret;
-		if (ret)
+		if (ret || tables_behind(collector, state))
 			tables_shape(collector, state);
 	}
 	return 0;

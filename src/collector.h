@@ -57,7 +57,7 @@ int collector_reset_max(struct collector *collector);
 /*
  * Look around: are there new CPUs, has KVM come, gone or come anew? What can be
  * attached now is. Costs a few system calls; meant for once a second. Returns
- * whether any table has new rows or columns.
+ * whether any table has other rows or columns than before.
  */
 bool collector_look(struct collector *collector, struct report *report);
 

@@ -64,8 +64,11 @@ const struct metric *metrics_subtree_of(const char *name)
 enum metric_semantics metric_semantics_of(const struct metric *metric,
 					  const struct snapshot_table *table, size_t column)
 {
-	return metric->semantics == METRIC_BY_COLUMN ? table->columns[column].semantics :
-						       metric->semantics;
+	enum metric_semantics semantics = metric->semantics;
+
+	if (semantics == METRIC_BY_COLUMN)
+		semantics = table->columns[column].semantics;
+	return semantics == METRIC_BY_COLUMN ? METRIC_INSTANT : semantics;
 }
 
 enum metric_units metric_units_of(const struct metric *metric, const struct snapshot_table *table,

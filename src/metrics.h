@@ -93,7 +93,7 @@ struct metric_place {
 	enum metric_units units;
 };
 
-/* What a column's metric is: as the metric says, or the column. */
+/* What a column's metric is: as the metric says, or the column; if neither does, instant. */
 enum metric_semantics metric_semantics_of(const struct metric *metric,
 					  const struct snapshot_table *table, size_t column);
 enum metric_units metric_units_of(const struct metric *metric, const struct snapshot_table *table,

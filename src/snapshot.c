@@ -21,11 +21,21 @@ static bool name_is_plain(const char *name)
 	return true;
 }
 
+/* JSON has escapes for control characters, but none is needed for DEL. */
+static bool labels_are_plain(const char *json)
+{
+	for (; *json; json++) {
+		if (is_control(*json) && *json != 0x7f)
+			return false;
+	}
+	return true;
+}
+
 struct snapshot_labels *snapshot_labels_new(const char *json)
 {
 	size_t size = strlen(json) + 1;
-	struct snapshot_labels *labels = name_is_plain(json) ? malloc(sizeof(*labels) + size) :
-							       NULL;
+	struct snapshot_labels *labels = labels_are_plain(json) ? malloc(sizeof(*labels) + size) :
+								  NULL;
 
 	if (labels) {
 		labels->refs = 1;

@@ -87,7 +87,7 @@ void snapshot_table_keep_rows(struct snapshot_table *table, bool (*keep)(uint32_
 
 /*
  * Labels of rows: made of a copy of the text, with one reference, or NULL for no memory
- * or a control character in it; a row takes a reference of its own.
+ * or a control character in it, other than DEL; a row takes a reference of its own.
  */
 struct snapshot_labels *snapshot_labels_new(const char *json);
 void snapshot_labels_unref(struct snapshot_labels *labels);

@@ -11,12 +11,13 @@
  *	labels	JSON			those of the row before
  *
  * A cell is a number, - for none, or ' and a text. Names, texts and labels have no
- * control characters.
+ * control characters, but for DEL in labels.
  */
 #define _GNU_SOURCE
 #include "snapshot.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -121,26 +122,44 @@ static int column_parse(struct snapshot_table *table, char *text)
 	return 0;
 }
 
-/* row: the one before, which is the last one only if ids are in their order. */
-static int labels_parse(struct snapshot_table *table, size_t row, const char *text)
+/* What is loaded so far, and what the next line may be about. */
+struct loading {
+	struct snapshot snapshot;
+	struct snapshot_table *table; /* the last one, or NULL */
+	int row;		      /* that of the line before, or -1 */
+};
+
+/* Is it what rows bear: one JSON object, with no blanks but spaces? 0, -EINVAL or -ENOMEM. */
+static int labels_check(const char *text)
+{
+	json_t *labels;
+	bool fits;
+
+	errno = 0; /* jansson does not always say that there was no memory */
+	labels = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	if (!labels && errno == ENOMEM)
+		return -ENOMEM;
+	fits = json_is_object(labels) && !strpbrk(text, "\t\r");
+	json_decref(labels);
+	return fits ? 0 : -EINVAL;
+}
+
+static int labels_parse(struct snapshot_row *row, const char *text)
 {
 	struct snapshot_labels *labels;
+	int err = labels_check(text);
 
-	if (!table->nrows)
-		return -EINVAL;
-	for (const char *p = text; *p; p++) {
-		if ((unsigned char)*p < ' ' || *p == 0x7f)
-			return -EINVAL;
-	}
+	if (err)
+		return err;
 	labels = snapshot_labels_new(text);
 	if (!labels)
 		return -ENOMEM;
-	snapshot_row_label(&table->rows[row], labels);
+	snapshot_row_label(row, labels);
 	snapshot_labels_unref(labels);
 	return 0;
 }
 
-static int row_parse(struct snapshot_table *table, char *text, size_t *ret_row)
+static int row_parse(struct snapshot_table *table, char *text, int *ret_row)
 {
 	const char *id_text = strsep(&text, "\t"), *name = strsep(&text, "\t");
 	uint64_t id;
@@ -163,35 +182,36 @@ static int row_parse(struct snapshot_table *table, char *text, size_t *ret_row)
 	if (!err && text)
 		err = -EINVAL;
 	if (!err)
-		*ret_row = (size_t)row;
+		*ret_row = row;
 	return err;
 }
 
-static int line_parse(struct snapshot *snapshot, char *text, struct snapshot_table **table,
-		      size_t *row)
+static int line_parse(struct loading *loading, char *text)
 {
 	const char *word = strsep(&text, "\t");
+	struct snapshot_table *table = loading->table;
+	int row = loading->row;
 
+	loading->row = -1;
 	if (!text)
 		return -EINVAL;
 	if (strcmp(word, "table") == 0)
-		return snapshot_add_table(snapshot, text, table);
-	if (*table && strcmp(word, "column") == 0)
-		return column_parse(*table, text);
-	if (*table && strcmp(word, "labels") == 0)
-		return labels_parse(*table, *row, text);
-	if (*table && strcmp(word, "row") == 0)
-		return row_parse(*table, text, row);
+		return snapshot_add_table(&loading->snapshot, text, &loading->table);
+	if (table && strcmp(word, "column") == 0)
+		return column_parse(table, text);
+	if (row >= 0 && strcmp(word, "labels") == 0)
+		return labels_parse(&table->rows[row], text);
+	if (table && strcmp(word, "row") == 0)
+		return row_parse(table, text, &loading->row);
 	return -EINVAL;
 }
 
 int snapshot_load(FILE *file, struct snapshot *ret_snapshot, unsigned *ret_line)
 {
-	struct snapshot snapshot = { 0 };
-	struct snapshot_table *table = NULL;
+	struct loading loading = { .row = -1 };
 	unsigned number = 0;
 	char *line = NULL;
-	size_t size = 0, row = 0;
+	size_t size = 0;
 	ssize_t len;
 	int err = 0;
 
@@ -205,7 +225,7 @@ int snapshot_load(FILE *file, struct snapshot *ret_snapshot, unsigned *ret_line)
 		else if (number == 1)
 			err = strcmp(line, MAGIC) == 0 ? 0 : -EINVAL;
 		else
-			err = line_parse(&snapshot, line, &table, &row);
+			err = line_parse(&loading, line);
 	}
 	if (!err && !feof(file))
 		err = errno ? -errno : -EIO;
@@ -213,10 +233,10 @@ int snapshot_load(FILE *file, struct snapshot *ret_snapshot, unsigned *ret_line)
 		err = -EINVAL; /* an empty file is no snapshot */
 	free(line);
 	if (err) {
-		snapshot_free(&snapshot);
+		snapshot_free(&loading.snapshot);
 		*ret_line = number;
 		return err == -EEXIST ? -EINVAL : err;
 	}
-	*ret_snapshot = snapshot;
+	*ret_snapshot = loading.snapshot;
 	return 0;
 }

@@ -328,3 +328,14 @@ int __wrap_asprintf(char **ret_text, const char *format, ...)
 	va_end(args);
 	return len;
 }
+
+int snapshot_bytes_load(const char *text, size_t size, struct snapshot *snapshot, unsigned *line)
+{
+	FILE *file = fmemopen((void *)text, size, "r");
+	int err;
+
+	assert_non_null(file);
+	err = snapshot_load(file, snapshot, line);
+	fclose(file);
+	return err;
+}

@@ -15,6 +15,7 @@
 #include <stdio.h>
 
 #include "config.h"
+#include "snapshot.h"
 #include "report.h"
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
@@ -74,5 +75,8 @@ bool alloc_failed(void);
 
 /* For what a test replaces itself: count an allocation, and say if it is to fail. */
 bool alloc_fails(void);
+
+/* Load a snapshot from a text in memory; returns as snapshot_load. */
+int snapshot_bytes_load(const char *text, size_t size, struct snapshot *snapshot, unsigned *line);
 
 #endif /* PMDAKVM_TESTS_SUPPORT_H */

@@ -44,7 +44,7 @@ static void test_semantics_and_units(void **state)
 	assert_int_equal(metric_units_of(by_column, table, 0), METRIC_BYTES);
 	assert_int_equal(metric_semantics_of(by_column, table, 1), METRIC_DISCRETE);
 	assert_int_equal(metric_units_of(by_column, table, 1), METRIC_COUNT);
-	assert_int_equal(metric_semantics_of(by_column, table, 2), METRIC_BY_COLUMN);
+	assert_int_equal(metric_semantics_of(by_column, table, 2), METRIC_INSTANT);
 	assert_int_equal(metric_units_of(by_column, table, 2), METRIC_NONE);
 	for (size_t i = 0; i < 3; i++) {
 		assert_int_equal(metric_semantics_of(own, table, i), METRIC_INSTANT);
@@ -153,7 +153,7 @@ static void test_places(void **state)
 	assert_place(&places, 1, "kvm.agent.map.bytes", METRIC_INSTANT, METRIC_BYTES);
 	assert_place(&places, 2, "kvm.vm.stat.exits", METRIC_COUNTER, METRIC_COUNT);
 	assert_place(&places, 3, "kvm.vm.stat.pages", METRIC_INSTANT, METRIC_BYTES);
-	assert_place(&places, 4, "kvm.vm.stat.plain", METRIC_BY_COLUMN, METRIC_NONE);
+	assert_place(&places, 4, "kvm.vm.stat.plain", METRIC_INSTANT, METRIC_NONE);
 	assert_place(&places, 5, "kvm.vm.stat.time", METRIC_DISCRETE, METRIC_NSEC);
 	assert_place(&places, 6, "kvm.vcpu.stat.wait", METRIC_COUNTER, METRIC_NSEC);
 	snapshot_free(&snapshot);

@@ -3,10 +3,9 @@
 #include "support.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "snapshot.h"
 
 #define MAGIC "pmdakvm-snapshot\t1\n"
 
@@ -27,22 +26,22 @@ static const char everything[] = MAGIC "table\tcounts\n"
 				       "table\ttexts\n"
 				       "column\ttext\n"
 				       "row\t0\t'quoted\t'it's 12 \xc3\xa9 ~\n"
-				       "row\t1\t-\t'17\n";
-
-static int load_bytes(const char *text, size_t size, struct snapshot *snapshot, unsigned *line)
-{
-	FILE *file = fmemopen((void *)text, size, "r");
-	int err;
-
-	assert_non_null(file);
-	err = snapshot_load(file, snapshot, line);
-	fclose(file);
-	return err;
-}
+				       "row\t1\t-\t'17\n"
+				       "table\tmeanings\n"
+				       "column\tc\tcounter\tcount\n"
+				       "column\td\tdiscrete\t\n"
+				       "column\ti\tinstant\tbyte\n"
+				       "column\tn\tcounter\tns\n"
+				       "column\tnobody has said\n"
+				       "row\t1\tone\t1\t2\t-\t-\t-\n"
+				       "labels\t{\"vm\":\"one \xc3\xa9\x7f\",\"n\":7}\n"
+				       "row\t2\ttwo\t-\t-\t-\t-\t-\n"
+				       "row\t3\tthree\t-\t-\t-\t-\t-\n"
+				       "labels\t{}\n";
 
 static int load(const char *text, struct snapshot *snapshot, unsigned *line)
 {
-	return load_bytes(text, strlen(text), snapshot, line);
+	return snapshot_bytes_load(text, strlen(text), snapshot, line);
 }
 
 static char *save(const struct snapshot *snapshot)
@@ -79,7 +78,7 @@ static void test_what_is_loaded(void **state)
 
 	(void)state;
 	assert_int_equal(load(everything, &snapshot, &line), 0);
-	assert_int_equal(snapshot.ntables, 5);
+	assert_int_equal(snapshot.ntables, 6);
 	table = snapshot_find_table(&snapshot, "counts");
 	assert_ptr_equal(table, snapshot.tables[0]);
 	assert_int_equal(table->ncolumns, 3);
@@ -101,6 +100,37 @@ static void test_what_is_loaded(void **state)
 	assert_string_equal(table->rows[0].name, "'quoted");
 	assert_text(snapshot_table_cell(table, 0, 0), "it's 12 \xc3\xa9 ~");
 	assert_text(snapshot_table_cell(table, 1, 0), "17");
+	snapshot_free(&snapshot);
+}
+
+static void assert_column(const struct snapshot_column *column, enum metric_semantics semantics,
+			  enum metric_units units)
+{
+	assert_int_equal(column->semantics, semantics);
+	assert_int_equal(column->units, units);
+}
+
+static void test_columns_and_labels(void **state)
+{
+	const struct snapshot_table *table;
+	struct snapshot snapshot;
+	unsigned line;
+
+	(void)state;
+	assert_int_equal(load(everything, &snapshot, &line), 0);
+	table = snapshot_find_table(&snapshot, "meanings");
+	assert_int_equal(table->ncolumns, 5);
+	assert_string_equal(table->columns[0].name, "c");
+	assert_column(&table->columns[0], METRIC_COUNTER, METRIC_COUNT);
+	assert_column(&table->columns[1], METRIC_DISCRETE, METRIC_NONE);
+	assert_column(&table->columns[2], METRIC_INSTANT, METRIC_BYTES);
+	assert_column(&table->columns[3], METRIC_COUNTER, METRIC_NSEC);
+	assert_column(&table->columns[4], METRIC_BY_COLUMN, METRIC_NONE);
+	assert_string_equal(table->rows[0].labels->json, "{\"vm\":\"one \xc3\xa9\x7f\",\"n\":7}");
+	assert_int_equal(table->rows[0].labels->refs, 1);
+	assert_null(table->rows[1].labels);
+	assert_string_equal(table->rows[2].labels->json, "{}");
+	assert_null(snapshot_find_table(&snapshot, "texts")->rows[0].labels);
 	snapshot_free(&snapshot);
 }
 
@@ -197,9 +227,16 @@ static void test_other_ways_to_write_it(void **state)
 	assert_string_equal(text, MAGIC "table\tt\ncolumn\tc\nrow\t0\ta\t'x\nrow\t5\tb\t7\n");
 	free(text);
 	snapshot_free(&snapshot);
+	assert_int_equal(load(MAGIC "table\tt\nrow\t5\tb\nrow\t0\ta\nlabels\t{}", &snapshot, &line),
+			 0);
+	text = save(&snapshot);
+	assert_string_equal(text, MAGIC "table\tt\nrow\t0\ta\nlabels\t{}\nrow\t5\tb\n");
+	free(text);
+	snapshot_free(&snapshot);
 }
 
 #define TABLE MAGIC "table\tt\ncolumn\ta\ncolumn\tb\n"
+#define ROW   "row\t0\tr\t1\t2\n"
 
 /* What is no snapshot, and the number of its bad line. */
 static const struct {
@@ -261,6 +298,32 @@ static const struct {
 	{ TABLE "row\t0\tr\t1\t18446744073709551616\n", 5 },
 	{ TABLE "row\t0\tr\t'text\tno text\n", 5 },
 	{ TABLE "row\t0\tr\t1\t2\ntable\tu\nrow\t0\tr\t1\n", 7 },
+	{ TABLE "column\tc\t\n", 5 },
+	{ TABLE "column\tc\tcounter\n", 5 },
+	{ TABLE "column\tc\tcount\tcount\n", 5 },
+	{ TABLE "column\tc\tby column\t\n", 5 },
+	{ TABLE "column\tc\t\tcount\n", 5 },
+	{ TABLE "column\tc\tcounter\tcounts\n", 5 },
+	{ TABLE "column\tc\tcounter\tcount\t\n", 5 },
+	{ TABLE "column\tc\tcounter\t\tcount\n", 5 },
+	{ TABLE "column\ta\tcounter\tcount\n", 5 },
+	{ MAGIC "labels\t{}\n", 2 },
+	{ TABLE "labels\t{}\n", 5 },
+	{ TABLE ROW "labels\n", 6 },
+	{ TABLE ROW "labels\t\n", 6 },
+	{ TABLE ROW "labels\t[]\n", 6 },
+	{ TABLE ROW "labels\t7\n", 6 },
+	{ TABLE ROW "labels\t{\"a\":1\n", 6 },
+	{ TABLE ROW "labels\t{} {}\n", 6 },
+	{ TABLE ROW "labels\t{\"a\":1,\"a\":2}\n", 6 },
+	{ TABLE ROW "labels\t{\"a\":\"\xff\"}\n", 6 },
+	{ TABLE ROW "labels\t{\"a\":\t1}\n", 6 },
+	{ TABLE ROW "labels\t{\"a\":1}\r\n", 6 },
+	{ TABLE ROW "labels\t{\"a\":\"\x1f\"}\n", 6 },
+	{ TABLE ROW "labels\t{}\t\n", 6 },
+	{ TABLE ROW "labels\t{}\nlabels\t{}\n", 7 },
+	{ TABLE ROW "table\tu\nlabels\t{}\n", 7 },
+	{ TABLE ROW "table\tu\ncolumn\ta\nlabels\t{}\n", 8 },
 };
 
 static void test_malformed(void **state)
@@ -301,11 +364,14 @@ static void test_nul_bytes(void **state)
 	unsigned line;
 
 	(void)state;
-	assert_int_equal(load_bytes(in_magic, sizeof(in_magic) - 1, &snapshot, &line), -EINVAL);
+	assert_int_equal(snapshot_bytes_load(in_magic, sizeof(in_magic) - 1, &snapshot, &line),
+			 -EINVAL);
 	assert_int_equal(line, 1);
-	assert_int_equal(load_bytes(in_name, sizeof(in_name) - 1, &snapshot, &line), -EINVAL);
+	assert_int_equal(snapshot_bytes_load(in_name, sizeof(in_name) - 1, &snapshot, &line),
+			 -EINVAL);
 	assert_int_equal(line, 3);
-	assert_int_equal(load_bytes(at_end, sizeof(at_end) - 1, &snapshot, &line), -EINVAL);
+	assert_int_equal(snapshot_bytes_load(at_end, sizeof(at_end) - 1, &snapshot, &line),
+			 -EINVAL);
 	assert_int_equal(line, 3);
 }
 
@@ -321,7 +387,7 @@ static void test_a_file_cut_anywhere(void **state)
 		int err;
 
 		untouched_fill(&snapshot, sizeof(snapshot));
-		err = load_bytes(everything, size, &snapshot, &line);
+		err = snapshot_bytes_load(everything, size, &snapshot, &line);
 		if (err) {
 			assert_int_equal(err, -EINVAL);
 			assert_untouched(&snapshot, sizeof(snapshot));
@@ -335,8 +401,8 @@ static void test_a_file_cut_anywhere(void **state)
 			lines++;
 		}
 	}
-	assert_int_equal(lines, 19);
-	assert_true(loaded >= 2 * 18); /* with and without the newline */
+	assert_int_equal(lines, 30);
+	assert_true(loaded >= 2 * 29); /* with and without the newline */
 }
 
 static void test_reading_that_fails(void **state)
@@ -373,6 +439,11 @@ static void test_writing_that_fails(void **state)
 	snapshot_free(&snapshot);
 }
 
+static void *json_malloc(size_t size)
+{
+	return malloc(size); /* which may fail */
+}
+
 static void test_no_memory(void **state)
 {
 	struct snapshot snapshot;
@@ -380,6 +451,7 @@ static void test_no_memory(void **state)
 	char *text;
 
 	(void)state;
+	json_set_alloc_funcs(json_malloc, free);
 	for (n = 0;; n++) {
 		int err;
 
@@ -391,7 +463,8 @@ static void test_no_memory(void **state)
 		assert_int_equal(err, -ENOMEM);
 		assert_untouched(&snapshot, sizeof(snapshot));
 	}
-	assert_true(n > 40);
+	json_set_alloc_funcs(malloc, free);
+	assert_true(n > 40 + 10); /* with jansson's own */
 	text = save(&snapshot);
 	assert_string_equal(text, everything);
 	free(text);
@@ -402,6 +475,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_is_loaded),
+		cmocka_unit_test(test_columns_and_labels),
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_round_trip_of_many_tables),
 		cmocka_unit_test(test_saved_text),
