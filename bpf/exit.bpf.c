@@ -49,6 +49,15 @@ struct {
 	__type(value, struct exit_buckets);
 } exit_latency SEC(".maps");
 
+/* The same by vCPU and slot, for VMs; how many is set before loading. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct exit_vm_key);
+	__type(value, struct exit_buckets);
+} exit_vm_latency SEC(".maps");
+
 /* Codes that no range has, by the slots that they have claimed. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -172,24 +181,38 @@ static __always_inline __u32 bucket_of(__u64 time)
 	return bucket % EXIT_BUCKETS;
 }
 
-static __always_inline void count_latency(__u32 slot, __u64 time)
+/* Count a time in the histogram of that key; false: it found no room. */
+static __always_inline bool count_bucket(void *map, const void *key, __u32 bucket)
 {
-	struct exit_buckets *buckets = bpf_map_lookup_elem(&exit_latency, &slot);
-	__u32 cpu;
-	struct cells_row *row;
+	struct exit_buckets *buckets = bpf_map_lookup_elem(map, key);
 
 	if (!buckets) {
-		bpf_map_update_elem(&exit_latency, &slot, &fresh_buckets, BPF_NOEXIST);
-		buckets = bpf_map_lookup_elem(&exit_latency, &slot);
+		bpf_map_update_elem(map, key, &fresh_buckets, BPF_NOEXIST);
+		buckets = bpf_map_lookup_elem(map, key);
 	}
-	if (buckets) {
-		buckets->count[bucket_of(time)]++;
+	if (!buckets)
+		return false;
+	buckets->count[bucket]++;
+	return true;
+}
+
+static __always_inline void count_latency(__u64 vcpu, __u32 slot, __u64 time)
+{
+	struct exit_vm_key key = { .vcpu = vcpu, .slot = slot };
+	__u32 bucket = bucket_of(time), cpu;
+	bool fits = count_bucket(&exit_latency, &slot, bucket), vm_fits = true;
+	struct cells_row *row;
+
+	if (setup.vm_histograms && vcpu)
+		vm_fits = count_bucket(&exit_vm_latency, &key, bucket);
+	if (fits && vm_fits)
 		return;
-	}
 	cpu = bpf_get_smp_processor_id();
 	row = bpf_map_lookup_elem(&exit_rows, &cpu);
-	if (row)
-		row->buckets++;
+	if (!row)
+		return;
+	row->buckets += !fits;
+	row->vm_buckets += !vm_fits;
 }
 
 int exit_entry(const __u64 *ctx);
@@ -210,7 +233,7 @@ int exit_entry(const __u64 *ctx)
 	now = bpf_ktime_get_ns();
 	if (exits->cell.opened) {
 		slot = exits->cell.slot % EXIT_SLOTS;
-		count_latency(slot,
+		count_latency(exits->cell.vcpu, slot,
 			      cell_close(&exits->cell, &exits->reason[slot], control->turn, now));
 	}
 	exits->cell.entered = now;

@@ -147,8 +147,9 @@ struct cells_ended {
 /* What found no room in a cell: one row for each possible CPU, on cache lines of its own. */
 struct cells_row {
 	__u64 count[EXIT_SLOTS];
-	__u64 buckets; /* pairs that found no room in the histogram */
-	__u64 pad[7];
+	__u64 buckets;	  /* pairs that found no room in the host's histograms */
+	__u64 vm_buckets; /* the same of VMs' */
+	__u64 pad[6];
 };
 
 _Static_assert(sizeof(struct cells_row) % CACHE_LINE_BYTES == 0, "rows share a cache line");
@@ -173,6 +174,13 @@ struct exit_buckets {
 	__u64 count[EXIT_BUCKETS];
 };
 
+/* A vCPU's histogram of a reason, which only the thread that runs it writes. */
+struct exit_vm_key {
+	__u64 vcpu; /* its address */
+	__u32 slot;
+	__u32 pad;
+};
+
 /* Reasons that can have a histogram. Each takes EXIT_BUCKETS * 8 bytes on every possible CPU. */
 #define EXIT_HISTOGRAMS 64
 
@@ -193,6 +201,7 @@ struct exit_setup {
 	struct exit_isa vmx, svm;
 	__u32 has_reasons;    /* 0: they are not to be had, and all count as "other" */
 	__u32 entry_has_vcpu; /* argument 0 of kvm_entry is the vCPU */
+	__u32 vm_histograms;  /* there are histograms of vCPUs */
 };
 
 struct userspace_exit_setup {

@@ -8,58 +8,23 @@
 #include <string.h>
 
 #include "cells.h"
+#include "sorted.h"
 
 /* The last instance number; PCP's are positive ints. */
 #define ID_LAST 0x7fffffff
 
-/* So often a cell of an unknown vCPU is waited for: once a second VMs are looked for. */
-#define WAITS 3
-
-/* --- sorted arrays --- */
-
-typedef int compare_fn(const void *left, const void *right);
-
-/* The place of the first element that is not below key. */
-static size_t bound(const void *list, size_t n, size_t size, const void *key, compare_fn *compare)
-{
-	size_t low = 0, high = n;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (compare((const char *)list + middle * size, key) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-/* Make room for one at a place of a list that is sorted; NULL: no memory. */
-static void *insert(void *list, size_t n, size_t size, size_t at)
-{
-	char *grown = reallocarray(list, n + 1, size);
-
-	if (grown)
-		memmove(grown + (at + 1) * size, grown + at * size, (n - at) * size);
-	return grown;
-}
-
-static int compare_numbers(uint64_t left, uint64_t right)
-{
-	return (left > right) - (left < right);
-}
+/* --- order --- */
 
 int cell_key_compare(const void *left, const void *right)
 {
 	const struct cell_key *a = left, *b = right;
-	int order = compare_numbers(a->start, b->start);
+	int order = sorted_numbers(a->start, b->start);
 
 	if (!order)
-		order = compare_numbers(a->tid, b->tid);
+		order = sorted_numbers(a->tid, b->tid);
 	if (!order)
-		order = compare_numbers(a->tgid, b->tgid);
-	return order ? order : compare_numbers(a->vcpu, b->vcpu);
+		order = sorted_numbers(a->tgid, b->tgid);
+	return order ? order : sorted_numbers(a->vcpu, b->vcpu);
 }
 
 static int compare_taken(const void *left, const void *right)
@@ -69,24 +34,24 @@ static int compare_taken(const void *left, const void *right)
 
 static int compare_vm(const void *left, const void *right)
 {
-	return compare_numbers((*(struct cells_vm *const *)left)->id, *(const uint32_t *)right);
+	return sorted_numbers((*(struct cells_vm *const *)left)->id, *(const uint32_t *)right);
 }
 
 static int compare_vcpu(const void *left, const void *right)
 {
-	return compare_numbers(((const struct cells_vcpu *)left)->id, *(const uint32_t *)right);
+	return sorted_numbers(((const struct cells_vcpu *)left)->id, *(const uint32_t *)right);
 }
 
 static int compare_place(const void *left, const void *right)
 {
-	return compare_numbers(((const struct cells_place *)left)->by, *(const uint64_t *)right);
+	return sorted_numbers(((const struct cells_place *)left)->by, *(const uint64_t *)right);
 }
 
 /* --- which there are --- */
 
 static struct cells_vm *find_vm(const struct cells_vms *all, uint32_t id, size_t *ret_at)
 {
-	size_t at = bound(all->vms, all->nvms, sizeof(*all->vms), &id, compare_vm);
+	size_t at = sorted_bound(all->vms, all->nvms, sizeof(*all->vms), &id, compare_vm);
 
 	*ret_at = at;
 	return at < all->nvms && all->vms[at]->id == id ? all->vms[at] : NULL;
@@ -94,7 +59,7 @@ static struct cells_vm *find_vm(const struct cells_vms *all, uint32_t id, size_t
 
 static struct cells_vcpu *find_vcpu(const struct cells_vms *all, uint32_t id, size_t *ret_at)
 {
-	size_t at = bound(all->vcpus, all->nvcpus, sizeof(*all->vcpus), &id, compare_vcpu);
+	size_t at = sorted_bound(all->vcpus, all->nvcpus, sizeof(*all->vcpus), &id, compare_vcpu);
 
 	*ret_at = at;
 	return at < all->nvcpus && all->vcpus[at].id == id ? &all->vcpus[at] : NULL;
@@ -114,8 +79,7 @@ const struct cells_vcpu *cells_vms_find_vcpu(const struct cells_vms *all, const 
 	return find_vcpu(all, vcpu->id, &at);
 }
 
-/* The VM's sums, made if there are none; NULL: no memory. */
-static struct cells_vm *have_vm(struct cells_vms *all, const struct vm *vm)
+struct cells_vm *cells_vms_have(struct cells_vms *all, const struct vm *vm)
 {
 	struct cells_vm *found, **grown;
 	size_t at;
@@ -124,7 +88,7 @@ static struct cells_vm *have_vm(struct cells_vms *all, const struct vm *vm)
 	if (found)
 		return found;
 	found = calloc(1, sizeof(*found) + all->nslots * sizeof(found->reason[0]));
-	grown = found ? insert(all->vms, all->nvms, sizeof(*grown), at) : NULL;
+	grown = found ? sorted_insert(all->vms, all->nvms, sizeof(*grown), at) : NULL;
 	if (!grown) {
 		free(found);
 		return NULL;
@@ -145,7 +109,7 @@ static struct cells_vcpu *have_vcpu(struct cells_vms *all, const struct vcpu *vc
 	found = find_vcpu(all, vcpu->id, &at);
 	if (found)
 		return found;
-	grown = insert(all->vcpus, all->nvcpus, sizeof(*grown), at);
+	grown = sorted_insert(all->vcpus, all->nvcpus, sizeof(*grown), at);
 	if (!grown)
 		return NULL;
 	all->vcpus = grown;
@@ -157,14 +121,14 @@ static struct cells_vcpu *have_vcpu(struct cells_vms *all, const struct vcpu *vc
 /* What was taken of a cell, made if it is new; NULL: no memory. */
 static struct cells_taken *have_taken(struct cells_vms *all, const struct cell_key *key)
 {
-	size_t at = bound(all->taken, all->ntaken, sizeof(*all->taken), key, compare_taken);
+	size_t at = sorted_bound(all->taken, all->ntaken, sizeof(*all->taken), key, compare_taken);
 	struct cells_taken *grown;
 	struct cell *cell;
 
 	if (at < all->ntaken && cell_key_compare(&all->taken[at].key, key) == 0)
 		return &all->taken[at];
 	cell = calloc(1, sizeof(*cell) + all->nslots * sizeof(struct cell_reason));
-	grown = cell ? insert(all->taken, all->ntaken, sizeof(*grown), at) : NULL;
+	grown = cell ? sorted_insert(all->taken, all->ntaken, sizeof(*grown), at) : NULL;
 	if (!grown) {
 		free(cell);
 		return NULL;
@@ -180,10 +144,18 @@ void cells_vms_init(struct cells_vms *all, unsigned nslots)
 	*all = (struct cells_vms){ .nslots = nslots };
 }
 
+static void vm_free(const struct cells_vms *all, struct cells_vm *vm)
+{
+	for (unsigned slot = 0; slot < all->nslots; slot++)
+		free(vm->reason[slot].histogram);
+	free(vm);
+}
+
 void cells_vms_free(struct cells_vms *all)
 {
 	for (size_t i = 0; i < all->nvms; i++)
-		free(all->vms[i]);
+		vm_free(all, all->vms[i]);
+	free(all->histograms);
 	for (size_t i = 0; i < all->ntaken; i++)
 		free(all->taken[i].cell);
 	free(all->vms);
@@ -260,25 +232,37 @@ int cells_vms_begin(struct cells_vms *all, const struct vms *vms)
 	return index_vcpus(all, vms);
 }
 
+static const struct cells_place *place_by(const struct cells_vms *all,
+					  const struct cells_place *places, uint64_t by)
+{
+	size_t at = sorted_bound(places, all->nplaces, sizeof(*places), &by, compare_place);
+
+	return at < all->nplaces && places[at].by == by ? &places[at] : NULL;
+}
+
+const struct cells_place *cells_vms_place(const struct cells_vms *all, uint64_t address)
+{
+	return place_by(all, all->addresses, address);
+}
+
 static const struct cells_place *find_place(const struct cells_vms *all, const struct cell_key *key,
 					    const struct cell *cell)
 {
-	const struct cells_place *places = cell->vcpu ? all->addresses : all->threads;
-	uint64_t by = cell->vcpu ? cell->vcpu : key->tid;
-	size_t at = bound(places, all->nplaces, sizeof(*places), &by, compare_place);
+	const struct cells_place *place;
 
-	if (at == all->nplaces || places[at].by != by)
+	if (cell->vcpu)
+		return cells_vms_place(all, cell->vcpu);
+	place = place_by(all, all->threads, key->tid);
+	/* the number may be one that another thread has had */
+	if (place && place->vcpu->start && place->vcpu->start != key->start)
 		return NULL;
-	/* a number that another thread has had */
-	if (!cell->vcpu && places[at].vcpu->start && places[at].vcpu->start != key->start)
-		return NULL;
-	return &places[at];
+	return place;
 }
 
-static uint32_t next_id(struct cells_vms *all)
+uint32_t cells_next_id(uint32_t *last)
 {
-	all->last_id = all->last_id == ID_LAST ? 1 : all->last_id + 1;
-	return all->last_id;
+	*last = *last == ID_LAST ? 1 : *last + 1;
+	return *last;
 }
 
 static void take_reasons(struct cells_vms *all, const struct cell *cell, const struct cell *before,
@@ -294,7 +278,7 @@ static void take_reasons(struct cells_vms *all, const struct cell *cell, const s
 		if (!count && !time)
 			continue;
 		if (!reason->id) {
-			reason->id = next_id(all);
+			reason->id = cells_next_id(&all->last_id);
 			all->grown = true;
 		}
 		reason->count += count;
@@ -319,8 +303,8 @@ int cells_vms_take(struct cells_vms *all, const struct cell_key *key, const stru
 		return -ENOMEM;
 	taken->there = true;
 	if (!place)
-		return taken->waits++ < WAITS ? -EAGAIN : 0;
-	vm = have_vm(all, place->vm);
+		return taken->waits++ < CELLS_WAITS ? -EAGAIN : 0;
+	vm = cells_vms_have(all, place->vm);
 	vcpu = have_vcpu(all, place->vcpu);
 	if (!vm || !vcpu)
 		return -ENOMEM;
@@ -337,7 +321,7 @@ void cells_vms_end(struct cells_vms *all)
 		if (all->vms[i]->there)
 			all->vms[n++] = all->vms[i];
 		else
-			free(all->vms[i]);
+			vm_free(all, all->vms[i]);
 	}
 	all->nvms = n;
 	n = 0;

@@ -17,10 +17,17 @@
 #include "reasons.h"
 #include "vm.h"
 
+/* How long a VM's exits of a reason took. */
+struct cells_histogram {
+	uint64_t count[EXIT_BUCKETS];
+	uint32_t id[EXIT_BUCKETS]; /* as instances; 0: nothing fell into it yet */
+};
+
 /* A VM and a reason. */
 struct cells_vm_reason {
 	uint64_t count, time;
-	uint32_t id; /* as an instance; 0: not counted yet */
+	uint32_t id;			   /* as an instance; 0: not counted yet */
+	struct cells_histogram *histogram; /* NULL: none */
 };
 
 struct cells_vm {
@@ -43,6 +50,14 @@ struct cells_taken {
 	struct cell *cell;
 };
 
+/* What was taken of a vCPU's histogram already. */
+struct cells_taken_histogram {
+	struct exit_vm_key key;
+	bool there;
+	unsigned waits;
+	struct exit_buckets buckets;
+};
+
 /* Where a vCPU is found: by its address, or by its thread. */
 struct cells_place {
 	uint64_t by;
@@ -52,14 +67,16 @@ struct cells_place {
 
 struct cells_vms {
 	unsigned nslots;
-	uint32_t last_id; /* of a VM and a reason */
-	bool grown;	  /* a VM has a reason more than when somebody has last set this to false */
+	uint32_t last_id, last_bucket_id; /* of a VM and a reason; and a bucket */
+	bool grown; /* a VM has a reason more than when somebody has last set this to false */
 	struct cells_vm **vms; /* by id */
 	size_t nvms;
 	struct cells_vcpu *vcpus; /* by id */
 	size_t nvcpus;
 	struct cells_taken *taken; /* by key */
 	size_t ntaken;
+	struct cells_taken_histogram *histograms; /* by key */
+	size_t nhistograms;
 	struct cells_place *addresses, *threads; /* [nplaces] each, by what they say */
 	size_t nplaces;
 	bool sleeps[EXIT_SLOTS]; /* reasons in which the vCPU may sleep */
@@ -77,8 +94,29 @@ int cells_vms_begin(struct cells_vms *all, const struct vms *vms);
  */
 int cells_vms_take(struct cells_vms *all, const struct cell_key *key, const struct cell *cell);
 
+/*
+ * The same of histograms, after a read of cells: begin, take each, end. Taking gives 1 for
+ * a vCPU that is not known and was waited for: it is gone, and nobody counts there.
+ */
+void cells_histograms_begin(struct cells_vms *all);
+int cells_histograms_take(struct cells_vms *all, const struct exit_vm_key *key,
+			  const struct exit_buckets *buckets);
+void cells_histograms_end(struct cells_vms *all);
+
 /* A read is over: who was not there is forgotten. */
 void cells_vms_end(struct cells_vms *all);
+
+/* The VM's sums, made if there are none; NULL: no memory. */
+struct cells_vm *cells_vms_have(struct cells_vms *all, const struct vm *vm);
+
+/* Where the vCPU at an address is; NULL: not known. */
+const struct cells_place *cells_vms_place(const struct cells_vms *all, uint64_t address);
+
+/* The next number for an instance. */
+uint32_t cells_next_id(uint32_t *last);
+
+/* So often what an unknown vCPU counts is waited for: once a second VMs are looked for. */
+#define CELLS_WAITS 3
 
 /* What a VM or vCPU has, or NULL if nothing is known of it. */
 const struct cells_vm *cells_vms_find(const struct cells_vms *all, const struct vm *vm);

@@ -43,6 +43,8 @@ static const struct option {
 	{ SECTION_PATHS, "lockdown", offsetof(struct config, lockdown), TAKES_PATH, 0, 0 },
 	{ SECTION_BPF, "pin", offsetof(struct config, pin), TAKES_PIN, 0, 0 },
 	{ SECTION_BPF, "vms", offsetof(struct config, vms), TAKES_NUMBER, 1, 1000000 },
+	{ SECTION_BPF, "vm_histograms", offsetof(struct config, vm_histograms), TAKES_NUMBER, 0,
+	  1000000 },
 	{ SECTION_BPF, "vcpus", offsetof(struct config, vcpus), TAKES_NUMBER, 1, 1000000 },
 };
 

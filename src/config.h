@@ -48,10 +48,11 @@ struct config {
 	char *debugfs;
 	char *tracefs;
 	char *lockdown;
-	char *pin;	  /* the folder for pinned maps, as the file has it; "none": none */
-	uint32_t vms;	  /* whose counts are kept there, at most */
-	const char *only; /* the one family that is wanted; NULL: all */
-	uint32_t vcpus;	  /* whose exits are counted with their times, at most */
+	char *pin;		/* the folder for pinned maps, as the file has it; "none": none */
+	uint32_t vms;		/* whose counts are kept there, at most */
+	const char *only;	/* the one family that is wanted; NULL: all */
+	uint32_t vcpus;		/* whose exits are counted with their times, at most */
+	uint32_t vm_histograms; /* of a vCPU and a reason, at most; 0: none */
 	struct config_event *events; /* in the file's order, no name twice */
 	size_t nevents;
 };

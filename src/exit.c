@@ -21,7 +21,7 @@ static int object_open(const struct family_env *env, const struct exit_layout *l
 		       struct bpf_object **ret_object)
 {
 	struct bpf_object *object = bpf_object__open_mem(env->image, env->image_size, NULL);
-	struct bpf_map *rodata;
+	struct bpf_map *rodata, *histograms;
 	int err = 0;
 
 	if (!object)
@@ -33,6 +33,9 @@ static int object_open(const struct family_env *env, const struct exit_layout *l
 		err = program ? bpf_program__set_autoload(program, i == layout->form) : -ENOENT;
 	}
 	rodata = bpf_object__find_map_by_name(object, ".rodata");
+	histograms = bpf_object__find_map_by_name(object, "exit_vm_latency");
+	if (!err && env->config->vm_histograms)
+		err = bpf_map__set_max_entries(histograms, env->config->vm_histograms);
 	if (!err)
 		err = rodata ? bpf_map__set_initial_value(rodata, &layout->setup,
 							  sizeof(layout->setup)) :
@@ -127,6 +130,7 @@ static int exit_attach(void *state, struct report *report, char **ret_why)
 						   strerror(-err));
 		return exits->env.events->n ? err : -ENOENT;
 	}
+	fresh.setup.vm_histograms = exits->env.config->vm_histograms > 0;
 	if (!is_as_loaded(exits, &fresh)) {
 		err = load_any(exits, &fresh, report, ret_why);
 		if (err)
@@ -154,13 +158,19 @@ static int exit_open(const struct family_env *env, void **ret_state, char **ret_
 
 static int exit_map(void *state, size_t number, struct family_map *ret_map)
 {
-	if (number > 1)
+	static const struct {
+		const char *name;
+		void (*tell)(const struct exits *exits, struct family_map *ret_map);
+	} maps[] = {
+		{ "exit_cells", exits_map },
+		{ "exit_latency", exits_latency_map },
+		{ "exit_vm_latency", exits_vm_latency_map },
+	};
+
+	if (number >= sizeof(maps) / sizeof(maps[0]))
 		return -ENOENT;
-	*ret_map = (struct family_map){ .name = number ? "exit_latency" : "exit_cells" };
-	if (number)
-		exits_latency_map(state, ret_map);
-	else
-		exits_map(state, ret_map);
+	*ret_map = (struct family_map){ .name = maps[number].name };
+	maps[number].tell(state, ret_map);
 	return 0;
 }
 

@@ -122,18 +122,20 @@ static int reason_read(void *state, struct snapshot_table *table)
 
 /* --- histograms --- */
 
-static void bucket_name(unsigned bucket, char *name, size_t size)
+void exits_bucket_name(unsigned bucket, char name[EXIT_BUCKET_NAME_SIZE])
 {
 	uint64_t first = bucket ? UINT64_C(1) << bucket : 0;
 
 	if (bucket == EXIT_BUCKETS - 1)
-		snprintf(name, size, "%" PRIu64 "+", first);
+		snprintf(name, EXIT_BUCKET_NAME_SIZE, "%" PRIu64 "+", first);
 	else
-		snprintf(name, size, "%" PRIu64 "-%" PRIu64, first, (UINT64_C(2) << bucket) - 1);
+		snprintf(name, EXIT_BUCKET_NAME_SIZE, "%" PRIu64 "-%" PRIu64, first,
+			 (UINT64_C(2) << bucket) - 1);
 }
 
 /* The rows of a reason's buckets that something fell into. */
-static int bucket_rows(struct exits *exits, unsigned slot, char (*names)[48], struct rows *rows)
+static int bucket_rows(struct exits *exits, unsigned slot, char (*names)[EXIT_BUCKET_NAME_SIZE],
+		       struct rows *rows)
 {
 	const char *reason = cells_reason_name(&exits->cells, slot);
 	struct snapshot_labels *labels;
@@ -158,12 +160,12 @@ static int latency_shape(void *state, struct snapshot_table *table)
 {
 	static const char *const names[] = { "latency" };
 	struct exits *exits = state;
-	char buckets[EXIT_BUCKETS][48];
+	char buckets[EXIT_BUCKETS][EXIT_BUCKET_NAME_SIZE];
 	struct rows rows = { 0 };
 	int err = columns_make(table, names, 1);
 
 	for (unsigned i = 0; i < EXIT_BUCKETS; i++)
-		bucket_name(i, buckets[i], sizeof(buckets[i]));
+		exits_bucket_name(i, buckets[i]);
 	for (unsigned slot = 0; !err && exits->reasons && slot < exits->cells.nslots; slot++) {
 		if (exits->cells.total[slot].count)
 			err = bucket_rows(exits, slot, buckets, &rows);
@@ -345,6 +347,7 @@ const struct family_table exit_tables[EXIT_TABLES] = {
 	{ "exit_latency", latency_shape, latency_read },
 	{ "vm_exit_total", vm_total_shape, vm_total_read },
 	{ "vm_exit", vm_reason_shape, vm_reason_read },
+	{ "vm_exit_latency", exits_vm_latency_shape, exits_vm_latency_read },
 	{ "vcpu", vcpu_shape, vcpu_read },
 };
 

@@ -209,6 +209,8 @@ int exits_refresh(void *state)
 	err = read_cells(exits);
 	if (!err)
 		err = read_latencies(exits);
+	if (!err)
+		err = exits_vm_latency_refresh(exits);
 	if (err)
 		return err;
 	seen = count_seen(exits);

@@ -26,6 +26,7 @@ struct exits {
 	bool fires;		   /* this KVM has the event, not only its name */
 	uint64_t read;		   /* when cells were read last, in ns */
 	uint64_t vms_changes;	   /* of the VMs, when rows were made last */
+	size_t vm_histograms;	   /* that there were when they were read last */
 	size_t seen;		   /* reasons and buckets that had rows then */
 	struct exit_layout layout; /* that is loaded, of the exit family */
 	bool has_layout;
@@ -55,9 +56,19 @@ int exits_attach(struct exits *exits);
 /* What can be said of the maps of cells and histograms. */
 void exits_map(const struct exits *exits, struct family_map *ret_map);
 void exits_latency_map(const struct exits *exits, struct family_map *ret_map);
+void exits_vm_latency_map(const struct exits *exits, struct family_map *ret_map);
+
+/* What falls into a bucket: 4096-8191. */
+#define EXIT_BUCKET_NAME_SIZE 48
+void exits_bucket_name(unsigned bucket, char name[EXIT_BUCKET_NAME_SIZE]);
+
+/* VMs' histograms, of which there may be none: read, after the cells; and their table. */
+int exits_vm_latency_refresh(struct exits *exits);
+int exits_vm_latency_shape(void *state, struct snapshot_table *table);
+int exits_vm_latency_read(void *state, struct snapshot_table *table);
 
 /* Tables of the exit family, and of userspace_exit. */
-#define EXIT_TABLES	      6
+#define EXIT_TABLES	      7
 #define USERSPACE_EXIT_TABLES 2
 extern const struct family_table exit_tables[EXIT_TABLES];
 extern const struct family_table userspace_exit_tables[USERSPACE_EXIT_TABLES];

@@ -5,7 +5,7 @@
 # More vCPUs than the limit; a detach between exit and entry; threads that end while no agent
 # runs; an agent that is killed.
 mkdir -p $work/etc/kvm
-printf '[bpf]\nvcpus = 3\n[trace]\nkvm_exit\nkvm_pio\nkvm_userspace_exit\n' >$work/etc/kvm/kvm.conf
+printf '[bpf]\nvcpus = 3\nvm_histograms = 100\n[trace]\nkvm_exit\nkvm_pio\nkvm_userspace_exit\n' >$work/etc/kvm/kvm.conf
 agent_start
 expect "limit" "$(value kvm.agent.map.limit exit_cells)" 3
 
@@ -19,10 +19,17 @@ exact() {
 		"$(sum kvm.userspace_exit.count)"
 }
 
-guest --pio "$PIO" --vcpus 5 >/dev/null
+# five threads that stay: two of them find no room
+guest --pio "$PIO" --vcpus 5 --repeat --pause-ms 600000 >/tmp/done &
+pid=$!
+until_true 20 is kvm.exit.count io $((5 * PIO))
+sleep 1 # until the last ones have halted
 exact $((5 * PIO))
+expect "used" "$(value kvm.agent.map.used exit_cells)" 3
 [ "$(value kvm.agent.map.unfit exit_cells)" -ge $((2 * PIO)) ]
 unfit=$(value kvm.agent.map.unfit exit_cells)
+kill $pid
+wait $pid
 until_true 10 is kvm.agent.map.used exit_cells 0
 guest --pio "$PIO" --vcpus 3 >/dev/null
 exact $((8 * PIO))
@@ -46,6 +53,11 @@ whole=$(value kvm.userspace_exit.time HLT)
 [ "$whole" -ge 4000000000 ] || { echo "a pause is not in the VMM's time: $whole ns"; exit 1; }
 echo "void pair: $void ns"
 expect "a thread that pauses" "$(value kvm.agent.map.used exit_cells)" 1
+# the void pair, and the open one, are in no histogram
+expect "the VM's pairs" $(($(sum kvm.vm.exit.latency) + 2)) "$(value kvm.vm.exit.total "guest-$pid")"
+pminfo $host -l kvm.vm.exit.latency |
+	grep "guest-$pid::io::16384-32767" | grep -q '"bucket":"16384-32767".*"reason":"io".*"vm":"guest"'
+expect "histograms that found no room" "$(value kvm.agent.map.unfit exit_vm_latency)" 0
 
 # it pauses; the agent is killed; it ends; the next agent has all that it did
 sleep 1
