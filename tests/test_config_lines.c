@@ -131,8 +131,8 @@ static void test_bad_pins(void **state)
 		{ "[bpf]\npin\npins = x\ntracefs = /t\n[paths]\npin = x\n[trace]\na\n",
 		  "a",
 		  { "kvm.conf:2: [bpf] takes NAME = VALUE, not \"pin\"",
-		    "kvm.conf:3: unknown option \"pins\" in [bpf] (known: pin, vms, vcpus)",
-		    "kvm.conf:4: unknown option \"tracefs\" in [bpf] (known: pin, vms, vcpus)",
+		    "kvm.conf:3: unknown option \"pins\" in [bpf] (known: pin, vms, vm_histograms, vcpus)",
+		    "kvm.conf:4: unknown option \"tracefs\" in [bpf] (known: pin, vms, vm_histograms, vcpus)",
 		    "kvm.conf:6: unknown option \"pin\" in [paths] " PATHS } },
 	};
 
@@ -218,7 +218,7 @@ static void test_bad_vms_lines(void **state)
 		  "a",
 		  { "kvm.conf:2: vms takes a number from 1 to 1000000, not \"none\"; it stays 4096",
 		    "kvm.conf:3: [bpf] takes NAME = VALUE, not \"vms\"",
-		    "kvm.conf:4: unknown option \"VMs\" in [bpf] (known: pin, vms, vcpus)",
+		    "kvm.conf:4: unknown option \"VMs\" in [bpf] (known: pin, vms, vm_histograms, vcpus)",
 		    "kvm.conf:6: unknown option \"vms\" in [paths] " PATHS } },
 	};
 

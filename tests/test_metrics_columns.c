@@ -194,6 +194,8 @@ static void test_serials(void **state)
 		[METRIC_INDOM_EXIT] = { 9, "exit", "reason", METRIC_LABEL_LAST },
 		[METRIC_INDOM_EXIT_BUCKET] = { 10, "exit_latency", "bucket", METRIC_LABEL_LAST },
 		[METRIC_INDOM_VM_EXIT] = { 11, "vm_exit", "reason", METRIC_LABEL_LAST },
+		[METRIC_INDOM_VM_EXIT_BUCKET] = { 12, "vm_exit_latency", "bucket",
+						  METRIC_LABEL_LAST },
 		[METRIC_INDOM_USERSPACE_EXIT] = { 13, "userspace_exit", "reason",
 						  METRIC_LABEL_LAST },
 		[METRIC_INDOM_VM_USERSPACE_EXIT] = { 14, "vm_userspace_exit", "reason",
