@@ -33,17 +33,18 @@ static struct cell_reason *ended_reasons(const struct cells *cells)
 /* Reasons in which a vCPU may sleep until it is woken. */
 static void find_sleeps(struct cells *cells)
 {
-	static const char *const names[] = { "HLT", "hlt", "idle-halt", "WFx" };
+	const struct reason *list;
+	size_t n;
 
 	memset(cells->vms.sleeps, 0, sizeof(cells->vms.sleeps));
 	memset(cells->names, 0, sizeof(cells->names));
 	if (cells->isa == REASONS_USERSPACE)
 		return;
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		const struct reason *reason = reasons_find_name(cells->isa, names[i]);
-		int slot = reason ? reasons_slot_of(cells->isa, reason->code) : -ENOENT;
+	list = reasons_list(cells->isa, &n);
+	for (size_t i = 0; i < n; i++) {
+		int slot = reasons_slot_of(cells->isa, list[i].code);
 
-		if (slot >= 0)
+		if (slot >= 0 && reasons_sleeps(list[i].name, strlen(list[i].name)))
 			cells->vms.sleeps[slot] = true;
 	}
 }

@@ -139,3 +139,17 @@ int reasons_code_of(enum reasons_isa isa, unsigned slot, uint64_t *ret_code)
 	}
 	return -ENOENT;
 }
+
+bool reasons_sleeps(const char *name, size_t len)
+{
+	/* of AMD, arm64, Intel and the VMM */
+	static const char *const sleeping[] = {
+		"hlt", "idle-halt", "vmgexit_ap_hlt_loop", "WFx", "HLT", "AP_RESET_HOLD",
+	};
+
+	for (size_t i = 0; i < sizeof(sleeping) / sizeof(sleeping[0]); i++) {
+		if (strlen(sleeping[i]) == len && memcmp(sleeping[i], name, len) == 0)
+			return true;
+	}
+	return false;
+}

@@ -21,6 +21,7 @@
 #ifndef PMDAKVM_REASONS_H
 #define PMDAKVM_REASONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -70,6 +71,12 @@ const struct reason *reasons_list(enum reasons_isa isa, size_t *ret_count);
 /* The row of that code, or of that name; NULL: none. */
 const struct reason *reasons_find(enum reasons_isa isa, uint64_t code);
 const struct reason *reasons_find_name(enum reasons_isa isa, const char *name);
+
+/*
+ * Does a vCPU that goes out for the reason of that name, of len bytes, sleep until something
+ * wakes it? Of whatever table the name is.
+ */
+bool reasons_sleeps(const char *name, size_t len);
 
 /* What a code without a name is called: its number, 0x2d, as the kernel prints it. */
 const char *reasons_name(enum reasons_isa isa, uint64_t code, char buffer[REASONS_NAME_SIZE]);

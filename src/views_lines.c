@@ -8,26 +8,12 @@
 #include <string.h>
 
 #include "latency.h"
-
-/* Reasons for which a vCPU sleeps until something wakes it: of AMD, arm64, Intel and the VMM. */
-static const char *const sleeping[] = {
-	"hlt", "idle-halt", "vmgexit_ap_hlt_loop", "WFx", "HLT", "AP_RESET_HOLD",
-};
+#include "reasons.h"
 
 void views_lines_free(struct views_lines *lines)
 {
 	free(lines->entries);
 	free(lines->groups);
-}
-
-static bool sleeps(const struct views_entry *entry)
-{
-	for (size_t i = 0; i < sizeof(sleeping) / sizeof(sleeping[0]); i++) {
-		if (strlen(sleeping[i]) == entry->name_len &&
-		    memcmp(sleeping[i], entry->name, entry->name_len) == 0)
-			return true;
-	}
-	return false;
 }
 
 static void entry_name(struct views_entry *entry, const char *name, bool by_vm)
@@ -120,7 +106,7 @@ static int entries_read(const struct views_source *source, const struct snapshot
 		if (!entry->values[VIEWS_COUNT].number && !entry->values[VIEWS_TIME].number)
 			continue;
 		lines->some = true;
-		if (awake && sleeps(entry))
+		if (awake && reasons_sleeps(entry->name, entry->name_len))
 			continue;
 		if (awake && source->numbers[VIEWS_HALT])
 			time_take_halt(entry);
