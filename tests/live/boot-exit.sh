@@ -81,9 +81,9 @@ until_true 10 is kvm.agent.map.used exit_cells 0
 before=$(value kvm.exit.time hlt)
 count=$(value kvm.exit.count hlt)
 echo 'hist:keys=waited:vals=ns' >/sys/kernel/tracing/events/kvm/kvm_vcpu_wakeup/trigger
-guest --hlt "$HLT" --irqchip --vcpus 2 --hold </tmp/hold >/tmp/done &
+guest --hlt "$HLT" --irqchip --vcpus 2 --hold </tmp/hold >/tmp/done-hlt &
 pid=$!
-until_true 20 grep -q done /tmp/done
+until_true 20 grep -q done /tmp/done-hlt
 expect "halts that sleep" $(($(value kvm.exit.count hlt) - count)) $((2 * (HLT + 1)))
 slept=$(sed -nE 's/.* ns: +([0-9]+).*/\1/p' /sys/kernel/tracing/events/kvm/kvm_vcpu_wakeup/hist |
 	awk '{ n += $1 } END { print n }')

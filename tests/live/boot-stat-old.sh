@@ -10,8 +10,9 @@ expect "status without debugfs" "$(value kvm.agent.family.status stat)" \
 expect "exits without debugfs" "$(value kvm.exits)" ""
 
 mount -t debugfs debugfs /sys/kernel/debug
-pmstore $host kvm.control.attached 0 >/dev/null
-pmstore $host kvm.control.attached 1 >/dev/null
+# of other families not all can be had there
+pmstore $host -i stat kvm.control.attached 0 >/dev/null
+pmstore $host -i stat kvm.control.attached 1 >/dev/null
 expect "attached with debugfs" "$(value kvm.agent.family.attached stat)" 1
 mkfifo /tmp/hold
 exec 9<>/tmp/hold
