@@ -15,13 +15,27 @@
 #include <bpf/bpf_helpers.h>
 #include "keys.h"
 
-/* Typed loads, which every lockdown mode permits. */
-static __always_inline void cell_key_of(struct cell_key *key, const struct task_struct *task)
+/* To ask whether this kernel has a helper (from Linux 5.11 on). */
+enum bpf_func_id___cells {
+	BPF_FUNC_get_current_task_btf___cells = 158,
+};
+
+/* The current thread's key. Typed loads, where there are any, every lockdown mode permits. */
+static __always_inline void cell_key_of(struct cell_key *key)
 {
-	key->start = task->start_boottime;
+	__u64 numbers = bpf_get_current_pid_tgid();
+
 	key->vcpu = 0;
-	key->tid = (__u32)task->pid;
-	key->tgid = (__u32)task->tgid;
+	key->tid = (__u32)numbers;
+	key->tgid = numbers >> 32;
+	if (bpf_core_enum_value_exists(enum bpf_func_id___cells,
+				       BPF_FUNC_get_current_task_btf___cells)) {
+		key->start = bpf_get_current_task_btf()->start_boottime;
+	} else {
+		const struct task_struct *task = (void *)bpf_get_current_task();
+
+		key->start = BPF_CORE_READ(task, start_boottime);
+	}
 }
 
 /* The cell of that key, made of what fresh holds if there is none; NULL: it found no room. */
@@ -50,7 +64,7 @@ static __always_inline struct cell *cell_get(void *map, const void *fresh, __u64
 	struct cell_key key;
 	struct cell *cell;
 
-	cell_key_of(&key, bpf_get_current_task_btf());
+	cell_key_of(&key);
 	cell = cell_find_or_make(map, &key, fresh, vcpu);
 	if (!cell || !vcpu || cell->vcpu == vcpu)
 		return cell;
@@ -121,7 +135,7 @@ static __always_inline void thread_ended(void *map)
 	struct cell_key key;
 	struct cell *cell;
 
-	cell_key_of(&key, bpf_get_current_task_btf());
+	cell_key_of(&key);
 	cell = bpf_map_lookup_elem(map, &key);
 	if (cell)
 		cell->ended = 1;

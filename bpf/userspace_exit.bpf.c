@@ -131,7 +131,7 @@ static __always_inline int run_again(void)
 	__u32 zero = 0;
 	__u64 slot;
 
-	cell_key_of(&key, bpf_get_current_task_btf());
+	cell_key_of(&key);
 	exits = bpf_map_lookup_elem(&userspace_exit_cells, &key);
 	control = bpf_map_lookup_elem(&userspace_exit_control, &zero);
 	if (!exits || !control)
