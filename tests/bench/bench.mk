@@ -5,29 +5,33 @@
 
 BENCH := $(O)/tests/bench
 
-$(BENCH)/empty.raw.o: tests/bench/empty.bpf.c
+BENCH_BPF := $(BENCH)/empty $(BENCH)/pair
+
+$(BENCH_BPF:%=%.raw.o): $(BENCH)/%.raw.o: tests/bench/%.bpf.c
 	$(call say,BPF,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
 
-$(BENCH)/empty.bpf.o: $(BENCH)/empty.raw.o
+$(BENCH_BPF:%=%.bpf.o): %.bpf.o: %.raw.o
 	$(Q)$(BPFTOOL) gen object $@ $<
 
-$(BENCH)/empty.skel.h: $(BENCH)/empty.bpf.o
+$(BENCH_BPF:%=%.skel.h): $(BENCH)/%.skel.h: $(BENCH)/%.bpf.o
 	$(call say,SKEL,$@)
-	$(Q)$(BPFTOOL) gen skeleton $< name empty_bpf > $@
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
 $(BENCH)/empty: $(BENCH)/empty.skel.h
-$(BENCH)/empty: ALL_CFLAGS += -isystem $(BENCH) -Wno-unused-function
-$(BENCH)/empty: BENCH_LIBS := $(BPF_LIBS)
+$(BENCH)/pair: $(BENCH)/pair.skel.h $(O)/gen/exit.skel.h $(O)/libpmdakvm.a
+$(BENCH)/empty $(BENCH)/pair: ALL_CFLAGS += -isystem $(BENCH) -isystem $(O)/gen -Wno-unused-function
+$(BENCH)/empty $(BENCH)/pair: BENCH_LIBS := $(BPF_LIBS)
+$(BENCH)/pair: BENCH_LIBS := $(O)/libpmdakvm.a $(BPF_LIBS)
 $(BENCH)/fetch: BENCH_LIBS := -lpcp
 
-$(BENCH)/empty $(BENCH)/fetch $(BENCH)/timed: $(BENCH)/%: tests/bench/%.c
+$(BENCH)/empty $(BENCH)/fetch $(BENCH)/pair $(BENCH)/timed: $(BENCH)/%: tests/bench/%.c
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $< -o $@ $(LDFLAGS) $(BENCH_LIBS)
 
-bench-programs: $(BENCH)/empty $(BENCH)/fetch $(BENCH)/timed
+bench-programs: $(BENCH)/empty $(BENCH)/fetch $(BENCH)/pair $(BENCH)/timed
 	@:
 
 -include $(wildcard $(BENCH)/*.d)

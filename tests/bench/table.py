@@ -16,6 +16,9 @@ NAMES = {
     "ours": "pmdakvm (kvmbpf)",
     "perf": "perf stat -a",
     "stock": "PCP's stock agent",
+    "pair_ours": "the exit family's two",
+    "pair_clock": "two that look at the clock",
+    "pair_empty": "two empty BPF programs",
 }
 RESAMPLES = 2000
 
@@ -59,7 +62,8 @@ class Rounds:
     def ratio(self, name):
         """To ours, of the medians; with what 5 % and 95 % of such would be below,
         had other rounds been drawn from the same ones."""
-        ours, other = self.added("ours"), self.added(name)
+        own = "pair_ours" if name.startswith("pair_") else "ours"
+        ours, other = self.added(own), self.added(name)
         numbers = sorted(ours)
         draw = random.Random(1)  # the same files, the same table
 
@@ -95,8 +99,13 @@ def show_guest(directory, event, cpu):
               f" Linux {platform.release()}.")
         print("Medians of CPU time [quartiles], against nothing in the same round; ratios of"
               " medians [90 %].")
-    show([["collector", "ours = 1", "added ns/event", "ns/event", "counted"]] +
-         [guest_row(rounds, name, why) for name, why in read(directory, "skipped")])
+    head = ["collector", "ours = 1", "added ns/event", "ns/event", "counted"]
+    skipped = read(directory, "skipped")
+    show([head] + [guest_row(rounds, *row) for row in skipped
+                   if not row[0].startswith("pair_")])
+    print("The same of a pair: two programs, as on kvm_exit and kvm_entry, fed with real vCPUs"
+          " at each event.")
+    show([head] + [guest_row(rounds, *row) for row in skipped if row[0].startswith("pair_")])
     again = len(read(directory, "again"))
     if again:
         print(f"{again} runs were done again, as somebody else counted {event} meanwhile.\n")

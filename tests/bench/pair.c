@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+/*
+ * pair KIND EVENT: attach two programs to a raw tracepoint whose first argument is a vCPU,
+ * as if it were an exit and at once the entry; print "ready", and stay until standard input
+ * ends. KIND is empty, clock (both look at the clock) or ours: the exit family's own, fed
+ * with real vCPUs where kvm_exit never fires. At the end the number of exits is printed that
+ * ours has counted, - of the others.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/types.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "keys.h" /* before the skeletons, which have its types */
+
+#include "events.h"
+#include "exit.skel.h"
+#include "pair.skel.h"
+#include "reasons.h"
+#include "stat_layout.h"
+
+static int fail(const char *what, int err)
+{
+	fprintf(stderr, "pair: %s: %s\n", what, strerror(-err));
+	return EXIT_FAILURE;
+}
+
+static const struct {
+	const char *kind;
+	const char *programs[2];
+} kinds[] = {
+	{ "empty", { "empty_exit", "empty_entry" } },
+	{ "clock", { "clock_exit", "clock_entry" } },
+	{ "ours", { "exit_vcpu_first", "exit_entry" } },
+};
+
+/*
+ * A reason is two reads away from a vCPU, as with SVM: a pointer, and a number there. Here
+ * these are the pointer to struct kvm, and the lock that this begins with, which is mostly
+ * 0, a code of SVM's first range.
+ */
+static int setup_ours(struct bpf_object *object)
+{
+	struct exit_setup setup = { .has_reasons = 1, .entry_has_vcpu = 1 };
+	struct bpf_map *rodata = bpf_object__find_map_by_name(object, ".rodata");
+	const struct reasons_range *ranges;
+	struct stat_layout layout;
+	size_t n;
+	int err = stat_layout_read(EVENTS_BTF_DIR, &layout);
+
+	if (err)
+		return err;
+	setup.svm.isa = REASONS_SVM + 1;
+	setup.svm.pointer = (__s32)layout.vcpu_kvm;
+	setup.svm.mask = UINT32_MAX;
+	stat_layout_free(&layout);
+	ranges = reasons_ranges(REASONS_SVM, &n);
+	for (size_t i = 0; i < n && i < CELLS_RANGES; i++)
+		setup.svm.ranges[i] = (struct cells_range){ (__u32)ranges[i].first,
+							    (__u32)ranges[i].count,
+							    ranges[i].slot };
+	return bpf_map__set_initial_value(rodata, &setup, sizeof(setup));
+}
+
+static int map_grow(struct bpf_object *object, const char *name, __u32 entries)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(object, name);
+
+	return map ? bpf_map__set_max_entries(map, entries) : -1;
+}
+
+static struct bpf_object *object_open(const char *kind)
+{
+	struct bpf_object *object;
+	const void *image;
+	size_t size;
+	int err;
+
+	if (strcmp(kind, "ours") != 0) {
+		image = pair_bpf__elf_bytes(&size);
+		return bpf_object__open_mem(image, size, NULL);
+	}
+	image = exit_bpf__elf_bytes(&size);
+	object = bpf_object__open_mem(image, size, NULL);
+	err = object ? setup_ours(object) : -1;
+	if (!err)
+		err = map_grow(object, "exit_cells", 64);
+	if (!err)
+		err = map_grow(object, "exit_rows", (__u32)libbpf_num_possible_cpus());
+	if (err) {
+		bpf_object__close(object);
+		return NULL;
+	}
+	return object;
+}
+
+/* Over all threads' cells and reasons. */
+static unsigned long long exits_counted(struct bpf_object *object)
+{
+	int fd = bpf_map__fd(bpf_object__find_map_by_name(object, "exit_cells"));
+	static struct exit_cell cell;
+	unsigned long long sum = 0;
+	struct cell_key key;
+
+	for (int err = bpf_map_get_next_key(fd, NULL, &key); !err;
+	     err = bpf_map_get_next_key(fd, &key, &key)) {
+		if (bpf_map_lookup_elem(fd, &key, &cell))
+			continue;
+		for (int i = 0; i < EXIT_SLOTS; i++)
+			sum += cell.reason[i].count;
+	}
+	return sum;
+}
+
+static int attach(struct bpf_object *object, const char *const programs[2], const char *event)
+{
+	for (int i = 0; i < 2; i++) {
+		struct bpf_program *program = bpf_object__find_program_by_name(object, programs[i]);
+
+		if (!program || bpf_raw_tracepoint_open(event, bpf_program__fd(program)) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *const *programs = NULL;
+	struct bpf_object *object;
+	char line[16];
+	int err;
+
+	for (size_t i = 0; argc == 3 && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if (strcmp(argv[1], kinds[i].kind) == 0)
+			programs = kinds[i].programs;
+	}
+	if (!programs) {
+		fputs("Usage: pair empty|clock|ours EVENT\n", stderr);
+		return 2;
+	}
+	object = object_open(argv[1]);
+	if (!object)
+		return fail("the object", -EINVAL);
+	err = bpf_object__load(object);
+	if (err)
+		return fail("loading", err);
+	if (attach(object, programs, argv[2]))
+		return fail(argv[2], -ENOENT);
+	puts("ready");
+	fflush(stdout);
+	while (fgets(line, sizeof(line), stdin))
+		;
+	if (strcmp(argv[1], "ours") == 0)
+		printf("%llu\n", exits_counted(object));
+	else
+		puts("-");
+	bpf_object__close(object);
+	return EXIT_SUCCESS;
+}
