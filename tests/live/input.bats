@@ -224,6 +224,12 @@ Warning: $WORK/kvm.conf:3: unknown section [what]; the lines below it are passed
 		"$BUILD/kvmbpf" dump -d 0 -e kvm_pio --all
 	[ "$status" = 0 ]
 	[[ $output == *"kvm.trace.kvm_pio"* ]]
+	run setpriv --reuid nobody --clear-groups --inh-caps +bpf,+perfmon --ambient-caps +bpf,+perfmon \
+		"$BUILD/kvmbpf" dump -d 0 --all
+	[ "$status" = 0 ]
+	for family in $(every '' | sed -E 's/Warning: (.*): /\1/'); do
+		grep -qE "^kvm.agent.family.attached +$family +1 *$" <<<"$output"
+	done
 }
 
 @test "an event that items.def lacks keeps the number that this host gave it" {
