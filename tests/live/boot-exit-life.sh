@@ -49,6 +49,7 @@ void=$(($(value kvm.exit.time hlt) - before))
 until_true 20 is kvm.exit.count io $((11 * PIO))
 whole=$(($(value kvm.exit.time hlt) - before))
 [ $whole -ge 4000000000 ] || { echo "a pause is not in the time: $whole ns"; exit 1; }
+[ $whole -lt 7500000000 ] || { echo "a pause is in the time twice: $whole ns"; exit 1; }
 whole=$(value kvm.userspace_exit.time HLT)
 [ "$whole" -ge 4000000000 ] || { echo "a pause is not in the VMM's time: $whole ns"; exit 1; }
 echo "void pair: $void ns"
