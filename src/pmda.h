@@ -38,6 +38,7 @@ struct kvm_agent {
 	const struct metric_ref **index; /* [nmetrics], by key */
 	size_t nmetrics;
 	pmdaIndom indoms[METRIC_INDOMS];
+	size_t indom_tables[METRIC_INDOMS];    /* whose rows they are; SIZE_MAX: not there */
 	uint64_t indom_changes[METRIC_INDOMS]; /* of the table, when indoms had its rows */
 	size_t last_row;		       /* that a value was asked for from */
 	pmdaNameSpace *names;		       /* of the subtrees */

@@ -178,12 +178,14 @@ static void making_free(struct making *making)
 static int indom_fill(struct kvm_agent *agent, enum metric_indom indom)
 {
 	const struct snapshot *snapshot = collector_snapshot(agent->collector);
-	const struct snapshot_table *table = snapshot_find_table(snapshot,
-								 metric_indoms[indom].table);
+	const struct snapshot_table *table;
 	pmdaIndom *to = &agent->indoms[indom];
 	pmdaInstid *set;
 
-	if (!table || agent->indom_changes[indom] == table->changes)
+	if (agent->indom_tables[indom] == SIZE_MAX)
+		return 0;
+	table = snapshot->tables[agent->indom_tables[indom]];
+	if (agent->indom_changes[indom] == table->changes)
 		return 0;
 	to->it_numinst = 0; /* what it has may name rows that are gone */
 	set = reallocarray(to->it_set, table->nrows + 1, sizeof(*set));
@@ -235,6 +237,8 @@ int kvm_make_metrics(struct kvm_agent *agent)
 	/* pmdaInit puts the domain to it, once */
 	for (int i = 0; !agent->metrics && i < METRIC_INDOMS; i++)
 		agent->indoms[i].it_indom = metric_indoms[i].serial;
+	for (int i = 0; i < METRIC_INDOMS; i++)
+		agent->indom_tables[i] = table_number(snapshot, metric_indoms[i].table);
 	if (!err)
 		err = indoms_fill(agent);
 	if (err) {
@@ -393,7 +397,7 @@ int kvm_instance(pmInDom indom, int inst, char *name, pmInResult **resp, pmdaExt
 	kvm_look(agent);
 	if (which == METRIC_INDOM_NULL)
 		return PM_ERR_INDOM;
-	table = table_number(collector_snapshot(agent->collector), metric_indoms[which].table);
+	table = agent->indom_tables[which];
 	err = table == SIZE_MAX ? 0 : kvm_read(agent, 1ULL << table, 0);
 	return err ? err : pmdaInstance(indom, inst, name, resp, pmda);
 }

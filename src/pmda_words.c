@@ -134,16 +134,18 @@ int kvm_label(int ident, int type, pmLabelSet **sets, pmdaExt *pmda)
 
 int kvm_label_instance(pmInDom indom, unsigned int inst, pmLabelSet **set)
 {
+	const struct kvm_agent *agent = kvm_the_agent;
+	enum metric_indom which = kvm_indom_find(indom);
 	const struct metric_indom_desc *desc;
 	const struct snapshot_table *table;
 	const struct snapshot_row *found;
 	int row, err = 0;
 
-	if (kvm_indom_find(indom) == METRIC_INDOM_NULL)
+	if (which == METRIC_INDOM_NULL || agent->indom_tables[which] == SIZE_MAX)
 		return 0;
-	desc = &metric_indoms[kvm_indom_find(indom)];
-	table = snapshot_find_table(collector_snapshot(kvm_the_agent->collector), desc->table);
-	row = table ? snapshot_table_row(table, inst) : -1;
+	desc = &metric_indoms[which];
+	table = collector_snapshot(agent->collector)->tables[agent->indom_tables[which]];
+	row = snapshot_table_row(table, inst);
 	if (row < 0)
 		return 0;
 	found = &table->rows[row];
