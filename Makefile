@@ -83,7 +83,7 @@ $(O)/gen/help.o: $(O)/gen/help.c
 	$(Q)$(CC) $(ALL_CFLAGS) -c $< -o $@
 
 # --- the user side: a library that knows neither PCP nor the command line ---
-LIB_SRC := agent cells cells_histograms cells_vms collector config cpus events exit \
+LIB_SRC := agent cells cells_histograms cells_vms clock collector config cpus events exit \
 	exit_layout exit_tables exit_vm_latency exits items metrics pins privs programs reasons \
 	report rows snapshot snapshot_text sorted stat stat_buckets stat_columns stat_debugfs \
 	stat_decode stat_describe stat_layout stat_tables stat_totals stat_values template trace \

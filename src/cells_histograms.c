@@ -48,7 +48,7 @@ static void add(struct cells_vms *all, struct cells_histogram *to, const struct 
 		uint64_t count = now->count[i] - before->count[i];
 
 		if (count && !to->id[i]) {
-			to->id[i] = cells_next_id(&all->last_bucket_id);
+			to->id[i] = vms_next_number(&all->last_bucket_id);
 			all->grown = true;
 		}
 		to->count[i] += count;

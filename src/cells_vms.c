@@ -10,9 +10,6 @@
 #include "cells.h"
 #include "sorted.h"
 
-/* The last instance number; PCP's are positive ints. */
-#define ID_LAST 0x7fffffff
-
 /* --- order --- */
 
 int cell_key_compare(const void *left, const void *right)
@@ -259,12 +256,6 @@ static const struct cells_place *find_place(const struct cells_vms *all, const s
 	return place;
 }
 
-uint32_t cells_next_id(uint32_t *last)
-{
-	*last = *last == ID_LAST ? 1 : *last + 1;
-	return *last;
-}
-
 static void take_reasons(struct cells_vms *all, const struct cell *cell, const struct cell *before,
 			 struct cells_vm *vm, struct cells_vcpu *vcpu)
 {
@@ -278,7 +269,7 @@ static void take_reasons(struct cells_vms *all, const struct cell *cell, const s
 		if (!count && !time)
 			continue;
 		if (!reason->id) {
-			reason->id = cells_next_id(&all->last_id);
+			reason->id = vms_next_number(&all->last_id);
 			all->grown = true;
 		}
 		reason->count += count;

@@ -112,9 +112,6 @@ struct cells_vm *cells_vms_have(struct cells_vms *all, const struct vm *vm);
 /* Where the vCPU at an address is; NULL: not known. */
 const struct cells_place *cells_vms_place(const struct cells_vms *all, uint64_t address);
 
-/* The next number for an instance. */
-uint32_t cells_next_id(uint32_t *last);
-
 /* So often what an unknown vCPU counts is waited for: once a second VMs are looked for. */
 #define CELLS_WAITS 3
 

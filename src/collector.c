@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "agent.h"
+#include "clock.h"
 
 /* collector_read's mask has as many bits. */
 #define TABLES_MAX 64
@@ -52,14 +52,6 @@ static int print_to_report(enum libbpf_print_level level, const char *format, va
 	return 0;
 }
 
-static uint64_t now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
 static int add_table(struct collector *collector, const struct family_table *table, void *state)
 {
 	struct snapshot_table *made;
@@ -94,11 +86,11 @@ static void family_note(struct collector_family *open, int err, char *why, bool 
 
 static void family_attach(struct collector_family *open, bool quiet, struct report *report)
 {
-	uint64_t start = now();
+	uint64_t start = clock_ns();
 	char *why = NULL;
 	int err = open->family->ops->attach(open->state, report, &why);
 
-	open->attach_time = now() - start;
+	open->attach_time = clock_ns() - start;
 	family_note(open, err, why, quiet, report);
 }
 
@@ -106,7 +98,7 @@ static int family_open(struct collector *collector, struct collector_family *ope
 		       struct family_env *env)
 {
 	const struct family_ops *ops = open->family->ops;
-	uint64_t start = now();
+	uint64_t start = clock_ns();
 	char *why = NULL;
 	int err;
 
@@ -118,7 +110,7 @@ static int family_open(struct collector *collector, struct collector_family *ope
 	err = ops->open(env, &open->state, &why);
 	open->loaded = !err;
 	open->wanted = true;
-	start = now() - start;
+	start = clock_ns() - start;
 	if (err)
 		family_note(open, err, why, false, env->report);
 	else

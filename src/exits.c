@@ -6,18 +6,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-/* A look reads the cells if no fetch has done so for so long. */
-#define LOOK_NS 900000000ULL
-
-static uint64_t now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
+#include "clock.h"
 
 int exits_new(const struct family_env *env, const char *name, unsigned nslots, enum reasons_isa isa,
 	      struct exits **ret_exits)
@@ -143,7 +133,7 @@ int exits_reset_max(void *state)
 
 static int read_cells(struct exits *exits)
 {
-	exits->read = now();
+	exits->read = clock_ns();
 	return cells_read(&exits->cells, exits->env.vms);
 }
 
@@ -228,6 +218,6 @@ void exits_look(void *state, struct report *report)
 	struct exits *exits = state;
 
 	(void)report;
-	if (now() - exits->read >= LOOK_NS)
+	if (clock_ns() - exits->read >= CLOCK_LOOK_NS)
 		read_cells(exits);
 }

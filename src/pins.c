@@ -19,6 +19,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "hash.h"
 #include "keys.h"
 
 #define META_SUFFIX "_meta"
@@ -214,13 +215,12 @@ void pins_close(struct pins *pins)
 /* A hash of what must be the same for a map to be taken up (FNV-1a). */
 static __u64 layout_of(struct bpf_object *object)
 {
-	__u64 hash = 0xcbf29ce484222325ULL;
+	__u64 hash = HASH_START;
 	struct bpf_map *map;
 	char text[128];
 
 	snprintf(text, sizeof(text), "%d", KEYS_LAYOUT);
-	for (const char *p = text; *p; p++)
-		hash = (hash ^ (unsigned char)*p) * 0x100000001b3ULL;
+	hash = hash_text(hash, text);
 	bpf_object__for_each_map(map, object)
 	{
 		if (bpf_map__is_internal(map))
@@ -228,8 +228,7 @@ static __u64 layout_of(struct bpf_object *object)
 		snprintf(text, sizeof(text), "%s %u %u %u %u %u", bpf_map__name(map),
 			 bpf_map__type(map), bpf_map__key_size(map), bpf_map__value_size(map),
 			 bpf_map__max_entries(map), bpf_map__map_flags(map));
-		for (const char *p = text; *p; p++)
-			hash = (hash ^ (unsigned char)*p) * 0x100000001b3ULL;
+		hash = hash_text(hash, text);
 	}
 	return hash;
 }

@@ -12,26 +12,15 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "privs.h"
-
-/* A look makes a pass if no fetch has made one for so long. */
-#define LOOK_NS 900000000ULL
 
 /* The kernel gives out 8 pages at a time, which have 64 KiB where pages have that. */
 #define RECORDS_BYTES (1024 * 1024)
 
 _Static_assert(STAT_NO_OFFSET == STAT_NOT_THERE, "offsets are passed on as they are");
-
-static uint64_t now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
 
 /* As struct vms calls it. */
 static void vm_ended(const struct vm *vm, void *data)
@@ -86,7 +75,7 @@ static bool pass(struct stat_family *family)
 {
 	int fd = bpf_iter_create(bpf_link__fd(family->link)), err;
 
-	family->looked = now();
+	family->looked = clock_ns();
 	if (fd < 0)
 		return false;
 	vms_begin(family->env.vms);
@@ -107,7 +96,7 @@ static void debugfs_pass(struct stat_family *family)
 	const struct stat_list *list = &family->layout->vm;
 	size_t bytes = list->nvalues * sizeof(*family->host);
 
-	family->looked = now();
+	family->looked = clock_ns();
 	memcpy(totals->kept, family->host, bytes);
 	stat_debugfs_read(family->env.config->debugfs, family->layout, family->host);
 	stat_add_missing(list, totals->kept, family->host, totals->ended);
@@ -151,7 +140,7 @@ static void stat_look(void *state, struct report *report)
 	struct stat_family *family = state;
 
 	(void)report;
-	if (now() - family->looked >= LOOK_NS)
+	if (clock_ns() - family->looked >= CLOCK_LOOK_NS)
 		any_pass(family);
 }
 

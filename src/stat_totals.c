@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hash.h"
+
 /* In the maps a hash of the statistics' names comes before their values. */
 #define KEPT_HEAD 1
 
@@ -18,6 +20,22 @@ static uint32_t values_of(const struct stat_layout *layout)
 uint32_t stat_totals_bytes(const struct stat_layout *layout)
 {
 	return (KEPT_HEAD + values_of(layout)) * (uint32_t)sizeof(uint64_t);
+}
+
+/* A hash of what the values are of, in their order. */
+static uint64_t schema_of(const struct stat_layout *layout)
+{
+	const struct stat_list *lists[] = { &layout->vm, &layout->vcpu };
+	uint64_t hash = HASH_START;
+
+	for (size_t i = 0; i < 2; i++) {
+		for (size_t j = 0; j < lists[i]->n; j++) {
+			const struct statistic *stat = &lists[i]->list[j];
+
+			hash = hash_step(hash_text(hash, stat->name), stat->buckets);
+		}
+	}
+	return hash;
 }
 
 int stat_totals_init(const struct stat_layout *layout, struct stat_totals *ret_totals)
@@ -32,6 +50,7 @@ int stat_totals_init(const struct stat_layout *layout, struct stat_totals *ret_t
 		stat_totals_free(&totals);
 		return -ENOMEM;
 	}
+	totals.schema = schema_of(layout);
 	*ret_totals = totals;
 	return 0;
 }
@@ -83,28 +102,10 @@ void stat_totals_inherit(struct stat_totals *totals, const struct stat_totals *o
 	totals->unfit += older->unfit;
 }
 
-/* FNV-1a over what the values are of, in their order. */
-static uint64_t schema_of(const struct stat_layout *layout)
-{
-	const struct stat_list *lists[] = { &layout->vm, &layout->vcpu };
-	uint64_t hash = 0xcbf29ce484222325ULL;
-
-	for (size_t i = 0; i < 2; i++) {
-		for (size_t j = 0; j < lists[i]->n; j++) {
-			const struct statistic *stat = &lists[i]->list[j];
-
-			for (const char *p = stat->name; *p; p++)
-				hash = (hash ^ (unsigned char)*p) * 0x100000001b3ULL;
-			hash = (hash ^ stat->buckets) * 0x100000001b3ULL;
-		}
-	}
-	return hash;
-}
-
 /* Write an array down, with the hash before it. 0 or an error. */
 static int keep(struct stat_totals *totals, int fd, const void *key, const uint64_t *values)
 {
-	totals->kept[0] = schema_of(totals->layout);
+	totals->kept[0] = totals->schema;
 	memcpy(totals->kept + KEPT_HEAD, values, values_of(totals->layout) * sizeof(uint64_t));
 	return bpf_map_update_elem(fd, key, totals->kept, BPF_ANY);
 }
@@ -152,7 +153,7 @@ bool stat_totals_keep(struct stat_totals *totals, int ended_fd, int vms_fd, bool
 		keep_ended(totals);
 		return false;
 	}
-	other = totals->kept[0] && totals->kept[0] != schema_of(totals->layout);
+	other = totals->kept[0] && totals->kept[0] != totals->schema;
 	if (totals->kept[0] && !other) {
 		for (uint32_t i = 0; i < values_of(totals->layout); i++)
 			totals->ended[i] += totals->kept[KEPT_HEAD + i];
@@ -177,7 +178,7 @@ static void take_up_one(struct stat_totals *totals, struct vms *vms, const struc
 	totals->nkept += !vm || !vm->kept;
 	if (vm)
 		vm->kept = true;
-	if (totals->kept[0] == schema_of(layout)) {
+	if (totals->kept[0] == totals->schema) {
 		if (vm && !stat_fell(&layout->vm, vm_values, vm->values)) {
 			stat_add_missing(&layout->vcpu, vcpu_values, vm->sum, vm->gone);
 			vms_sum(vms, vm);
@@ -217,7 +218,7 @@ static void keep_vm(struct stat_totals *totals, struct vm *vm)
 {
 	const struct stat_layout *layout = totals->layout;
 
-	totals->kept[0] = schema_of(layout);
+	totals->kept[0] = totals->schema;
 	memcpy(totals->kept + KEPT_HEAD, vm->values, layout->vm.nvalues * sizeof(uint64_t));
 	memcpy(totals->kept + KEPT_HEAD + layout->vm.nvalues, vm->sum,
 	       layout->vcpu.nvalues * sizeof(uint64_t));

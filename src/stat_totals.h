@@ -17,6 +17,7 @@
 
 struct stat_totals {
 	const struct stat_layout *layout;
+	uint64_t schema; /* a hash of its statistics' names: what kept values are of */
 	/* [layout->vm.nvalues], behind them [layout->vcpu.nvalues], as all arrays here */
 	uint64_t *ended;      /* of VMs that have ended, what only grows */
 	uint64_t *now;	      /* totals as of the last stat_totals_sum */

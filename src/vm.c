@@ -8,12 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sorted.h"
 #include "vm_names.h"
 
 /* The last instance number; PCP's are positive ints. */
 #define ID_LAST 0x7fffffff
 
-static uint32_t next_id(uint32_t *last)
+uint32_t vms_next_number(uint32_t *last)
 {
 	*last = *last == ID_LAST ? 1 : *last + 1;
 	return *last;
@@ -110,20 +111,15 @@ int vms_set_layout(struct vms *vms, const struct stat_layout *layout, size_t nbu
 	return 0;
 }
 
+static int compare_address(const void *element, const void *key)
+{
+	return sorted_numbers((*(struct vm *const *)element)->key.kvm, *(const uint64_t *)key);
+}
+
 /* The place of the first VM whose address is not below this one. */
 static size_t vm_bound(const struct vms *vms, uint64_t kvm)
 {
-	size_t low = 0, high = vms->n;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (vms->list[middle]->key.kvm < kvm)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return sorted_bound(vms->list, vms->n, sizeof(struct vm *), &kvm, compare_address);
 }
 
 static int vm_allocate(const struct vms *vms, struct vm *vm)
@@ -193,7 +189,7 @@ static int vm_add(struct vms *vms, size_t at, const struct stat_record *record, 
 		vm_free(vm);
 		return err;
 	}
-	vm->id = next_id(&vms->last_id);
+	vm->id = vms_next_number(&vms->last_id);
 	vm->since = vms->pass;
 	memmove(list + at + 1, list + at, (vms->n - at) * sizeof(*list));
 	list[at] = vm;
@@ -313,7 +309,7 @@ static int vcpu_add(struct vms *vms, struct vm *vm, const struct stat_record *re
 		vcpu_free(vcpu);
 		return err;
 	}
-	vcpu->id = next_id(&vms->last_vcpu_id);
+	vcpu->id = vms_next_number(&vms->last_vcpu_id);
 	vm->nvcpus++;
 	vms->changes++;
 	return 0;
@@ -473,5 +469,5 @@ struct vm *vms_find(const struct vms *vms, const struct stat_vm_key *key)
 
 uint32_t vms_bucket_number(struct vms *vms)
 {
-	return next_id(&vms->last_bucket_id);
+	return vms_next_number(&vms->last_bucket_id);
 }

@@ -137,6 +137,9 @@ struct vm *vms_find(const struct vms *vms, const struct stat_vm_key *key);
 /* Make a VM's sum anew, of what its vCPUs and those that are gone have. */
 void vms_sum(const struct vms *vms, struct vm *vm);
 
+/* The number after the last one that an instance was given: positive, as PCP's are. */
+uint32_t vms_next_number(uint32_t *last);
+
 /* A number for a bucket of a VM or vCPU, as an instance. */
 uint32_t vms_bucket_number(struct vms *vms);
 

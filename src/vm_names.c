@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hash.h"
+#include "sorted.h"
+
 /* A NAME-PID, by its hash: two that share one only get a number that they did not need. */
 struct name_use {
 	uint64_t hash;
@@ -45,31 +48,23 @@ void vm_names_free(struct vm_names *names)
 	free(names);
 }
 
-/* FNV-1a */
 static uint64_t hash_of(const char *name, uint32_t pid)
 {
-	uint64_t hash = 0xcbf29ce484222325ULL;
+	uint64_t hash = hash_text(HASH_START, name);
 
-	for (; *name; name++)
-		hash = (hash ^ (unsigned char)*name) * 0x100000001b3ULL;
 	for (int i = 0; i < 4; i++)
-		hash = (hash ^ (pid >> (8 * i) & 0xff)) * 0x100000001b3ULL;
+		hash = hash_step(hash, pid >> (8 * i) & 0xff);
 	return hash;
+}
+
+static int compare(const void *element, const void *key)
+{
+	return sorted_numbers(((const struct name_use *)element)->hash, *(const uint64_t *)key);
 }
 
 static size_t name_bound(const struct vm_names *names, uint64_t hash)
 {
-	size_t low = 0, high = names->n;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (names->list[middle].hash < hash)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return sorted_bound(names->list, names->n, sizeof(*names->list), &hash, compare);
 }
 
 static void name_remove(struct vm_names *names, size_t at)
