@@ -84,10 +84,11 @@ $(O)/gen/help.o: $(O)/gen/help.c
 
 # --- the user side: a library that knows neither PCP nor the command line ---
 LIB_SRC := agent cells cells_histograms cells_vms clock collector config cpus events exit \
-	exit_layout exit_tables exit_vm_latency exits items metrics pins privs programs reasons \
-	report rows snapshot snapshot_text sorted stat stat_buckets stat_columns stat_debugfs \
-	stat_decode stat_describe stat_layout stat_tables stat_totals stat_values template trace \
-	trace_events units userspace_exit utf8 vm vm_identity vm_identity_text vm_names
+	exit_layout exit_tables exit_vm_latency exits items map_keys metrics pins privs programs \
+	reasons report rows snapshot snapshot_text sorted stat stat_buckets stat_columns \
+	stat_debugfs stat_decode stat_describe stat_layout stat_tables stat_totals stat_values \
+	template trace trace_events units userspace_exit utf8 vm vm_identity vm_identity_text \
+	vm_names
 LIB_OBJ := $(LIB_SRC:%=$(O)/src/%.o) $(O)/gen/families.o
 PMDA_OBJ := $(patsubst %,$(O)/src/%.o,pmda pmda_metrics pmda_store pmda_words) $(O)/gen/help.o
 COMMAND_OBJ := $(patsubst %,$(O)/src/%.o,kvmbpf dump latency output views views_lines)

@@ -120,7 +120,7 @@ void cells_free(struct cells *cells)
 	cells_vms_free(&cells->vms);
 	free(cells->ended);
 	free(cells->room);
-	free(cells->keys);
+	map_keys_free(&cells->keys);
 	free(cells->total);
 }
 
@@ -229,28 +229,13 @@ void cells_begin(struct cells *cells)
 /* --- reading --- */
 
 /* All keys that there are, in order. */
-static int keys_read(struct cells *cells, size_t *ret_n)
+static int keys_read(struct cells *cells)
 {
-	size_t n = 0;
+	int err = map_keys_read(cells->fd, sizeof(struct cell_key), &cells->keys);
 
-	for (;;) {
-		if (n == cells->keys_room) {
-			size_t room = n ? n * 2 : 64;
-			struct cell_key *grown = reallocarray(cells->keys, room, sizeof(*grown));
-
-			if (!grown)
-				return -ENOMEM;
-			cells->keys = grown;
-			cells->keys_room = room;
-		}
-		if (bpf_map_get_next_key(cells->fd, n ? &cells->keys[n - 1] : NULL,
-					 &cells->keys[n]))
-			break;
-		n++;
-	}
-	qsort(cells->keys, n, sizeof(*cells->keys), cell_key_compare);
-	*ret_n = n;
-	return 0;
+	if (!err && cells->keys.n)
+		qsort(cells->keys.list, cells->keys.n, sizeof(struct cell_key), cell_key_compare);
+	return err;
 }
 
 /* The longest of two; one of another turn is none. */
@@ -361,21 +346,21 @@ static int cell_read(struct cells *cells, const struct cell_key *key, const stru
 
 int cells_read(struct cells *cells, const struct vms *vms)
 {
-	const struct cell_key *gone = NULL;
-	size_t n;
+	const struct cell_key *gone = NULL, *keys;
 	int err;
 
 	if (!cells->object)
 		return 0;
-	err = keys_read(cells, &n);
+	err = keys_read(cells);
 	if (!err)
 		err = cells_vms_begin(&cells->vms, vms);
 	if (err)
 		return err;
 	memset(cells->total, 0, reasons_bytes(cells));
 	cells->used = 0;
-	for (size_t i = 0; i < n; i++) {
-		int cell_err = cell_read(cells, &cells->keys[i], &gone);
+	keys = cells->keys.list;
+	for (size_t i = 0; i < cells->keys.n; i++) {
+		int cell_err = cell_read(cells, &keys[i], &gone);
 
 		err = err ? err : cell_err;
 	}
@@ -435,12 +420,13 @@ static bool thread_is_there(const char *proc, const struct cell_key *key)
 
 void cells_sweep(struct cells *cells)
 {
-	size_t n;
+	const struct cell_key *keys;
 
-	if (!proc_shows_all(cells->proc) || keys_read(cells, &n))
+	if (!proc_shows_all(cells->proc) || keys_read(cells))
 		return;
-	for (size_t i = 0; i < n; i++) {
-		const struct cell_key *key = &cells->keys[i];
+	keys = cells->keys.list;
+	for (size_t i = 0; i < cells->keys.n; i++) {
+		const struct cell_key *key = &keys[i];
 
 		if (thread_is_there(cells->proc, key) ||
 		    bpf_map_lookup_elem(cells->fd, key, cells->room))

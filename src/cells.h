@@ -16,6 +16,7 @@
 #include "cells_vms.h"
 #include "cpus.h"
 #include "keys.h"
+#include "map_keys.h"
 #include "pins.h"
 #include "reasons.h"
 
@@ -30,8 +31,7 @@ struct cells {
 	int fd, ended_fd, codes_fd, control_fd;
 	struct cells_ended *ended; /* with its reasons behind it */
 	struct cell *room;	   /* for one that is read */
-	struct cell_key *keys;	   /* room for those that there are */
-	size_t keys_room;
+	struct map_keys keys;	   /* struct cell_key of those that there are, in order */
 	struct cell_reason *total; /* [nslots] of the host, max without its turn; as last read */
 	uint64_t used, unfit;	   /* cells there are; exits that found none */
 	struct cells_control control;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "exits.h"
+#include "map_keys.h"
 #include "rows.h"
 
 static int map_fd(const struct exits *exits)
@@ -20,44 +21,22 @@ static int map_fd(const struct exits *exits)
 	return map && exits->env.config->vm_histograms ? bpf_map__fd(map) : -ENOENT;
 }
 
-/* All keys that there are; *ret_keys is to be freed. */
-static int keys_read(int fd, struct exit_vm_key **ret_keys, size_t *ret_n)
-{
-	struct exit_vm_key *keys = NULL, key;
-	size_t n = 0, room = 0;
-
-	while (bpf_map_get_next_key(fd, n ? &key : NULL, &key) == 0) {
-		if (n == room) {
-			struct exit_vm_key *grown;
-
-			room = room ? room * 2 : 64;
-			grown = reallocarray(keys, room, sizeof(*keys));
-			if (!grown) {
-				free(keys);
-				return -ENOMEM;
-			}
-			keys = grown;
-		}
-		keys[n++] = key;
-	}
-	*ret_keys = keys;
-	*ret_n = n;
-	return 0;
-}
-
 int exits_vm_latency_refresh(struct exits *exits)
 {
 	int fd = map_fd(exits), err = 0;
-	struct exit_vm_key *keys;
-	size_t n;
+	struct map_keys read = { 0 };
+	const struct exit_vm_key *keys;
 
 	if (fd < 0)
 		return 0;
-	err = keys_read(fd, &keys, &n);
-	if (err)
+	err = map_keys_read(fd, sizeof(*keys), &read);
+	if (err) {
+		map_keys_free(&read);
 		return err;
+	}
+	keys = read.list;
 	cells_histograms_begin(&exits->cells.vms);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < read.n; i++) {
 		struct exit_buckets buckets;
 		int ret;
 
@@ -70,8 +49,8 @@ int exits_vm_latency_refresh(struct exits *exits)
 			err = ret;
 	}
 	cells_histograms_end(&exits->cells.vms);
-	exits->vm_histograms = n;
-	free(keys);
+	exits->vm_histograms = read.n;
+	map_keys_free(&read);
 	return err;
 }
 
