@@ -6,7 +6,7 @@
 # make demo     show a guest's counters through a private pmcd (root)
 # make bench    measure what counting costs a guest (root)
 # make deps     install what is missing (root, Debian)
-# make pmns     make the file pmns anew from src/metrics.def
+# make pmns     make the file pmns anew from src/metrics/metrics.def
 # make format   clang-format over all of our C
 # make install  put it beside the stock agent (PREFIX=, DESTDIR=); uninstall undoes it
 # make clean    remove what was built
@@ -62,7 +62,7 @@ $(O)/gen/%.skel.h: $(O)/bpf/%.bpf.o
 $(O)/gen/families.c: Makefile $(FAMILIES:%=bpf/%.bpf.c)
 	$(call say,GEN,$@)
 	@mkdir -p $(@D)
-	$(Q){ echo '#include "family.h"'; \
+	$(Q){ echo '#include "families/family.h"'; \
 	  for f in $(FAMILIES); do \
 	    echo "#include \"$$f.skel.h\""; echo "extern const struct family_ops $${f}_family;"; done; \
 	  echo 'const struct family families[] = {'; \
@@ -82,17 +82,18 @@ $(O)/gen/help.c: help tools/help.awk
 $(O)/gen/help.o: $(O)/gen/help.c
 	$(Q)$(CC) $(ALL_CFLAGS) -c $< -o $@
 
-# --- the user side: a library that knows neither PCP nor the command line ---
-LIB_SRC := agent cells cells_histograms cells_vms clock collector config cpus events exit \
-	exit_layout exit_tables exit_vm_latency exits items map_keys metrics pins privs programs \
-	reasons report rows snapshot snapshot_text sorted stat stat_buckets stat_columns \
-	stat_debugfs stat_decode stat_describe stat_layout stat_tables stat_totals stat_values \
-	template trace trace_events units userspace_exit utf8 vm vm_identity vm_identity_text \
-	vm_names
-LIB_OBJ := $(LIB_SRC:%=$(O)/src/%.o) $(O)/gen/families.o
-PMDA_OBJ := $(patsubst %,$(O)/src/%.o,pmda pmda_metrics pmda_store pmda_words) $(O)/gen/help.o
-COMMAND_OBJ := $(patsubst %,$(O)/src/%.o,kvmbpf dump latency output views views_lines)
-$(O)/src/output.o $(O)/src/views.o: ALL_CFLAGS += $(shell $(PKG_CONFIG) --cflags smartcols jansson)
+# --- the user side: a folder's sources are found; tests/live/consistency.bats holds the layers ---
+objects = $(patsubst %.c,$(O)/%.o,$(foreach dir,$(1),$(sort $(wildcard src/$(dir)/*.c))))
+
+# a library that knows neither PCP nor the command line
+LIB_OBJ := $(call objects,base kernel metrics kvm vms engine families families/* collector) \
+	$(O)/gen/families.o
+PMDA_MAIN := $(O)/src/pmda/main.o
+PMDA_OBJ := $(filter-out $(PMDA_MAIN),$(call objects,pmda)) $(O)/gen/help.o
+COMMAND_MAIN := $(O)/src/command/kvmbpf.o
+COMMAND_OBJ := $(filter-out $(COMMAND_MAIN),$(call objects,command))
+
+$(COMMAND_OBJ): ALL_CFLAGS += $(shell $(PKG_CONFIG) --cflags smartcols jansson)
 
 BPF_LIBS := -lbpf -lelf -lz -lcap-ng -ljansson
 PCP_LIBS := -lpcp_pmda -lpcp
@@ -103,10 +104,12 @@ $(O)/src/%.o: src/%.c
 	$(Q)$(CC) $(ALL_CFLAGS) -c $< -o $@
 
 $(O)/libpmdakvm.a: $(LIB_OBJ)
+$(O)/libcommand.a: $(COMMAND_OBJ)
+$(O)/libpmdakvm.a $(O)/libcommand.a:
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
-$(O)/pmdakvm: $(O)/src/main.o $(PMDA_OBJ) $(O)/libpmdakvm.a
+$(O)/pmdakvm: $(PMDA_MAIN) $(PMDA_OBJ) $(O)/libpmdakvm.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(SAN_FLAGS) $^ -o $@ $(LDFLAGS) $(PCP_LIBS) $(BPF_LIBS)
 
@@ -114,7 +117,7 @@ $(O)/pmda_kvm.so: $(PMDA_OBJ) $(O)/libpmdakvm.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(SAN_FLAGS) -shared $(if $(SAN),,-Wl$(comma)-z$(comma)defs) $^ -o $@ $(LDFLAGS) $(PCP_LIBS) $(BPF_LIBS)
 
-$(O)/kvmbpf: $(COMMAND_OBJ) $(O)/libpmdakvm.a
+$(O)/kvmbpf: $(COMMAND_MAIN) $(O)/libcommand.a $(O)/libpmdakvm.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(SAN_FLAGS) $^ -o $@ $(LDFLAGS) -lsmartcols -ljansson $(BPF_LIBS)
 
@@ -128,23 +131,9 @@ pmns: $(O)/tools/pmns
 	$(Q)$(O)/tools/pmns > pmns.new && mv pmns.new pmns
 
 # --- tests, demo, bench: each installs what it needs, then comes back here ---
-include tests/unit.mk
+include tests/unit/unit.mk
+include tests/programs/programs.mk
 include tests/bench/bench.mk
-
-$(O)/tests/guest: $(wildcard tests/guest/*.c tests/guest/*.h)
-	$(call say,CC,$@)
-	@mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 -O2 $(WARNINGS) -static -pthread $(filter %.c,$^) -o $@
-
-$(O)/tests/nobpf $(O)/tests/vms: $(O)/tests/%: tests/%.c
-	$(call say,CC,$@)
-	@mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 -O2 $(WARNINGS) $< -o $@
-
-$(O)/tests/dso: tests/dso.c
-	$(call say,CC,$@)
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $< -o $@ $(PCP_LIBS) -lbpf
 
 deps:
 	$(Q)scripts/deps.sh build demo check
@@ -154,8 +143,7 @@ check:
 	$(Q)+$(MAKE) --no-print-directory all check-programs
 	$(Q)SAN=$(SAN) tests/run.sh $(CURDIR) $(abspath $(O)) $(TESTS)
 
-check-programs: $(UNIT_TESTS) $(O)/tests/guest $(O)/tests/nobpf $(O)/tests/vms $(O)/tests/dso \
-	$(O)/tools/pmns
+check-programs: $(UNIT_TESTS) $(TEST_PROGRAMS) $(O)/tools/pmns
 
 demo:
 	$(Q)scripts/deps.sh build demo
@@ -164,7 +152,7 @@ demo:
 
 bench:
 	$(Q)scripts/deps.sh build demo check
-	$(Q)+$(MAKE) --no-print-directory all $(O)/tests/guest $(O)/tests/vms bench-programs
+	$(Q)+$(MAKE) --no-print-directory all $(O)/tests/guest $(O)/tests/idle_vms bench-programs
 	$(Q)tests/bench/run $(CURDIR) $(abspath $(O))
 
 # --- installing: beside PCP's own agent, never over it; ./Install there switches pmcd ---
@@ -179,17 +167,17 @@ REPORTS := pmrep/pmdakvm.conf
 MAN := $(PREFIX)/share/man
 
 # One rule for an event, by its name: the stock agent's item numbers were line numbers.
-$(O)/$(REWRITE): src/items.def Makefile
+$(O)/$(REWRITE): src/metrics/tracepoint_items.def Makefile
 	@mkdir -p $(@D)
 	$(Q){ echo '# SPDX-License-Identifier: GPL-2.0-or-later'; \
 	  echo '# Copyright (c) 2026 The pmdakvm authors'; \
 	  echo '#'; \
 	  echo '# In archives of the stock KVM agent kvm.trace.<event> is 64, instant, without units,'; \
-	  echo '# and its item number is a line of kvm.conf. Made from src/items.def.'; \
+	  echo '# and its item number is a line of kvm.conf. Made from src/metrics/tracepoint_items.def.'; \
 	  echo '# And it calls a gauge a counter.'; \
 	  echo 'metric kvm.mmu_unsync { sem -> instant }'; \
 	  sed -nE 's/^TRACE_ITEM\(([0-9]+),[[:space:]]*([a-z_0-9]+),.*/metric kvm.trace.\2 { pmid -> 95.1.\1 type IF 64 -> U64 sem -> counter units -> 0,0,1,0,0,ONE }/p' \
-	    src/items.def; } > $@
+	    src/metrics/tracepoint_items.def; } > $@
 
 install-check:
 	@case "$(DESTDIR)|$(abspath $(PREFIX))" in '|/usr') \
@@ -240,4 +228,5 @@ format:
 clean:
 	$(Q)rm -rf $(O)
 
--include $(wildcard $(O)/*/*.d)
+-include $(patsubst %.o,%.d,$(LIB_OBJ) $(PMDA_MAIN) $(PMDA_OBJ) $(COMMAND_MAIN) $(COMMAND_OBJ) \
+	$(UNIT_OBJ)) $(FAMILIES:%=$(O)/bpf/%.raw.d) $(TEST_PROGRAMS:=.d) $(O)/tools/pmns.d

@@ -5,11 +5,11 @@
  * enters it again. A program at kvm_exit, in one of several forms, and one at kvm_entry.
  *
  * The reason stands in a struct of KVM's vendor module, whose type information takes
- * CAP_SYS_ADMIN to relocate by: the user side (src/exit_layout.c) reads where it is, and
+ * CAP_SYS_ADMIN to relocate by: the user side (src/kvm/exit_offsets.c) reads where it is, and
  * sets it here. Nothing else reads kernel memory, so without reasons all of this runs in
  * every lockdown mode.
  */
-#include "cells.bpf.h"
+#include "vcpu_counters.bpf.h"
 
 #define KVM_ISA_VMX 1 /* arch/x86/kvm/trace.h */
 

@@ -7,7 +7,7 @@
  * A VM or vCPU is found by the name of its file and by the file system that the file
  * is of, the kernel's own for such things: a name alone anybody can have. The types
  * of KVM may stand in a module's type information, which takes CAP_SYS_ADMIN to
- * relocate by: the user side (src/stat_layout.c) reads the offsets, and sets them here.
+ * relocate by: the user side (src/kvm/stat_schema.c) reads the offsets, and sets them here.
  *
  * The file of a VM can be closed while vCPUs are open, so that a vCPU brings its VM
  * along, if the record before was not of that VM anyway.

@@ -3,7 +3,7 @@
 /*
  * The trace family: how often each configured kvm tracepoint fired, per CPU.
  *
- * This object is loaded once. The user side (src/trace.c) copies the template
+ * This object is loaded once. The user side (src/families/trace/trace.c) copies the template
  * program for every event, puts the event's item number where the mark is, and
  * attaches the copy to that one tracepoint.
  *

@@ -3,8 +3,8 @@
 # Copyright (c) 2026 The pmdakvm authors
 #
 # run.sh TOP BUILD [PART...]: run every test, or those of the parts named: unit,
-# valgrind, or the name of a file in tests/live without its .bats. The last line
-# counts them. Fails if a test failed; with CI=true also if one was skipped that
+# valgrind, NAME for tests/live/NAME.bats, boot-NAME for tests/boot/NAME.bats. The
+# last line counts them. Fails if a test failed; with CI=true also if one was skipped that
 # .ci/allowed-skips does not name.
 #
 # The tests run in a mount namespace of their own, so what they mount is gone
@@ -69,8 +69,8 @@ valgrind_one() {
 	fi
 }
 
-for test in "$BUILD"/tests/test_*; do
-	[ -x "$test" ] && [ ! -d "$test" ] || continue
+for source in tests/unit/*/test_*.c; do
+	test=$BUILD/${source%.c}
 	if wanted unit; then
 		CMOCKA_MESSAGE_OUTPUT=TAP suite "${test##*/}" "$test"
 	fi
@@ -86,8 +86,9 @@ fi
 if [ -n "${PMDAKVM_TESTS_INSIDE:-}" ] && mountpoint -q /sys/fs/bpf; then
 	umount -R /sys/fs/bpf
 fi
-for file in tests/live/*.bats; do
+for file in tests/live/*.bats tests/boot/*.bats; do
 	name=$(basename "$file" .bats)
+	[ "$file" = "tests/live/$name.bats" ] || name=boot-$name
 	if wanted "$name"; then
 		suite "$name" bats --tap "$file"
 	fi

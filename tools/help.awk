@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 The pmdakvm authors
-# The file help, made into C: see src/help.h.
+# The file help, made into C: see src/pmda/help.h.
 
 function quoted(text) {
 	gsub(/\\/, "\\\\", text)
@@ -16,7 +16,7 @@ function finish() {
 }
 
 BEGIN {
-	print "#include \"help.h\"\n\nconst struct help helps[] = {"
+	print "#include \"pmda/help.h\"\n\nconst struct help helps[] = {"
 }
 
 /^#/ { next }

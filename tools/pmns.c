@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../src/metrics.h"
+#include "metrics/metric_table.h"
 
 struct node {
 	char path[128]; /* "kvm", "kvm.agent" */
@@ -65,7 +65,7 @@ int main(void)
 	}
 	puts("/* SPDX-License-Identifier: GPL-2.0-or-later */\n"
 	     "/* Copyright (c) 2026 The pmdakvm authors */\n"
-	     "/* Made by \"make pmns\" from src/metrics.def; do not edit. */");
+	     "/* Made by \"make pmns\" from src/metrics/metrics.def; do not edit. */");
 	for (size_t i = 0; i < nnodes; i++)
 		printf("\n%s {\n%s}\n", nodes[i].path, nodes[i].lines);
 	return 0;

@@ -17,11 +17,11 @@
 
 #include "keys.h" /* before the skeletons, which have its types */
 
-#include "events.h"
+#include "kvm/tracepoints.h"
 #include "exit.skel.h"
 #include "pair.skel.h"
-#include "reasons.h"
-#include "stat_layout.h"
+#include "kvm/exit_reasons.h"
+#include "kvm/stat_schema.h"
 
 static int fail(const char *what, int err)
 {

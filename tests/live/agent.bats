@@ -248,7 +248,7 @@ plus() {
 	mkdir -p "$WORK/kvm" "$WORK/var"
 	printf '[trace]\n*\n' >"$WORK/kvm/kvm.conf"
 	run env PCP_SYSCONF_DIR="$WORK" PCP_VAR_DIR="$WORK/var" ASAN_OPTIONS=detect_leaks=0 \
-		"$BUILD/tests/dso" "$BUILD/pmda_kvm.so"
+		"$BUILD/tests/load_dso" "$BUILD/pmda_kvm.so"
 	echo "$output"
 	[ "$output" = unchanged ]
 	[ -z "$(find "$WORK/var" -type f)" ]

@@ -12,7 +12,7 @@
 SAN_PRELOAD=
 if [ -n "${SAN:-}" ]; then
 	SAN_PRELOAD=$(gcc -print-file-name=libasan.so)
-	export LSAN_OPTIONS=suppressions=$TOP/tests/lsan.supp:print_suppressions=0
+	export LSAN_OPTIONS=suppressions=$TOP/tests/unit/lsan.supp:print_suppressions=0
 fi
 
 # Prime numbers of things for guests to do.

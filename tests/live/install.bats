@@ -15,8 +15,8 @@ setup() {
 
 inside() {
 	{
-		cat "$TOP/tests/live/install-inside.sh"
-		cat "$TOP/tests/live/$1"
+		cat "$TOP/tests/live/install/inside.sh"
+		cat "$TOP/tests/live/install/$1"
 	} >"$WORK/script"
 	TMPDIR=$WORK PIO=$PIO PCP_DEB=${PCP_DEB:-} run "$TOP/tests/sandbox.sh" bash "$WORK/script"
 	echo "$output"
@@ -30,20 +30,20 @@ inside() {
 	(cd "$WORK/deb" && apt-get download "pcp=$(dpkg-query -W -f '${Version}' pcp)" >/dev/null 2>&1) || true
 	PCP_DEB=$(echo "$WORK"/deb/pcp_*.deb)
 	[ -f "$PCP_DEB" ] || PCP_DEB=
-	inside install-life.sh
+	inside life.sh
 }
 
 @test "root and pcp may store, others and TCP may not; the daemon keeps two capabilities" {
-	inside install-store.sh
+	inside store.sh
 }
 
 @test "pinned maps: counters hold; stale and foreign pins and no BPF file system are said" {
 	need bpftool
-	inside install-pins.sh
+	inside pins.sh
 }
 
 @test "an archive of the stock agent, rewritten, is read beside ours" {
-	inside install-rewrite.sh
+	inside rewrite.sh
 }
 
 @test "make install with PREFIX=/usr and no DESTDIR is refused, with DESTDIR it is not" {

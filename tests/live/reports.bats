@@ -14,7 +14,7 @@ setup() {
 
 # report ARGUMENT...: from the archive, with no other configuration but ours
 report() {
-	[ -e "$WORK/exits.meta" ] || "$PCP_PYTHON_PROG" "$TOP/tests/live/exit-archive.py" "$WORK/exits"
+	[ -e "$WORK/exits.meta" ] || "$PCP_PYTHON_PROG" "$TOP/tests/data/exit-archive.py" "$WORK/exits"
 	pmrep -z -c "$TOP/dashboards/pmrep/kvm.conf" -a "$WORK/exits" -t 10 "$@"
 }
 
@@ -98,7 +98,7 @@ hlt 250.00 1600.00 100.00" ]
 
 @test ":kvm-userspace, live, of a real guest" {
 	need_kvm
-	grep -q '"kvm.userspace_exit.count"' "$TOP/src/metrics.def" ||
+	grep -q '"kvm.userspace_exit.count"' "$TOP/src/metrics/metrics.def" ||
 		skip "exits to userspace are not counted yet"
 	(
 		pmcd_env "$WORK"

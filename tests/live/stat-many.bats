@@ -28,7 +28,7 @@ memory() { # in KiB
 }
 
 @test "1,000 VMs: all there, all values in one fetch, the agent below 64 MiB" {
-	"$BUILD/tests/vms" --count 1000 <&9 >"$WORK/ready" 3>&- &
+	"$BUILD/tests/idle_vms" --count 1000 <&9 >"$WORK/ready" 3>&- &
 	vms=$!
 	wait_for 60 grep -qs ready "$WORK/ready"
 	[ "$(values kvm.nvms) $(values kvm.nvcpus)" = "1000 1000" ]
@@ -49,7 +49,7 @@ memory() { # in KiB
 
 # one_by_one N [OPTION...]: VMs one after the other, while all of it is fetched as fast as can be
 one_by_one() {
-	"$BUILD/tests/vms" --one-by-one --count "$@" >"$WORK/done" 3>&- &
+	"$BUILD/tests/idle_vms" --one-by-one --count "$@" >"$WORK/done" 3>&- &
 	local vms=$!
 	while kill -0 "$vms" 2>/dev/null; do
 		pminfo -h "$PMCD_HOST" -f kvm.vm kvm.vcpu kvm.nvms >>"$WORK/fetched" 2>&1
@@ -66,7 +66,7 @@ one_by_one() {
 	late=$(memory)
 	kill "$watch"
 	wait "$watch" || true
-	"$BUILD/tests/vms" --count 1 <&9 >"$WORK/ready" 3>&- &
+	"$BUILD/tests/idle_vms" --count 1 <&9 >"$WORK/ready" 3>&- &
 	vms=$!
 	wait_for 10 grep -qs ready "$WORK/ready"
 	seen=$(pminfo -h "$PMCD_HOST" -f kvm.vm.pid | sed -nE 's/.*inst \[([0-9]+) or .*/\1/p')

@@ -31,7 +31,7 @@ let_go() {
 }
 
 # The stock agent's names: the host's totals of those are kvm.NAME, of others kvm.stat.NAME.
-STOCK=$(sed -nE 's/^METRIC\("kvm\.([a-z0-9_]+)", 0,.*/\1/p' "$TOP/src/metrics.def" | xargs)
+STOCK=$(sed -nE 's/^METRIC\("kvm\.([a-z0-9_]+)", 0,.*/\1/p' "$TOP/src/metrics/metrics.def" | xargs)
 
 # stat_values NAME-PID <STATS: what these statistics are as metrics of the host (if there are
 # no other VMs), of VMs and of vCPUs; a line METRIC INSTANCE VALUE for each, with tabs.

@@ -151,7 +151,7 @@ busy() {
 @test "a file that is called kvm-vm is no VM for that" {
 	# a file that the kernel keeps private data of, as it does of a VM's
 	mkfifo "$WORK/kvm-vm" "$WORK/kvm-vcpu:0"
-	"$BUILD/tests/vms" --count 1 --decoys <&9 >"$WORK/decoys.out" 3>&- 7<>"$WORK/kvm-vm" \
+	"$BUILD/tests/idle_vms" --count 1 --decoys <&9 >"$WORK/decoys.out" 3>&- 7<>"$WORK/kvm-vm" \
 		8<>"$WORK/kvm-vcpu:0" &
 	decoys=$!
 	wait_for 10 grep -q ready "$WORK/decoys.out"

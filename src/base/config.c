@@ -1,0 +1,424 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+#define _GNU_SOURCE
+#include "base/config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* How many warnings one file may cause before they are only counted. */
+#define WARNINGS_MAX 20
+/* How much of a bad word a warning shows. */
+#define SHOWN_BYTES 60
+
+enum section { SECTION_NONE, SECTION_UNKNOWN, SECTION_PATHS, SECTION_BPF, SECTION_TRACE };
+
+static const struct {
+	const char *name;
+	enum section section;
+} sections[] = {
+	{ "paths", SECTION_PATHS },
+	{ "bpf", SECTION_BPF },
+	{ "trace", SECTION_TRACE },
+	{ "dynamic", SECTION_TRACE },
+};
+
+/* What an option takes; the first two are a char * in struct config, a number a uint32_t. */
+enum takes { TAKES_PATH, TAKES_PIN, TAKES_NUMBER };
+
+/* The options NAME = VALUE, each in its section. */
+static const struct option {
+	enum section section;
+	const char *name;
+	size_t offset; /* in struct config */
+	enum takes takes;
+	uint32_t least, most; /* of a number */
+} options[] = {
+	{ SECTION_PATHS, "debugfs", offsetof(struct config, debugfs), TAKES_PATH, 0, 0 },
+	{ SECTION_PATHS, "tracefs", offsetof(struct config, tracefs), TAKES_PATH, 0, 0 },
+	{ SECTION_PATHS, "lockdown", offsetof(struct config, lockdown), TAKES_PATH, 0, 0 },
+	{ SECTION_BPF, "pin", offsetof(struct config, pin), TAKES_PIN, 0, 0 },
+	{ SECTION_BPF, "vms", offsetof(struct config, vms), TAKES_NUMBER, 1, 1000000 },
+	{ SECTION_BPF, "vm_histograms", offsetof(struct config, vm_histograms), TAKES_NUMBER, 0,
+	  1000000 },
+	{ SECTION_BPF, "vcpus", offsetof(struct config, vcpus), TAKES_NUMBER, 1, 1000000 },
+};
+
+struct parser {
+	struct config *config;
+	struct report *report;
+	enum section section;
+	unsigned line;
+	unsigned warnings;
+};
+
+static void warn(struct parser *parser, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void warn(struct parser *parser, const char *format, ...)
+{
+	char *text;
+	va_list args;
+	int len;
+
+	if (++parser->warnings > WARNINGS_MAX)
+		return;
+	va_start(args, format);
+	len = vasprintf(&text, format, args);
+	va_end(args);
+	if (len < 0) {
+		parser->report->dropped++;
+		return;
+	}
+	report_add(parser->report, REPORT_WARNING, "%s:%u: %s", parser->config->path, parser->line,
+		   text);
+	free(text);
+}
+
+int config_init(struct config *ret_config)
+{
+	struct config config = {
+		.path = strdup("-e"),
+		.debugfs = strdup("/sys/kernel/debug"),
+		.tracefs = strdup("/sys/kernel/tracing"),
+		.lockdown = strdup("/sys/kernel/security/lockdown"),
+		.pin = strdup("pmdakvm"),
+		.vms = CONFIG_VMS,
+		.vcpus = CONFIG_VCPUS,
+	};
+
+	if (!config.path || !config.debugfs || !config.tracefs || !config.lockdown || !config.pin) {
+		config_free(&config);
+		return -ENOMEM;
+	}
+	*ret_config = config;
+	return 0;
+}
+
+void config_free(struct config *config)
+{
+	for (size_t i = 0; i < config->nevents; i++)
+		free(config->events[i].name);
+	free(config->events);
+	free(config->path);
+	free(config->debugfs);
+	free(config->tracefs);
+	free(config->lockdown);
+	free(config->pin);
+	*config = (struct config){ 0 };
+}
+
+/* A tracepoint's name is a C identifier; a pattern has *, ? or [] besides. */
+static int name_check(const char *name, bool *ret_pattern)
+{
+	size_t special = strcspn(name, "*?[");
+
+	if (!*name || isdigit((unsigned char)*name))
+		return -EINVAL;
+	for (const char *p = name; *p; p++) {
+		bool word = isalnum((unsigned char)*p) || *p == '_';
+
+		if (!word && !strchr("*?[]!^-", *p))
+			return -EINVAL;
+		if (!word && !name[special])
+			return -EINVAL;
+	}
+	*ret_pattern = name[special] != '\0';
+	return 0;
+}
+
+int config_add_event(struct config *config, const char *name, unsigned line)
+{
+	struct config_event *events;
+	bool pattern;
+	char *copy;
+
+	if (name_check(name, &pattern))
+		return -EINVAL;
+	for (size_t i = 0; i < config->nevents; i++) {
+		if (strcmp(config->events[i].name, name) == 0)
+			return -EEXIST;
+	}
+	events = reallocarray(config->events, config->nevents + 1, sizeof(*events));
+	if (!events)
+		return -ENOMEM;
+	config->events = events;
+	copy = strdup(name);
+	if (!copy)
+		return -ENOMEM;
+	events[config->nevents++] = (struct config_event){ copy, pattern, line };
+	return 0;
+}
+
+/* Cut white space from both ends, in place. */
+static char *trim(char *text)
+{
+	size_t len;
+
+	while (isspace((unsigned char)*text))
+		text++;
+	len = strlen(text);
+	while (len && isspace((unsigned char)text[len - 1]))
+		text[--len] = '\0';
+	return text;
+}
+
+/* A comment begins with # or ; at the start of a line or after white space. */
+static void cut_comment(char *text)
+{
+	for (char *p = text; *p; p++) {
+		if ((*p == '#' || *p == ';') && (p == text || isspace((unsigned char)p[-1]))) {
+			*p = '\0';
+			return;
+		}
+	}
+}
+
+static void parse_section(struct parser *parser, char *text)
+{
+	char *end = strchr(text, ']');
+
+	parser->section = SECTION_UNKNOWN;
+	if (!end || end[1]) {
+		warn(parser, "a section is written [name]; the lines below it are passed over");
+		return;
+	}
+	*end = '\0';
+	text = trim(text + 1);
+	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
+		if (strcmp(text, sections[i].name) == 0)
+			parser->section = sections[i].section;
+	}
+	if (parser->section == SECTION_UNKNOWN)
+		warn(parser,
+		     "unknown section [%.*s]; the lines below it are passed over (known: paths, bpf, trace)",
+		     SHOWN_BYTES, text);
+}
+
+/* The option of that name in the parser's section, or NULL. */
+static const struct option *option_find(const struct parser *parser, const char *name)
+{
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		if (options[i].section == parser->section && strcmp(name, options[i].name) == 0)
+			return &options[i];
+	}
+	return NULL;
+}
+
+static const char *section_name(enum section section)
+{
+	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++) {
+		if (sections[i].section == section)
+			return sections[i].name;
+	}
+	return "";
+}
+
+static void warn_option(struct parser *parser, const char *name)
+{
+	char known[128] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]) && used < sizeof(known); i++) {
+		if (options[i].section == parser->section)
+			used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s",
+						 used ? ", " : "", options[i].name);
+	}
+	warn(parser, "unknown option \"%.*s\" in [%s] (known: %s)", SHOWN_BYTES, name,
+	     section_name(parser->section), known);
+}
+
+/* What [bpf] pin takes: none, a path, or the name of a folder below the mount. */
+static bool is_pin(const char *value)
+{
+	return *value == '/' || (*value && *value != '.' && !strchr(value, '/'));
+}
+
+static int take_text(struct parser *parser, const struct option *option, const char *value)
+{
+	char **where = (char **)((char *)parser->config + option->offset), *copy;
+
+	if (option->takes == TAKES_PATH ? *value != '/' : !is_pin(value)) {
+		warn(parser, "%s takes %s, not \"%.*s\"; it stays %s", option->name,
+		     option->takes == TAKES_PATH ? "an absolute path" :
+						   "a path, a folder's name, or none",
+		     SHOWN_BYTES, value, *where);
+		return 0;
+	}
+	copy = strdup(value);
+	if (!copy)
+		return -ENOMEM;
+	free(*where);
+	*where = copy;
+	return 0;
+}
+
+static void take_number(struct parser *parser, const struct option *option, const char *value)
+{
+	uint32_t *where = (uint32_t *)((char *)parser->config + option->offset);
+	size_t digits = strspn(value, "0123456789");
+	unsigned long long number = strtoull(value, NULL, 10);
+
+	if (!digits || digits > 18 || value[digits] || number < option->least ||
+	    number > option->most)
+		warn(parser, "%s takes a number from %u to %u, not \"%.*s\"; it stays %u",
+		     option->name, option->least, option->most, SHOWN_BYTES, value, *where);
+	else
+		*where = (uint32_t)number;
+}
+
+static int parse_option(struct parser *parser, char *text)
+{
+	char *value = strchr(text, '=');
+	const struct option *option;
+
+	if (!value) {
+		warn(parser, "[%s] takes NAME = %s, not \"%.*s\"", section_name(parser->section),
+		     parser->section == SECTION_PATHS ? "PATH" : "VALUE", SHOWN_BYTES, text);
+		return 0;
+	}
+	*value = '\0';
+	value = trim(value + 1);
+	text = trim(text);
+	option = option_find(parser, text);
+	if (!option) {
+		warn_option(parser, text);
+		return 0;
+	}
+	if (option->takes == TAKES_NUMBER) {
+		take_number(parser, option, value);
+		return 0;
+	}
+	return take_text(parser, option, value);
+}
+
+static int parse_event(struct parser *parser, char *text)
+{
+	char *value = strchr(text, '=');
+	int err;
+
+	if (value) {
+		*value = '\0';
+		text = trim(text);
+		warn(parser, "an event takes no value; what follows \"%.*s\" is passed over",
+		     SHOWN_BYTES, text);
+	}
+	err = config_add_event(parser->config, text, parser->line);
+	if (err == -EEXIST)
+		warn(parser, "event \"%.*s\" stands here a second time", SHOWN_BYTES, text);
+	else if (err == -EINVAL)
+		warn(parser, "\"%.*s\" cannot be an event's name; one event or pattern a line",
+		     SHOWN_BYTES, text);
+	return err == -ENOMEM ? err : 0;
+}
+
+/* A pattern may begin with '[' too, but then it goes on behind the ']' that ends it. */
+static bool is_section(const char *text)
+{
+	const char *end = strchr(text, ']');
+
+	return *text == '[' && !strchr(text + 1, '[') && (!end || text[strlen(text) - 1] == ']');
+}
+
+/* text has len bytes and a NUL behind them. */
+static int parse_line(struct parser *parser, char *text, size_t len)
+{
+	if (memchr(text, '\0', len)) {
+		warn(parser, "the line has NUL bytes; it is passed over");
+		return 0;
+	}
+	if (len > CONFIG_LINE_MAX) {
+		warn(parser, "the line has %zu bytes, more than %d; it is passed over", len,
+		     CONFIG_LINE_MAX);
+		return 0;
+	}
+	cut_comment(text);
+	text = trim(text);
+	if (!*text)
+		return 0;
+	if (is_section(text)) {
+		parse_section(parser, text);
+		return 0;
+	}
+	switch (parser->section) {
+	case SECTION_NONE:
+		warn(parser, "\"%.*s\" stands outside of any section", SHOWN_BYTES, text);
+		return 0;
+	case SECTION_UNKNOWN:
+		return 0;
+	case SECTION_PATHS:
+	case SECTION_BPF:
+		return parse_option(parser, text);
+	case SECTION_TRACE:
+		return parse_event(parser, text);
+	}
+	return 0;
+}
+
+static int parse_file(struct parser *parser, FILE *file)
+{
+	char *line = NULL;
+	size_t size = 0;
+	ssize_t len;
+	int err = 0;
+
+	errno = 0;
+	while (!err && (len = getline(&line, &size, file)) >= 0) {
+		char *text = line;
+
+		if (parser->line++ == 0 && len >= 3 && memcmp(line, "\xef\xbb\xbf", 3) == 0) {
+			text += 3; /* a byte order mark */
+			len -= 3;
+		}
+		if (len && text[len - 1] == '\n')
+			text[--len] = '\0';
+		err = parse_line(parser, text, (size_t)len);
+	}
+	if (!err && !feof(file))
+		err = errno ? -errno : -EIO;
+	free(line);
+	if (parser->warnings > WARNINGS_MAX)
+		report_add(parser->report, REPORT_WARNING, "%s: %u more lines with problems",
+			   parser->config->path, parser->warnings - WARNINGS_MAX);
+	return err;
+}
+
+int config_load(const char *path, struct report *report, struct config *ret_config)
+{
+	struct config config;
+	struct parser parser = { .config = &config, .report = report };
+	FILE *file = NULL;
+	char *copy;
+	int err;
+
+	err = config_init(&config);
+	if (err)
+		return err;
+	copy = strdup(path);
+	if (!copy) {
+		config_free(&config);
+		return -ENOMEM;
+	}
+	free(config.path);
+	config.path = copy;
+	file = fopen(path, "re");
+	err = file ? parse_file(&parser, file) : -errno;
+	if (file)
+		fclose(file);
+	if (err == -ENOMEM) {
+		config_free(&config);
+		return err;
+	}
+	if (err)
+		report_add(report, REPORT_WARNING, "%s: %s; %zu events are traced", path,
+			   strerror(-err), config.nevents);
+	else if (!config.nevents)
+		report_add(report, REPORT_WARNING, "%s: [trace] names no event; none is traced",
+			   path);
+	*ret_config = config;
+	return err;
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+#define _GNU_SOURCE
+#include "base/report.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void report_add(struct report *report, enum report_level level, const char *format, ...)
+{
+	struct report_line *lines;
+	char *text = NULL;
+	va_list args;
+	int len;
+
+	va_start(args, format);
+	len = vasprintf(&text, format, args);
+	va_end(args);
+	if (len < 0) {
+		report->dropped++;
+		return;
+	}
+	while (len > 0 && text[len - 1] == '\n')
+		text[--len] = '\0';
+	for (char *p = text; *p; p++) {
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = '?';
+	}
+	lines = reallocarray(report->lines, report->n + 1, sizeof(*lines));
+	if (!lines) {
+		free(text);
+		report->dropped++;
+		return;
+	}
+	report->lines = lines;
+	report->lines[report->n++] = (struct report_line){ level, text };
+}
+
+void report_clear(struct report *report)
+{
+	for (size_t i = 0; i < report->n; i++)
+		free(report->lines[i].text);
+	free(report->lines);
+	*report = (struct report){ 0 };
+}

@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+#define _GNU_SOURCE
+#include "collector/collector.h"
+
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "collector/self_tables.h"
+#include "base/clock.h"
+
+/* collector_read's mask has as many bits. */
+#define TABLES_MAX 64
+
+/* Who fills a table. */
+struct source {
+	const struct family_table *table;
+	void *state;
+	bool behind; /* it could not be shaped as it should, for want of memory */
+};
+
+/* How many looks after KVM's coming may find its tracepoints not ready yet. */
+#define LATE_LOOKS 5
+
+struct collector {
+	const struct config *config;
+	struct cpus cpus;
+	struct events events;
+	uint64_t events_stamp; /* of KVM, when it was last looked for */
+	unsigned late_looks;   /* how many more are to try again */
+	struct vms *vms;
+	struct pins *pins;
+	struct collector_family *families;
+	struct snapshot snapshot;
+	struct source sources[TABLES_MAX]; /* by the table's number */
+};
+
+/* libbpf's print function has no argument of its own to carry this. */
+static __thread struct report *print_report;
+
+static int print_to_report(enum libbpf_print_level level, const char *format, va_list args)
+{
+	char text[512];
+
+	if (level == LIBBPF_DEBUG || !print_report)
+		return 0;
+	vsnprintf(text, sizeof(text), format, args);
+	report_add(print_report, REPORT_DEBUG, "%s", text);
+	return 0;
+}
+
+static int add_table(struct collector *collector, const struct family_table *table, void *state)
+{
+	struct snapshot_table *made;
+	int err;
+
+	if (collector->snapshot.ntables == TABLES_MAX)
+		return -ENOSPC;
+	err = snapshot_add_table(&collector->snapshot, table->name, &made);
+	if (err)
+		return err;
+	collector->sources[collector->snapshot.ntables - 1] = (struct source){ table, state,
+									       false };
+	return table->shape(state, made);
+}
+
+/* Note how opening or attaching went; takes why. What is not said now is said next time. */
+static void family_note(struct collector_family *open, int err, char *why, bool quiet,
+			struct report *report)
+{
+	bool news = err && (open->unsaid || err != open->err ||
+			    (why && open->why && strcmp(why, open->why)));
+
+	free(open->why);
+	open->err = err;
+	open->why = why;
+	open->unsaid = news && quiet;
+	/* that KVM is not there yet is no problem; the other two have been said */
+	if (news && !quiet && err != -ENODATA && err != -ECANCELED)
+		report_add(report, err == -ENOENT ? REPORT_INFO : REPORT_WARNING, "%s: %s",
+			   open->family->name, why ? why : strerror(-err));
+}
+
+static void family_attach(struct collector_family *open, bool quiet, struct report *report)
+{
+	uint64_t start = clock_ns();
+	char *why = NULL;
+	int err = open->family->ops->attach(open->state, report, &why);
+
+	open->attach_time = clock_ns() - start;
+	family_note(open, err, why, quiet, report);
+}
+
+static int family_open(struct collector *collector, struct collector_family *open,
+		       struct family_env *env)
+{
+	const struct family_ops *ops = open->family->ops;
+	uint64_t start = clock_ns();
+	char *why = NULL;
+	int err;
+
+	if (collector->config->only && strcmp(open->family->name, collector->config->only) != 0) {
+		family_note(open, -ECANCELED, strdup("not asked for"), true, env->report);
+		return 0;
+	}
+	env->image = open->family->image(&env->image_size);
+	err = ops->open(env, &open->state, &why);
+	open->loaded = !err;
+	open->wanted = true;
+	start = clock_ns() - start;
+	if (err)
+		family_note(open, err, why, false, env->report);
+	else
+		family_attach(open, false, env->report);
+	open->attach_time += start;
+	if (!open->state)
+		return 0;
+	for (size_t i = 0; i < ops->ntables; i++) {
+		err = add_table(collector, &ops->tables[i], open->state);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int families_open(struct collector *collector, struct family_env *env)
+{
+	int err = 0;
+
+	collector->families = calloc(families_count, sizeof(*collector->families));
+	if (!collector->families)
+		return -ENOMEM;
+	for (size_t i = 0; i < families_count; i++)
+		collector->families[i].family = &families[i];
+	for (size_t i = 0; !err && i < families_count; i++)
+		err = family_open(collector, &collector->families[i], env);
+	for (size_t i = 0; !err && i < agent_tables_count; i++)
+		err = add_table(collector, &agent_tables[i], collector);
+	return err;
+}
+
+/* Find out anew which events there are. */
+static int find_events(struct collector *collector)
+{
+	struct events events;
+	int err;
+
+	err = events_find(EVENTS_BTF_DIR, collector->config->tracefs, &events);
+	if (err)
+		return err;
+	events_free(&collector->events);
+	collector->events = events;
+	return 0;
+}
+
+static libbpf_print_fn_t print_begin(struct report *report)
+{
+	print_report = report;
+	return libbpf_set_print(print_to_report);
+}
+
+static void print_end(libbpf_print_fn_t callers)
+{
+	print_report = NULL;
+	libbpf_set_print(callers);
+}
+
+int collector_open(const struct config *config, struct items *items, bool pin,
+		   struct report *report, struct collector **ret_collector)
+{
+	libbpf_print_fn_t callers_print;
+	struct collector *collector;
+	struct family_env env;
+	int err;
+
+	collector = calloc(1, sizeof(*collector));
+	if (!collector)
+		return -ENOMEM;
+	collector->config = config;
+	collector->events_stamp = events_stamp(EVENTS_BTF_DIR, config->tracefs);
+	callers_print = print_begin(report);
+	err = cpus_read(CPUS_SYSFS, &collector->cpus);
+	if (!err)
+		err = find_events(collector);
+	if (!err && pin)
+		err = pins_open(config->pin, report, &collector->pins);
+	if (!err)
+		err = vms_new("/proc", &collector->vms);
+	env = (struct family_env){
+		.config = config,
+		.events = &collector->events,
+		.cpus = &collector->cpus,
+		.items = items,
+		.vms = collector->vms,
+		.pins = collector->pins,
+		.report = report,
+	};
+	if (!err)
+		err = families_open(collector, &env);
+	print_end(callers_print);
+	if (err) {
+		collector_close(collector);
+		return err;
+	}
+	*ret_collector = collector;
+	return 0;
+}
+
+/* Have every table of the family, or of all (NULL), follow what is there now. */
+static bool tables_shape(struct collector *collector, const void *state)
+{
+	bool grown = false;
+
+	for (size_t i = 0; i < collector->snapshot.ntables; i++) {
+		struct snapshot_table *table = collector->snapshot.tables[i];
+		struct source *source = &collector->sources[i];
+		uint64_t changes = table->changes;
+		size_t columns = table->ncolumns;
+
+		if (state && source->state != state)
+			continue;
+		/* it may, later, if not now */
+		source->behind = source->table->shape(source->state, table) != 0;
+		grown |= table->changes != changes || table->ncolumns != columns;
+	}
+	return grown;
+}
+
+/* Is a table of the family, or any (NULL), still to be shaped? */
+static bool tables_behind(const struct collector *collector, const void *state)
+{
+	for (size_t i = 0; i < collector->snapshot.ntables; i++) {
+		const struct source *source = &collector->sources[i];
+
+		if (source->behind && (!state || source->state == state))
+			return true;
+	}
+	return false;
+}
+
+int collector_switch(struct collector *collector, size_t family, bool attached,
+		     struct report *report)
+{
+	struct collector_family *open = &collector->families[family];
+	libbpf_print_fn_t callers_print;
+
+	if (!open->loaded)
+		return open->err == -ENODATA ? 0 : -ENODEV;
+	open->wanted = attached;
+	if (!attached) {
+		open->family->ops->detach(open->state);
+		family_note(open, -ECANCELED, strdup("detached by kvm.control.attached"), false,
+			    report);
+		return 0;
+	}
+	if (!open->err)
+		return 0;
+	callers_print = print_begin(report);
+	find_events(collector);
+	family_attach(open, false, report);
+	print_end(callers_print);
+	tables_shape(collector, open->state);
+	tables_shape(collector, collector); /* it may have maps now */
+	return open->err == -ENOENT ? 0 : open->err;
+}
+
+int collector_reset_max(struct collector *collector)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < families_count; i++) {
+		int (*reset_max)(void *state) = families[i].ops->reset_max;
+		int ret = reset_max && collector->families[i].state ?
+				  reset_max(collector->families[i].state) :
+				  0;
+
+		err = err ? err : ret;
+	}
+	return err;
+}
+
+/* Attach what is wanted; what is still not there is said at the last try only. */
+static void attach_again(struct collector *collector, bool last, struct report *report)
+{
+	struct report quiet = { 0 };
+
+	for (size_t i = 0; i < families_count; i++) {
+		struct collector_family *open = &collector->families[i];
+		int before = open->err;
+
+		if (!open->loaded || !open->wanted)
+			continue;
+		family_attach(open, !last, last ? report : &quiet);
+		if (before && !open->err)
+			report_add(report, REPORT_INFO, "%s: attached", open->family->name);
+	}
+	report_clear(&quiet);
+}
+
+static void families_look(struct collector *collector, struct report *report)
+{
+	for (size_t i = 0; i < families_count; i++) {
+		if (families[i].ops->look && collector->families[i].state)
+			families[i].ops->look(collector->families[i].state, report);
+	}
+}
+
+bool collector_look(struct collector *collector, struct report *report)
+{
+	uint64_t stamp = events_stamp(EVENTS_BTF_DIR, collector->config->tracefs);
+	bool news = stamp != collector->events_stamp;
+	bool grown = cpus_update(CPUS_SYSFS, &collector->cpus) > 0;
+
+	if (news) {
+		collector->events_stamp = stamp;
+		collector->late_looks = LATE_LOOKS;
+	}
+	if (collector->late_looks) {
+		libbpf_print_fn_t callers_print = print_begin(report);
+
+		collector->late_looks--;
+		find_events(collector);
+		attach_again(collector, !collector->late_looks, report);
+		print_end(callers_print);
+		grown = true;
+	}
+	families_look(collector, report);
+	return (grown || tables_behind(collector, NULL)) && tables_shape(collector, NULL);
+}
+
+void collector_close(struct collector *collector)
+{
+	if (!collector)
+		return;
+	for (size_t i = 0; collector->families && i < families_count; i++) {
+		families[i].ops->close(collector->families[i].state);
+		free(collector->families[i].why);
+	}
+	free(collector->families);
+	snapshot_free(&collector->snapshot);
+	events_free(&collector->events);
+	cpus_free(&collector->cpus);
+	pins_close(collector->pins);
+	vms_free(collector->vms);
+	free(collector);
+}
+
+size_t collector_attached(const struct collector *collector)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < families_count; i++)
+		n += !collector->families[i].err;
+	return n;
+}
+
+bool collector_waits(const struct collector *collector)
+{
+	for (size_t i = 0; i < families_count; i++) {
+		const struct collector_family *open = &collector->families[i];
+
+		if (open->loaded && open->wanted && open->err == -ENOENT && !collector->events.n)
+			return true;
+	}
+	return false;
+}
+
+const struct collector_family *collector_families(const struct collector *collector)
+{
+	return collector->families;
+}
+
+struct snapshot *collector_snapshot(struct collector *collector)
+{
+	return &collector->snapshot;
+}
+
+/* The tables of a family among those of a mask. */
+static bool family_is_wanted(const struct collector *collector, const void *state, uint64_t tables)
+{
+	for (size_t i = 0; i < collector->snapshot.ntables; i++) {
+		if ((tables & (1ULL << i)) && collector->sources[i].state == state)
+			return true;
+	}
+	return false;
+}
+
+static int families_refresh(struct collector *collector, uint64_t tables)
+{
+	for (size_t i = 0; i < families_count; i++) {
+		void *state = collector->families[i].state;
+		int ret;
+
+		if (!families[i].ops->refresh || !state ||
+		    !family_is_wanted(collector, state, tables))
+			continue;
+		ret = families[i].ops->refresh(state);
+		if (ret < 0)
+			return ret;
+		if (ret || tables_behind(collector, state))
+			tables_shape(collector, state);
+	}
+	return 0;
+}
+
+int collector_read(struct collector *collector, uint64_t tables)
+{
+	return collector_read_with_rows(collector, tables, 0);
+}
+
+int collector_read_with_rows(struct collector *collector, uint64_t tables, uint64_t rows)
+{
+	int err;
+
+	vms_stale(collector->vms);
+	err = families_refresh(collector, tables | rows);
+	for (size_t i = 0; !err && i < collector->snapshot.ntables; i++) {
+		const struct source *source = &collector->sources[i];
+
+		if (tables & (1ULL << i))
+			err = source->table->read(source->state, collector->snapshot.tables[i]);
+	}
+	return err;
+}

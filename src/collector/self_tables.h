@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (c) 2026 The pmdakvm authors */
+/* Tables about the agent itself: its version, its families, what they missed. */
+#ifndef PMDAKVM_AGENT_H
+#define PMDAKVM_AGENT_H
+
+#include "families/family.h"
+
+/* Their state is the struct collector. */
+extern const struct family_table agent_tables[];
+extern const size_t agent_tables_count;
+
+#endif /* PMDAKVM_AGENT_H */

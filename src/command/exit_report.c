@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+/* All arithmetic is in integers, so that 64 bits of nanoseconds lose none. */
+#define _GNU_SOURCE
+#include "command/exit_report.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <libsmartcols.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command/exit_report_lines.h"
+
+enum column {
+	COLUMN_VM,
+	COLUMN_NAME,
+	COLUMN_SAMPLES,
+	COLUMN_SAMPLES_SHARE,
+	COLUMN_TIME_SHARE,
+	COLUMN_P50,
+	COLUMN_P99,
+	COLUMN_MAX,
+	COLUMN_AVERAGE,
+	COLUMN_EXIT_TIME,
+	COLUMN_GUEST_TIME,
+	COLUMN_HALT_TIME,
+	COLUMN_RUN_DELAY,
+	COLUMNS,
+};
+
+#define BIT(column) (1U << COLUMN_##column)
+#define SHARES	    (BIT(NAME) | BIT(SAMPLES) | BIT(SAMPLES_SHARE) | BIT(TIME_SHARE) | BIT(AVERAGE))
+/* what vCPUs do not tell without their sleep: how many exits it was */
+#define NOT_AWAKE (BIT(SAMPLES) | BIT(SAMPLES_SHARE) | BIT(AVERAGE) | BIT(HALT_TIME))
+
+struct view {
+	const char *title;
+	const char *heading; /* of what its lines are about */
+	unsigned columns;    /* bits by enum column */
+	const char *beside;  /* a table that says the same as its totals, or NULL */
+	bool total;	     /* a line of totals below */
+	struct views_source source;
+};
+
+#define COUNT_AND_TIME                                         \
+	{                                                      \
+		[VIEWS_COUNT] = "count", [VIEWS_TIME] = "time" \
+	}
+
+static const struct view views[] = {
+	{ .title = "VM exits by reason, all VMs",
+	  .heading = "VM-EXIT",
+	  .columns = SHARES | BIT(P50) | BIT(P99) | BIT(MAX),
+	  .beside = "exit_total",
+	  .total = true,
+	  .source = { .table = "exit",
+		      .numbers = { [VIEWS_COUNT] = "count",
+				   [VIEWS_TIME] = "time",
+				   [VIEWS_MAX] = "max" },
+		      .latency = "exit_latency" } },
+	{ .title = "VM exits by VM",
+	  .heading = "VM",
+	  .columns = SHARES,
+	  .source = { .table = "vm_exit",
+		      .numbers = COUNT_AND_TIME,
+		      .totals = "vm_exit_total",
+		      .by_vm = true } },
+	{ .title = "VM exits by VM and reason, as shares of the VM's",
+	  .heading = "VM-EXIT",
+	  .columns = SHARES | BIT(VM),
+	  .source = { .table = "vm_exit", .numbers = COUNT_AND_TIME, .by_vm = true } },
+	{ .title = "VM exits by vCPU",
+	  .heading = "VCPU",
+	  .columns = SHARES | BIT(EXIT_TIME) | BIT(GUEST_TIME) | BIT(HALT_TIME) | BIT(RUN_DELAY),
+	  .source = { .table = "vcpu",
+		      .numbers = { [VIEWS_COUNT] = "exits",
+				   [VIEWS_TIME] = "exit_time",
+				   [VIEWS_GUEST] = "guest_time",
+				   [VIEWS_HALT] = "halt_time",
+				   [VIEWS_DELAY] = "run_delay" } } },
+	{ .title = "Exits to userspace by reason, all VMs",
+	  .heading = "USERSPACE-EXIT",
+	  .columns = SHARES,
+	  .total = true,
+	  .source = { .table = "userspace_exit", .numbers = COUNT_AND_TIME } },
+	{ .title = "Exits to userspace by VM and reason, as shares of the VM's",
+	  .heading = "USERSPACE-EXIT",
+	  .columns = SHARES | BIT(VM),
+	  .source = { .table = "vm_userspace_exit", .numbers = COUNT_AND_TIME, .by_vm = true } },
+};
+
+/* Hundredths, with what stands before and after them. */
+static int format_hundredths(const char *before, unsigned __int128 hundredths, const char *after,
+			     char **ret_text)
+{
+	return asprintf(ret_text, "%s%" PRIu64 ".%02u%s", before, (uint64_t)(hundredths / 100),
+			(unsigned)(hundredths % 100), after) < 0 ?
+		       -ENOMEM :
+		       0;
+}
+
+static unsigned __int128 divide(unsigned __int128 dividend, unsigned __int128 divisor)
+{
+	return (dividend + divisor / 2) / divisor;
+}
+
+static int format_time(const struct views_value *value, char **ret_text)
+{
+	return format_hundredths(value->more ? ">" : "", divide(value->number, 10), "us", ret_text);
+}
+
+static int format_share(const struct views_value *value, const struct views_value *whole,
+			char **ret_text)
+{
+	unsigned __int128 part = value->number;
+
+	return format_hundredths("", divide(part * 10000, whole->number), "%", ret_text);
+}
+
+/* No exit takes no time: where there is none, none has ended. */
+static int format_average(const struct views_entry *entry, char **ret_text)
+{
+	unsigned __int128 count = entry->values[VIEWS_COUNT].number;
+
+	return format_hundredths("", divide(entry->values[VIEWS_TIME].number, count * 10), "us",
+				 ret_text);
+}
+
+/* How a column shows what of an entry. */
+static const struct {
+	const char *heading; /* NULL: the view's */
+	enum { TEXT_VM, TEXT_NAME, PLAIN, SHARE, AVERAGE, NANOSECONDS } how;
+	enum views_number number;
+} columns[COLUMNS] = {
+	[COLUMN_VM] = { "VM", TEXT_VM, 0 },
+	[COLUMN_NAME] = { NULL, TEXT_NAME, 0 },
+	[COLUMN_SAMPLES] = { "Samples", PLAIN, VIEWS_COUNT },
+	[COLUMN_SAMPLES_SHARE] = { "Samples%", SHARE, VIEWS_COUNT },
+	[COLUMN_TIME_SHARE] = { "Time%", SHARE, VIEWS_TIME },
+	[COLUMN_P50] = { "p50", NANOSECONDS, VIEWS_P50 },
+	[COLUMN_P99] = { "p99", NANOSECONDS, VIEWS_P99 },
+	[COLUMN_MAX] = { "Max Time", NANOSECONDS, VIEWS_MAX },
+	[COLUMN_AVERAGE] = { "Avg time", AVERAGE, VIEWS_TIME },
+	[COLUMN_EXIT_TIME] = { "Exit time", NANOSECONDS, VIEWS_TIME },
+	[COLUMN_GUEST_TIME] = { "Guest time", NANOSECONDS, VIEWS_GUEST },
+	[COLUMN_HALT_TIME] = { "Halt time", NANOSECONDS, VIEWS_HALT },
+	[COLUMN_RUN_DELAY] = { "Run delay", NANOSECONDS, VIEWS_DELAY },
+};
+
+static int format(const struct views_entry *entry, const struct views_entry *group,
+		  enum column column, char **ret_text)
+{
+	const struct views_value *value = &entry->values[columns[column].number];
+	const struct views_value *whole = &group->values[columns[column].number];
+
+	switch (columns[column].how) {
+	case TEXT_VM:
+		return asprintf(ret_text, "%.*s", (int)entry->vm_len, entry->vm) < 0 ? -ENOMEM : 0;
+	case TEXT_NAME:
+		return asprintf(ret_text, "%.*s", (int)entry->name_len, entry->name) < 0 ? -ENOMEM :
+											   0;
+	case PLAIN:
+		if (value->present)
+			return asprintf(ret_text, "%" PRIu64, value->number) < 0 ? -ENOMEM : 0;
+		break;
+	case SHARE:
+		if (value->present && whole->number)
+			return format_share(value, whole, ret_text);
+		break;
+	case AVERAGE:
+		if (value->number && entry->values[VIEWS_COUNT].number)
+			return format_average(entry, ret_text);
+		break;
+	case NANOSECONDS:
+		if (value->present)
+			return format_time(value, ret_text);
+		break;
+	}
+	return asprintf(ret_text, "-") < 0 ? -ENOMEM : 0;
+}
+
+static int print_line(struct libscols_table *table, unsigned shown, const struct views_entry *entry,
+		      const struct views_entry *group)
+{
+	struct libscols_line *line = scols_table_new_line(table, NULL);
+	size_t at = 0;
+
+	if (!line)
+		return -ENOMEM;
+	for (enum column column = 0; column < COLUMNS; column++) {
+		char *text;
+		int err;
+
+		if (!(shown & (1U << column)))
+			continue;
+		err = format(entry, group, column, &text);
+		if (err)
+			return err;
+		err = scols_line_refer_data(line, at++, text); /* which now owns it */
+		if (err) {
+			free(text);
+			return err;
+		}
+	}
+	return 0;
+}
+
+static int print_lines(const struct view *view, unsigned shown, const struct views_lines *lines,
+		       FILE *file)
+{
+	struct libscols_table *table;
+	int err = -ENOMEM;
+
+	scols_init_debug(0);
+	table = scols_new_table();
+	if (!table)
+		return -ENOMEM;
+	scols_table_set_stream(table, file);
+	for (enum column column = 0; column < COLUMNS; column++) {
+		const char *heading = columns[column].heading;
+
+		if ((shown & (1U << column)) &&
+		    !scols_table_new_column(table, heading ? heading : view->heading, 0,
+					    columns[column].how <= TEXT_NAME ? 0 : SCOLS_FL_RIGHT))
+			goto out;
+	}
+	for (size_t i = 0; i < lines->n; i++) {
+		const struct views_entry *entry = &lines->entries[i];
+
+		err = print_line(table, shown, entry, &lines->groups[entry->group]);
+		if (err)
+			goto out;
+	}
+	err = scols_print_table(table);
+out:
+	scols_unref_table(table);
+	return err;
+}
+
+/* As perf kvm stat ends. */
+static int print_total(const struct views_entry *group, FILE *file)
+{
+	const struct views_value *time = &group->values[VIEWS_TIME];
+	char *text;
+	int err;
+
+	fprintf(file, "\nTotal Samples:%" PRIu64, group->values[VIEWS_COUNT].number);
+	if (time->present) {
+		err = format_time(time, &text);
+		if (err)
+			return err;
+		fprintf(file, ", Total events handled time:%s", text);
+		free(text);
+	}
+	fputs(".\n", file);
+	return 0;
+}
+
+static int print_view(const struct view *view, const struct views_lines *lines, bool awake,
+		      FILE *file)
+{
+	unsigned shown = view->columns;
+	int err;
+
+	if (awake && view->source.numbers[VIEWS_HALT])
+		shown &= ~NOT_AWAKE;
+	fprintf(file, "%s%s:\n\n", view->title, awake ? ", without those that sleep" : "");
+	err = print_lines(view, shown, lines, file);
+	if (!err && view->total && lines->groups[0].values[VIEWS_COUNT].present)
+		err = print_total(&lines->groups[0], file);
+	fputc('\n', file);
+	errno = 0;
+	if (!err && (fflush(file) || ferror(file)))
+		err = errno ? -errno : -EIO;
+	return err;
+}
+
+/* Add a table to those that are shown, once. */
+static void shown_add(const struct snapshot *snapshot, const char *name,
+		      const struct snapshot_table **shown)
+{
+	const struct snapshot_table *table = name ? snapshot_find_table(snapshot, name) : NULL;
+
+	while (*shown && *shown != table)
+		shown++;
+	*shown = table;
+}
+
+static void view_shown(const struct view *view, const struct snapshot *snapshot,
+		       const struct snapshot_table **shown)
+{
+	shown_add(snapshot, view->source.table, shown);
+	shown_add(snapshot, view->source.latency, shown);
+	shown_add(snapshot, view->source.totals, shown);
+	shown_add(snapshot, view->beside, shown);
+}
+
+int views_print(const struct snapshot *snapshot, bool awake, FILE *file,
+		const struct snapshot_table *ret_shown[VIEWS_TABLES + 1])
+{
+	const struct snapshot_table *shown[VIEWS_TABLES + 1] = { NULL };
+	int err = 0;
+
+	for (size_t i = 0; !err && i < sizeof(views) / sizeof(views[0]); i++) {
+		struct views_lines lines;
+
+		err = views_lines_read(&views[i].source, snapshot, awake, &lines);
+		if (!err && lines.n)
+			err = print_view(&views[i], &lines, awake, file);
+		if (lines.some)
+			view_shown(&views[i], snapshot, shown);
+		views_lines_free(&lines);
+	}
+	if (!err)
+		memcpy(ret_shown, shown, sizeof(shown));
+	return err;
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+#define _GNU_SOURCE
+#include "command/exit_report_lines.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command/percentiles.h"
+#include "kvm/exit_reasons.h"
+
+void views_lines_free(struct views_lines *lines)
+{
+	free(lines->entries);
+	free(lines->groups);
+}
+
+static void entry_name(struct views_entry *entry, const char *name, bool by_vm)
+{
+	const char *apart = by_vm ? strstr(name, "::") : NULL;
+
+	entry->vm = name;
+	entry->vm_len = by_vm ? (apart ? (size_t)(apart - name) : strlen(name)) : 0;
+	entry->name = apart ? apart + 2 : name + entry->vm_len;
+	entry->name_len = strlen(entry->name);
+}
+
+static struct views_value value_read(const struct snapshot_table *table, size_t row,
+				     const char *column)
+{
+	int at = column ? snapshot_table_column(table, column) : -1;
+	const struct snapshot_cell *cell;
+
+	if (at < 0)
+		return (struct views_value){ 0 };
+	cell = snapshot_table_cell(table, row, (size_t)at);
+	if (!cell->present || cell->text)
+		return (struct views_value){ 0 };
+	return (struct views_value){ .present = true, .number = cell->number };
+}
+
+static void value_add(struct views_value *sum, const struct views_value *value)
+{
+	if (!value->present)
+		return;
+	sum->present = true;
+	if (__builtin_add_overflow(sum->number, value->number, &sum->number))
+		sum->number = UINT64_MAX;
+}
+
+/* A vCPU's times: those in which it was awake. */
+static void time_take_halt(struct views_entry *entry)
+{
+	struct views_value *time = &entry->values[VIEWS_TIME], *halt = &entry->values[VIEWS_HALT];
+
+	if (time->present && halt->present)
+		time->number -= halt->number < time->number ? halt->number : time->number;
+	else
+		*time = (struct views_value){ 0 };
+}
+
+static int percentiles_read(const struct snapshot *snapshot, const char *table,
+			    struct views_entry *entry)
+{
+	static const struct {
+		enum views_number number;
+		unsigned percent;
+	} wanted[] = { { VIEWS_P50, 50 }, { VIEWS_P99, 99 } };
+	const struct views_value *max = &entry->values[VIEWS_MAX];
+	struct latency latency;
+	int err;
+
+	err = latency_read(snapshot_find_table(snapshot, table), entry->name, &latency);
+	if (err)
+		return err == -ENOMEM ? err : 0;
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+		struct views_value *value = &entry->values[wanted[i].number];
+
+		value->present = true;
+		value->number = latency_percentile(&latency, wanted[i].percent,
+						   max->present ? &max->number : NULL,
+						   &value->more);
+	}
+	latency_free(&latency);
+	return 0;
+}
+
+static int entries_read(const struct views_source *source, const struct snapshot *snapshot,
+			bool awake, struct views_lines *lines)
+{
+	const struct snapshot_table *table = snapshot_find_table(snapshot, source->table);
+	size_t nrows = table ? table->nrows : 0;
+	int err = 0;
+
+	lines->entries = calloc(nrows + 1, sizeof(*lines->entries));
+	if (!lines->entries)
+		return -ENOMEM;
+	for (size_t row = 0; !err && row < nrows; row++) {
+		struct views_entry *entry = &lines->entries[lines->n];
+
+		*entry = (struct views_entry){ .order = row };
+		entry_name(entry, table->rows[row].name, source->by_vm);
+		for (size_t i = 0; i < VIEWS_READ; i++)
+			entry->values[i] = value_read(table, row, source->numbers[i]);
+		if (!entry->values[VIEWS_COUNT].number && !entry->values[VIEWS_TIME].number)
+			continue;
+		lines->some = true;
+		if (awake && reasons_sleeps(entry->name, entry->name_len))
+			continue;
+		if (awake && source->numbers[VIEWS_HALT])
+			time_take_halt(entry);
+		if (source->latency)
+			err = percentiles_read(snapshot, source->latency, entry);
+		lines->n++;
+	}
+	return err;
+}
+
+static int vm_compare(const void *a, const void *b)
+{
+	const struct views_entry *left = a, *right = b;
+	size_t len = left->vm_len < right->vm_len ? left->vm_len : right->vm_len;
+	int order = memcmp(left->vm, right->vm, len);
+
+	return order ? order : (left->vm_len > right->vm_len) - (left->vm_len < right->vm_len);
+}
+
+/* Sum entries up, those of each VM apart; where there are no VMs all are of one group. */
+static int lines_group(struct views_lines *lines)
+{
+	lines->groups = calloc(lines->n + 1, sizeof(*lines->groups));
+	if (!lines->groups)
+		return -ENOMEM;
+	qsort(lines->entries, lines->n, sizeof(*lines->entries), vm_compare);
+	for (size_t i = 0; i < lines->n; i++) {
+		struct views_entry *entry = &lines->entries[i], *group;
+
+		if (!i || vm_compare(entry - 1, entry))
+			lines->groups[lines->ngroups++] =
+				(struct views_entry){ .vm = entry->vm, .vm_len = entry->vm_len };
+		entry->group = lines->ngroups - 1;
+		group = &lines->groups[entry->group];
+		value_add(&group->values[VIEWS_COUNT], &entry->values[VIEWS_COUNT]);
+		value_add(&group->values[VIEWS_TIME], &entry->values[VIEWS_TIME]);
+	}
+	return 0;
+}
+
+/*
+ * Take the groups for the lines. A VM's total counts all its exits, also where their
+ * reasons cannot be told; but it cannot tell who slept.
+ */
+static int lines_total(struct views_lines *lines, const struct snapshot_table *totals, bool awake)
+{
+	size_t nrows = totals && !awake ? totals->nrows : 0;
+	struct views_lines whole = { .some = lines->some };
+	int err;
+
+	whole.entries = calloc(lines->ngroups + nrows + 1, sizeof(*whole.entries));
+	if (!whole.entries)
+		return -ENOMEM;
+	for (; whole.n < lines->ngroups; whole.n++)
+		whole.entries[whole.n] = lines->groups[whole.n];
+	for (size_t row = 0; row < nrows; row++) {
+		struct views_entry vm = { .vm = totals->rows[row].name, .order = row }, *found;
+		struct views_value total = value_read(totals, row, "total");
+
+		vm.vm_len = strlen(vm.vm);
+		if (!total.number)
+			continue;
+		whole.some = true;
+		found = bsearch(&vm, whole.entries, lines->ngroups, sizeof(vm), vm_compare);
+		if (!found) {
+			found = &whole.entries[whole.n++];
+			*found = vm;
+		}
+		found->values[VIEWS_COUNT] = total;
+	}
+	for (size_t i = 0; i < whole.n; i++) {
+		struct views_entry *entry = &whole.entries[i];
+
+		entry->name = entry->vm;
+		entry->name_len = entry->vm_len;
+		entry->vm_len = 0;
+	}
+	err = lines_group(&whole);
+	views_lines_free(lines);
+	*lines = whole;
+	return err;
+}
+
+static int number_compare(const struct views_entry *a, const struct views_entry *b,
+			  enum views_number number)
+{
+	return (a->values[number].number < b->values[number].number) -
+	       (a->values[number].number > b->values[number].number);
+}
+
+/* The most time first: of VMs, then of their lines. */
+static int line_compare(const void *a, const void *b, void *data)
+{
+	const struct views_entry *left = a, *right = b, *groups = data;
+	int order = number_compare(&groups[left->group], &groups[right->group], VIEWS_TIME);
+
+	if (!order)
+		order = (left->group > right->group) - (left->group < right->group);
+	if (!order)
+		order = number_compare(left, right, VIEWS_TIME);
+	if (!order)
+		order = number_compare(left, right, VIEWS_COUNT);
+	return order ? order : (left->order > right->order) - (left->order < right->order);
+}
+
+int views_lines_read(const struct views_source *source, const struct snapshot *snapshot, bool awake,
+		     struct views_lines *lines)
+{
+	int err;
+
+	*lines = (struct views_lines){ 0 };
+	err = entries_read(source, snapshot, awake, lines);
+	if (!err)
+		err = lines_group(lines);
+	if (!err && source->totals)
+		err = lines_total(lines, snapshot_find_table(snapshot, source->totals), awake);
+	if (!err)
+		qsort_r(lines->entries, lines->n, sizeof(*lines->entries), line_compare,
+			lines->groups);
+	return err;
+}

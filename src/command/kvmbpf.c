@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+/* kvmbpf: what our BPF programs count, with no PCP at all. */
+#include <stdio.h>
+#include <string.h>
+
+#include "command/commands.h"
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *help;
+} commands[] = {
+	{ "dump", command_dump, "count events for a while, then print every counter" },
+};
+
+static void usage(FILE *out)
+{
+	fputs("Usage: kvmbpf COMMAND [OPTION]...\n"
+	      "Count what KVM guests cost their host, with eBPF.\n\nCommands:\n",
+	      out);
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].help);
+	fputs("\nOptions:\n"
+	      "  -h, --help     show this text\n"
+	      "  -V, --version  show the version\n"
+	      "\n\"kvmbpf COMMAND --help\" tells a command's options. See kvmbpf(8).\n",
+	      out);
+}
+
+int main(int argc, char **argv)
+{
+	const char *word = argc > 1 ? argv[1] : NULL;
+
+	if (!word) {
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+	if (strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0) {
+		usage(stdout);
+		return 0;
+	}
+	if (strcmp(word, "-V") == 0 || strcmp(word, "--version") == 0) {
+		puts("kvmbpf " PMDAKVM_VERSION);
+		return 0;
+	}
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(word, commands[i].name) == 0)
+			return commands[i].run(argc - 1, argv + 1);
+	}
+	fprintf(stderr, "kvmbpf: no command \"%s\"; see kvmbpf --help\n", word);
+	return EXIT_USAGE;
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+#include "command/percentiles.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "metrics/metric_table.h"
+
+/* Decimal digits at *text, which is left behind them. */
+static int digits_parse(const char **text, uint64_t *ret_number)
+{
+	uint64_t number = 0;
+	const char *p = *text;
+
+	for (; *p >= '0' && *p <= '9'; p++) {
+		if (__builtin_mul_overflow(number, UINT64_C(10), &number) ||
+		    __builtin_add_overflow(number, (uint64_t)(*p - '0'), &number))
+			return -EINVAL;
+	}
+	if (p == *text)
+		return -EINVAL;
+	*text = p;
+	*ret_number = number;
+	return 0;
+}
+
+int latency_bucket_parse(const char *text, uint64_t *ret_first, uint64_t *ret_last)
+{
+	uint64_t first, last;
+
+	if (digits_parse(&text, &first))
+		return -EINVAL;
+	last = first;
+	if (*text == '+') {
+		last = UINT64_MAX;
+		text++;
+	} else if (*text == '-') {
+		text++;
+		if (digits_parse(&text, &last))
+			return -EINVAL;
+	}
+	if (*text || last < first)
+		return -EINVAL;
+	*ret_first = first;
+	*ret_last = last;
+	return 0;
+}
+
+static int bucket_compare(const void *a, const void *b)
+{
+	const struct latency_bucket *left = a, *right = b;
+
+	return (left->first > right->first) - (left->first < right->first);
+}
+
+/* Is the row one of that name's? */
+static bool row_is_of(const struct snapshot_row *row, const char *name)
+{
+	const char *last = metric_label_last(row->name);
+	size_t len = strlen(name);
+
+	return last == row->name + len + strlen("::") && strncmp(row->name, name, len) == 0;
+}
+
+static int bucket_read(const struct snapshot_table *table, size_t row, int column,
+		       struct latency *latency)
+{
+	const struct snapshot_cell *cell = snapshot_table_cell(table, row, (size_t)column);
+	struct latency_bucket bucket;
+
+	if (!cell->present || cell->text ||
+	    latency_bucket_parse(metric_label_last(table->rows[row].name), &bucket.first,
+				 &bucket.last))
+		return -EINVAL;
+	bucket.count = cell->number;
+	if (bucket.count)
+		latency->buckets[latency->n++] = bucket;
+	return 0;
+}
+
+static int buckets_order(struct latency *latency)
+{
+	qsort(latency->buckets, latency->n, sizeof(*latency->buckets), bucket_compare);
+	for (size_t i = 1; i < latency->n; i++) {
+		if (latency->buckets[i].first <= latency->buckets[i - 1].last)
+			return -EINVAL;
+	}
+	return latency->n ? 0 : -ENODATA;
+}
+
+int latency_read(const struct snapshot_table *table, const char *name, struct latency *ret_latency)
+{
+	int column = table ? snapshot_table_column(table, "latency") : -1, err = 0;
+	struct latency latency = { 0 };
+	size_t n = 0;
+
+	for (size_t row = 0; column >= 0 && row < table->nrows; row++)
+		n += row_is_of(&table->rows[row], name);
+	if (!n)
+		return -ENODATA;
+	latency.buckets = calloc(n, sizeof(*latency.buckets));
+	if (!latency.buckets)
+		return -ENOMEM;
+	for (size_t row = 0; !err && row < table->nrows; row++) {
+		if (row_is_of(&table->rows[row], name))
+			err = bucket_read(table, row, column, &latency);
+	}
+	if (!err)
+		err = buckets_order(&latency);
+	if (err)
+		latency_free(&latency);
+	else
+		*ret_latency = latency;
+	return err;
+}
+
+void latency_free(struct latency *latency)
+{
+	free(latency->buckets);
+	*latency = (struct latency){ 0 };
+}
+
+uint64_t latency_percentile(const struct latency *latency, unsigned percent, const uint64_t *max,
+			    bool *ret_more)
+{
+	const struct latency_bucket *bucket = latency->buckets;
+	unsigned __int128 all = 0, rank;
+	uint64_t last;
+
+	for (size_t i = 0; i < latency->n; i++)
+		all += latency->buckets[i].count;
+	rank = (all * percent + 99) / 100;
+	/* the bucket that the value of that rank is in; rank goes on in it */
+	for (; rank > bucket->count; bucket++)
+		rank -= bucket->count;
+	last = bucket->last;
+	/* a max below the bucket was reset since */
+	if (max && *max >= bucket->first && *max <= last)
+		last = *max;
+	*ret_more = last == UINT64_MAX;
+	if (*ret_more)
+		return bucket->first;
+	return bucket->first + (uint64_t)((last - bucket->first) * rank / bucket->count);
+}

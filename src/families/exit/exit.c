@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+/* The exit family: why vCPUs leave guest mode, and for how long. See bpf/exit.bpf.c. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "families/exit_common.h"
+#include "kernel/privileges.h"
+
+static const char *const form_programs[EXIT_FORMS] = {
+	[EXIT_VCPU_FIRST] = "exit_vcpu_first",
+	[EXIT_REASON_FIRST] = "exit_reason_first",
+};
+
+/* Open the object, with its program for this layout. */
+static int object_open(const struct family_env *env, const struct exit_layout *layout,
+		       struct bpf_object **ret_object)
+{
+	struct bpf_object *object = bpf_object__open_mem(env->image, env->image_size, NULL);
+	struct bpf_map *rodata, *histograms;
+	int err = 0;
+
+	if (!object)
+		return -errno;
+	for (size_t i = 0; !err && i < EXIT_FORMS; i++) {
+		struct bpf_program *program = bpf_object__find_program_by_name(object,
+									       form_programs[i]);
+
+		err = program ? bpf_program__set_autoload(program, i == layout->form) : -ENOENT;
+	}
+	rodata = bpf_object__find_map_by_name(object, ".rodata");
+	histograms = bpf_object__find_map_by_name(object, "exit_vm_latency");
+	if (!err && env->config->vm_histograms)
+		err = bpf_map__set_max_entries(histograms, env->config->vm_histograms);
+	if (!err)
+		err = rodata ? bpf_map__set_initial_value(rodata, &layout->setup,
+							  sizeof(layout->setup)) :
+			       -ENOENT;
+	if (err) {
+		bpf_object__close(object);
+		return err;
+	}
+	*ret_object = object;
+	return 0;
+}
+
+static int load(struct exits *exits, const struct exit_layout *layout, struct report *report)
+{
+	struct bpf_object *object = NULL;
+	int err = object_open(&exits->env, layout, &object);
+
+	if (err)
+		return err;
+	err = cells_load(&exits->cells, object, exits->env.config->vcpus, exits->env.pins, report);
+	if (err)
+		return err;
+	exits->reasons = layout->setup.has_reasons;
+	exits->programs[0] = (struct program){ "exit_thread", "sched_process_exit", -1 };
+	exits->programs[1] = (struct program){ form_programs[layout->form], "kvm_exit", -1 };
+	exits->programs[2] = (struct program){ "exit_entry", "kvm_entry", -1 };
+	return 0;
+}
+
+/* Why there are no reasons, to people: takes the cause. */
+static char *words_without_reasons(char *cause)
+{
+	char *words = NULL;
+
+	if (asprintf(&words, "attached, without reasons: %s",
+		     cause ? cause : "the kernel has no type information of kvm_amd or kvm_intel") <
+	    0)
+		words = NULL;
+	free(cause);
+	return words;
+}
+
+/* Load for a layout; if its reasons cannot be read (lockdown), without them. */
+static int load_any(struct exits *exits, const struct exit_layout *layout, struct report *report,
+		    char **ret_why)
+{
+	struct exit_layout blind = *layout;
+	char *cause = NULL;
+	int err;
+
+	exits_detach(exits);
+	exits->has_layout = false;
+	err = load(exits, layout, report);
+	if (err)
+		cause = privs_load_words(err, exits->env.config->lockdown);
+	blind.setup.has_reasons = 0;
+	if (err && layout->setup.has_reasons && load(exits, &blind, report) == 0)
+		err = 0;
+	if (err) {
+		*ret_why = cause;
+		return err;
+	}
+	exits->layout = *layout;
+	exits->has_layout = true;
+	exits->fires = layout->setup.svm.mask || layout->setup.vmx.mask;
+	free(exits->blind_why);
+	exits->blind_why = exits->reasons ? NULL : words_without_reasons(cause);
+	return 0;
+}
+
+/* Nothing to load anew: it is as it was, or all that is gone is the vendor's module. */
+static bool is_as_loaded(const struct exits *exits, const struct exit_layout *fresh)
+{
+	if (!exits->has_layout)
+		return false;
+	if (exits->layout.setup.has_reasons && !fresh->setup.has_reasons)
+		return exits->layout.form == fresh->form;
+	return exit_layout_equal(&exits->layout, fresh);
+}
+
+static int exit_attach(void *state, struct report *report, char **ret_why)
+{
+	struct exits *exits = state;
+	struct exit_layout fresh;
+	int err = exit_layout_read(EVENTS_BTF_DIR, &fresh);
+
+	malloc_trim(0); /* the type information took megabytes */
+	if (err) {
+		*ret_why = strdup(!exits->env.events->n ? "KVM is not loaded" :
+				  err == -ENOENT ? "this kernel has no type information for KVM" :
+				  err == -EINVAL ? "the arguments of kvm_exit are not as known" :
+						   strerror(-err));
+		return exits->env.events->n ? err : -ENOENT;
+	}
+	fresh.setup.vm_histograms = exits->env.config->vm_histograms > 0;
+	if (!is_as_loaded(exits, &fresh)) {
+		err = load_any(exits, &fresh, report, ret_why);
+		if (err)
+			return err;
+	}
+	err = exits_attach(exits);
+	if (err)
+		*ret_why = err == -ENOENT ? strdup("KVM is not loaded") :
+					    privs_load_words(err, exits->env.config->lockdown);
+	else if (exits->blind_why)
+		*ret_why = strdup(exits->blind_why);
+	return err;
+}
+
+static int exit_open(const struct family_env *env, void **ret_state, char **ret_why)
+{
+	struct exits *exits;
+	int err = exits_new(env, "exit", EXIT_SLOTS, REASONS_SVM, &exits);
+
+	(void)ret_why;
+	if (!err)
+		*ret_state = exits;
+	return err;
+}
+
+static int exit_map(void *state, size_t number, struct family_map *ret_map)
+{
+	static const struct {
+		const char *name;
+		void (*tell)(const struct exits *exits, struct family_map *ret_map);
+	} maps[] = {
+		{ "exit_cells", exits_map },
+		{ "exit_latency", exits_latency_map },
+		{ "exit_vm_latency", exits_vm_latency_map },
+	};
+
+	if (number >= sizeof(maps) / sizeof(maps[0]))
+		return -ENOENT;
+	*ret_map = (struct family_map){ .name = maps[number].name };
+	maps[number].tell(state, ret_map);
+	return 0;
+}
+
+extern const struct family_ops exit_family;
+
+const struct family_ops exit_family = {
+	.open = exit_open,
+	.attach = exit_attach,
+	.detach = exits_detach,
+	.close = exits_close,
+	.missed = exits_missed,
+	.generation = exits_generation,
+	.map = exit_map,
+	.refresh = exits_refresh,
+	.look = exits_look,
+	.reset_max = exits_reset_max,
+	.tables = exit_tables,
+	.ntables = EXIT_TABLES,
+};

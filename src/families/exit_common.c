@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+#include "families/exit_common.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+int exits_new(const struct family_env *env, const char *name, unsigned nslots, enum reasons_isa isa,
+	      struct exits **ret_exits)
+{
+	struct exits *exits = calloc(1, sizeof(*exits));
+
+	if (!exits)
+		return -ENOMEM;
+	exits->env = *env;
+	exits->env.report = NULL;
+	for (size_t i = 0; i < EXITS_PROGRAMS; i++)
+		exits->programs[i].link_fd = -1;
+	if (cells_init(&exits->cells, name, nslots, isa, env->cpus, env->vms->proc)) {
+		exits_close(exits);
+		return -ENOMEM;
+	}
+	*ret_exits = exits;
+	return 0;
+}
+
+void exits_detach(void *state)
+{
+	struct exits *exits = state;
+
+	programs_detach(exits->programs, EXITS_PROGRAMS);
+}
+
+void exits_close(void *state)
+{
+	struct exits *exits = state;
+
+	if (!exits)
+		return;
+	exits_detach(exits);
+	cells_free(&exits->cells);
+	free(exits->cpu_buckets);
+	free(exits->blind_why);
+	free(exits);
+}
+
+int exits_missed(void *state, uint64_t *ret_missed)
+{
+	struct exits *exits = state;
+
+	return programs_missed(exits->cells.object, exits->programs, EXITS_PROGRAMS, ret_missed);
+}
+
+uint64_t exits_generation(void *state)
+{
+	struct exits *exits = state;
+
+	return exits->cells.object ? pins_generation(exits->cells.object, 0) : 0;
+}
+
+/* The first program sees threads end: who ended before it was there is looked for then. */
+int exits_attach(struct exits *exits)
+{
+	bool fresh = false;
+	int err;
+
+	for (size_t i = 0; i < EXITS_PROGRAMS; i++)
+		fresh |= exits->programs[i].link_fd < 0;
+	if (!fresh)
+		return 0;
+	cells_begin(&exits->cells);
+	err = programs_attach(exits->cells.object, exits->programs, 1);
+	if (!err) {
+		cells_sweep(&exits->cells);
+		err = programs_attach(exits->cells.object, exits->programs, EXITS_PROGRAMS);
+	}
+	if (err)
+		exits_detach(exits);
+	else
+		pins_generation(exits->cells.object, 1);
+	return err;
+}
+
+void exits_map(const struct exits *exits, struct family_map *ret_map)
+{
+	const struct cells *cells = &exits->cells;
+
+	ret_map->limit = exits->env.config->vcpus;
+	ret_map->used = cells->used;
+	ret_map->bytes = cells->used * (sizeof(struct cell_key) + sizeof(struct cell) +
+					cells->nslots * sizeof(struct cell_reason));
+	ret_map->unfit = cells->unfit;
+}
+
+static int latency_fd(const struct exits *exits)
+{
+	struct bpf_object *object = exits->cells.object;
+	const struct bpf_map *map = object ? bpf_object__find_map_by_name(object, "exit_latency") :
+					     NULL;
+
+	return map ? bpf_map__fd(map) : -ENOENT;
+}
+
+/* All entries take their memory from the start. */
+void exits_latency_map(const struct exits *exits, struct family_map *ret_map)
+{
+	const struct cells *cells = &exits->cells;
+	int fd = latency_fd(exits);
+	__u32 slot;
+
+	ret_map->limit = EXIT_HISTOGRAMS;
+	if (fd < 0)
+		return;
+	ret_map->bytes = EXIT_HISTOGRAMS * cells->cpus->n * sizeof(struct exit_buckets);
+	while (bpf_map_get_next_key(fd, ret_map->used ? &slot : NULL, &slot) == 0)
+		ret_map->used++;
+	for (size_t cpu = 0; cpu < cells->cpus->n; cpu++)
+		ret_map->unfit += cells->rows[cpu].buckets;
+}
+
+int exits_reset_max(void *state)
+{
+	struct exits *exits = state;
+
+	return cells_reset_max(&exits->cells);
+}
+
+/* --- reading --- */
+
+static int read_cells(struct exits *exits)
+{
+	exits->read = clock_ns();
+	return cells_read(&exits->cells, exits->env.vms);
+}
+
+/* A reason's histogram: the sum over all possible CPUs. */
+static void read_latency(struct exits *exits, int fd, unsigned slot)
+{
+	const struct exit_buckets *cpus = (const struct exit_buckets *)exits->cpu_buckets;
+	__u32 key = slot;
+
+	if (bpf_map_lookup_elem(fd, &key, exits->cpu_buckets))
+		return;
+	memset(exits->latency[slot], 0, sizeof(exits->latency[slot]));
+	for (size_t cpu = 0; cpu < exits->ncpus; cpu++) {
+		for (unsigned i = 0; i < EXIT_BUCKETS; i++)
+			exits->latency[slot][i] += cpus[cpu].count[i];
+	}
+}
+
+static int read_latencies(struct exits *exits)
+{
+	int fd = latency_fd(exits);
+
+	if (fd < 0)
+		return 0;
+	if (!exits->cpu_buckets) {
+		int ncpus = libbpf_num_possible_cpus();
+
+		if (ncpus < 0)
+			return 0;
+		exits->cpu_buckets = calloc((size_t)ncpus, sizeof(struct exit_buckets));
+		if (!exits->cpu_buckets)
+			return -ENOMEM;
+		exits->ncpus = (size_t)ncpus;
+	}
+	for (unsigned slot = 0; slot < exits->cells.nslots; slot++) {
+		if (exits->cells.total[slot].count)
+			read_latency(exits, fd, slot);
+	}
+	return 0;
+}
+
+/* How many reasons and buckets have something in them: they only get more. */
+static size_t count_seen(const struct exits *exits)
+{
+	size_t n = 0;
+
+	for (unsigned slot = 0; slot < exits->cells.nslots; slot++) {
+		n += exits->cells.total[slot].count > 0;
+		for (unsigned i = 0; i < EXIT_BUCKETS; i++)
+			n += exits->latency[slot][i] > 0;
+	}
+	return n;
+}
+
+int exits_refresh(void *state)
+{
+	struct exits *exits = state;
+	bool changed;
+	size_t seen;
+	int err;
+
+	vms_refresh(exits->env.vms);
+	err = read_cells(exits);
+	if (!err)
+		err = read_latencies(exits);
+	if (!err)
+		err = exits_vm_latency_refresh(exits);
+	if (err)
+		return err;
+	seen = count_seen(exits);
+	changed = seen != exits->seen || exits->cells.vms.grown ||
+		  exits->vms_changes != exits->env.vms->changes;
+	exits->seen = seen;
+	exits->cells.vms.grown = false;
+	exits->vms_changes = exits->env.vms->changes;
+	return changed;
+}
+
+/* Threads that have ended make room, and what VMs have is theirs before they are gone. */
+void exits_look(void *state, struct report *report)
+{
+	struct exits *exits = state;
+
+	(void)report;
+	if (clock_ns() - exits->read >= CLOCK_LOOK_NS)
+		read_cells(exits);
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+/* Which statistic stands in which column of the stat family's tables. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "metrics/metric_table.h"
+#include "families/stat/stat.h"
+
+/* Has the stock agent a metric of that name? */
+static bool is_stock(const struct statistic *stat)
+{
+	for (size_t i = 0; i < metrics_count; i++) {
+		if (strcmp(metrics[i].table, "stock") == 0 &&
+		    strcmp(metrics[i].column, stat->name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool is_of_table(enum stat_table which, const struct statistic *stat)
+{
+	switch (which) {
+	case STAT_STOCK:
+		return !stat_is_histogram(stat) && is_stock(stat);
+	case STAT_HOST:
+		return !stat_is_histogram(stat) && !is_stock(stat);
+	case STAT_VM:
+	case STAT_VCPU:
+		return !stat_is_histogram(stat);
+	case STAT_HOST_HIST:
+	case STAT_VM_HIST:
+	case STAT_VCPU_HIST:
+	case STAT_TABLES:
+		break;
+	}
+	return stat_is_histogram(stat);
+}
+
+/* What a histogram's column counts is how often, whatever it sorts. */
+static void column_describe(struct snapshot_table *table, size_t column,
+			    const struct statistic *stat)
+{
+	bool counts = stat_is_cumulative(stat);
+
+	snapshot_table_describe(table, column, counts ? METRIC_COUNTER : METRIC_INSTANT,
+				stat_is_histogram(stat) ? METRIC_COUNT : stat->units);
+}
+
+static int columns_add(struct stat_columns *columns, const struct stat_list *list, bool of_vcpu,
+		       enum stat_table which, struct snapshot_table *table)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		const struct statistic *stat = &list->list[i];
+		struct stat_column *to = &columns->list[columns->n];
+		int err;
+
+		if (!is_of_table(which, stat))
+			continue;
+		err = snapshot_once(snapshot_table_add_column(table, stat->name));
+		if (err)
+			return err;
+		*to = (struct stat_column){
+			.stat = stat,
+			.of_vcpu = of_vcpu,
+			.column = (size_t)snapshot_table_column(table, stat->name),
+		};
+		for (size_t j = 0; j < columns->n; j++)
+			to->again |= columns->list[j].column == to->column;
+		column_describe(table, to->column, stat);
+		columns->n++;
+	}
+	return 0;
+}
+
+int stat_columns_make(struct stat_family *family, enum stat_table which,
+		      struct snapshot_table *table)
+{
+	const struct stat_layout *layout = family->layout;
+	struct stat_columns columns = { .layout = layout };
+	bool vcpu_only = which == STAT_VCPU || which == STAT_VCPU_HIST;
+	bool host = which == STAT_STOCK || which == STAT_HOST || which == STAT_HOST_HIST;
+	int err = 0;
+
+	if (!layout || family->columns[which].layout == layout)
+		return 0;
+	if (!host && !layout->vm.bytes)
+		return 0; /* debugfs tells of the host alone */
+	columns.list = calloc(layout->vm.n + layout->vcpu.n + 1, sizeof(*columns.list));
+	if (!columns.list)
+		return -ENOMEM;
+	if (!vcpu_only)
+		err = columns_add(&columns, &layout->vm, false, which, table);
+	if (!err)
+		err = columns_add(&columns, &layout->vcpu, true, which, table);
+	if (err) {
+		free(columns.list);
+		return err;
+	}
+	snapshot_table_unset(table);
+	free(family->columns[which].list);
+	family->columns[which] = columns;
+	return 0;
+}
+
+static void cell_put(struct snapshot_cell *cells, const struct stat_column *column, uint64_t value)
+{
+	struct snapshot_cell *cell = &cells[column->column];
+
+	snapshot_cell_set(cell, column->again ? cell->number + value : value);
+}
+
+void stat_columns_put(const struct stat_columns *columns, struct snapshot_table *table, size_t row,
+		      const uint64_t *vm, const uint64_t *vcpu)
+{
+	struct snapshot_cell *cells = snapshot_table_cell(table, row, 0);
+
+	for (size_t i = 0; i < columns->n; i++) {
+		const struct stat_column *column = &columns->list[i];
+		const uint64_t *values = column->of_vcpu ? vcpu : vm;
+
+		cell_put(cells, column, values[column->stat->first]);
+	}
+}
+
+void stat_columns_put_buckets(const struct stat_family *family, const struct stat_columns *columns,
+			      struct snapshot_table *table, const uint32_t *numbers,
+			      const uint64_t *vm, const uint64_t *vcpu)
+{
+	for (size_t i = 0; i < columns->n; i++) {
+		const struct stat_column *column = &columns->list[i];
+		const uint64_t *values = column->of_vcpu ? vcpu : vm;
+		const uint32_t *places = column->of_vcpu ? family->buckets.vcpu_place :
+							   family->buckets.vm_place;
+
+		for (uint32_t j = 0; j < column->stat->buckets; j++) {
+			uint32_t value = column->stat->first + j, id = numbers[places[value]];
+			int row = id ? snapshot_table_row(table, id) : -1;
+
+			if (row >= 0)
+				cell_put(snapshot_table_cell(table, (size_t)row, 0), column,
+					 values[value]);
+		}
+	}
+}

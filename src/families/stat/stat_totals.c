@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+#include "families/stat/stat_totals.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fnv1a.h"
+
+/* In the maps a hash of the statistics' names comes before their values. */
+#define KEPT_HEAD 1
+
+static uint32_t values_of(const struct stat_layout *layout)
+{
+	return layout->vm.nvalues + layout->vcpu.nvalues;
+}
+
+uint32_t stat_totals_bytes(const struct stat_layout *layout)
+{
+	return (KEPT_HEAD + values_of(layout)) * (uint32_t)sizeof(uint64_t);
+}
+
+/* A hash of what the values are of, in their order. */
+static uint64_t schema_of(const struct stat_layout *layout)
+{
+	const struct stat_list *lists[] = { &layout->vm, &layout->vcpu };
+	uint64_t hash = HASH_START;
+
+	for (size_t i = 0; i < 2; i++) {
+		for (size_t j = 0; j < lists[i]->n; j++) {
+			const struct statistic *stat = &lists[i]->list[j];
+
+			hash = hash_step(hash_text(hash, stat->name), stat->buckets);
+		}
+	}
+	return hash;
+}
+
+int stat_totals_init(const struct stat_layout *layout, struct stat_totals *ret_totals)
+{
+	struct stat_totals totals = { .layout = layout, .ended_fd = -1, .vms_fd = -1 };
+	size_t n = KEPT_HEAD + values_of(layout);
+
+	totals.ended = calloc(n, sizeof(uint64_t));
+	totals.now = calloc(n, sizeof(uint64_t));
+	totals.kept = calloc(n, sizeof(uint64_t));
+	if (!totals.ended || !totals.now || !totals.kept) {
+		stat_totals_free(&totals);
+		return -ENOMEM;
+	}
+	totals.schema = schema_of(layout);
+	*ret_totals = totals;
+	return 0;
+}
+
+void stat_totals_free(struct stat_totals *totals)
+{
+	free(totals->ended);
+	free(totals->now);
+	free(totals->kept);
+	*totals = (struct stat_totals){ .ended_fd = -1, .vms_fd = -1 };
+}
+
+/* What ended VMs counted of it, in one of the lists; NULL: nothing is known. */
+static const uint64_t *ended_find(const struct stat_totals *totals, bool of_vcpu,
+				  const struct statistic *like)
+{
+	const struct stat_layout *layout = totals->layout;
+	const struct statistic *stat = stat_list_find(of_vcpu ? &layout->vcpu : &layout->vm,
+						      like->name);
+
+	if (!stat || stat->buckets != like->buckets)
+		return NULL;
+	return totals->ended + (of_vcpu ? layout->vm.nvalues : 0) + stat->first;
+}
+
+/* debugfs has those of vCPUs among the VMs': so look there for what is in this list alone. */
+static void list_inherit(struct stat_totals *totals, bool of_vcpu, const struct stat_totals *older)
+{
+	const struct stat_layout *layout = totals->layout;
+	const struct stat_list *list = of_vcpu ? &layout->vcpu : &layout->vm;
+	const struct stat_list *other = of_vcpu ? &layout->vm : &layout->vcpu;
+	uint64_t *values = totals->ended + (of_vcpu ? layout->vm.nvalues : 0);
+
+	for (size_t i = 0; i < list->n; i++) {
+		const struct statistic *stat = &list->list[i];
+		const uint64_t *from = ended_find(older, of_vcpu, stat);
+
+		if (!from && !stat_list_find(other, stat->name))
+			from = ended_find(older, !of_vcpu, stat);
+		for (uint32_t n = 0; from && stat_is_cumulative(stat) && n < stat->buckets; n++)
+			values[stat->first + n] += from[n];
+	}
+}
+
+void stat_totals_inherit(struct stat_totals *totals, const struct stat_totals *older)
+{
+	list_inherit(totals, false, older);
+	list_inherit(totals, true, older);
+	totals->unfit += older->unfit;
+}
+
+/* Write an array down, with the hash before it. 0 or an error. */
+static int keep(struct stat_totals *totals, int fd, const void *key, const uint64_t *values)
+{
+	totals->kept[0] = totals->schema;
+	memcpy(totals->kept + KEPT_HEAD, values, values_of(totals->layout) * sizeof(uint64_t));
+	return bpf_map_update_elem(fd, key, totals->kept, BPF_ANY);
+}
+
+static void keep_ended(struct stat_totals *totals)
+{
+	uint32_t key = 0;
+
+	if (totals->ended_fd >= 0)
+		keep(totals, totals->ended_fd, &key, totals->ended);
+}
+
+/* Add what only grows of a VM's values to those of the ended ones. */
+static void ended_add(struct stat_totals *totals, const uint64_t *vm, const uint64_t *vcpus)
+{
+	const struct stat_layout *layout = totals->layout;
+
+	stat_add(&layout->vm, vm, true, totals->ended);
+	stat_add(&layout->vcpu, vcpus, true, totals->ended + layout->vm.nvalues);
+}
+
+/* The sums go first: an agent that dies in between counts a VM twice, but never loses it. */
+void stat_totals_ended(const struct vm *vm, void *data)
+{
+	struct stat_totals *totals = data;
+
+	ended_add(totals, vm->values, vm->sum);
+	if (totals->vms_fd < 0)
+		return;
+	keep_ended(totals);
+	/* an earlier agent's entry, if it has not been taken up, has not been counted */
+	if (bpf_map_delete_elem(totals->vms_fd, &vm->key) == 0)
+		totals->nkept -= vm->kept;
+}
+
+bool stat_totals_keep(struct stat_totals *totals, int ended_fd, int vms_fd, bool take_up)
+{
+	uint32_t key = 0;
+	bool other;
+
+	totals->ended_fd = ended_fd;
+	totals->vms_fd = vms_fd;
+	totals->taken_up = !take_up;
+	if (!take_up || bpf_map_lookup_elem(ended_fd, &key, totals->kept)) {
+		keep_ended(totals);
+		return false;
+	}
+	other = totals->kept[0] && totals->kept[0] != totals->schema;
+	if (totals->kept[0] && !other) {
+		for (uint32_t i = 0; i < values_of(totals->layout); i++)
+			totals->ended[i] += totals->kept[KEPT_HEAD + i];
+	}
+	keep_ended(totals);
+	return other;
+}
+
+/*
+ * What an earlier agent knew last of a VM. If it runs still, vCPUs of it may have gone
+ * meanwhile; if not, it has ended meanwhile.
+ */
+static void take_up_one(struct stat_totals *totals, struct vms *vms, const struct stat_vm_key *key)
+{
+	const struct stat_layout *layout = totals->layout;
+	const uint64_t *vm_values = totals->kept + KEPT_HEAD;
+	const uint64_t *vcpu_values = vm_values + layout->vm.nvalues;
+	struct vm *vm = vms_find(vms, key);
+
+	if (bpf_map_lookup_elem(totals->vms_fd, key, totals->kept))
+		return;
+	totals->nkept += !vm || !vm->kept;
+	if (vm)
+		vm->kept = true;
+	if (totals->kept[0] == totals->schema) {
+		if (vm && !stat_fell(&layout->vm, vm_values, vm->values)) {
+			stat_add_missing(&layout->vcpu, vcpu_values, vm->sum, vm->gone);
+			vms_sum(vms, vm);
+			return;
+		}
+		ended_add(totals, vm_values, vcpu_values);
+		keep_ended(totals);
+	}
+	if (vm)
+		vm->changed = true; /* so that it is written anew */
+	else if (bpf_map_delete_elem(totals->vms_fd, key) == 0)
+		totals->nkept--;
+}
+
+static void take_up_all(struct stat_totals *totals, struct vms *vms)
+{
+	struct stat_vm_key *keys = NULL, key, *grown;
+	size_t n = 0;
+
+	/* all keys first: they move when some are deleted */
+	while (bpf_map_get_next_key(totals->vms_fd, n ? &key : NULL, &key) == 0) {
+		grown = reallocarray(keys, n + 1, sizeof(*keys));
+		if (!grown) {
+			free(keys);
+			return; /* the next pass tries again */
+		}
+		keys = grown;
+		keys[n++] = key;
+	}
+	totals->taken_up = true;
+	for (size_t i = 0; i < n; i++)
+		take_up_one(totals, vms, &keys[i]);
+	free(keys);
+}
+
+static void keep_vm(struct stat_totals *totals, struct vm *vm)
+{
+	const struct stat_layout *layout = totals->layout;
+
+	totals->kept[0] = totals->schema;
+	memcpy(totals->kept + KEPT_HEAD, vm->values, layout->vm.nvalues * sizeof(uint64_t));
+	memcpy(totals->kept + KEPT_HEAD + layout->vm.nvalues, vm->sum,
+	       layout->vcpu.nvalues * sizeof(uint64_t));
+	if (bpf_map_update_elem(totals->vms_fd, &vm->key, totals->kept, BPF_ANY)) {
+		totals->unfit += !vm->unfit;
+		vm->unfit = true; /* it is tried again at the next pass */
+		return;
+	}
+	totals->nkept += !vm->kept;
+	vm->kept = true;
+	vm->changed = false;
+}
+
+void stat_totals_sum(struct stat_totals *totals, struct vms *vms)
+{
+	const struct stat_layout *layout = totals->layout;
+
+	if (totals->vms_fd >= 0 && !totals->taken_up)
+		take_up_all(totals, vms);
+	memcpy(totals->now, totals->ended, values_of(layout) * sizeof(uint64_t));
+	totals->counted = true;
+	for (size_t i = 0; i < vms->n; i++) {
+		struct vm *vm = vms->list[i];
+		bool there = vm_is_there(vms, vm);
+
+		stat_add(&layout->vm, vm->values, !there, totals->now);
+		stat_add(&layout->vcpu, vm->sum, !there, totals->now + layout->vm.nvalues);
+		if (totals->vms_fd >= 0 && vm->changed)
+			keep_vm(totals, vm);
+	}
+}

@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+/* The trace family: kvm.trace.<event>, counted per CPU by bpf/trace.bpf.c. */
+#define _GNU_SOURCE
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/types.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "families/family.h"
+#include "metrics/item_numbers.h"
+#include "keys.h"
+#include "kernel/privileges.h"
+#include "kernel/prog_template.h"
+#include "families/trace/trace_events.h"
+
+struct trace {
+	struct family_env env;
+	struct trace_events events;
+	struct bpf_object *object;
+	struct template template;
+	const struct trace_row *rows; /* the map, [env.cpus->n]; NULL: none */
+};
+
+static size_t rows_bytes(const struct trace *trace)
+{
+	return sizeof(struct trace_row) * trace->env.cpus->n;
+}
+
+/* Open and load the object: its maps, and the template that the copies are made of. */
+static int object_load(struct trace *trace)
+{
+	const struct bpf_program *program;
+	struct bpf_map *map;
+	void *rows;
+	int err;
+
+	trace->object = bpf_object__open_mem(trace->env.image, trace->env.image_size, NULL);
+	if (!trace->object)
+		return -errno;
+	map = bpf_object__find_map_by_name(trace->object, "trace_rows");
+	program = bpf_object__find_program_by_name(trace->object, "trace_template");
+	if (!map || !program)
+		return -ENOENT;
+	err = bpf_map__set_max_entries(map, (__u32)trace->env.cpus->n);
+	if (!err)
+		err = pins_load(trace->env.pins, trace->object, trace->env.report);
+	if (err)
+		return err;
+	rows = mmap(NULL, rows_bytes(trace), PROT_READ, MAP_SHARED, bpf_map__fd(map), 0);
+	if (rows == MAP_FAILED)
+		return -errno;
+	trace->rows = rows;
+	return template_init(bpf_program__insns(program), bpf_program__insn_cnt(program),
+			     TRACE_SLOT_MARK, &trace->template);
+}
+
+/* Has an earlier agent counted something in this slot? */
+static bool slot_is_used(const struct trace *trace, int slot)
+{
+	for (size_t cpu = 0; cpu < trace->env.cpus->n; cpu++) {
+		if (trace->rows[cpu].count[slot])
+			return true;
+	}
+	return false;
+}
+
+/* Give every event that may come its slot. */
+static void slots_assign(struct trace *trace)
+{
+	for (size_t i = 0; i < trace->events.n; i++) {
+		struct trace_event *event = &trace->events.list[i];
+
+		if (event->slot || event->state == TRACE_EVENT_UNKNOWN)
+			continue;
+		event->slot = items_number(trace->env.items, ITEMS_TRACE, event->name);
+		if (event->slot < 0) {
+			trace_event_attached(event, event->slot);
+			event->slot = 0;
+		} else if (trace->rows) {
+			event->counted = slot_is_used(trace, event->slot);
+		}
+	}
+}
+
+/* The program stays loaded when it is detached, and is attached again. */
+static int event_attach(const struct template *template, struct trace_event *event)
+{
+	if (event->prog_fd < 0) {
+		int fd = template_load(template, event->slot, event->name);
+
+		if (fd < 0)
+			return fd;
+		event->prog_fd = fd;
+	}
+	event->link_fd = bpf_raw_tracepoint_open(event->name, event->prog_fd);
+	return event->link_fd < 0 ? event->link_fd : 0;
+}
+
+static int trace_attach(void *state, struct report *report, char **ret_why)
+{
+	struct trace *trace = state;
+	size_t fresh = 0;
+	int err;
+
+	trace->env.report = report;
+	err = trace_events_resolve(&trace->env, &trace->events);
+	if (err) {
+		trace->env.report = NULL;
+		return err;
+	}
+	slots_assign(trace);
+	for (size_t i = 0; i < trace->events.n; i++) {
+		struct trace_event *event = &trace->events.list[i];
+
+		if (!event->slot || event->state == TRACE_EVENT_ATTACHED)
+			continue;
+		trace_event_attached(event, event_attach(&trace->template, event));
+		fresh += event->state == TRACE_EVENT_ATTACHED;
+	}
+	if (fresh)
+		pins_generation(trace->object, 1);
+	err = trace_events_report(&trace->events, &trace->env, ret_why);
+	trace->env.report = NULL;
+	return err;
+}
+
+static void trace_detach(void *state)
+{
+	struct trace *trace = state;
+
+	for (size_t i = 0; i < trace->events.n; i++)
+		trace_event_detach(&trace->events.list[i]);
+}
+
+static void trace_close(void *state)
+{
+	struct trace *trace = state;
+
+	if (!trace)
+		return;
+	if (trace->rows)
+		munmap((void *)trace->rows, rows_bytes(trace));
+	trace_events_free(&trace->events);
+	template_free(&trace->template);
+	bpf_object__close(trace->object);
+	free(trace);
+}
+
+static int trace_open(const struct family_env *env, void **ret_state, char **ret_why)
+{
+	struct trace *trace;
+	int err;
+
+	trace = calloc(1, sizeof(*trace));
+	if (!trace)
+		return -ENOMEM;
+	trace->env = *env;
+	*ret_state = trace;
+	if (!env->config->nevents) {
+		*ret_why = strdup("no event is configured");
+		return -ENODATA; /* whoever made the configuration has said so */
+	}
+	err = object_load(trace);
+	if (err) {
+		/* what is configured is still listed, each with the reason */
+		trace_events_resolve(&trace->env, &trace->events);
+		slots_assign(trace);
+		trace_events_fail(&trace->events, err);
+		*ret_why = privs_load_words(err, env->config->lockdown);
+	}
+	trace->env.report = NULL;
+	return err;
+}
+
+static uint64_t trace_generation(void *state)
+{
+	struct trace *trace = state;
+
+	return trace->rows ? pins_generation(trace->object, 0) : 0;
+}
+
+static int rows_add_cpus(const struct cpus *cpus, struct snapshot_table *table)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < cpus->n; i++) {
+		char name[32];
+
+		if (!cpus->present[i] || snapshot_table_row(table, (uint32_t)i) >= 0)
+			continue;
+		snprintf(name, sizeof(name), "cpu%zu", i);
+		err = snapshot_table_add_row(table, (uint32_t)i, name);
+	}
+	return err;
+}
+
+/* A column for each event that has a slot, and so a metric. */
+static int counts_shape(void *state, struct snapshot_table *table)
+{
+	struct trace *trace = state;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < trace->events.n; i++) {
+		struct trace_event *event = &trace->events.list[i];
+
+		if (!event->slot || event->column >= 0)
+			continue;
+		err = snapshot_table_add_column(table, event->name);
+		if (!err)
+			event->column = (int)table->ncolumns - 1;
+	}
+	return err ? err : rows_add_cpus(trace->env.cpus, table);
+}
+
+/* No system call: the rows are mapped memory, each 8-byte slot read in one go. */
+static int counts_read(void *state, struct snapshot_table *table)
+{
+	struct trace *trace = state;
+
+	if (!trace->rows)
+		return 0;
+	for (size_t row = 0; row < table->nrows; row++) {
+		const __u64 *slots = trace->rows[table->rows[row].id].count;
+		struct snapshot_cell *cells = snapshot_table_cell(table, row, 0);
+
+		for (size_t i = 0; i < trace->events.n; i++) {
+			const struct trace_event *event = &trace->events.list[i];
+
+			if (event->counted && event->column >= 0)
+				snapshot_cell_set(&cells[event->column],
+						  __atomic_load_n(&slots[event->slot],
+								  __ATOMIC_RELAXED));
+		}
+	}
+	return 0;
+}
+
+static int total_shape(void *state, struct snapshot_table *table)
+{
+	int err;
+
+	(void)state;
+	err = snapshot_once(snapshot_table_add_column(table, "count"));
+	return err ? err : snapshot_once(snapshot_table_add_row(table, 0, ""));
+}
+
+static int total_read(void *state, struct snapshot_table *table)
+{
+	struct trace *trace = state;
+
+	snapshot_cell_set(snapshot_table_cell(table, 0, 0), trace->events.n);
+	return 0;
+}
+
+/* A row for every event, in the order of kvm.conf. */
+static int event_rows(const struct trace *trace, struct snapshot_table *table)
+{
+	int err = 0;
+
+	for (size_t i = table->nrows; !err && i < trace->events.n; i++)
+		err = snapshot_table_add_row(table, (uint32_t)i, trace->events.list[i].name);
+	return err;
+}
+
+static int event_shape(void *state, struct snapshot_table *table)
+{
+	int err;
+
+	err = snapshot_once(snapshot_table_add_column(table, "attached"));
+	if (!err)
+		err = snapshot_once(snapshot_table_add_column(table, "status"));
+	return err ? err : event_rows(state, table);
+}
+
+static int event_read(void *state, struct snapshot_table *table)
+{
+	struct trace *trace = state;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < table->nrows; i++) {
+		const struct trace_event *event = &trace->events.list[i];
+		struct snapshot_cell *cells = snapshot_table_cell(table, i, 0);
+
+		snapshot_cell_set(&cells[0], event->state == TRACE_EVENT_ATTACHED);
+		err = snapshot_cell_set_text(&cells[1], trace_event_status(event));
+	}
+	return err;
+}
+
+static int missed_shape(void *state, struct snapshot_table *table)
+{
+	int err = snapshot_once(snapshot_table_add_column(table, "missed"));
+
+	return err ? err : event_rows(state, table);
+}
+
+static int missed_read(void *state, struct snapshot_table *table)
+{
+	struct trace *trace = state;
+
+	for (size_t i = 0; i < table->nrows; i++) {
+		struct snapshot_cell *cell = snapshot_table_cell(table, i, 0);
+		uint64_t missed;
+
+		if (trace_event_missed(&trace->events.list[i], &missed))
+			snapshot_cell_unset(cell);
+		else
+			snapshot_cell_set(cell, missed);
+	}
+	return 0;
+}
+
+static int trace_missed(void *state, uint64_t *ret_missed)
+{
+	struct trace *trace = state;
+	uint64_t sum = 0, missed;
+	int err = -ENODATA;
+
+	for (size_t i = 0; i < trace->events.n; i++) {
+		if (trace_event_missed(&trace->events.list[i], &missed))
+			continue;
+		sum += missed;
+		err = 0;
+	}
+	if (!err)
+		*ret_missed = sum;
+	return err;
+}
+
+static const struct family_table trace_tables[] = {
+	{ "trace", counts_shape, counts_read },
+	{ "trace_events", total_shape, total_read },
+	{ "event", event_shape, event_read },
+	{ "event_missed", missed_shape, missed_read },
+};
+
+extern const struct family_ops trace_family;
+
+const struct family_ops trace_family = {
+	.open = trace_open,
+	.attach = trace_attach,
+	.detach = trace_detach,
+	.close = trace_close,
+	.missed = trace_missed,
+	.generation = trace_generation,
+	.tables = trace_tables,
+	.ntables = sizeof(trace_tables) / sizeof(trace_tables[0]),
+};

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+#define _GNU_SOURCE
+#include "families/trace/trace_events.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <fnmatch.h>
+#include <linux/types.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "metrics/item_numbers.h"
+#include "keys.h"
+
+/* Say something about a line of kvm.conf, or about what stands for it. */
+static void warn(const struct family_env *env, unsigned line, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void warn(const struct family_env *env, unsigned line, const char *format, ...)
+{
+	char *text, where[16] = "";
+	va_list args;
+	int len;
+
+	va_start(args, format);
+	len = vasprintf(&text, format, args);
+	va_end(args);
+	if (len < 0) {
+		env->report->dropped++;
+		return;
+	}
+	if (line)
+		snprintf(where, sizeof(where), ":%u", line);
+	report_add(env->report, REPORT_WARNING, "%s%s: %s", env->config->path, where, text);
+	free(text);
+}
+
+static struct trace_event *find(const struct trace_events *events, const char *name)
+{
+	for (size_t i = 0; i < events->n; i++) {
+		if (strcmp(events->list[i].name, name) == 0)
+			return &events->list[i];
+	}
+	return NULL;
+}
+
+/* Add an event, or note that one which nobody knew is known now. 0 or -ENOMEM. */
+static int add(struct trace_events *events, const char *name, unsigned line,
+	       enum trace_event_state state)
+{
+	struct trace_event *list, *known = find(events, name);
+	char *copy;
+
+	if (known) {
+		if (known->state == TRACE_EVENT_UNKNOWN)
+			known->state = state;
+		return 0;
+	}
+	list = reallocarray(events->list, events->n + 1, sizeof(*list));
+	if (!list)
+		return -ENOMEM;
+	events->list = list;
+	copy = strdup(name);
+	if (!copy)
+		return -ENOMEM;
+	list[events->n++] = (struct trace_event){
+		.name = copy,
+		.line = line,
+		.state = state,
+		.column = -1,
+		.prog_fd = -1,
+		.link_fd = -1,
+	};
+	return 0;
+}
+
+/*
+ * A name is tried if this kernel has it, or might have it: items.def knows it. Any
+ * other name might be a tracepoint of something else than KVM.
+ */
+static enum trace_event_state classify(const struct family_env *env, const char *name)
+{
+	return events_has(env->events, name) || items_find(ITEMS_TRACE, name) ? TRACE_EVENT_WANTED :
+										TRACE_EVENT_UNKNOWN;
+}
+
+static int add_pattern(const struct family_env *env, const struct config_event *wanted,
+		       struct trace_events *events)
+{
+	size_t matched = 0;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < env->events->n; i++) {
+		if (fnmatch(wanted->name, env->events->names[i], 0) != 0)
+			continue;
+		matched++;
+		err = add(events, env->events->names[i], wanted->line, TRACE_EVENT_WANTED);
+	}
+	if (!matched && env->events->n)
+		warn(env, wanted->line, "pattern \"%s\" matches none of this kernel's %zu events",
+		     wanted->name, env->events->n);
+	return err;
+}
+
+static int add_name(const struct family_env *env, const struct config_event *wanted,
+		    struct trace_events *events)
+{
+	enum trace_event_state state = classify(env, wanted->name);
+	int err = add(events, wanted->name, wanted->line, state);
+
+	if (!err && state == TRACE_EVENT_UNKNOWN && env->events->n)
+		warn(env, wanted->line, "there is no event \"%s\" in this kernel's kvm group",
+		     wanted->name);
+	return err;
+}
+
+int trace_events_resolve(const struct family_env *env, struct trace_events *events)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < env->config->nevents; i++) {
+		const struct config_event *wanted = &env->config->events[i];
+
+		err = wanted->pattern ? add_pattern(env, wanted, events) :
+					add_name(env, wanted, events);
+	}
+	return err;
+}
+
+void trace_event_attached(struct trace_event *event, int err)
+{
+	event->err = err;
+	event->state = err ? TRACE_EVENT_FAILED : TRACE_EVENT_ATTACHED;
+	event->counted |= !err;
+}
+
+void trace_event_detach(struct trace_event *event)
+{
+	if (event->link_fd < 0)
+		return;
+	close(event->link_fd);
+	event->link_fd = -1;
+	event->state = TRACE_EVENT_DETACHED;
+}
+
+void trace_events_fail(struct trace_events *events, int err)
+{
+	for (size_t i = 0; i < events->n; i++) {
+		if (events->list[i].state == TRACE_EVENT_WANTED)
+			trace_event_attached(&events->list[i], err);
+	}
+}
+
+const char *trace_event_status(const struct trace_event *event)
+{
+	static const char *const words[] = {
+		[TRACE_EVENT_WANTED] = "not attached",
+		[TRACE_EVENT_UNKNOWN] = "no such event in this kernel",
+		[TRACE_EVENT_ATTACHED] = "attached",
+		[TRACE_EVENT_DETACHED] = "detached",
+	};
+
+	if (event->state != TRACE_EVENT_FAILED)
+		return words[event->state];
+	return event->err == -ENOENT ? words[TRACE_EVENT_UNKNOWN] : strerror(-event->err);
+}
+
+/* Do all events that were tried have this error? */
+static bool all_failed_with(const struct trace_events *events, int err)
+{
+	for (size_t i = 0; i < events->n; i++) {
+		const struct trace_event *event = &events->list[i];
+
+		if (event->state != TRACE_EVENT_UNKNOWN && event->err != err)
+			return false;
+	}
+	return true;
+}
+
+static const struct trace_event *first_failed(const struct trace_events *events)
+{
+	for (size_t i = 0; i < events->n; i++) {
+		if (events->list[i].state == TRACE_EVENT_FAILED)
+			return &events->list[i];
+	}
+	return NULL;
+}
+
+/* Why nothing is attached, where one reason serves for all. */
+static const char *why_none(const struct trace_events *events, const struct family_env *env)
+{
+	const struct trace_event *failed = first_failed(events);
+
+	if (!env->events->n && (!failed || failed->err == -ENOENT))
+		return "KVM is not loaded: its tracepoints are attached once it is";
+	if (!failed)
+		return "this kernel has none of the events in [trace]";
+	return trace_event_status(failed);
+}
+
+/* KVM is there, but what events it has is not told: patterns cannot be resolved. */
+static void warn_patterns(const struct family_env *env)
+{
+	for (size_t i = 0; i < env->config->nevents; i++) {
+		const struct config_event *wanted = &env->config->events[i];
+
+		if (wanted->pattern)
+			warn(env, wanted->line,
+			     "pattern \"%s\" matches nothing: no kvm event is listed in %s or %s/events",
+			     wanted->name, EVENTS_BTF_DIR, env->config->tracefs);
+	}
+}
+
+int trace_events_report(const struct trace_events *events, const struct family_env *env,
+			char **ret_why)
+{
+	const struct trace_event *failed = first_failed(events);
+	size_t attached = 0;
+
+	for (size_t i = 0; i < events->n; i++)
+		attached += events->list[i].state == TRACE_EVENT_ATTACHED;
+	if (!attached && (!failed || all_failed_with(events, failed->err))) {
+		*ret_why = strdup(why_none(events, env));
+		return failed ? failed->err : -ENOENT;
+	}
+	if (!env->events->n)
+		warn_patterns(env);
+	for (size_t i = 0; i < events->n; i++) {
+		if (events->list[i].state == TRACE_EVENT_FAILED)
+			warn(env, events->list[i].line, "event \"%s\" is not traced: %s",
+			     events->list[i].name, trace_event_status(&events->list[i]));
+	}
+	return attached ? 0 : failed->err;
+}
+
+int trace_event_missed(const struct trace_event *event, uint64_t *ret_missed)
+{
+	struct bpf_prog_info info = { 0 };
+	__u32 size = sizeof(info);
+
+	if (event->prog_fd < 0 || bpf_obj_get_info_by_fd(event->prog_fd, &info, &size) ||
+	    size < offsetof(struct bpf_prog_info, recursion_misses) + sizeof(info.recursion_misses))
+		return -ENODATA; /* the field is there from Linux 5.12 on */
+	*ret_missed = info.recursion_misses;
+	return 0;
+}
+
+void trace_events_free(struct trace_events *events)
+{
+	for (size_t i = 0; i < events->n; i++) {
+		if (events->list[i].link_fd >= 0)
+			close(events->list[i].link_fd);
+		if (events->list[i].prog_fd >= 0)
+			close(events->list[i].prog_fd);
+		free(events->list[i].name);
+	}
+	free(events->list);
+	*events = (struct trace_events){ 0 };
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+/* The userspace_exit family: why vCPUs go out to the VMM. See bpf/userspace_exit.bpf.c. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "families/exit_common.h"
+#include "kernel/privileges.h"
+
+static int load(struct exits *exits, struct report *report)
+{
+	struct userspace_exit_setup setup = {
+		.restart = (__u32)reasons_slot_of(REASONS_USERSPACE, REASONS_RESTART),
+		.error = (__u32)reasons_slot_of(REASONS_USERSPACE, REASONS_ERROR),
+	};
+	struct bpf_object *object = bpf_object__open_mem(exits->env.image, exits->env.image_size,
+							 NULL);
+	struct bpf_map *rodata;
+	int err;
+
+	if (!object)
+		return -errno;
+	exit_layout_ranges(REASONS_USERSPACE, setup.ranges);
+	rodata = bpf_object__find_map_by_name(object, ".rodata");
+	err = rodata ? bpf_map__set_initial_value(rodata, &setup, sizeof(setup)) : -ENOENT;
+	if (err) {
+		bpf_object__close(object);
+		return err;
+	}
+	return cells_load(&exits->cells, object, exits->env.config->vcpus, exits->env.pins, report);
+}
+
+static int userspace_exit_open(const struct family_env *env, void **ret_state, char **ret_why)
+{
+	struct exits *exits;
+	int err = exits_new(env, "userspace_exit", USERSPACE_EXIT_SLOTS, REASONS_USERSPACE, &exits);
+
+	if (err)
+		return err;
+	*ret_state = exits;
+	exits->reasons = exits->fires = true;
+	exits->programs[0] = (struct program){ "userspace_exit_thread", "sched_process_exit", -1 };
+	exits->programs[1] = (struct program){ "userspace_exit_begin", "kvm_userspace_exit", -1 };
+	exits->programs[2] = (struct program){ "userspace_exit_entry", "kvm_entry", -1 };
+	err = load(exits, env->report);
+	if (err)
+		*ret_why = privs_load_words(err, env->config->lockdown);
+	return err;
+}
+
+static int userspace_exit_attach(void *state, struct report *report, char **ret_why)
+{
+	struct exits *exits = state;
+	int err;
+
+	(void)report;
+	/* nearer to the beginning of KVM_RUN, where there is one */
+	if (exits->programs[2].link_fd < 0 && events_has(exits->env.events, "kvm_fpu"))
+		exits->programs[2] = (struct program){ "userspace_exit_fpu", "kvm_fpu", -1 };
+	err = exits_attach(exits);
+	if (err)
+		*ret_why = err == -ENOENT ? strdup("KVM is not loaded") :
+					    privs_load_words(err, exits->env.config->lockdown);
+	return err;
+}
+
+static int userspace_exit_map(void *state, size_t number, struct family_map *ret_map)
+{
+	if (number)
+		return -ENOENT;
+	ret_map->name = "userspace_exit_cells";
+	exits_map(state, ret_map);
+	return 0;
+}
+
+extern const struct family_ops userspace_exit_family;
+
+const struct family_ops userspace_exit_family = {
+	.open = userspace_exit_open,
+	.attach = userspace_exit_attach,
+	.detach = exits_detach,
+	.close = exits_close,
+	.missed = exits_missed,
+	.generation = exits_generation,
+	.map = userspace_exit_map,
+	.refresh = exits_refresh,
+	.look = exits_look,
+	.tables = userspace_exit_tables,
+	.ntables = USERSPACE_EXIT_TABLES,
+};

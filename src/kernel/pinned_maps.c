@@ -1,0 +1,445 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+#define _GNU_SOURCE
+#include "kernel/pinned_maps.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/types.h>
+#include <mntent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/fnv1a.h"
+#include "keys.h"
+
+#define META_SUFFIX "_meta"
+
+static bool is_bpffs(const char *path)
+{
+	struct statfs fs;
+
+	return statfs(path, &fs) == 0 && fs.f_type == BPF_FS_MAGIC;
+}
+
+/* Where the first BPF file system is mounted, as a copy; NULL if nowhere. */
+static char *bpffs_mount(void)
+{
+	struct mntent *entry;
+	char *path = NULL;
+	FILE *mounts;
+
+	if (is_bpffs("/sys/fs/bpf"))
+		return strdup("/sys/fs/bpf");
+	mounts = setmntent("/proc/self/mounts", "re");
+	if (!mounts)
+		return NULL;
+	while (!path && (entry = getmntent(mounts))) {
+		if (strcmp(entry->mnt_type, "bpf") == 0)
+			path = strdup(entry->mnt_dir);
+	}
+	endmntent(mounts);
+	return path;
+}
+
+static char *folder_path(const char *wanted)
+{
+	char *mount, *path = NULL;
+
+	if (*wanted == '/')
+		return strdup(wanted);
+	mount = bpffs_mount();
+	if (mount && asprintf(&path, "%s/%s", mount, wanted) < 0)
+		path = NULL;
+	free(mount);
+	return path;
+}
+
+/* Who has the folder locked, by /proc/locks; 0: nobody that we can see. */
+static pid_t lock_owner(const struct stat *folder)
+{
+	FILE *locks = fopen("/proc/locks", "re");
+	char line[256];
+	pid_t owner = 0;
+
+	while (locks && !owner && fgets(line, sizeof(line), locks)) {
+		unsigned major_number, minor_number;
+		unsigned long inode;
+		int pid;
+
+		if (sscanf(line, "%*d: FLOCK ADVISORY WRITE %d %x:%x:%lu", &pid, &major_number,
+			   &minor_number, &inode) == 4 &&
+		    major_number == major(folder->st_dev) &&
+		    minor_number == minor(folder->st_dev) && inode == folder->st_ino)
+			owner = pid;
+	}
+	if (locks)
+		fclose(locks);
+	return owner;
+}
+
+/* Does it run the program that we run? */
+static bool is_pmdakvm(pid_t pid)
+{
+	char path[64], own[256] = "", other[256] = "";
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	return readlink("/proc/self/exe", own, sizeof(own) - 1) > 0 &&
+	       readlink(path, other, sizeof(other) - 1) > 0 && strcmp(own, other) == 0;
+}
+
+static pid_t parent_of(pid_t pid)
+{
+	char path[64];
+	FILE *file;
+	int parent = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	file = fopen(path, "re");
+	/* the second field is the command, in brackets; ours has none in it */
+	if (file && fscanf(file, "%*d (%*[^)]) %*c %d", &parent) != 1)
+		parent = 0;
+	if (file)
+		fclose(file);
+	return parent;
+}
+
+/*
+ * An agent that hangs keeps its lock when pmcd gives it up. pmcd has one agent of ours at a
+ * time: another child of our own parent, of the same name, is such a one. End it.
+ */
+static bool end_given_up(const struct stat *folder, int fd)
+{
+	pid_t owner = lock_owner(folder);
+
+	if (!owner || owner == getpid() || getppid() == 1 || parent_of(owner) != getppid() ||
+	    !is_pmdakvm(owner) || kill(owner, SIGKILL))
+		return false;
+	for (int i = 0; i < 100; i++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return true;
+		usleep(10000);
+	}
+	return false;
+}
+
+/* Make or find the folder, ours alone, and lock it. Returns its descriptor. */
+static int folder_open(const char *path, const char **ret_why)
+{
+	struct stat st;
+	bool made = mkdir(path, 0700) == 0;
+	int fd, err;
+
+	if (!made && errno != EEXIST)
+		return -errno;
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (!is_bpffs(path)) {
+		*ret_why = "it is on no BPF file system";
+		if (made)
+			rmdir(path);
+		err = -EINVAL;
+		goto out;
+	}
+	if (fstat(fd, &st) || st.st_uid != geteuid() || (st.st_mode & 077)) {
+		*ret_why = "it is open to other users";
+		err = -EPERM;
+		goto out;
+	}
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		err = -errno;
+		if (err != -EWOULDBLOCK)
+			goto out;
+		if (!end_given_up(&st, fd)) {
+			*ret_why = "another agent uses it";
+			goto out;
+		}
+	}
+	return fd;
+out:
+	close(fd);
+	return err;
+}
+
+int pins_open(const char *wanted, struct report *report, struct pins **ret_pins)
+{
+	const char *why = NULL;
+	struct pins *pins;
+	int fd;
+
+	*ret_pins = NULL;
+	if (strcmp(wanted, "none") == 0)
+		return 0;
+	pins = calloc(1, sizeof(*pins));
+	if (!pins)
+		return -ENOMEM;
+	pins->path = folder_path(wanted);
+	if (!pins->path) {
+		report_add(report, REPORT_INFO,
+			   "no BPF file system is mounted: counters begin at 0 after a restart");
+		free(pins);
+		return 0;
+	}
+	fd = folder_open(pins->path, &why);
+	if (fd < 0) {
+		report_add(report, REPORT_WARNING, "%s: %s: counters begin at 0 after a restart",
+			   pins->path, why ? why : strerror(-fd));
+		free(pins->path);
+		free(pins);
+		return 0;
+	}
+	pins->fd = fd;
+	*ret_pins = pins;
+	return 0;
+}
+
+void pins_close(struct pins *pins)
+{
+	if (!pins)
+		return;
+	close(pins->fd);
+	free(pins->path);
+	free(pins);
+}
+
+/* A hash of what must be the same for a map to be taken up (FNV-1a). */
+static __u64 layout_of(struct bpf_object *object)
+{
+	__u64 hash = HASH_START;
+	struct bpf_map *map;
+	char text[128];
+
+	snprintf(text, sizeof(text), "%d", KEYS_LAYOUT);
+	hash = hash_text(hash, text);
+	bpf_object__for_each_map(map, object)
+	{
+		if (bpf_map__is_internal(map))
+			continue;
+		snprintf(text, sizeof(text), "%s %u %u %u %u %u", bpf_map__name(map),
+			 bpf_map__type(map), bpf_map__key_size(map), bpf_map__value_size(map),
+			 bpf_map__max_entries(map), bpf_map__map_flags(map));
+		hash = hash_text(hash, text);
+	}
+	return hash;
+}
+
+static struct bpf_map *meta_of(struct bpf_object *object)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, object)
+	{
+		const char *name = bpf_map__name(map);
+		size_t len = strlen(name), suffix = strlen(META_SUFFIX);
+
+		if (len > suffix && strcmp(name + len - suffix, META_SUFFIX) == 0)
+			return map;
+	}
+	return NULL;
+}
+
+/* Is a pinned thing a map? It may be a program or a link too. */
+static bool fd_is_map(int fd)
+{
+	char path[64], target[64] = "";
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return readlink(path, target, sizeof(target) - 1) > 0 && strstr(target, "bpf-map");
+}
+
+/* Open the pin of a map. A descriptor, -ENOENT, or -EEXIST for what is no map. */
+static int pin_open(const struct pins *pins, const struct bpf_map *map)
+{
+	struct stat st;
+	char *path;
+	int fd;
+
+	if (fstatat(pins->fd, bpf_map__name(map), &st, AT_SYMLINK_NOFOLLOW))
+		return -errno;
+	if (asprintf(&path, "%s/%s", pins->path, bpf_map__name(map)) < 0)
+		return -ENOMEM;
+	fd = S_ISREG(st.st_mode) ? bpf_obj_get(path) : -EEXIST;
+	free(path);
+	if (fd >= 0 && !fd_is_map(fd)) {
+		close(fd);
+		fd = -EEXIST;
+	}
+	return fd;
+}
+
+static bool same_shape(int fd, const struct bpf_map *map)
+{
+	struct bpf_map_info info = { 0 };
+	__u32 size = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &size) == 0 && info.type == bpf_map__type(map) &&
+	       info.key_size == bpf_map__key_size(map) &&
+	       info.value_size == bpf_map__value_size(map) &&
+	       info.max_entries == bpf_map__max_entries(map) &&
+	       info.map_flags == bpf_map__map_flags(map);
+}
+
+static bool same_layout(const struct pins *pins, struct bpf_object *object)
+{
+	struct bpf_map *meta = meta_of(object);
+	int fd = meta ? pin_open(pins, meta) : -ENOENT;
+	struct pin_meta value = { 0 };
+	__u32 key = 0;
+	bool same;
+
+	if (fd < 0)
+		return false;
+	same = same_shape(fd, meta) && bpf_map_lookup_elem(fd, &key, &value) == 0 &&
+	       value.layout == layout_of(object);
+	close(fd);
+	return same;
+}
+
+/* What is there of an object's maps: how many pins, how many that fit. */
+static int pins_count(const struct pins *pins, struct bpf_object *object, struct report *report,
+		      size_t *ret_maps, size_t *ret_pins, size_t *ret_fit)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, object)
+	{
+		int fd;
+
+		if (bpf_map__is_internal(map))
+			continue;
+		++*ret_maps;
+		fd = pin_open(pins, map);
+		if (fd == -ENOENT)
+			continue;
+		if (fd < 0) {
+			report_add(report, REPORT_WARNING,
+				   "%s/%s %s: counters begin at 0 after a restart", pins->path,
+				   bpf_map__name(map),
+				   fd == -EEXIST ? "is no map of ours" : strerror(-fd));
+			return fd;
+		}
+		++*ret_pins;
+		*ret_fit += same_shape(fd, map);
+		close(fd);
+	}
+	return 0;
+}
+
+static void pins_unlink(const struct pins *pins, struct bpf_object *object)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, object)
+	{
+		if (!bpf_map__is_internal(map))
+			unlinkat(pins->fd, bpf_map__name(map), 0);
+	}
+}
+
+static int reuse_all(const struct pins *pins, struct bpf_object *object)
+{
+	struct bpf_map *map;
+	int err = 0;
+
+	bpf_object__for_each_map(map, object)
+	{
+		int fd;
+
+		if (bpf_map__is_internal(map))
+			continue;
+		fd = pin_open(pins, map);
+		if (fd < 0)
+			return fd;
+		err = bpf_map__reuse_fd(map, fd); /* which makes a copy of fd */
+		close(fd);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int pins_reuse(const struct pins *pins, struct bpf_object *object, struct report *report)
+{
+	size_t maps = 0, pinned = 0, fit = 0;
+	int err;
+
+	err = pins_count(pins, object, report, &maps, &pinned, &fit);
+	if (err)
+		return err;
+	if (pinned == maps && fit == maps && same_layout(pins, object)) {
+		err = reuse_all(pins, object);
+		return err ? err : 1;
+	}
+	if (pinned) {
+		report_add(report, REPORT_INFO,
+			   "%s: another layout's maps are replaced, counters begin at 0",
+			   pins->path);
+		pins_unlink(pins, object);
+	}
+	return 0;
+}
+
+int pins_pin(const struct pins *pins, struct bpf_object *object, struct report *report)
+{
+	struct pin_meta value = { .layout = layout_of(object) };
+	struct bpf_map *map, *meta = meta_of(object);
+	__u32 key = 0;
+	int err;
+
+	err = meta ? bpf_map_update_elem(bpf_map__fd(meta), &key, &value, BPF_ANY) : -ENOENT;
+	bpf_object__for_each_map(map, object)
+	{
+		char *path;
+
+		if (err || bpf_map__is_internal(map))
+			continue;
+		if (asprintf(&path, "%s/%s", pins->path, bpf_map__name(map)) < 0) {
+			err = -ENOMEM;
+			continue;
+		}
+		err = bpf_obj_pin(bpf_map__fd(map), path);
+		free(path);
+	}
+	if (err) {
+		report_add(
+			report, REPORT_WARNING,
+			"%s: maps cannot be pinned there (%s): counters begin at 0 after a restart",
+			pins->path, strerror(-err));
+		pins_unlink(pins, object);
+	}
+	return err;
+}
+
+int pins_load(const struct pins *pins, struct bpf_object *object, struct report *report)
+{
+	int reused = pins ? pins_reuse(pins, object, report) : -ENOENT;
+	int err = bpf_object__load(object);
+
+	if (!err && reused == 0)
+		pins_pin(pins, object, report);
+	return err;
+}
+
+uint64_t pins_generation(struct bpf_object *object, uint64_t step)
+{
+	struct bpf_map *meta = meta_of(object);
+	struct pin_meta value = { 0 };
+	__u32 key = 0;
+
+	if (!meta || bpf_map_lookup_elem(bpf_map__fd(meta), &key, &value))
+		return 0;
+	value.generation += step;
+	if (step)
+		bpf_map_update_elem(bpf_map__fd(meta), &key, &value, BPF_ANY);
+	return value.generation;
+}

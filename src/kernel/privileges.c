@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+#define _GNU_SOURCE
+#include "kernel/privileges.h"
+
+#include <cap-ng.h>
+#include <errno.h>
+#include <linux/capability.h>
+#include <pwd.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+/* Does this kernel know CAP_BPF and CAP_PERFMON (from 5.8 on)? */
+static bool kernel_has_cap_bpf(void)
+{
+	return prctl(PR_CAPBSET_READ, CAP_BPF, 0, 0, 0) >= 0;
+}
+
+const char *privs_missing(void)
+{
+	bool bpf, perfmon;
+
+	if (capng_get_caps_process())
+		return "";
+	if (capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_ADMIN))
+		return "";
+	if (!kernel_has_cap_bpf())
+		return "CAP_SYS_ADMIN is";
+	bpf = capng_have_capability(CAPNG_EFFECTIVE, CAP_BPF);
+	perfmon = capng_have_capability(CAPNG_EFFECTIVE, CAP_PERFMON);
+	if (bpf && perfmon)
+		return "";
+	if (!bpf && !perfmon)
+		return "CAP_BPF and CAP_PERFMON are";
+	return bpf ? "CAP_PERFMON is" : "CAP_BPF is";
+}
+
+/* Set what is to be kept of what we have. */
+static void choose(void)
+{
+	bool bpf = capng_have_capability(CAPNG_PERMITTED, CAP_BPF);
+	bool perfmon = capng_have_capability(CAPNG_PERMITTED, CAP_PERFMON);
+	bool admin = capng_have_capability(CAPNG_PERMITTED, CAP_SYS_ADMIN);
+
+	capng_clear(CAPNG_SELECT_BOTH);
+	if (bpf)
+		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_BPF);
+	if (perfmon)
+		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_PERFMON);
+	if (admin && !kernel_has_cap_bpf())
+		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_SYS_ADMIN);
+}
+
+/* Is the kernel locked down so far that its memory may not be read? */
+static bool is_confidential(const char *lockdown)
+{
+	FILE *file = fopen(lockdown, "re");
+	char modes[128] = "";
+	bool is = file && fgets(modes, sizeof(modes), file) && strstr(modes, "[confidentiality]");
+
+	if (file)
+		fclose(file);
+	return is;
+}
+
+char *privs_load_words(int err, const char *lockdown)
+{
+	const char *missing = privs_missing();
+	bool refused = err == -EPERM || err == -EACCES;
+	char *words = NULL;
+	int ret;
+
+	if (refused && *missing)
+		ret = asprintf(&words,
+			       "bpf() was refused (%s): %s missing; run as root, or with that",
+			       strerror(-err), missing);
+	else if ((refused || err == -EINVAL) && is_confidential(lockdown))
+		ret = asprintf(
+			&words,
+			"the kernel's lockdown mode is confidentiality, in which BPF may not read its memory");
+	else if (refused)
+		ret = asprintf(
+			&words,
+			"bpf() was refused (%s), though no capability is missing: by a container or a security module?",
+			strerror(-err));
+	else if (err == -ENOSYS)
+		ret = asprintf(&words, "this kernel has no bpf()");
+	else
+		ret = asprintf(&words, "the BPF object cannot be loaded: %s", strerror(-err));
+	return ret < 0 ? NULL : words;
+}
+
+int privs_drop(const char *user)
+{
+	const struct passwd *entry = user ? getpwnam(user) : NULL;
+	int ret;
+
+	if (user && !entry)
+		return -ENOENT;
+	if (capng_get_caps_process())
+		return -EPERM;
+	choose();
+	if (entry && entry->pw_uid != geteuid())
+		ret = capng_change_id((int)entry->pw_uid, (int)entry->pw_gid, CAPNG_DROP_SUPP_GRP);
+	else
+		ret = capng_apply(geteuid() == 0 ? CAPNG_SELECT_BOTH : CAPNG_SELECT_CAPS);
+	if (ret)
+		return -EPERM;
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ? -errno : 0;
+}

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+#define _GNU_SOURCE
+#include "kvm/exit_offsets.h"
+
+#include <bpf/btf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kvm/exit_reasons.h"
+
+_Static_assert(REASONS_SLOTS_MAX == EXIT_SLOTS, "a slot of a reason has no place in a cell");
+_Static_assert(REASONS_RANGES_MAX == CELLS_RANGES, "a table of reasons has more ranges");
+_Static_assert(REASONS_UNKNOWN_SLOTS == CELL_UNKNOWN_SLOTS && REASONS_SLOT_UNKNOWN == 1 &&
+		       REASONS_SLOT_OTHER == 0,
+	       "the slots of unknown codes are elsewhere");
+
+/* --- types --- */
+
+/* A type without its names, const and the like; NULL: there is none. */
+static const struct btf_type *resolve(const struct btf *btf, __u32 id)
+{
+	int resolved = btf__resolve_type(btf, id);
+
+	return resolved < 0 ? NULL : btf__type_by_id(btf, (__u32)resolved);
+}
+
+static const struct btf_type *find_struct(const struct btf *btf, const char *name)
+{
+	__s32 id = btf__find_by_name_kind(btf, name, BTF_KIND_STRUCT);
+
+	return id < 0 ? NULL : btf__type_by_id(btf, (__u32)id);
+}
+
+/* The type that a pointer points to. */
+static const struct btf_type *pointee(const struct btf *btf, __u32 id)
+{
+	const struct btf_type *type = resolve(btf, id);
+
+	return type && btf_is_ptr(type) ? resolve(btf, type->type) : NULL;
+}
+
+static bool is_named(const struct btf *btf, const struct btf_type *type, const char *name)
+{
+	const char *own = type ? btf__name_by_offset(btf, type->name_off) : NULL;
+
+	return own && strcmp(own, name) == 0;
+}
+
+/* A member by its name: 0 with its place in bytes and its type, or -ENOENT. */
+static int find_member(const struct btf *btf, const struct btf_type *type, const char *name,
+		       __s32 *ret_offset, __u32 *ret_type)
+{
+	const struct btf_member *members;
+
+	if (!type || !btf_is_composite(type))
+		return -ENOENT;
+	members = btf_members(type);
+	for (__u32 i = 0; i < btf_vlen(type); i++) {
+		const char *own = btf__name_by_offset(btf, members[i].name_off);
+		__u32 bit = btf_member_bit_offset(type, i);
+
+		if (!own || strcmp(own, name) != 0 || bit % 8 || btf_member_bitfield_size(type, i))
+			continue;
+		*ret_offset = (__s32)(bit / 8);
+		*ret_type = members[i].type;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+/* Is it an integer that the low 32 bits of can be read of? */
+static bool is_code(const struct btf *btf, __u32 id)
+{
+	const struct btf_type *type = resolve(btf, id);
+
+	return type && btf_is_int(type) && type->size >= 4;
+}
+
+/* --- tracepoints --- */
+
+/* The place of the vCPU among a tracepoint's arguments; -ENOENT: no such tracepoint or argument. */
+static int vcpu_argument(const struct btf *btf, const char *name, bool *ret_there)
+{
+	__s32 id = btf__find_by_name_kind(btf, name, BTF_KIND_TYPEDEF);
+	const struct btf_type *type = id < 0 ? NULL : pointee(btf, (__u32)id);
+	const struct btf_param *params;
+
+	*ret_there = type && btf_is_func_proto(type);
+	if (!*ret_there)
+		return -ENOENT;
+	params = btf_params(type);
+	for (int i = 1; i < btf_vlen(type); i++) { /* before all comes what was registered */
+		const struct btf_type *to = pointee(btf, params[i].type);
+
+		/* where only pointers to it are used, it is declared and not defined */
+		if (to && (btf_is_struct(to) || btf_is_fwd(to)) && is_named(btf, to, "kvm_vcpu"))
+			return i - 1;
+	}
+	return -ENOENT;
+}
+
+static int read_arguments(const struct btf *btf, struct exit_layout *layout)
+{
+	static const int forms[] = { EXIT_VCPU_FIRST, EXIT_REASON_FIRST };
+	bool there;
+	int place = vcpu_argument(btf, "btf_trace_kvm_exit", &there);
+
+	if (!there)
+		return -ENOENT;
+	if (place < 0 || place >= (int)(sizeof(forms) / sizeof(forms[0])))
+		return -EINVAL;
+	layout->form = (enum exit_form)forms[place];
+	layout->setup.entry_has_vcpu = vcpu_argument(btf, "btf_trace_kvm_entry", &there) == 0;
+	return 0;
+}
+
+/* --- reasons --- */
+
+/* vcpu_svm.vmcb->control.exit_code. Its upper half, where it has one, no code needs. */
+static int read_svm(const struct btf *btf, struct exit_isa *isa)
+{
+	const struct btf_type *type = find_struct(btf, "vcpu_svm");
+	__s32 vcpu, vmcb, control, code;
+	__u32 id;
+
+	if (find_member(btf, type, "vcpu", &vcpu, &id) ||
+	    find_member(btf, type, "vmcb", &vmcb, &id) ||
+	    find_member(btf, pointee(btf, id), "control", &control, &id) ||
+	    find_member(btf, resolve(btf, id), "exit_code", &code, &id) || !is_code(btf, id))
+		return -ENOENT;
+	isa->pointer = vmcb - vcpu;
+	isa->code = control + code;
+	isa->mask = 0xffffffff;
+	return 0;
+}
+
+/* vcpu_vmx.exit_reason or vcpu_vmx.vt.exit_reason, a number or a union with it; flags above. */
+static int read_vmx(const struct btf *btf, struct exit_isa *isa)
+{
+	const struct btf_type *type = find_struct(btf, "vcpu_vmx");
+	__s32 vcpu, vt = 0, reason, full = 0;
+	__u32 id;
+
+	if (find_member(btf, type, "vcpu", &vcpu, &id))
+		return -ENOENT;
+	if (find_member(btf, type, "exit_reason", &reason, &id) &&
+	    (find_member(btf, type, "vt", &vt, &id) ||
+	     find_member(btf, resolve(btf, id), "exit_reason", &reason, &id)))
+		return -ENOENT;
+	if (!is_code(btf, id) &&
+	    (find_member(btf, resolve(btf, id), "full", &full, &id) || !is_code(btf, id)))
+		return -ENOENT;
+	isa->pointer = EXIT_NO_POINTER;
+	isa->code = vt + reason + full - vcpu;
+	isa->mask = 0xffff;
+	return 0;
+}
+
+void exit_layout_ranges(unsigned isa, struct cells_range ranges[CELLS_RANGES])
+{
+	const struct reasons_range *list;
+	size_t n;
+
+	memset(ranges, 0, CELLS_RANGES * sizeof(*ranges));
+	list = reasons_ranges((enum reasons_isa)isa, &n);
+	for (size_t i = 0; i < n; i++) {
+		if (list[i].first > UINT32_MAX)
+			continue;
+		ranges[i].first = (__u32)list[i].first;
+		ranges[i].count = (__u32)list[i].count;
+		ranges[i].slot = list[i].slot;
+	}
+}
+
+/* --- files --- */
+
+/* What a module's types are, or those of vmlinux where it is none; *ret_own is to be freed. */
+static const struct btf *module_btf(const char *dir, const char *module, struct btf *base,
+				    struct btf **ret_own)
+{
+	char path[256];
+
+	*ret_own = NULL;
+	snprintf(path, sizeof(path), "%s/%s", dir, module);
+	if (access(path, R_OK))
+		return base;
+	*ret_own = btf__parse_split(path, base);
+	return *ret_own ? *ret_own : base;
+}
+
+static void read_reasons(const char *dir, struct btf *base, struct exit_setup *setup)
+{
+	struct {
+		const char *module;
+		unsigned isa;
+		struct exit_isa *to;
+		int (*read)(const struct btf *btf, struct exit_isa *isa);
+	} vendors[] = {
+		{ "kvm_intel", REASONS_VMX, &setup->vmx, read_vmx },
+		{ "kvm_amd", REASONS_SVM, &setup->svm, read_svm },
+	};
+
+	for (size_t i = 0; i < sizeof(vendors) / sizeof(vendors[0]); i++) {
+		struct btf *own;
+		const struct btf *btf = module_btf(dir, vendors[i].module, base, &own);
+
+		vendors[i].to->isa = vendors[i].isa + 1;
+		exit_layout_ranges(vendors[i].isa, vendors[i].to->ranges);
+		if (vendors[i].read(btf, vendors[i].to) == 0)
+			setup->has_reasons = 1;
+		btf__free(own);
+	}
+}
+
+int exit_layout_read(const char *btf_dir, struct exit_layout *ret_layout)
+{
+	struct exit_layout layout;
+	struct btf *base, *own;
+	char path[256];
+	int err;
+
+	memset(&layout, 0, sizeof(layout)); /* it is compared with the holes in it */
+	snprintf(path, sizeof(path), "%s/vmlinux", btf_dir);
+	base = btf__parse(path, NULL);
+	if (!base)
+		return -errno;
+	err = read_arguments(module_btf(btf_dir, "kvm", base, &own), &layout);
+	btf__free(own);
+	if (!err)
+		read_reasons(btf_dir, base, &layout.setup);
+	btf__free(base);
+	if (!err)
+		*ret_layout = layout;
+	return err;
+}
+
+bool exit_layout_equal(const struct exit_layout *one, const struct exit_layout *other)
+{
+	return memcmp(one, other, sizeof(*one)) == 0;
+}

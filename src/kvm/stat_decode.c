@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+#include "kvm/stat_schema.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+const struct statistic *stat_list_find(const struct stat_list *list, const char *name)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		if (strcmp(list->list[i].name, name) == 0)
+			return &list->list[i];
+	}
+	return NULL;
+}
+
+/* Of the sizes that are rare: those of an int and shorter. */
+static uint64_t value_read(const char *from, uint32_t size)
+{
+	uint32_t four;
+	uint16_t two;
+
+	switch (size) {
+	case 4:
+		memcpy(&four, from, sizeof(four));
+		return four;
+	case 2:
+		memcpy(&two, from, sizeof(two));
+		return two;
+	}
+	return (unsigned char)*from;
+}
+
+/* A member may stand at an odd address, for which memcpy() is a plain load. */
+void stat_decode(const struct stat_list *list, const void *member, uint64_t *ret_values)
+{
+	for (size_t n = 0; n < list->n; n++) {
+		const struct statistic *stat = &list->list[n];
+		const char *from = (const char *)member + stat->offset;
+		uint64_t scale = stat_is_histogram(stat) ? 1 : stat->scale, value;
+		uint64_t *to = ret_values + stat->first;
+
+		if (stat->size == sizeof(value)) {
+			for (uint32_t i = 0; i < stat->buckets; i++) {
+				memcpy(&value, from + i * sizeof(value), sizeof(value));
+				to[i] = value * scale;
+			}
+			continue;
+		}
+		for (uint32_t i = 0; i < stat->buckets; i++)
+			to[i] = value_read(from + (size_t)i * stat->size, stat->size) * scale;
+	}
+}
+
+/* The least value that the kernel puts in a bucket; false: it cannot be told. */
+static bool bucket_from(const struct statistic *stat, uint32_t bucket, uint64_t *ret_from)
+{
+	if (stat->kind == STAT_LINEAR_HIST)
+		return stat->bucket_size &&
+		       !__builtin_mul_overflow(stat->bucket_size, bucket, ret_from);
+	/* by the place of the highest bit that is set, from 1 on; 0 has none */
+	if (stat->kind != STAT_LOG_HIST || bucket > 64)
+		return false;
+	*ret_from = bucket ? UINT64_C(1) << (bucket - 1) : 0;
+	return true;
+}
+
+/* The greatest. */
+static bool bucket_to(const struct statistic *stat, uint32_t bucket, uint64_t *ret_to)
+{
+	uint64_t next;
+
+	if (stat->kind == STAT_LOG_HIST && bucket == 64) {
+		*ret_to = UINT64_MAX;
+		return true;
+	}
+	if (!bucket_from(stat, bucket + 1, &next))
+		return false;
+	*ret_to = next - 1;
+	return true;
+}
+
+/*
+ * The kernel cuts what it sorts to whole units of its own: a bucket's last value, times
+ * the scale, goes up to the next unit.
+ */
+static bool to_units(const struct statistic *stat, uint64_t value, uint64_t more,
+		     uint64_t *ret_value)
+{
+	return !__builtin_mul_overflow(value, stat->scale, ret_value) &&
+	       !__builtin_add_overflow(*ret_value, more, ret_value);
+}
+
+void stat_bucket_name(const struct statistic *stat, uint32_t bucket, char *name, size_t size)
+{
+	bool is_last = bucket >= stat->buckets - 1;
+	uint64_t from, to;
+
+	if (!bucket_from(stat, bucket, &from) || !to_units(stat, from, 0, &from) ||
+	    (!is_last &&
+	     (!bucket_to(stat, bucket, &to) || !to_units(stat, to, stat->scale - 1, &to))))
+		snprintf(name, size, "bucket-%" PRIu32, bucket);
+	else if (is_last)
+		snprintf(name, size, "%" PRIu64 "+", from);
+	else if (from == to)
+		snprintf(name, size, "%" PRIu64, from);
+	else
+		snprintf(name, size, "%" PRIu64 "-%" PRIu64, from, to);
+}

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+/*
+ * A snapshot as text, fields apart by tabs, one thing a line:
+ *
+ *	pmdakvm-snapshot	1
+ *	table	NAME
+ *	column	NAME			every column of the table
+ *	column	NAME	SEMANTICS	UNITS	... that says what its numbers mean
+ *	row	ID	NAME	CELL ...	every row: one cell for every column
+ *	labels	JSON			those of the row before
+ *
+ * A cell is a number, - for none, or ' and a text. Names, texts and labels have no
+ * control characters, but for DEL in labels.
+ */
+#define _GNU_SOURCE
+#include "metrics/snapshot.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAGIC "pmdakvm-snapshot\t1"
+
+static void cell_save(const struct snapshot_cell *cell, FILE *file)
+{
+	if (!cell->present)
+		fputs("\t-", file);
+	else if (cell->text)
+		fprintf(file, "\t'%s", cell->text);
+	else
+		fprintf(file, "\t%llu", (unsigned long long)cell->number);
+}
+
+static void column_save(const struct snapshot_column *column, FILE *file)
+{
+	fprintf(file, "column\t%s", column->name);
+	if (column->semantics != METRIC_BY_COLUMN)
+		fprintf(file, "\t%s\t%s", metric_semantics_name(column->semantics),
+			metric_units_name(column->units));
+	fputc('\n', file);
+}
+
+static void row_save(const struct snapshot_table *table, size_t row, FILE *file)
+{
+	const struct snapshot_row *names = &table->rows[row];
+
+	fprintf(file, "row\t%lu\t%s", (unsigned long)names->id, names->name);
+	for (size_t column = 0; column < table->ncolumns; column++)
+		cell_save(snapshot_table_cell(table, row, column), file);
+	fputc('\n', file);
+	if (names->labels)
+		fprintf(file, "labels\t%s\n", names->labels->json);
+}
+
+int snapshot_save(const struct snapshot *snapshot, FILE *file)
+{
+	fputs(MAGIC "\n", file);
+	for (size_t i = 0; i < snapshot->ntables; i++) {
+		const struct snapshot_table *table = snapshot->tables[i];
+
+		fprintf(file, "table\t%s\n", table->name);
+		for (size_t column = 0; column < table->ncolumns; column++)
+			column_save(&table->columns[column], file);
+		for (size_t row = 0; row < table->nrows; row++)
+			row_save(table, row, file);
+	}
+	errno = 0;
+	if (fflush(file) || ferror(file))
+		return errno ? -errno : -EIO;
+	return 0;
+}
+
+/* A decimal number that fills the whole text and is not above max. */
+static int number_parse(const char *text, uint64_t max, uint64_t *ret_number)
+{
+	unsigned long long number;
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return -EINVAL;
+	errno = 0;
+	number = strtoull(text, &end, 10);
+	if (errno || *end || number > max)
+		return -EINVAL;
+	*ret_number = number;
+	return 0;
+}
+
+static int cell_parse(const char *text, struct snapshot_cell *cell)
+{
+	uint64_t number;
+	int err;
+
+	if (strcmp(text, "-") == 0)
+		return 0;
+	if (*text == '\'')
+		return snapshot_cell_set_text(cell, text + 1);
+	err = number_parse(text, UINT64_MAX, &number);
+	if (!err)
+		snapshot_cell_set(cell, number);
+	return err;
+}
+
+static int column_parse(struct snapshot_table *table, char *text)
+{
+	const char *name = strsep(&text, "\t"), *semantics_name = strsep(&text, "\t");
+	enum metric_semantics semantics;
+	enum metric_units units;
+	int err;
+
+	if (table->nrows)
+		return -EINVAL;
+	err = snapshot_table_add_column(table, name);
+	if (err || !semantics_name)
+		return err;
+	if (!text || metric_semantics_parse(semantics_name, &semantics) ||
+	    metric_units_parse(text, &units))
+		return -EINVAL;
+	snapshot_table_describe(table, table->ncolumns - 1, semantics, units);
+	return 0;
+}
+
+/* What is loaded so far, and what the next line may be about. */
+struct loading {
+	struct snapshot snapshot;
+	struct snapshot_table *table; /* the last one, or NULL */
+	int row;		      /* that of the line before, or -1 */
+};
+
+/* Is it what rows bear: one JSON object, with no blanks but spaces? 0, -EINVAL or -ENOMEM. */
+static int labels_check(const char *text)
+{
+	json_t *labels;
+	bool fits;
+
+	errno = 0; /* jansson does not always say that there was no memory */
+	labels = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	if (!labels && errno == ENOMEM)
+		return -ENOMEM;
+	fits = json_is_object(labels) && !strpbrk(text, "\t\r");
+	json_decref(labels);
+	return fits ? 0 : -EINVAL;
+}
+
+static int labels_parse(struct snapshot_row *row, const char *text)
+{
+	struct snapshot_labels *labels;
+	int err = labels_check(text);
+
+	if (err)
+		return err;
+	labels = snapshot_labels_new(text);
+	if (!labels)
+		return -ENOMEM;
+	snapshot_row_label(row, labels);
+	snapshot_labels_unref(labels);
+	return 0;
+}
+
+static int row_parse(struct snapshot_table *table, char *text, int *ret_row)
+{
+	const char *id_text = strsep(&text, "\t"), *name = strsep(&text, "\t");
+	uint64_t id;
+	int err, row;
+
+	if (!name)
+		return -EINVAL;
+	err = number_parse(id_text, UINT32_MAX, &id);
+	if (!err)
+		err = snapshot_table_add_row(table, (uint32_t)id, name);
+	if (err)
+		return err;
+	row = snapshot_table_row(table, (uint32_t)id);
+	for (size_t column = 0; !err && column < table->ncolumns; column++) {
+		const char *cell = strsep(&text, "\t");
+
+		err = cell ? cell_parse(cell, snapshot_table_cell(table, (size_t)row, column)) :
+			     -EINVAL;
+	}
+	if (!err && text)
+		err = -EINVAL;
+	if (!err)
+		*ret_row = row;
+	return err;
+}
+
+static int line_parse(struct loading *loading, char *text)
+{
+	const char *word = strsep(&text, "\t");
+	struct snapshot_table *table = loading->table;
+	int row = loading->row;
+
+	loading->row = -1;
+	if (!text)
+		return -EINVAL;
+	if (strcmp(word, "table") == 0)
+		return snapshot_add_table(&loading->snapshot, text, &loading->table);
+	if (table && strcmp(word, "column") == 0)
+		return column_parse(table, text);
+	if (row >= 0 && strcmp(word, "labels") == 0)
+		return labels_parse(&table->rows[row], text);
+	if (table && strcmp(word, "row") == 0)
+		return row_parse(table, text, &loading->row);
+	return -EINVAL;
+}
+
+int snapshot_load(FILE *file, struct snapshot *ret_snapshot, unsigned *ret_line)
+{
+	struct loading loading = { .row = -1 };
+	unsigned number = 0;
+	char *line = NULL;
+	size_t size = 0;
+	ssize_t len;
+	int err = 0;
+
+	errno = 0;
+	while (!err && (len = getline(&line, &size, file)) >= 0) {
+		number++;
+		if (len && line[len - 1] == '\n')
+			line[--len] = '\0';
+		if (strlen(line) != (size_t)len)
+			err = -EINVAL;
+		else if (number == 1)
+			err = strcmp(line, MAGIC) == 0 ? 0 : -EINVAL;
+		else
+			err = line_parse(&loading, line);
+	}
+	if (!err && !feof(file))
+		err = errno ? -errno : -EIO;
+	if (!err && !number)
+		err = -EINVAL; /* an empty file is no snapshot */
+	free(line);
+	if (err) {
+		snapshot_free(&loading.snapshot);
+		*ret_line = number;
+		return err == -EEXIST ? -EINVAL : err;
+	}
+	*ret_snapshot = loading.snapshot;
+	return 0;
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+/*
+ * The PCP agent "kvm": starting it, for the daemon and the DSO alike. The files
+ * pmda*.c and main.c are the only ones that know PCP.
+ */
+#include "pmda/agent.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+/* Lines that the log takes in a minute; a file's worth of bad lines has to fit. */
+#define LINES_A_MINUTE 512
+
+/* Is there still room in the log? Says once what is left out. */
+static bool log_has_room(void)
+{
+	static time_t since;
+	static unsigned lines;
+	time_t now = time(NULL);
+
+	if (now - since >= 60) {
+		if (lines > LINES_A_MINUTE)
+			pmNotifyErr(LOG_WARNING, "%u lines were left out here",
+				    lines - LINES_A_MINUTE);
+		since = now;
+		lines = 0;
+	}
+	return lines++ < LINES_A_MINUTE;
+}
+
+/* Debug lines go to the log only where asked for. */
+void kvm_show_report(struct report *report)
+{
+	for (size_t i = 0; i < report->n; i++) {
+		if ((report->lines[i].level > REPORT_DEBUG || pmDebugOptions.appl0) &&
+		    log_has_room())
+			pmNotifyErr(report->lines[i].level == REPORT_WARNING ? LOG_WARNING :
+									       LOG_INFO,
+				    "%s", report->lines[i].text);
+	}
+	report_clear(report);
+}
+
+void kvm_save_items(struct kvm_agent *agent, struct report *report)
+{
+	int err = items_save(&agent->items);
+
+	if (err)
+		report_add(report, REPORT_WARNING,
+			   "%s cannot be written (%s): new item numbers may differ after a restart",
+			   agent->items.path, strerror(-err));
+}
+
+static void path_join(char *path, size_t size, const char *variable, const char *file)
+{
+	pmsprintf(path, size, "%s/%s", pmGetConfig(variable), file);
+}
+
+/* Load everything; 0 even where no family could be attached. */
+static int kvm_start(struct kvm_agent *agent, const char *config_path)
+{
+	struct report report = { 0 };
+	char path[MAXPATHLEN];
+	int err;
+
+	if (!config_path) {
+		path_join(path, sizeof(path), "PCP_SYSCONF_DIR", "kvm/kvm.conf");
+		config_path = path;
+	}
+	err = config_load(config_path, &report, &agent->config);
+	if (err == -ENOMEM)
+		return err;
+	path_join(path, sizeof(path), "PCP_VAR_DIR", "pmdakvm/items");
+	err = items_load(path, &report, &agent->items);
+	if (!err)
+		err = collector_open(&agent->config, &agent->items, !agent->dso, &report,
+				     &agent->collector);
+	if (!err)
+		err = kvm_make_metrics(agent);
+	if (!err)
+		kvm_save_items(agent, &report);
+	kvm_show_report(&report);
+	return err;
+}
+
+static void kvm_set_callbacks(pmdaInterface *dispatch)
+{
+	dispatch->version.seven.fetch = kvm_fetch;
+	dispatch->version.seven.store = kvm_store;
+	dispatch->version.seven.attribute = kvm_attribute;
+	dispatch->version.seven.instance = kvm_instance;
+	dispatch->version.seven.text = kvm_text;
+	dispatch->version.seven.pmid = kvm_pmid;
+	dispatch->version.seven.name = kvm_name;
+	dispatch->version.seven.children = kvm_children;
+	dispatch->version.seven.label = kvm_label;
+	pmdaSetFetchCallBack(dispatch, kvm_fetch_value);
+	pmdaSetLabelCallBack(dispatch, kvm_label_instance);
+	pmdaSetEndContextCallBack(dispatch, kvm_end_context);
+	pmdaSetFlags(dispatch, PMDA_EXT_FLAG_HASHED);
+	pmdaSetCommFlags(dispatch, PMDA_FLAG_AUTHORIZE);
+}
+
+void kvm_setup(pmdaInterface *dispatch, const char *config_path, bool dso)
+{
+	struct kvm_agent *agent;
+	int err;
+
+	if (dispatch->status != 0)
+		return;
+	agent = calloc(1, sizeof(*agent));
+	if (agent) {
+		agent->pmda = dispatch->version.any.ext;
+		agent->domain = dispatch->domain;
+		agent->dso = dso;
+	}
+	err = agent ? kvm_start(agent, config_path) : -ENOMEM;
+	if (err) {
+		pmNotifyErr(LOG_ERR, "cannot start: %s", pmErrStr(err));
+		kvm_free(agent);
+		dispatch->status = err;
+		return;
+	}
+	kvm_set_callbacks(dispatch);
+	pmdaExtSetData(dispatch->version.any.ext, agent);
+	pmdaInit(dispatch, agent->indoms, METRIC_INDOMS, agent->metrics, (int)agent->nmetrics);
+}
+
+void kvm_init(pmdaInterface *dispatch)
+{
+	struct rlimit memlock;
+	bool known = getrlimit(RLIMIT_MEMLOCK, &memlock) == 0;
+
+	/* no help file: kvm_text has the words */
+	pmdaDSO(dispatch, PMDA_INTERFACE_7, "kvm DSO", NULL);
+	kvm_setup(dispatch, NULL, true);
+	/* libbpf raises it on kernels before 5.11, but the process is not ours */
+	if (known)
+		setrlimit(RLIMIT_MEMLOCK, &memlock);
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+/* The daemon: its options, its loop, its privileges. The DSO has nothing of it. */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pmda/agent.h"
+#include "kernel/privileges.h"
+
+/* How often the daemon looks around besides answering, in milliseconds. */
+#define LOOK_MS 1000
+
+static pmLongOptions long_options[] = {
+	PMDA_OPTIONS_HEADER("Options"),
+	PMDAOPT_DEBUG, /* which libpcp takes, but does not show */
+	PMDAOPT_DOMAIN,
+	PMDAOPT_LOGFILE,
+	PMDAOPT_USERNAME,
+	{ "config", 1, 'c', "FILE", "use FILE instead of $PCP_SYSCONF_DIR/kvm/kvm.conf" },
+	PMOPT_HELP,
+	PMDA_OPTIONS_TEXT("\nExactly one of the following options may appear:"),
+	PMDAOPT_INET,
+	PMDAOPT_PIPE,
+	PMDAOPT_UNIX,
+	PMDAOPT_IPV6,
+	PMDA_OPTIONS_END,
+};
+
+static pmdaOptions options = {
+	.short_options = "c:D:d:i:l:pu:U:6:?",
+	.long_options = long_options,
+};
+
+static void log_start(struct kvm_agent *agent)
+{
+	const struct collector_family *open = collector_families(agent->collector);
+
+	for (size_t i = 0; i < families_count; i++) {
+		if (open[i].err)
+			continue;
+		pmNotifyErr(LOG_INFO, "%s: attached in %.1f ms", families[i].name,
+			    (double)open[i].attach_time / 1e6);
+	}
+}
+
+/* Answer pmcd until it goes away, and look around now and then. */
+static void kvm_loop(pmdaInterface *dispatch, struct kvm_agent *agent)
+{
+	struct pollfd in = { .fd = __pmdaInFd(dispatch), .events = POLLIN };
+
+	for (;;) {
+		int ready = poll(&in, 1, LOOK_MS);
+
+		if (ready < 0 && errno != EINTR)
+			return;
+		if (ready > 0 && __pmdaMainPDU(dispatch) < 0)
+			return;
+		kvm_look(agent);
+	}
+}
+
+/* Let go of all but what counting takes. Going on with more would be no service. */
+static int drop_privileges(const char *user)
+{
+	int err = privs_drop(user);
+
+	if (err == -ENOENT)
+		pmNotifyErr(LOG_ERR, "-U %s: there is no such user", user);
+	else if (err)
+		pmNotifyErr(LOG_ERR, "privileges cannot be dropped: %s", strerror(-err));
+	return err;
+}
+
+static const char *option_config(int argc, char **argv, pmdaInterface *dispatch)
+{
+	const char *path = NULL;
+	int c;
+
+	/* libpcp_pmda takes --help for a bad option; it is none */
+	if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0)) {
+		pmdaUsageMessage(&options);
+		exit(EXIT_SUCCESS);
+	}
+	while ((c = pmdaGetOptions(argc, argv, &options, dispatch)) != EOF) {
+		if (c == 'c')
+			path = options.optarg;
+	}
+	if (options.errors || options.optind < argc) {
+		if (options.optind < argc && !options.errors)
+			pmprintf("%s: what is \"%s\" to mean?\n", pmGetProgname(),
+				 argv[options.optind]);
+		pmdaUsageMessage(&options);
+		exit(EXIT_FAILURE);
+	}
+	return path;
+}
+
+int main(int argc, char **argv)
+{
+	pmdaInterface dispatch;
+	const char *config_path;
+	struct kvm_agent *agent;
+	char log[] = "kvm.log", name[] = "pmdakvm";
+
+	pmSetProgname(argv[0]);
+	pmdaDaemon(&dispatch, PMDA_INTERFACE_7, name, KVM, log, NULL);
+	config_path = option_config(argc, argv, &dispatch);
+	pmdaOpenLog(&dispatch);
+	kvm_setup(&dispatch, config_path, false);
+	if (dispatch.status != 0)
+		return EXIT_FAILURE;
+	agent = pmdaExtGetData(dispatch.version.any.ext);
+	log_start(agent);
+	if (drop_privileges(options.username))
+		return EXIT_FAILURE;
+	pmdaConnect(&dispatch);
+	if (dispatch.status != 0)
+		return EXIT_FAILURE;
+	kvm_loop(&dispatch, agent);
+	kvm_free(agent);
+	return EXIT_SUCCESS;
+}

@@ -1,0 +1,436 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+/* Metrics, instances, names and values, as libpcp_pmda asks for them. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pmda/agent.h"
+
+struct kvm_agent *kvm_the_agent;
+
+static pmDesc make_desc(const struct metric *metric, int domain, unsigned item,
+			const struct snapshot_table *table, size_t column)
+{
+	static const int types[] = {
+		[METRIC_U32] = PM_TYPE_U32,
+		[METRIC_U64] = PM_TYPE_U64,
+		[METRIC_STRING] = PM_TYPE_STRING,
+	};
+	static const int semantics[] = {
+		[METRIC_COUNTER] = PM_SEM_COUNTER,
+		[METRIC_INSTANT] = PM_SEM_INSTANT,
+		[METRIC_DISCRETE] = PM_SEM_DISCRETE,
+		[METRIC_BY_COLUMN] = PM_SEM_INSTANT, /* a column that says nothing */
+	};
+	static const pmUnits units[] = {
+		[METRIC_NONE] = PMDA_PMUNITS(0, 0, 0, 0, 0, 0),
+		[METRIC_COUNT] = PMDA_PMUNITS(0, 0, 1, 0, 0, PM_COUNT_ONE),
+		[METRIC_NSEC] = PMDA_PMUNITS(0, 1, 0, 0, PM_TIME_NSEC, 0),
+		[METRIC_BYTES] = PMDA_PMUNITS(1, 0, 0, PM_SPACE_BYTE, 0, 0),
+	};
+
+	return (pmDesc){
+		.pmid = pmID_build((unsigned)domain, metric->cluster, item),
+		.type = types[metric->type],
+		.indom = metric->indom == METRIC_INDOM_NULL ?
+				 PM_INDOM_NULL :
+				 pmInDom_build((unsigned)domain,
+					       metric_indoms[metric->indom].serial),
+		.sem = semantics[table ? metric_semantics_of(metric, table, column) :
+					 metric->semantics],
+		.units = units[table ? metric_units_of(metric, table, column) : metric->units],
+	};
+}
+
+static unsigned metric_key(unsigned cluster, unsigned item)
+{
+	return cluster << 10 | item;
+}
+
+static int ref_compare(const void *left, const void *right)
+{
+	const struct metric_ref *const *a = left, *const *b = right;
+
+	return ((*a)->key > (*b)->key) - ((*a)->key < (*b)->key);
+}
+
+static size_t table_number(const struct snapshot *snapshot, const char *name)
+{
+	for (size_t i = 0; i < snapshot->ntables; i++) {
+		if (strcmp(snapshot->tables[i]->name, name) == 0)
+			return i;
+	}
+	return SIZE_MAX;
+}
+
+/* The metrics while they are made. */
+struct making {
+	struct kvm_agent *agent;
+	pmdaMetric *metrics;
+	struct metric_ref *refs;
+	const struct metric_ref **index;
+	size_t n;
+	pmdaNameSpace *names;
+};
+
+static int metric_add(struct making *making, const struct metric *metric, unsigned item,
+		      const char *name, size_t column)
+{
+	const struct snapshot *snapshot = collector_snapshot(making->agent->collector);
+	struct metric_ref *ref = &making->refs[making->n];
+	pmdaMetric *made = &making->metrics[making->n];
+	const struct snapshot_table *table = NULL;
+	char *copy = strdup(name);
+
+	if (!copy)
+		return -ENOMEM;
+	ref->metric = metric;
+	ref->name = copy;
+	ref->key = metric_key(metric->cluster, item);
+	ref->table = table_number(snapshot, metric->table);
+	ref->instances = metric->indom == METRIC_INDOM_NULL ?
+				 SIZE_MAX :
+				 table_number(snapshot, metric_indoms[metric->indom].table);
+	ref->column = column;
+	if (ref->table != SIZE_MAX)
+		table = snapshot->tables[ref->table];
+	if (table && column == SIZE_MAX) /* of which this kernel has no such column */
+		ref->table = SIZE_MAX, table = NULL;
+	made->m_user = ref;
+	made->m_desc = make_desc(metric, making->agent->domain, item, table, column);
+	making->n++;
+	return 0;
+}
+
+/* One metric for each column; an event that finds no item number has none. */
+static int subtree_add(struct making *making, const struct metric *metric,
+		       const struct snapshot_table *table)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < table->ncolumns; i++) {
+		int item = items_number(&making->agent->items, metric->group,
+					table->columns[i].name);
+		char name[256];
+
+		if (item < 0)
+			continue; /* kvm.agent.event.status says so */
+		pmsprintf(name, sizeof(name), "%s.%s", metric->name, table->columns[i].name);
+		err = metric_add(making, metric, (unsigned)item, name, i);
+	}
+	return err;
+}
+
+static int metrics_add(struct making *making)
+{
+	const struct snapshot *snapshot = collector_snapshot(making->agent->collector);
+	int err = 0;
+
+	for (size_t i = 0; !err && i < metrics_count; i++) {
+		const struct metric *metric = &metrics[i];
+		const struct snapshot_table *table = snapshot_find_table(snapshot, metric->table);
+		int column;
+
+		if (metric_is_subtree(metric)) {
+			err = table ? subtree_add(making, metric, table) : 0;
+			continue;
+		}
+		column = table ? snapshot_table_column(table, metric->column) : -1;
+		err = metric_add(making, metric, metric->item, metric->name,
+				 column < 0 ? SIZE_MAX : (size_t)column);
+	}
+	return err;
+}
+
+static int names_add(struct making *making)
+{
+	int err = pmdaTreeCreate(&making->names);
+
+	/* from the end, since libpcp_pmda puts a new name before its siblings */
+	for (size_t i = making->n; err >= 0 && i-- > 0;) {
+		const struct metric_ref *ref = &making->refs[i];
+
+		if (metrics_subtree_of(ref->name))
+			err = pmdaTreeInsert(making->names, making->metrics[i].m_desc.pmid,
+					     ref->name);
+	}
+	if (err >= 0)
+		pmdaTreeRebuildHash(making->names, (int)making->n);
+	return err < 0 ? err : 0;
+}
+
+static void making_free(struct making *making)
+{
+	for (size_t i = 0; i < making->n; i++)
+		free((char *)making->refs[i].name);
+	free(making->refs);
+	free(making->index);
+	free(making->metrics);
+	if (making->names)
+		pmdaTreeRelease(making->names);
+}
+
+/* Make an instance domain's instances from the rows of its table, if they have changed. */
+static int indom_fill(struct kvm_agent *agent, enum metric_indom indom)
+{
+	const struct snapshot *snapshot = collector_snapshot(agent->collector);
+	const struct snapshot_table *table;
+	pmdaIndom *to = &agent->indoms[indom];
+	pmdaInstid *set;
+
+	if (agent->indom_tables[indom] == SIZE_MAX)
+		return 0;
+	table = snapshot->tables[agent->indom_tables[indom]];
+	if (agent->indom_changes[indom] == table->changes)
+		return 0;
+	to->it_numinst = 0; /* what it has may name rows that are gone */
+	set = reallocarray(to->it_set, table->nrows + 1, sizeof(*set));
+	if (!set)
+		return -ENOMEM;
+	for (size_t i = 0; i < table->nrows; i++) {
+		set[i].i_inst = (int)table->rows[i].id;
+		set[i].i_name = table->rows[i].name;
+	}
+	to->it_set = set;
+	to->it_numinst = (int)table->nrows;
+	agent->indom_changes[indom] = table->changes;
+	return 0;
+}
+
+static int indoms_fill(struct kvm_agent *agent)
+{
+	int err = 0;
+
+	for (int i = 0; !err && i < METRIC_INDOMS; i++)
+		err = indom_fill(agent, (enum metric_indom)i);
+	return err;
+}
+
+/* Read these tables; instances follow their rows, and those of some more. */
+static int kvm_read(struct kvm_agent *agent, uint64_t tables, uint64_t rows)
+{
+	int err = collector_read_with_rows(agent->collector, tables, rows);
+	int fill_err = indoms_fill(agent);
+
+	return err ? err : fill_err;
+}
+
+int kvm_make_metrics(struct kvm_agent *agent)
+{
+	const struct snapshot *snapshot = collector_snapshot(agent->collector);
+	struct making making = { .agent = agent }, old;
+	size_t most = metrics_count;
+	int err;
+
+	for (size_t i = 0; i < snapshot->ntables; i++)
+		most += snapshot->tables[i]->ncolumns;
+	making.metrics = calloc(most, sizeof(*making.metrics));
+	making.refs = calloc(most, sizeof(*making.refs));
+	making.index = calloc(most, sizeof(*making.index));
+	err = making.metrics && making.refs && making.index ? metrics_add(&making) : -ENOMEM;
+	if (!err)
+		err = names_add(&making);
+	/* pmdaInit puts the domain to it, once */
+	for (int i = 0; !agent->metrics && i < METRIC_INDOMS; i++)
+		agent->indoms[i].it_indom = metric_indoms[i].serial;
+	for (int i = 0; i < METRIC_INDOMS; i++)
+		agent->indom_tables[i] = table_number(snapshot, metric_indoms[i].table);
+	if (!err)
+		err = indoms_fill(agent);
+	if (err) {
+		making_free(&making);
+		return err;
+	}
+	for (size_t i = 0; i < making.n; i++)
+		making.index[i] = &making.refs[i];
+	qsort(making.index, making.n, sizeof(*making.index), ref_compare);
+	old = (struct making){
+		.metrics = agent->metrics,
+		.refs = agent->refs,
+		.index = agent->index,
+		.n = agent->nmetrics,
+		.names = agent->names,
+	};
+	agent->metrics = making.metrics;
+	agent->refs = making.refs;
+	agent->index = making.index;
+	agent->nmetrics = making.n;
+	agent->names = making.names;
+	if (old.metrics)
+		pmdaRehash(agent->pmda, agent->metrics, (int)agent->nmetrics);
+	making_free(&old);
+	kvm_the_agent = agent;
+	return 0;
+}
+
+void kvm_grown(struct kvm_agent *agent)
+{
+	struct report report = { 0 };
+	size_t before = agent->nmetrics;
+
+	agent->behind = kvm_make_metrics(agent) != 0;
+	if (agent->behind)
+		return; /* the next look tries again */
+	if (agent->nmetrics != before)
+		pmdaExtSetFlags(agent->pmda, PMDA_EXT_NAMES_CHANGE);
+	kvm_save_items(agent, &report);
+	kvm_show_report(&report);
+}
+
+void kvm_look(struct kvm_agent *agent)
+{
+	struct report report = { 0 };
+	time_t now = time(NULL);
+
+	if (now == agent->looked)
+		return;
+	agent->looked = now;
+	if (collector_look(agent->collector, &report) || agent->behind)
+		kvm_grown(agent);
+	kvm_show_report(&report);
+}
+
+void kvm_free(struct kvm_agent *agent)
+{
+	if (!agent)
+		return;
+	making_free(&(struct making){
+		.metrics = agent->metrics,
+		.refs = agent->refs,
+		.index = agent->index,
+		.n = agent->nmetrics,
+		.names = agent->names,
+	});
+	for (int i = 0; i < METRIC_INDOMS; i++)
+		free(agent->indoms[i].it_set);
+	free(agent->text);
+	free(agent->clients);
+	collector_close(agent->collector);
+	items_free(&agent->items);
+	config_free(&agent->config);
+	free(agent);
+}
+
+struct kvm_agent *kvm_agent_of(pmdaExt *pmda)
+{
+	return pmdaExtGetData(pmda);
+}
+
+/* All tables that this fetch needs are read before libpcp_pmda goes through them. */
+int kvm_fetch(int numpmid, pmID *pmids, pmResult **resp, pmdaExt *pmda)
+{
+	struct kvm_agent *agent = kvm_agent_of(pmda);
+	uint64_t tables = 0, rows = 0;
+	int err;
+
+	if (agent->dso) /* which has no loop of its own */
+		kvm_look(agent);
+	for (int i = 0; i < numpmid; i++) {
+		const struct metric_ref *ref = kvm_ref_find(agent, pmids[i]);
+
+		if (ref && ref->table != SIZE_MAX)
+			tables |= 1ULL << ref->table;
+		if (ref && ref->instances != SIZE_MAX)
+			rows |= 1ULL << ref->instances;
+	}
+	err = kvm_read(agent, tables, rows);
+	return err ? err : pmdaFetch(numpmid, pmids, resp, pmda);
+}
+
+/* The row of an instance; they are mostly asked for in their order. */
+static int row_find(struct kvm_agent *agent, const struct snapshot_table *table, unsigned int inst)
+{
+	size_t next = agent->last_row + 1;
+	int row;
+
+	if (next < table->nrows && table->rows[next].id == inst)
+		row = (int)next;
+	else
+		row = snapshot_table_row(table, inst);
+	if (row >= 0)
+		agent->last_row = (size_t)row;
+	return row;
+}
+
+int kvm_fetch_value(pmdaMetric *metric, unsigned int inst, pmAtomValue *atom)
+{
+	const struct metric_ref *ref = metric->m_user;
+	struct kvm_agent *agent = kvm_the_agent;
+	const struct snapshot_table *table;
+	const struct snapshot_cell *cell;
+	int row;
+
+	if (ref->table == SIZE_MAX)
+		return PMDA_FETCH_NOVALUES;
+	table = collector_snapshot(agent->collector)->tables[ref->table];
+	row = row_find(agent, table, ref->metric->indom == METRIC_INDOM_NULL ? 0 : inst);
+	if (row < 0)
+		return PM_ERR_INST;
+	cell = snapshot_table_cell(table, (size_t)row, ref->column);
+	if (!cell->present)
+		return PMDA_FETCH_NOVALUES;
+	switch (ref->metric->type) {
+	case METRIC_U32:
+		atom->ul = (uint32_t)cell->number;
+		break;
+	case METRIC_U64:
+		atom->ull = cell->number;
+		break;
+	case METRIC_STRING:
+		atom->cp = cell->text;
+		break;
+	}
+	return PMDA_FETCH_STATIC;
+}
+
+int kvm_instance(pmInDom indom, int inst, char *name, pmInResult **resp, pmdaExt *pmda)
+{
+	struct kvm_agent *agent = kvm_agent_of(pmda);
+	enum metric_indom which = kvm_indom_find(indom);
+	size_t table;
+	int err;
+
+	kvm_look(agent);
+	if (which == METRIC_INDOM_NULL)
+		return PM_ERR_INDOM;
+	table = agent->indom_tables[which];
+	err = table == SIZE_MAX ? 0 : kvm_read(agent, 1ULL << table, 0);
+	return err ? err : pmdaInstance(indom, inst, name, resp, pmda);
+}
+
+int kvm_pmid(const char *name, pmID *pmid, pmdaExt *pmda)
+{
+	return pmdaTreePMID(kvm_agent_of(pmda)->names, name, pmid);
+}
+
+int kvm_name(pmID pmid, char ***names, pmdaExt *pmda)
+{
+	return pmdaTreeName(kvm_agent_of(pmda)->names, pmid, names);
+}
+
+int kvm_children(const char *name, int traverse, char ***kids, int **status, pmdaExt *pmda)
+{
+	return pmdaTreeChildren(kvm_agent_of(pmda)->names, name, traverse, kids, status);
+}
+
+const struct metric_ref *kvm_ref_find(const struct kvm_agent *agent, pmID pmid)
+{
+	struct metric_ref wanted = { .key = metric_key(pmID_cluster(pmid), pmID_item(pmid)) };
+	const struct metric_ref *key = &wanted, **found;
+
+	found = bsearch(&key, agent->index, agent->nmetrics, sizeof(*agent->index), ref_compare);
+	return found ? *found : NULL;
+}
+
+enum metric_indom kvm_indom_find(pmInDom indom)
+{
+	for (int i = 0; i < METRIC_INDOMS; i++) {
+		if (metric_indoms[i].serial == pmInDom_serial(indom))
+			return (enum metric_indom)i;
+	}
+	return METRIC_INDOM_NULL;
+}

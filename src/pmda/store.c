@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+/*
+ * kvm.control: who may store, and what it does. Debian's pmcd lets every local user
+ * store, so we look at the user's number ourselves. Only clients over a Unix socket
+ * bring one.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pmda/agent.h"
+
+int kvm_attribute(int context, int attribute, const char *value, int length, pmdaExt *pmda)
+{
+	struct kvm_agent *agent = kvm_agent_of(pmda);
+	struct kvm_client *clients;
+
+	(void)length;
+	if (attribute != PMDA_ATTR_USERID)
+		return 0;
+	kvm_end_context(context);
+	clients = reallocarray(agent->clients, agent->nclients + 1, sizeof(*clients));
+	if (!clients)
+		return -ENOMEM;
+	agent->clients = clients;
+	clients[agent->nclients++] = (struct kvm_client){ context,
+							  (uid_t)strtoul(value, NULL, 10) };
+	return 0;
+}
+
+void kvm_end_context(int context)
+{
+	struct kvm_agent *agent = kvm_the_agent;
+
+	for (size_t i = 0; i < agent->nclients; i++) {
+		if (agent->clients[i].context == context) {
+			agent->clients[i] = agent->clients[--agent->nclients];
+			return;
+		}
+	}
+}
+
+/* Root may, and PCP's own user; who brings no user number may not. */
+static bool may_store(const struct kvm_agent *agent, int context)
+{
+	const struct passwd *pcp = getpwnam("pcp");
+
+	for (size_t i = 0; i < agent->nclients; i++) {
+		if (agent->clients[i].context != context)
+			continue;
+		return agent->clients[i].uid == 0 || (pcp && agent->clients[i].uid == pcp->pw_uid);
+	}
+	return false;
+}
+
+enum control { CONTROL_NONE, CONTROL_ATTACHED, CONTROL_RESET_MAX };
+
+/* What a store to that metric does. */
+static enum control control_of(const struct metric_ref *ref)
+{
+	if (strcmp(ref->metric->name, "kvm.control.attached") == 0)
+		return CONTROL_ATTACHED;
+	return strcmp(ref->metric->name, "kvm.control.reset_max") == 0 ? CONTROL_RESET_MAX :
+									 CONTROL_NONE;
+}
+
+/* One instance's value: 0, 1, or a PCP error. */
+static int value_of(const pmValueSet *set, int i, enum control control)
+{
+	pmAtomValue atom;
+	int err;
+
+	if (control == CONTROL_ATTACHED && (size_t)set->vlist[i].inst >= families_count)
+		return PM_ERR_INST;
+	err = pmExtractValue(set->valfmt, &set->vlist[i], PM_TYPE_U32, &atom, PM_TYPE_U32);
+	if (err < 0)
+		return err;
+	return atom.ul <= 1 ? (int)atom.ul : PM_ERR_BADSTORE;
+}
+
+static int check(const struct kvm_agent *agent, const pmResult *result, int context)
+{
+	for (int i = 0; i < result->numpmid; i++) {
+		const pmValueSet *set = result->vset[i];
+		const struct metric_ref *ref = kvm_ref_find(agent, set->pmid);
+
+		if (!ref)
+			return PM_ERR_PMID;
+		if (control_of(ref) == CONTROL_NONE)
+			return PM_ERR_PERMISSION;
+		if (!may_store(agent, context))
+			return PM_ERR_PERMISSION;
+		for (int j = 0; j < set->numval; j++) {
+			int value = value_of(set, j, control_of(ref));
+
+			if (value < 0)
+				return value;
+		}
+	}
+	return 0;
+}
+
+static int reset_max(struct kvm_agent *agent, struct report *report)
+{
+	report_add(report, REPORT_INFO, "longest times are looked for anew, by a store");
+	return collector_reset_max(agent->collector);
+}
+
+static int attach(struct kvm_agent *agent, size_t family, bool attached, struct report *report)
+{
+	report_add(report, REPORT_INFO, "%s: %s", families[family].name,
+		   attached ? "to be attached, by a store" : "detached, by a store");
+	return collector_switch(agent->collector, family, attached, report);
+}
+
+/* Nothing is done unless all of it is right. */
+int kvm_store(pmResult *result, pmdaExt *pmda)
+{
+	struct kvm_agent *agent = kvm_agent_of(pmda);
+	struct report report = { 0 };
+	int err;
+
+	err = check(agent, result, pmdaGetContext());
+	for (int i = 0; !err && i < result->numpmid; i++) {
+		const pmValueSet *set = result->vset[i];
+		enum control control = control_of(kvm_ref_find(agent, set->pmid));
+
+		for (int j = 0; !err && j < set->numval; j++) {
+			int value = value_of(set, j, control);
+
+			if (control == CONTROL_ATTACHED)
+				err = attach(agent, (size_t)set->vlist[j].inst, value, &report);
+			else if (value)
+				err = reset_max(agent, &report);
+		}
+	}
+	kvm_show_report(&report);
+	kvm_grown(agent);
+	return err;
+}

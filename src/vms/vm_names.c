@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+#define _GNU_SOURCE
+#include "vms/vm_names.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fnv1a.h"
+#include "base/sorted_array.h"
+
+/* A NAME-PID, by its hash: two that share one only get a number that they did not need. */
+struct name_use {
+	uint64_t hash;
+	uint64_t given; /* when it was given back last, by names->clock */
+	uint32_t live;	/* VMs that have it now, numbers apart */
+	uint32_t count; /* that had it ever */
+};
+
+struct vm_names {
+	struct name_use *list; /* by hash */
+	size_t n, room;
+	size_t ended; /* of them, with no live VM */
+	uint64_t clock;
+};
+
+struct vm_names *vm_names_new(void)
+{
+	struct vm_names *names = calloc(1, sizeof(*names));
+
+	if (!names)
+		return NULL;
+	names->room = VM_NAMES_REMEMBERED + 1;
+	names->list = calloc(names->room, sizeof(*names->list));
+	if (!names->list) {
+		free(names);
+		return NULL;
+	}
+	return names;
+}
+
+void vm_names_free(struct vm_names *names)
+{
+	if (!names)
+		return;
+	free(names->list);
+	free(names);
+}
+
+static uint64_t hash_of(const char *name, uint32_t pid)
+{
+	uint64_t hash = hash_text(HASH_START, name);
+
+	for (int i = 0; i < 4; i++)
+		hash = hash_step(hash, pid >> (8 * i) & 0xff);
+	return hash;
+}
+
+static int compare(const void *element, const void *key)
+{
+	return sorted_numbers(((const struct name_use *)element)->hash, *(const uint64_t *)key);
+}
+
+static size_t name_bound(const struct vm_names *names, uint64_t hash)
+{
+	return sorted_bound(names->list, names->n, sizeof(*names->list), &hash, compare);
+}
+
+static void name_remove(struct vm_names *names, size_t at)
+{
+	names->n--;
+	memmove(&names->list[at], &names->list[at + 1], (names->n - at) * sizeof(*names->list));
+}
+
+/* Of those that no VM has now, forget the one that ended the longest ago. */
+static void forget_oldest(struct vm_names *names)
+{
+	size_t oldest = names->n;
+
+	for (size_t i = 0; i < names->n; i++) {
+		if (!names->list[i].live &&
+		    (oldest == names->n || names->list[i].given < names->list[oldest].given))
+			oldest = i;
+	}
+	name_remove(names, oldest);
+	names->ended--;
+}
+
+/* What is known of that hash; NULL: nothing. */
+static struct name_use *name_find(const struct vm_names *names, uint64_t hash)
+{
+	size_t at = name_bound(names, hash);
+
+	return at < names->n && names->list[at].hash == hash ? &names->list[at] : NULL;
+}
+
+/* A new one, of a VM that lives. */
+static struct name_use *name_add(struct vm_names *names, uint64_t hash)
+{
+	size_t at = name_bound(names, hash);
+
+	if (names->n == names->room) {
+		struct name_use *list = reallocarray(names->list, names->room * 2, sizeof(*list));
+
+		if (!list)
+			return NULL;
+		names->list = list;
+		names->room *= 2;
+	}
+	memmove(&names->list[at + 1], &names->list[at], (names->n - at) * sizeof(*names->list));
+	names->n++;
+	names->list[at] = (struct name_use){ .hash = hash, .live = 1 };
+	return &names->list[at];
+}
+
+char *vm_names_take(struct vm_names *names, const char *name, uint32_t pid)
+{
+	uint64_t hash = hash_of(name, pid);
+	struct name_use *use = name_find(names, hash);
+	char *full;
+	int ret;
+
+	if (use)
+		ret = asprintf(&full, "%s-%u.%u", name, pid, use->count + 1);
+	else
+		ret = asprintf(&full, "%s-%u", name, pid);
+	if (ret < 0)
+		return NULL;
+	if (!use)
+		use = name_add(names, hash);
+	else if (!use->live++)
+		names->ended--;
+	if (!use) {
+		free(full);
+		return NULL;
+	}
+	use->count++;
+	return full;
+}
+
+void vm_names_give(struct vm_names *names, const char *name, uint32_t pid)
+{
+	struct name_use *use = name_find(names, hash_of(name, pid));
+
+	if (!use || !use->live)
+		return;
+	use->given = ++names->clock;
+	if (--use->live == 0 && ++names->ended > VM_NAMES_REMEMBERED)
+		forget_oldest(names);
+}

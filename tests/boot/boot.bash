@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 The pmdakvm authors
+# shellcheck shell=bash
+#
+# Booting Debian's kernels, for the live tests.
+
+# boot VERSION SCRIPT OPTION...: what the script printed is in $WORK/out.
+boot() {
+	local version=$1 script=$2 status=0
+	shift 2
+	"$TOP/tests/boot/fetch-kernel.sh" "$version" >"$WORK/kernel" 2>"$WORK/err" || status=$?
+	[ $status != 77 ] || skip "$(cat "$WORK/err")"
+	[ $status = 0 ] || { cat "$WORK/err"; return 1; }
+	for _ in 1 2 3; do
+		status=0
+		"$TOP/tests/boot/run-kernel.sh" --kernel "$(cat "$WORK/kernel")" --script "$script" \
+			--add "$BUILD/kvmbpf" --add "$BUILD/tests/guest" "$@" \
+			>"$WORK/out" 2>"$WORK/err" || status=$?
+		# QEMU's multi-threaded emulation is now and then late in seeing code that
+		# the kernel patches; that is no fault of the kernel's or of ours
+		grep -q 'Oops: int3' "$WORK/err" || break
+	done
+	[ $status != 77 ] || skip "$(cat "$WORK/err")"
+	[ $status = 0 ] || { cat "$WORK/out" "$WORK/err"; return 1; }
+}
+
+PCP_BIN=/usr/lib/pcp/bin
+
+# agent_boot VERSION SCRIPT SETTINGS OPTION...: the script follows agent.sh, and SETTINGS,
+# assignments; pmcd, our agent and what they need are there.
+agent_boot() {
+	local version=$1 script=$2 settings=$3
+	shift 3
+	new_work
+	{
+		echo "PIO=$PIO $settings"
+		cat "$TOP/tests/boot/inside/agent.sh" "$TOP/tests/boot/inside/$script"
+	} >"$WORK/script"
+	boot "$version" "$WORK/script" --add "$BUILD/pmdakvm" --add pminfo --add pmstore --add jq \
+		--add "$(command -v setpriv):/usr/bin/setpriv.util-linux" \
+		--add "$PCP_BIN/pmcd:/usr/lib/pcp/bin/pmcd" --add "$PCP_BIN/pmcpp:/usr/lib/pcp/bin/pmcpp" \
+		--add /etc/pcp.conf --add /etc/pcp.env --add /etc/passwd --add /etc/group \
+		--add "$TOP/pmns:/agent/pmns" \
+		--add "$BUILD/pmda_kvm.so:/agent/pmda_kvm.so" "$@"
+	cat "$WORK/out"
+}

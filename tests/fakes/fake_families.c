@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+#include "fakes/fake_families.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct fake fakes[FAKES];
+
+#define IMAGE(index, name)                                \
+	static const void *name##_image(size_t *ret_size) \
+	{                                                 \
+		*ret_size = 100 + (index);                \
+		return &fakes[index];                     \
+	}
+
+IMAGE(ALPHA, alpha)
+IMAGE(BETA, beta)
+IMAGE(GAMMA, gamma)
+IMAGE(DELTA, delta)
+
+static int fake_open(const struct family_env *env, void **ret_state, char **ret_why)
+{
+	struct fake *fake = (struct fake *)env->image;
+
+	fake->env = *env;
+	fake->opens++;
+	if (fake->when_opened)
+		fake->when_opened(env);
+	if (!fake->no_state)
+		*ret_state = fake;
+	if (fake->why)
+		*ret_why = strdup(fake->why);
+	return fake->open_err;
+}
+
+static int fake_attach(void *state, struct report *attach_report, char **ret_why)
+{
+	struct fake *fake = state;
+
+	assert_non_null(fake);
+	assert_int_equal(fake->open_err, 0);
+	fake->attaches++;
+	if (fake->when_attached)
+		fake->when_attached(&fake->env);
+	if (fake->said)
+		report_add(attach_report, REPORT_WARNING, "%s", fake->said);
+	if (fake->attach_why)
+		*ret_why = strdup(fake->attach_why);
+	return fake->attach_err;
+}
+
+static void fake_detach(void *state)
+{
+	struct fake *fake = state;
+
+	assert_non_null(fake);
+	fake->detaches++;
+}
+
+static void fake_close(void *state)
+{
+	struct fake *fake = state;
+
+	if (fake)
+		fake->closes++;
+}
+
+static int fake_missed(void *state, uint64_t *ret_missed)
+{
+	struct fake *fake = state;
+
+	assert_non_null(fake);
+	if (!fake->missed_err)
+		*ret_missed = fake->missed;
+	return fake->missed_err;
+}
+
+static uint64_t fake_generation(void *state)
+{
+	struct fake *fake = state;
+
+	assert_non_null(fake);
+	return fake->generation;
+}
+
+unsigned fake_reads(void)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < FAKES; i++)
+		n += fakes[i].reads[0] + fakes[i].reads[1];
+	return n;
+}
+
+static int fake_refresh(void *state)
+{
+	struct fake *fake = state;
+
+	assert_non_null(fake);
+	fake->refreshes++;
+	fake->reads_before = fake_reads();
+	return fake->refresh_ret;
+}
+
+static void fake_look(void *state, struct report *look_report)
+{
+	struct fake *fake = state;
+
+	assert_non_null(fake);
+	assert_ptr_equal(look_report, &report);
+	fake->looks++;
+}
+
+static int fake_map(void *state, size_t number, struct family_map *ret_map)
+{
+	struct fake *fake = state;
+
+	assert_non_null(fake);
+	if (number >= fake->nmaps)
+		return -ENOENT;
+	*ret_map = fake->maps[number];
+	return 0;
+}
+
+int fake_shape(void *state, struct snapshot_table *table)
+{
+	struct fake *fake = state;
+	char name[32];
+	int err = fake->shape_err;
+
+	fake->shapes++;
+	for (size_t i = table->ncolumns; !err && i < 1 + fake->more_columns; i++) {
+		snprintf(name, sizeof(name), i ? "more%zu" : "reads", i);
+		err = snapshot_table_add_column(table, name);
+	}
+	for (size_t i = table->nrows; !err && i < 1 + fake->more_rows; i++) {
+		snprintf(name, sizeof(name), i ? "row%zu" : "", i);
+		err = snapshot_table_add_row(table, (uint32_t)i, name);
+	}
+	return err;
+}
+
+static int read_into(struct fake *fake, unsigned which, struct snapshot_table *table)
+{
+	snapshot_cell_set(snapshot_table_cell(table, 0, 0), ++fake->reads[which]);
+	return fake->read_err;
+}
+
+int fake_read(void *state, struct snapshot_table *table)
+{
+	return read_into(state, 0, table);
+}
+
+static int read_second(void *state, struct snapshot_table *table)
+{
+	return read_into(state, 1, table);
+}
+
+#define OPS(name)                                            \
+	static const struct family_table name##_tables[] = { \
+		{ #name "_one", fake_shape, fake_read },     \
+		{ #name "_two", fake_shape, read_second },   \
+	};                                                   \
+	static struct family_ops name##_ops = {              \
+		.open = fake_open,                           \
+		.attach = fake_attach,                       \
+		.detach = fake_detach,                       \
+		.close = fake_close,                         \
+		.missed = fake_missed,                       \
+		.generation = fake_generation,               \
+		.tables = name##_tables,                     \
+		.ntables = 2,                                \
+	}
+
+OPS(alpha);
+OPS(beta);
+OPS(gamma);
+OPS(delta);
+
+const struct family families[] = {
+	{ "alpha", alpha_image, &alpha_ops },
+	{ "beta", beta_image, &beta_ops },
+	{ "gamma", gamma_image, &gamma_ops },
+	{ "delta", delta_image, &delta_ops },
+};
+
+const size_t families_count = ARRAY_SIZE(families);
+
+struct machine machine;
+
+int __wrap_cpus_read(const char *dir, struct cpus *ret_cpus);
+int __wrap_cpus_update(const char *dir, struct cpus *cpus);
+int __wrap_events_find(const char *btf_dir, const char *tracefs, struct events *ret_events);
+uint64_t __wrap_events_stamp(const char *btf_dir, const char *tracefs);
+int __wrap_pins_open(const char *wanted, struct report *pins_report, struct pins **ret_pins);
+void __wrap_pins_close(struct pins *pins);
+
+int __wrap_cpus_read(const char *dir, struct cpus *ret_cpus)
+{
+	assert_string_equal(dir, CPUS_SYSFS);
+	if (machine.cpus_err)
+		return machine.cpus_err;
+	ret_cpus->present = calloc(5, sizeof(bool));
+	if (!ret_cpus->present)
+		return -ENOMEM;
+	ret_cpus->n = 5;
+	return 0;
+}
+
+int __wrap_cpus_update(const char *dir, struct cpus *cpus)
+{
+	assert_string_equal(dir, CPUS_SYSFS);
+	assert_int_equal(cpus->n, 5);
+	machine.updates++;
+	return machine.update_ret;
+}
+
+int __wrap_events_find(const char *btf_dir, const char *tracefs, struct events *ret_events)
+{
+	assert_string_equal(btf_dir, EVENTS_BTF_DIR);
+	assert_string_equal(tracefs, "/its/tracefs");
+	machine.finds++;
+	if (machine.events_err)
+		return machine.events_err;
+	*ret_events = (struct events){ 0 };
+	if (machine.no_kvm)
+		return 0;
+	ret_events->names = calloc(1, sizeof(char *));
+	if (!ret_events->names)
+		return -ENOMEM;
+	ret_events->names[0] = strdup("kvm_exit");
+	ret_events->n = ret_events->names[0] ? 1 : 0;
+	if (ret_events->n)
+		return 0;
+	free(ret_events->names);
+	return -ENOMEM;
+}
+
+uint64_t __wrap_events_stamp(const char *btf_dir, const char *tracefs)
+{
+	assert_string_equal(btf_dir, EVENTS_BTF_DIR);
+	assert_string_equal(tracefs, "/its/tracefs");
+	return machine.stamp;
+}
+
+static struct pins the_pins;
+
+int __wrap_pins_open(const char *wanted, struct report *pins_report, struct pins **ret_pins)
+{
+	assert_string_equal(wanted, "its-pins");
+	assert_ptr_equal(pins_report, &report);
+	machine.pins_opens++;
+	if (machine.pins_err)
+		return machine.pins_err;
+	*ret_pins = &the_pins;
+	return 0;
+}
+
+void __wrap_pins_close(struct pins *pins)
+{
+	if (!pins)
+		return;
+	assert_ptr_equal(pins, &the_pins);
+	machine.pins_closes++;
+}
+
+struct config config = { .tracefs = (char *)"/its/tracefs", .pin = (char *)"its-pins" };
+struct items items;
+struct report report;
+struct collector *collector;
+
+void fake_alpha_tables(const struct family_table *tables, size_t n)
+{
+	alpha_ops.tables = tables;
+	alpha_ops.ntables = n;
+}
+
+static struct family_ops *const all_ops[FAKES] = { &alpha_ops, &beta_ops, &gamma_ops, &delta_ops };
+
+void fake_hooks(size_t family)
+{
+	all_ops[family]->refresh = fake_refresh;
+	all_ops[family]->look = fake_look;
+	all_ops[family]->map = fake_map;
+}
+
+int fake_setup(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < FAKES; i++) {
+		all_ops[i]->refresh = NULL;
+		all_ops[i]->look = NULL;
+		all_ops[i]->map = NULL;
+	}
+	memset(fakes, 0, sizeof(fakes));
+	memset(&machine, 0, sizeof(machine));
+	fake_alpha_tables(alpha_tables, ARRAY_SIZE(alpha_tables));
+	collector = NULL;
+	return 0;
+}
+
+int fake_teardown(void **state)
+{
+	(void)state;
+	collector_close(collector);
+	report_clear(&report);
+	for (size_t i = 0; i < FAKES; i++)
+		assert_int_equal(fakes[i].closes, fakes[i].no_state ? 0 : fakes[i].opens);
+	assert_int_equal(machine.pins_closes, machine.pins_err ? 0 : machine.pins_opens);
+	return 0;
+}
+
+void open_all(void)
+{
+	assert_int_equal(collector_open(&config, &items, machine.pin, &report, &collector), 0);
+}
+
+void assert_open_fails(int err)
+{
+	untouched_fill(&collector, sizeof(struct collector *));
+	assert_int_equal(collector_open(&config, &items, machine.pin, &report, &collector), err);
+	assert_untouched(&collector, sizeof(struct collector *));
+	collector = NULL;
+}
+
+struct snapshot_cell *cell_at(const char *table_name, size_t row, const char *column)
+{
+	struct snapshot_table *table = snapshot_find_table(collector_snapshot(collector),
+							   table_name);
+	int number;
+
+	assert_non_null(table);
+	assert_true(row < table->nrows);
+	number = snapshot_table_column(table, column);
+	assert_true(number >= 0);
+	return snapshot_table_cell(table, row, (size_t)number);
+}
+
+int say_as_libbpf(enum libbpf_print_level level, const char *format, ...)
+{
+	libbpf_print_fn_t print = libbpf_set_print(NULL);
+	va_list args;
+	int ret;
+
+	libbpf_set_print(print);
+	va_start(args, format);
+	ret = print(level, format, args);
+	va_end(args);
+	return ret;
+}

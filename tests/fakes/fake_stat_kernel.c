@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+#include "fakes/fake_stat_kernel.h"
+
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "kvm/tracepoints.h"
+#include "families/family.h"
+#include "fakes/fake_maps.h"
+#include "kernel/pinned_maps.h"
+#include "fakes/fake_vms.h"
+
+#define ITERATOR_FD 2000
+#define LINK_FD	    2001
+
+struct kernel kernel;
+const char kernel_object[1];
+
+void kernel_show(const struct shown *const *list)
+{
+	kernel.size = 0;
+	for (; *list; list++) {
+		const struct shown *shown = *list;
+		size_t sizes[] = { sizeof(shown->record), shown->record.bytes };
+		const void *parts[] = { &shown->record, shown->values };
+
+		for (int i = 0; i < 2; i++) {
+			memcpy(kernel.bytes + kernel.size, parts[i], sizes[i]);
+			kernel.size += sizes[i];
+		}
+	}
+}
+
+extern const struct family_ops stat_family;
+
+int kernel_refresh(struct vms *of, void *family)
+{
+	vms_stale(of);
+	return stat_family.refresh(family);
+}
+
+/* --- what unit.mk has come here --- */
+
+int __wrap_stat_layout_kvm(const char *module_dir, const char *btf_dir);
+int __wrap_stat_layout_kvm(const char *module_dir, const char *btf_dir)
+{
+	assert_string_equal(module_dir, STAT_MODULE_DIR);
+	assert_string_equal(btf_dir, EVENTS_BTF_DIR);
+	return kernel.kvm_err;
+}
+
+int __wrap_stat_layout_read(const char *dir, struct stat_layout *ret_layout);
+int __wrap_stat_layout_read(const char *dir, struct stat_layout *ret_layout)
+{
+	assert_string_equal(dir, EVENTS_BTF_DIR);
+	if (kernel.layout_err)
+		return kernel.layout_err;
+	return kernel.layout_name ? fake_other_layout(kernel.layout_name, ret_layout) :
+				    fake_layout(ret_layout);
+}
+
+int __wrap_stat_layout_describe(const char *path, struct stat_layout *described);
+int __wrap_stat_layout_describe(const char *path, struct stat_layout *described)
+{
+	assert_string_equal(path, "/dev/kvm");
+	assert_int_equal(described->vm.n, 6);
+	kernel.describes++;
+	return -ENOTTY;
+}
+
+/* Handles that nobody looks into. */
+static char ended_map, vms_map, rodata_map, program, link_handle;
+
+struct bpf_object *__wrap_bpf_object__open_mem(const void *image, size_t size, const void *opts);
+struct bpf_object *__wrap_bpf_object__open_mem(const void *image, size_t size, const void *opts)
+{
+	assert_ptr_equal(image, kernel_object);
+	assert_int_equal(size, 1);
+	assert_null(opts);
+	kernel.objects++;
+	return (struct bpf_object *)kernel_object;
+}
+
+void __wrap_bpf_object__close(struct bpf_object *closed);
+void __wrap_bpf_object__close(struct bpf_object *closed)
+{
+	if (closed)
+		kernel.objects--;
+}
+
+struct bpf_map *__wrap_bpf_object__find_map_by_name(const struct bpf_object *in, const char *name);
+struct bpf_map *__wrap_bpf_object__find_map_by_name(const struct bpf_object *in, const char *name)
+{
+	assert_ptr_equal(in, kernel_object);
+	return (struct bpf_map *)(strcmp(name, "stat_ended") == 0 ? &ended_map :
+				  strcmp(name, "stat_vms") == 0	  ? &vms_map :
+				  strcmp(name, ".rodata") == 0	  ? &rodata_map :
+								    NULL);
+}
+
+struct bpf_program *__wrap_bpf_object__find_program_by_name(const struct bpf_object *in,
+							    const char *name);
+struct bpf_program *__wrap_bpf_object__find_program_by_name(const struct bpf_object *in,
+							    const char *name)
+{
+	assert_ptr_equal(in, kernel_object);
+	return strcmp(name, "stat_files") == 0 ? (struct bpf_program *)&program : NULL;
+}
+
+int __wrap_bpf_map__set_initial_value(struct bpf_map *map, const void *data, size_t size);
+int __wrap_bpf_map__set_initial_value(struct bpf_map *map, const void *data, size_t size)
+{
+	const struct stat_offsets *offsets = data;
+
+	assert_ptr_equal(map, &rodata_map);
+	assert_int_equal(size, sizeof(*offsets));
+	assert_int_equal(offsets->vm_stat, kernel.layout_name ? 40 : 8);
+	assert_int_equal(offsets->vm_stat_bytes, VM_VALUES * 8);
+	assert_int_equal(offsets->vm_creator, 16);
+	assert_int_equal(offsets->vcpu_stat, 24);
+	assert_int_equal(offsets->vcpu_stat_bytes, VCPU_VALUES * 8);
+	return 0;
+}
+
+int __wrap_bpf_map__set_value_size(struct bpf_map *map, uint32_t size);
+int __wrap_bpf_map__set_value_size(struct bpf_map *map, uint32_t size)
+{
+	kernel.value_sizes[(void *)map == &vms_map] = size;
+	return 0;
+}
+
+int __wrap_bpf_map__set_max_entries(struct bpf_map *map, uint32_t max);
+int __wrap_bpf_map__set_max_entries(struct bpf_map *map, uint32_t max)
+{
+	assert_ptr_equal(map, &vms_map);
+	kernel.max_vms = max;
+	return 0;
+}
+
+int __wrap_bpf_map__fd(const struct bpf_map *map);
+int __wrap_bpf_map__fd(const struct bpf_map *map)
+{
+	return (const void *)map == &ended_map ? FAKE_ENDED_FD : FAKE_VMS_FD;
+}
+
+int __wrap_pins_load(const struct pins *pins, struct bpf_object *loaded, struct report *to);
+int __wrap_pins_load(const struct pins *pins, struct bpf_object *loaded, struct report *to)
+{
+	assert_ptr_equal(pins, kernel.pins);
+	assert_ptr_equal(loaded, kernel_object);
+	assert_non_null(to);
+	return kernel.load_err;
+}
+
+uint64_t __wrap_pins_generation(struct bpf_object *of, uint64_t step);
+uint64_t __wrap_pins_generation(struct bpf_object *of, uint64_t step)
+{
+	assert_ptr_equal(of, kernel_object);
+	return kernel.generation += (unsigned)step;
+}
+
+struct bpf_link *__wrap_bpf_program__attach_iter(const struct bpf_program *of, const void *opts);
+struct bpf_link *__wrap_bpf_program__attach_iter(const struct bpf_program *of, const void *opts)
+{
+	assert_ptr_equal(of, &program);
+	assert_null(opts);
+	assert_false(kernel.linked);
+	errno = -kernel.link_err;
+	if (kernel.link_err)
+		return NULL;
+	kernel.links++;
+	kernel.linked = true;
+	return (struct bpf_link *)&link_handle;
+}
+
+int __wrap_bpf_link__destroy(struct bpf_link *link);
+int __wrap_bpf_link__destroy(struct bpf_link *link)
+{
+	if (link)
+		kernel.linked = false;
+	return 0;
+}
+
+int __wrap_bpf_link__fd(const struct bpf_link *link);
+int __wrap_bpf_link__fd(const struct bpf_link *link)
+{
+	assert_ptr_equal(link, &link_handle);
+	return LINK_FD;
+}
+
+int __wrap_bpf_iter_create(int link_fd);
+int __wrap_bpf_iter_create(int link_fd)
+{
+	assert_int_equal(link_fd, LINK_FD);
+	assert_true(kernel.linked);
+	if (kernel.create_err)
+		return kernel.create_err;
+	kernel.at = 0;
+	kernel.passes++;
+	return ITERATOR_FD;
+}
+
+ssize_t __real_read(int fd, void *to, size_t size);
+ssize_t __wrap_read(int fd, void *to, size_t size);
+ssize_t __wrap_read(int fd, void *to, size_t size)
+{
+	static int interrupted;
+	int err = kernel.at ? 0 : kernel.read_errs[0];
+
+	if (fd != ITERATOR_FD)
+		return __real_read(fd, to, size);
+	if (kernel.at == kernel.size)
+		err = kernel.read_errs[1];
+	if (interrupted++ < kernel.interrupts)
+		err = interrupted % 2 ? -EINTR : -EAGAIN;
+	else
+		interrupted = 0;
+	if (err) {
+		errno = -err;
+		return -1;
+	}
+	if (size > kernel.size - kernel.at)
+		size = kernel.size - kernel.at;
+	if (kernel.step && size > kernel.step)
+		size = kernel.step;
+	memcpy(to, kernel.bytes + kernel.at, size);
+	kernel.at += size;
+	return (ssize_t)size;
+}
+
+int __real_close(int fd);
+int __wrap_close(int fd);
+int __wrap_close(int fd)
+{
+	return fd == ITERATOR_FD ? 0 : __real_close(fd);
+}
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_now);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_now)
+{
+	(void)clock;
+	*ret_now = (struct timespec){ (time_t)(kernel.ns / 1000000000),
+				      (long)(kernel.ns % 1000000000) };
+	return 0;
+}

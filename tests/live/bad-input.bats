@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 The pmdakvm authors
+#
+# Bad input: one clear line each, and an agent that serves the rest.
+
+load common
+
+setup() {
+	new_work
+	need_root
+}
+
+# Our version is always served; it is what "the rest" has for sure.
+serves() {
+	[[ $output == *"value \"$("$BUILD/kvmbpf" --version | cut -d' ' -f2)\""* ]]
+}
+
+# every WORDS: a warning of each family.
+every() {
+	for family in "$TOP"/bpf/*.bpf.c; do
+		echo "Warning: $(basename "$family" .bpf.c): $1"
+	done
+}
+
+# said_only LINES: exactly these warnings.
+said_only() {
+	[ "$(said)" = "$1" ] || { said; return 1; }
+}
+
+VERSION="fetch 95.2.0"
+
+@test "an event that does not exist" {
+	conf '[trace]' kvm_pio kvm_pioo kvm_mmio
+	ask "$VERSION" 'children kvm.trace' 'fetch 95.1.0' 'fetch 95.2.6' 'fetch 95.1.3'
+	serves
+	said_only "Warning: $WORK/kvm.conf:3: there is no event \"kvm_pioo\" in this kernel's kvm group"
+	[[ $output == *"leaf kvm_mmio"* && $output != *"leaf kvm_pioo"* ]]
+	[[ $output == *'"no such event in this kernel"'* ]]
+	[[ $output == *"inst [0 or ???] value 0"* ]]
+}
+
+@test "a tracepoint that is not KVM's" {
+	conf '[trace]' kvm_pio sched_switch
+	ask "$VERSION"
+	serves
+	said_only "Warning: $WORK/kvm.conf:3: there is no event \"sched_switch\" in this kernel's kvm group"
+}
+
+@test "the same event twice" {
+	conf '[trace]' kvm_pio kvm_mmio kvm_pio
+	ask "$VERSION" 'fetch 95.1.0'
+	serves
+	said_only "Warning: $WORK/kvm.conf:4: event \"kvm_pio\" stands here a second time"
+	[[ $output == *"value 2"* ]]
+}
+
+@test "a pattern, and events that it matches, count once" {
+	conf '[trace]' kvm_pio 'kvm_pi*' 'kvm_p[i]o'
+	ask "$VERSION" 'fetch 95.1.0'
+	serves
+	[ -z "$(said)" ]
+	[[ $output == *"value 3"* ]] # kvm_pio, kvm_pic_set_irq, kvm_pi_irte_update
+}
+
+@test "a pattern that matches nothing" {
+	conf '[trace]' kvm_pio 'kvm_none*'
+	ask "$VERSION" 'fetch 95.1.0'
+	serves
+	[[ $(said) == "Warning: $WORK/kvm.conf:3: pattern \"kvm_none*\" matches none of this kernel's "*" events" ]]
+	[[ $output == *"value 1"* ]]
+}
+
+@test "200 events where some 110 exist" {
+	"$BUILD/kvmbpf" dump -d 0 --json --all |
+		jq -r '.metrics[] | select(.name == "kvm.agent.event.attached").values[].instance' >"$WORK/events"
+	exist=$(wc -l <"$WORK/events")
+	[ "$exist" -gt 20 ]
+	{
+		echo '[trace]'
+		cat "$WORK/events"
+		seq -f kvm_made_up_%g $((200 - exist))
+	} >"$WORK/kvm.conf"
+	ask "$VERSION" 'fetch 95.1.0' 'fetch 95.2.5'
+	serves
+	[[ $output == *"value 200"* ]]
+	[ "$(grep -c 'inst.*value 1 ' <<<"$output")" = "$exist" ]
+	[ "$(said | grep -c "there is no event \"kvm_made_up_")" = $((200 - exist)) ]
+	[ "$(said | wc -l)" = $((200 - exist)) ]
+}
+
+@test "a flood of bad lines fills the log to a bound only" {
+	{
+		echo '[trace]'
+		seq -f kvm_made_up_%g 700
+		echo kvm_pio
+	} >"$WORK/kvm.conf"
+	ask "$VERSION" 'fetch 95.1.0'
+	serves
+	[[ $output == *"value 701"* ]]
+	[ "$(grep -cE 'pmdakvm\([0-9]+\) ' "$WORK/kvm.log")" -le $((512 + $(every attached | wc -l))) ]
+	[ "$(said | wc -l)" -ge 500 ]
+}
+
+@test "an empty [trace]" {
+	conf '[trace]' '# nothing here'
+	ask "$VERSION" 'fetch 95.1.0' 'children kvm.trace'
+	serves
+	said_only "Warning: $WORK/kvm.conf: [trace] names no event; none is traced"
+	[[ $output == *"value 0"* && $output == *"leaf count"* ]]
+}
+
+@test "an empty file" {
+	: >"$WORK/kvm.conf"
+	ask "$VERSION"
+	serves
+	said_only "Warning: $WORK/kvm.conf: [trace] names no event; none is traced"
+}
+
+@test "no kvm.conf" {
+	ask "$VERSION" 'fetch 95.2.2'
+	serves
+	said_only "Warning: $WORK/kvm.conf: No such file or directory; 0 events are traced"
+	[[ $output == *'"no event is configured"'* ]]
+}
+
+@test "a kvm.conf that cannot be read" {
+	mkdir "$WORK/kvm.conf"
+	ask "$VERSION"
+	serves
+	said_only "Warning: $WORK/kvm.conf: Is a directory; 0 events are traced"
+	rmdir "$WORK/kvm.conf"
+	conf '[trace]' kvm_pio
+	chmod 600 "$WORK/kvm.conf"
+	mkdir -p "$WORK/var" "$WORK/tmp"
+	chown nobody "$WORK" "$WORK/var" "$WORK/tmp"
+	ask setpriv --reuid nobody --clear-groups -- "$VERSION"
+	serves
+	said_only "Warning: $WORK/kvm.conf: Permission denied; 0 events are traced
+$(every "bpf() was refused (Operation not permitted): CAP_BPF and CAP_PERFMON are missing; run as root, or with that" | grep -v '^Warning: trace:')"
+}
+
+@test "a line of 5,000 bytes" {
+	conf '[trace]' "$(printf 'k%.0s' $(seq 5000))" kvm_pio
+	ask "$VERSION" 'fetch 95.1.0'
+	serves
+	said_only "Warning: $WORK/kvm.conf:2: the line has 5000 bytes, more than 4095; it is passed over"
+	[[ $output == *"value 1"* ]]
+}
+
+@test "NUL bytes" {
+	printf '[trace]\nkvm_\0pio\nkvm_mmio\n' >"$WORK/kvm.conf"
+	ask "$VERSION" 'fetch 95.1.0'
+	serves
+	said_only "Warning: $WORK/kvm.conf:2: the line has NUL bytes; it is passed over"
+	[[ $output == *"value 1"* ]]
+}
+
+@test "an unknown section, an unknown option" {
+	conf '[paths]' 'bugfs = /x' '[what]' 'x = y' z '[trace]' kvm_pio
+	ask "$VERSION" 'fetch 95.1.0'
+	serves
+	[ "$(said)" = "Warning: $WORK/kvm.conf:2: unknown option \"bugfs\" in [paths] (known: debugfs, tracefs, lockdown)
+Warning: $WORK/kvm.conf:3: unknown section [what]; the lines below it are passed over (known: paths, bpf, trace)" ]
+	[[ $output == *"value 1"* ]]
+}
+
+@test "no BTF: named events count, patterns by tracefs, or are said to match nothing" {
+	need_kvm
+	conf '[trace]' kvm_pio 'kvm_m*'
+	hide() { unshare -m sh -c "mount -t tmpfs none /sys/kernel/btf; $1"; }
+	run hide "$BUILD/kvmbpf dump -d 0 -c $WORK/kvm.conf --all"
+	[[ $output == *kvm.trace.kvm_mmio* && $output == *kvm.trace.kvm_pio* ]]
+	run hide "umount /sys/kernel/tracing; $BUILD/kvmbpf dump -d 0 -c $WORK/kvm.conf --all"
+	[[ $output == *kvm.trace.kvm_pio* && $output != *kvm.trace.kvm_mmio* ]]
+	[[ $output == *"$WORK/kvm.conf:3: pattern \"kvm_m*\" matches nothing: no kvm event is listed in "* ]]
+	[[ $output == *"kvm.agent.event.attached"*"kvm_pio"*" 1"* ]]
+}
+
+@test "no bpf()" {
+	conf '[trace]' kvm_pio
+	ask "$BUILD/tests/deny_bpf" 38 -- "$VERSION" 'fetch 95.1.3' 'fetch 95.2.1' 'fetch 95.2.7'
+	serves
+	said_only "$(every "this kernel has no bpf()")"
+	[[ $output != *"inst [0 or ???] value 1"* ]]
+	ask "$BUILD/tests/deny_bpf" 1 -- "$VERSION"
+	serves
+	said_only "$(every "bpf() was refused (Operation not permitted), though no capability is missing: by a container or a security module?")"
+	run "$BUILD/tests/deny_bpf" 38 "$BUILD/kvmbpf" dump -d 0
+	[ "$status" = 1 ]
+	[[ $output == *"kvmbpf: trace: this kernel has no bpf()"* ]]
+	run "$BUILD/tests/deny_bpf" 38 "$BUILD/kvmbpf" dump -d 0 -e kvm_pio
+	[ "$status" = 1 ]
+	[[ $output == "kvmbpf: trace: this kernel has no bpf()"* ]]
+}
+
+@test "what could not be read has no value, and never 0" {
+	conf '[trace]' kvm_pio
+	ask "$BUILD/tests/deny_bpf" 38 -- 'children kvm.trace' 'desc 95.1.141' "fetch 95.1.$(
+		sed -nE 's/^TRACE_ITEM\(([0-9]+),\s*kvm_pio,.*/\1/p' "$TOP/src/metrics/tracepoint_items.def"
+	)"
+	[[ $output == *"leaf kvm_pio"* ]]
+	[[ $output == *"No values returned!"* ]]
+}
+
+@test "a user who is not root" {
+	conf '[trace]' kvm_pio
+	mkdir -p "$WORK/var" "$WORK/tmp"
+	chown -R nobody "$WORK"
+	ask setpriv --reuid nobody --clear-groups -- "$VERSION"
+	serves
+	said_only "$(every "bpf() was refused (Operation not permitted): CAP_BPF and CAP_PERFMON are missing; run as root, or with that")"
+	run setpriv --reuid nobody --clear-groups "$BUILD/kvmbpf" dump -d 0
+	[ "$status" = 1 ]
+	[[ $output == *"CAP_BPF and CAP_PERFMON are missing; run as root, or with that"* ]]
+	run setpriv --reuid nobody --clear-groups --inh-caps +bpf --ambient-caps +bpf \
+		"$BUILD/kvmbpf" dump -d 0
+	[ "$status" = 1 ]
+	[[ $output == *"CAP_PERFMON is missing; run as root, or with that"* ]]
+}
+
+@test "two capabilities are enough" {
+	need_kvm
+	run setpriv --reuid nobody --clear-groups --inh-caps +bpf,+perfmon --ambient-caps +bpf,+perfmon \
+		"$BUILD/kvmbpf" dump -d 0 -e kvm_pio --all
+	[ "$status" = 0 ]
+	[[ $output == *"kvm.trace.kvm_pio"* ]]
+	run setpriv --reuid nobody --clear-groups --inh-caps +bpf,+perfmon --ambient-caps +bpf,+perfmon \
+		"$BUILD/kvmbpf" dump -d 0 --all
+	[ "$status" = 0 ]
+	for family in $(every '' | sed -E 's/Warning: (.*): /\1/'); do
+		grep -qE "^kvm.agent.family.attached +$family +1 *$" <<<"$output"
+	done
+}
+
+@test "an event that items.def lacks keeps the number that this host gave it" {
+	mkdir -p "$WORK/var/pmdakvm"
+	printf 'trace 769 kvm_other\nnonsense\ntrace 5 kvm_low\n' >"$WORK/var/pmdakvm/items"
+	conf '[trace]' kvm_pio
+	ask "$VERSION"
+	serves
+	[ "$(said)" = "Warning: $WORK/var/pmdakvm/items:2: neither \"trace NUMBER NAME\" nor \"stat NUMBER NAME\"; passed over
+Warning: $WORK/var/pmdakvm/items:3: neither \"trace NUMBER NAME\" nor \"stat NUMBER NAME\"; passed over" ]
+}

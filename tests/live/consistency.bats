@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 The pmdakvm authors
+#
+# What must agree with what: table, PMNS, help, man pages, README, kernel, style.
+
+load common
+
+setup() {
+	cd "$TOP" || return 1
+}
+
+files() {
+	git ls-files --cached --others --exclude-standard "$@"
+}
+
+@test "the PMNS is what the table makes" {
+	"$BUILD/tools/pmns" | diff pmns -
+}
+
+@test "the PMNS can be loaded, and has a name for every metric of the table" {
+	new_work
+	make_namespace
+	run env LD_PRELOAD="$SAN_PRELOAD" ASAN_OPTIONS=detect_leaks=0 PCP_SYSCONF_DIR="$WORK" \
+		pminfo -L -K clear -K "add,95,$BUILD/pmda_kvm.so,kvm_init" -n "$WORK/ns" kvm
+	# but for what the agent answers for itself
+	names=$(sed -nE 's/^METRIC\("([^"]+)".*/\1/p' src/metrics/metrics.def | grep -v '^kvm\.trace\.')
+	found=$(grep '^kvm\.' <<<"$output" | grep -vE '^kvm\.(trace|stat|vm\.stat|vcpu\.stat)\.')
+	[ "$(sort <<<"$found")" = "$(sort <<<"$names")" ]
+}
+
+@test "help has words for every metric, and for no other" {
+	diff <(sed -nE 's/^METRIC\("([^"]+)".*/\1/p' src/metrics/metrics.def | sort) \
+		<(sed -nE 's/^@ ([^ ]+) .*/\1/p' help | sort)
+}
+
+@test "pmdakvm(1) names every metric that is not a stock total, and no other" {
+	for name in $(sed -nE 's/^METRIC\("([^"]+)", ([0-9]+),.*/\2 \1/p' src/metrics/metrics.def |
+		awk '$1 > 0 { print $2 }'); do
+		leaf=${name##*.}
+		grep -qE "(${name//./\\.}|\\\\fB$leaf\\\\fR)" man/pmdakvm.1 || { echo "$name"; return 1; }
+	done
+	for name in $(grep -oE 'kvm\.(agent|trace|control|vm|vcpu|exit)\.[a-z_.]+[a-z]' man/*.[158] README.md help | cut -d: -f2); do
+		grep -qE "\"${name//./\\.}[\".]|^SUBTREE\(\"${name%.*}\"" src/metrics/metrics.def || [[ $name == *conf ]] ||
+			{ echo "$name"; return 1; }
+	done
+}
+
+@test "reports name metrics of the table" {
+	for file in dashboards/*/*; do
+		for name in $(grep -v '^#' "$file" | grep -oE 'kvm\.[a-z_.]+[a-z_]' | sort -u); do
+			# a family that has no row at all is not built yet
+			grep -q "\"${name%.*}\." src/metrics/metrics.def || continue
+			grep -qF "\"$name\"" src/metrics/metrics.def || { echo "$file: $name"; return 1; }
+		done
+	done
+}
+
+@test "man pages have every option of the programs' help" {
+	agent=$("$BUILD/pmdakvm" --help 2>&1 | grep -oE -- '--[a-z0-9]+' | sort -u)
+	[ -n "$agent" ]
+	for option in $agent; do
+		grep -qF -- "\\-\\-${option#--}" man/pmdakvm.1 || { echo "$option"; return 1; }
+	done
+	for option in $("$BUILD/kvmbpf" dump --help | grep -oE -- '--[a-z0-9-]+' | sort -u); do
+		grep -qF -- "${option//-/\\-}" man/kvmbpf.8 || { echo "$option"; return 1; }
+	done
+}
+
+@test "man pages and shipped kvm.conf are well-formed" {
+	need man
+	for page in man/*; do
+		[ -z "$(MANWIDTH=80 man --warnings -l "$page" 2>&1 >/dev/null)" ]
+	done
+	new_work
+	run "$BUILD/tests/deny_bpf" 38 "$BUILD/kvmbpf" dump -d 0 -c kvm.conf
+	[[ $output != *"kvm.conf:"* ]]
+}
+
+@test "every event of this kernel is in items.def" {
+	need_root
+	[ -d /sys/kernel/btf ] || skip "no BTF: this kernel's events cannot be listed"
+	events=$("$BUILD/kvmbpf" dump -d 0 --json --all |
+		jq -r '.metrics[] | select(.name == "kvm.agent.event.attached").values[].instance')
+	[ "$(wc -l <<<"$events")" -gt 20 ]
+	for event in $events; do
+		grep -qE "^TRACE_ITEM\([0-9]+,\s*$event," src/metrics/tracepoint_items.def || { echo "$event"; return 1; }
+	done
+}
+
+@test "items.def has no number twice, and 1 to 5 in the stock agent's order" {
+	numbers=$(sed -nE 's/^TRACE_ITEM\(([0-9]+),.*/\1/p' src/metrics/tracepoint_items.def)
+	[ "$(sort -n <<<"$numbers" | uniq -d)" = "" ]
+	[ "$(sed -nE 's/^TRACE_ITEM\([1-5],\s*([a-z_]+),.*/\1/p' src/metrics/tracepoint_items.def | tr '\n' ' ')" = \
+		"kvm_exit kvm_entry kvm_mmio kvm_hypercall kvm_vcpu_wakeup " ]
+}
+
+@test "every statistic of this kernel is in stats.def" {
+	need bpftool
+	[ -d /sys/kernel/btf ] || skip "no BTF: this kernel's statistics cannot be listed"
+	types=/sys/kernel/btf/kvm
+	[ -e "$types" ] || types=/sys/kernel/btf/vmlinux
+	stats=$(bpftool btf dump file "$types" format c |
+		sed -nE '/^struct kvm_(vm|vcpu)_stat(_generic)? \{/,/^}/s/^\s+(\w+|long unsigned int) (\w+)(\[[0-9]+\])?;$/\2/p')
+	[ "$(wc -l <<<"$stats")" -gt 10 ]
+	for stat in $stats; do
+		grep -qE "^STAT_ITEM\([0-9]+,\s*$stat," src/metrics/stat_items.def || { echo "$stat"; return 1; }
+	done
+}
+
+@test "stats.def begins with the stock agent's metrics, and has each number once" {
+	diff <(sed -nE 's/^METRIC\("kvm\.([^"]+)", 0, ([0-9]+),.*/\2 \1/p' src/metrics/metrics.def) \
+		<(sed -nE 's/^STAT_ITEM\(([0-9]+),\s*([a-z0-9_]+),.*/\1 \2/p' src/metrics/stat_items.def | head -43)
+	numbers=$(sed -nE 's/^STAT_ITEM\(([0-9]+),.*/\1/p' src/metrics/stat_items.def)
+	[ "$numbers" = "$(seq 0 $(($(wc -l <<<"$numbers") - 1)))" ]
+}
+
+@test "every file says its licence" {
+	for file in $(files | grep -vE '^(LICENSE|README.md|HACKING.md|.gitignore|tests/data/.*|\.ci/allowed-skips|tests/unit/lsan.supp|kvm.conf)$'); do
+		head -3 "$file" | grep -q 'SPDX-License-Identifier: GPL-2.0-or-later' || { echo "$file"; return 1; }
+		head -4 "$file" | grep -q 'Copyright (c) 2026' || { echo "$file"; return 1; }
+	done
+}
+
+@test "C is formatted, and no file passes 500 lines" {
+	need clang-format
+	# shellcheck disable=SC2046
+	clang-format --dry-run -Werror $(files '*.c' '*.h')
+	for file in $(files '*.c' '*.h' '*.sh' '*.bats' '*.bash' '*.py' Makefile); do
+		[ "$(wc -l <"$file")" -le 500 ] || { echo "$file"; return 1; }
+	done
+}
+
+@test "only the PCP side knows PCP" {
+	run grep -rlE '<pcp/' src tools --include='*.[ch]'
+	[ -n "$output" ] && [ "$(grep -v '^src/pmda/' <<<"$output")" = "" ]
+}
+
+@test "nothing committed names a path of this machine" {
+	# shellcheck disable=SC2046
+	run grep -nF "$TOP/" $(files)
+	[ "$status" = 1 ]
+}
+
+@test "a build leaves git status clean, and needs no root" {
+	need_root
+	new_work
+	git clone -q "$TOP" "$WORK/clone" 2>/dev/null || skip "this is no git clone"
+	chown -R nobody "$WORK"
+	run setpriv --reuid nobody --clear-groups env HOME="$WORK" \
+		unshare -rn make -C "$WORK/clone" -j2 CFLAGS=-O1
+	echo "$output" | tail -5
+	[ "$status" = 0 ]
+	[ -x "$WORK/clone/build/pmdakvm" ] && [ -x "$WORK/clone/build/kvmbpf" ] && [ -f "$WORK/clone/build/pmda_kvm.so" ]
+	[ "$(git -c safe.directory='*' -C "$WORK/clone" status --porcelain)" = "" ]
+	# a header's change rebuilds what includes it, and nothing changed nothing
+	cd "$WORK/clone"
+	run make --no-print-directory CFLAGS=-O1
+	[ "$output" = "make: Nothing to be done for 'all'." ]
+	touch bpf/keys.h
+	run make CFLAGS=-O1
+	[[ $output == *trace.bpf.c* && $output == *src/families/trace/trace.c* && $output != *src/base/config.c* ]]
+}

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 The pmdakvm authors
+#
+# Programs that the live tests run. The top Makefile includes this.
+
+TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(O)/tests/%,$(wildcard tests/programs/*.c)) \
+	$(O)/tests/guest
+
+$(O)/tests/guest: $(wildcard tests/programs/guest/*.c tests/programs/guest/*.h)
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O2 $(WARNINGS) -static -pthread $(filter %.c,$^) -o $@
+
+$(O)/tests/%: tests/programs/%.c
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O2 $(WARNINGS) $< -o $@
+
+$(O)/tests/load_dso: tests/programs/load_dso.c
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $< -o $@ $(PCP_LIBS) -lbpf

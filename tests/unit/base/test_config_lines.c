@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+/* kvm.conf line by line: what each comes to, and the exact words of each warning. */
+#include "fakes/support.h"
+
+#include <string.h>
+
+#define NONE  "kvm.conf: [trace] names no event; none is traced"
+#define PATHS "(known: debugfs, tracefs, lockdown)"
+#define SIXTY "123456789 123456789 123456789 123456789 123456789 123456789 "
+
+/* A file's text, and all that comes of it: events by name, warnings. */
+struct row {
+	const char *text, *events;
+	const char *warnings[6];
+};
+
+static void check_rows(const struct row *rows, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct report report;
+		struct config config;
+
+		load_config(rows[i].text, strlen(rows[i].text), &report, &config);
+		assert_config_events(&config, rows[i].events);
+		assert_warnings(&report, rows[i].warnings);
+		unload_config(&report, &config);
+	}
+}
+
+static void test_sections(void **state)
+{
+	static const struct row rows[] = {
+		{ "[dynamic]\nkvm_exit\n", "kvm_exit", { NULL } },
+		{ "[ trace\t]\nkvm_exit\n", "kvm_exit", { NULL } },
+		{ " [trace]  # here\nkvm_exit\n", "kvm_exit", { NULL } },
+		{ "[trace]\na\n[dynamic]\nb\n[trace]\nc\n", "a b c", { NULL } },
+		{ "[trace]\na\n[paths]\ntracefs = /t\n[trace]\nb\n", "a b", { NULL } },
+		{ "kvm_exit\n[trace]\nkvm_pio\nx=1\n",
+		  "kvm_pio x",
+		  { "kvm.conf:1: \"kvm_exit\" stands outside of any section",
+		    "kvm.conf:4: an event takes no value; what follows \"x\" is passed over" } },
+		{ "[trce]\nkvm_exit\n!!!\n[trace]\nkvm_pio\n",
+		  "kvm_pio",
+		  { "kvm.conf:1: unknown section [trce]; the lines below it are passed over (known: paths, bpf, trace)" } },
+		{ "[Trace]\n[]\n[trace]\nkvm_pio\n",
+		  "kvm_pio",
+		  { "kvm.conf:1: unknown section [Trace]; the lines below it are passed over (known: paths, bpf, trace)",
+		    "kvm.conf:2: unknown section []; the lines below it are passed over (known: paths, bpf, trace)" } },
+		{ "[" SIXTY "x]\n[trace]\na\n",
+		  "a",
+		  { "kvm.conf:1: unknown section [" SIXTY
+		    "]; the lines below it are passed over (known: paths, bpf, trace)" } },
+		{ "[trace]\na\n[trace\nb\n[trace]]\nc\n",
+		  "a",
+		  { "kvm.conf:3: a section is written [name]; the lines below it are passed over",
+		    "kvm.conf:5: a section is written [name]; the lines below it are passed over" } },
+		{ "[\n[trace]\na\n",
+		  "a",
+		  { "kvm.conf:1: a section is written [name]; the lines below it are passed over" } },
+		{ "trace]\n[trace] kvm_exit\n",
+		  "",
+		  { "kvm.conf:1: \"trace]\" stands outside of any section",
+		    "kvm.conf:2: \"[trace] kvm_exit\" stands outside of any section", NONE } },
+		{ "[trace]\n[paths] x\n",
+		  "",
+		  { "kvm.conf:2: \"[paths] x\" cannot be an event's name; one event or pattern a line",
+		    NONE } },
+	};
+
+	(void)state;
+	check_rows(rows, ARRAY_SIZE(rows));
+}
+
+static void test_bad_paths(void **state)
+{
+	static const struct row rows[] = {
+		{ "[paths]\nbpffs = /b\ntracefs\n[trace]\na\n",
+		  "a",
+		  { "kvm.conf:2: unknown option \"bpffs\" in [paths] " PATHS,
+		    "kvm.conf:3: [paths] takes NAME = PATH, not \"tracefs\"" } },
+		{ "[paths]\n=/x\n" SIXTY "x=/x\n" SIXTY "x\n[trace]\na\n",
+		  "a",
+		  { "kvm.conf:2: unknown option \"\" in [paths] " PATHS,
+		    "kvm.conf:3: unknown option \"" SIXTY "\" in [paths] " PATHS,
+		    "kvm.conf:4: [paths] takes NAME = PATH, not \"" SIXTY "\"" } },
+		{ "[paths]\ntracefs = trace/fs\ndebugfs =\nlockdown = ~/l\n[trace]\na\n",
+		  "a",
+		  { "kvm.conf:2: tracefs takes an absolute path, not \"trace/fs\"; it stays /sys/kernel/tracing",
+		    "kvm.conf:3: debugfs takes an absolute path, not \"\"; it stays /sys/kernel/debug",
+		    "kvm.conf:4: lockdown takes an absolute path, not \"~/l\"; it stays /sys/kernel/security/lockdown" } },
+		{ "[paths]\ntracefs = /a\ntracefs = b\n[trace]\na\n",
+		  "a",
+		  { "kvm.conf:3: tracefs takes an absolute path, not \"b\"; it stays /a" } },
+	};
+
+	(void)state;
+	check_rows(rows, ARRAY_SIZE(rows));
+}
+
+/* A warning is whole, however long what it names. */
+static void test_a_long_warning(void **state)
+{
+	char path[400], text[512], warning[512];
+	struct report report;
+	struct config config;
+
+	(void)state;
+	snprintf(path, sizeof(path), "/%0380d", 7);
+	snprintf(text, sizeof(text), "[paths]\ntracefs = %s\ntracefs = b\n[trace]\na\n", path);
+	snprintf(warning, sizeof(warning),
+		 "kvm.conf:3: tracefs takes an absolute path, not \"b\"; it stays %s", path);
+	load_config(text, strlen(text), &report, &config);
+	assert_warning(&report, warning);
+	unload_config(&report, &config);
+}
+
+static void test_bad_pins(void **state)
+{
+	static const struct row rows[] = {
+		{ "[bpf]\npin = a/b\npin =\npin = .\npin = ../x\npin = b/\n[trace]\na\n",
+		  "a",
+		  { "kvm.conf:2: pin takes a path, a folder's name, or none, not \"a/b\"; it stays pmdakvm",
+		    "kvm.conf:3: pin takes a path, a folder's name, or none, not \"\"; it stays pmdakvm",
+		    "kvm.conf:4: pin takes a path, a folder's name, or none, not \".\"; it stays pmdakvm",
+		    "kvm.conf:5: pin takes a path, a folder's name, or none, not \"../x\"; it stays pmdakvm",
+		    "kvm.conf:6: pin takes a path, a folder's name, or none, not \"b/\"; it stays pmdakvm" } },
+		{ "[bpf]\npin = /p\npin = .hidden\n[trace]\na\n",
+		  "a",
+		  { "kvm.conf:3: pin takes a path, a folder's name, or none, not \".hidden\"; it stays /p" } },
+		{ "[bpf]\npin\npins = x\ntracefs = /t\n[paths]\npin = x\n[trace]\na\n",
+		  "a",
+		  { "kvm.conf:2: [bpf] takes NAME = VALUE, not \"pin\"",
+		    "kvm.conf:3: unknown option \"pins\" in [bpf] (known: pin, vms, vm_histograms, vcpus)",
+		    "kvm.conf:4: unknown option \"tracefs\" in [bpf] (known: pin, vms, vm_histograms, vcpus)",
+		    "kvm.conf:6: unknown option \"pin\" in [paths] " PATHS } },
+	};
+
+	(void)state;
+	check_rows(rows, ARRAY_SIZE(rows));
+}
+
+/* What is good is taken at once, the last one stands; what is bad changes nothing. */
+static void test_vms(void **state)
+{
+	static const struct {
+		const char *lines;
+		uint32_t vms;
+	} rows[] = {
+		{ "", 4096 },
+		{ "vms = 1\n", 1 },
+		{ "vms=1000000\n", 1000000 },
+		{ " vms\t=\t0007  # seven\n", 7 },
+		{ "vms = 000000000000000012\n", 12 },
+		{ "vms = 5\nvms = 3\n", 3 },
+		{ "pin = none\nvms = 9\n", 9 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct report report;
+		struct config config;
+		char text[128];
+
+		snprintf(text, sizeof(text), "[bpf]\n%s[trace]\na\n", rows[i].lines);
+		load_config(text, strlen(text), &report, &config);
+		assert_int_equal(report.n, 0);
+		assert_int_equal(config.vms, rows[i].vms);
+		unload_config(&report, &config);
+	}
+}
+
+static void test_bad_vms(void **state)
+{
+	static const char *const values[] = {
+		"0",
+		"-1",
+		"+1",
+		"1000001",
+		"4294967297", /* which is 1, cut to 32 bits */
+		"many",
+		"",
+		"12x",
+		"x12",
+		"1 2",
+		"1.5",
+		"0x10",
+		"1e3",
+		"18446744073709551617", /* 20 digits */
+		"99999999999999999999",
+		"0000000000000000012", /* 19 digits, though a small number */
+		SIXTY "1",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
+		struct report report;
+		struct config config;
+		char text[256], warning[256];
+
+		snprintf(text, sizeof(text), "[bpf]\nvms = 77\nvms = %s\n[trace]\na\n", values[i]);
+		snprintf(
+			warning, sizeof(warning),
+			"kvm.conf:3: vms takes a number from 1 to 1000000, not \"%.60s\"; it stays 77",
+			values[i]);
+		load_config(text, strlen(text), &report, &config);
+		assert_int_equal(config.vms, 77);
+		assert_warning(&report, warning);
+		unload_config(&report, &config);
+	}
+}
+
+/* A number by no name, in no other section, and by default the number that the file has. */
+static void test_bad_vms_lines(void **state)
+{
+	static const struct row rows[] = {
+		{ "[bpf]\nvms = none\nvms\nVMs = 1\n[paths]\nvms = 1\n[trace]\na\n",
+		  "a",
+		  { "kvm.conf:2: vms takes a number from 1 to 1000000, not \"none\"; it stays 4096",
+		    "kvm.conf:3: [bpf] takes NAME = VALUE, not \"vms\"",
+		    "kvm.conf:4: unknown option \"VMs\" in [bpf] (known: pin, vms, vm_histograms, vcpus)",
+		    "kvm.conf:6: unknown option \"vms\" in [paths] " PATHS } },
+	};
+
+	(void)state;
+	check_rows(rows, ARRAY_SIZE(rows));
+}
+
+static void test_bad_events(void **state)
+{
+	static const struct row rows[] = {
+		{ "[trace]\nkvm_exit\nkvm_pio\nkvm_exit\nkvm_p*\nkvm_p*\n",
+		  "kvm_exit kvm_pio kvm_p*",
+		  { "kvm.conf:4: event \"kvm_exit\" stands here a second time",
+		    "kvm.conf:6: event \"kvm_p*\" stands here a second time" } },
+		{ "[trace]\nkvm_exit = 1\nkvm_pio=\nkvm_exit=2\n",
+		  "kvm_exit kvm_pio",
+		  { "kvm.conf:2: an event takes no value; what follows \"kvm_exit\" is passed over",
+		    "kvm.conf:3: an event takes no value; what follows \"kvm_pio\" is passed over",
+		    "kvm.conf:4: an event takes no value; what follows \"kvm_exit\" is passed over",
+		    "kvm.conf:4: event \"kvm_exit\" stands here a second time" } },
+		{ "[trace]\n=1\n",
+		  "",
+		  { "kvm.conf:2: an event takes no value; what follows \"\" is passed over",
+		    "kvm.conf:2: \"\" cannot be an event's name; one event or pattern a line",
+		    NONE } },
+		{ "[trace]\nkvm_exit kvm_pio\n9kvm\nkvm-exit\nkvm:kvm_exit\n",
+		  "",
+		  { "kvm.conf:2: \"kvm_exit kvm_pio\" cannot be an event's name; one event or pattern a line",
+		    "kvm.conf:3: \"9kvm\" cannot be an event's name; one event or pattern a line",
+		    "kvm.conf:4: \"kvm-exit\" cannot be an event's name; one event or pattern a line",
+		    "kvm.conf:5: \"kvm:kvm_exit\" cannot be an event's name; one event or pattern a line",
+		    NONE } },
+		{ "[trace]\nkvm_\xc3\xa9\na\001b\n" SIXTY "x\n",
+		  "",
+		  { "kvm.conf:2: \"kvm_\xc3\xa9\" cannot be an event's name; one event or pattern a line",
+		    "kvm.conf:3: \"a?b\" cannot be an event's name; one event or pattern a line",
+		    "kvm.conf:4: \"" SIXTY
+		    "\" cannot be an event's name; one event or pattern a line",
+		    NONE } },
+	};
+
+	(void)state;
+	check_rows(rows, ARRAY_SIZE(rows));
+}
+
+static void test_forms_of_a_text_file(void **state)
+{
+	static const struct row rows[] = {
+		{ "", "", { NONE } },
+		{ "\n\n \t\n", "", { NONE } },
+		{ "[trace]", "", { NONE } },
+		{ "[trace]\n", "", { NONE } },
+		{ "[trace]\n[paths]\ndebugfs = /d\n", "", { NONE } },
+		{ "[trace]\n# kvm_exit\n", "", { NONE } },
+		{ "[trace]\na\nb", "a b", { NULL } },
+		{ "[trace]\r\na\r\n\r\nb \r\n", "a b", { NULL } },
+		{ "\xef\xbb\xbf[trace]\na\n", "a", { NULL } },
+		{ "\xef\xbb\xbf", "", { NONE } },
+		{ "\xef\xbb\xbf# comment\n[trace]\na\n", "a", { NULL } },
+		{ "[trace]\n\xef\xbb\xbf"
+		  "a\n",
+		  "",
+		  { "kvm.conf:2: \"\xef\xbb\xbf"
+		    "a\" cannot be an event's name; one event or pattern a line",
+		    NONE } },
+		{ "# [paths]\n; x\n\t# y\n[trace]#\na\n",
+		  "",
+		  { "kvm.conf:4: \"[trace]#\" stands outside of any section",
+		    "kvm.conf:5: \"a\" stands outside of any section", NONE } },
+		{ "[trace] ;x\na # b\nc\t;d\ne ;# f\n#g\n;h\n", "a c e", { NULL } },
+		{ "[trace]\na#b\nc;d\n",
+		  "",
+		  { "kvm.conf:2: \"a#b\" cannot be an event's name; one event or pattern a line",
+		    "kvm.conf:3: \"c;d\" cannot be an event's name; one event or pattern a line",
+		    NONE } },
+	};
+
+	(void)state;
+	check_rows(rows, ARRAY_SIZE(rows));
+}
+
+static void test_nul_bytes(void **state)
+{
+	static const char text[] = "[trace]\na\nb\0c\nd\0\n\0\ne\n\0";
+	struct report report;
+	struct config config;
+
+	(void)state;
+	load_config(text, sizeof(text) - 1, &report, &config);
+	assert_config_events(&config, "a e");
+	assert_warnings(&report,
+			(const char *const[]){
+				"kvm.conf:3: the line has NUL bytes; it is passed over",
+				"kvm.conf:4: the line has NUL bytes; it is passed over",
+				"kvm.conf:5: the line has NUL bytes; it is passed over",
+				"kvm.conf:7: the line has NUL bytes; it is passed over", NULL });
+	unload_config(&report, &config);
+}
+
+/* An event of so many bytes: it counts if they are not too many. */
+static void check_long_line(size_t len, const char *events, const char *const *warnings)
+{
+	struct report report;
+	struct config config;
+	char text[8192];
+	int head = snprintf(text, sizeof(text), "[trace]\na\nlong");
+
+	memset(text + head, 'g', len - strlen("long"));
+	strcpy(text + strlen("[trace]\na\n") + len, "\nb\n");
+	load_config(text, strlen(text), &report, &config);
+	assert_int_equal(config.nevents, events ? 2 : 3);
+	if (events)
+		assert_config_events(&config, events);
+	assert_warnings(&report, warnings);
+	unload_config(&report, &config);
+}
+
+static void test_long_lines(void **state)
+{
+	(void)state;
+	check_long_line(CONFIG_LINE_MAX, NULL, (const char *const[]){ NULL });
+	check_long_line(
+		CONFIG_LINE_MAX + 1, "a b",
+		(const char *const[]){
+			"kvm.conf:3: the line has 4096 bytes, more than 4095; it is passed over",
+			NULL });
+	check_long_line(
+		5000, "a b",
+		(const char *const[]){
+			"kvm.conf:3: the line has 5000 bytes, more than 4095; it is passed over",
+			NULL });
+}
+
+/* So many bad lines: 20 are shown, the rest is counted. */
+static void check_bad_lines(unsigned lines, const char *last)
+{
+	struct report report;
+	struct config config;
+	char text[512] = "[trace]\na\n", line[96];
+	unsigned shown = lines < 20 ? lines : 20;
+
+	for (unsigned i = 0; i < lines; i++)
+		strcat(text, "!\n");
+	load_config(text, strlen(text), &report, &config);
+	assert_int_equal(report.n, shown + (last ? 1 : 0));
+	for (unsigned i = 0; i < shown; i++) {
+		snprintf(
+			line, sizeof(line),
+			"kvm.conf:%u: \"!\" cannot be an event's name; one event or pattern a line",
+			i + 3);
+		assert_string_equal(report.lines[i].text, line);
+	}
+	if (last) {
+		assert_string_equal(report.lines[shown].text, last);
+		assert_int_equal(report.lines[shown].level, REPORT_WARNING);
+	}
+	assert_config_events(&config, "a");
+	unload_config(&report, &config);
+}
+
+static void test_many_warnings(void **state)
+{
+	(void)state;
+	check_bad_lines(1, NULL);
+	check_bad_lines(19, NULL);
+	check_bad_lines(20, NULL);
+	check_bad_lines(21, "kvm.conf: 1 more lines with problems");
+	check_bad_lines(59, "kvm.conf: 39 more lines with problems");
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		work_test(test_sections),
+		work_test(test_bad_paths),
+		work_test(test_a_long_warning),
+		work_test(test_bad_pins),
+		work_test(test_vms),
+		work_test(test_bad_vms),
+		work_test(test_bad_vms_lines),
+		work_test(test_bad_events),
+		work_test(test_forms_of_a_text_file),
+		work_test(test_nul_bytes),
+		work_test(test_long_lines),
+		work_test(test_many_warnings),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

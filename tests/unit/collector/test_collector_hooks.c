@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+/* The hooks that a family may have: refresh before its tables are read, look once a second. */
+#include "fakes/fake_families.h"
+
+#include <errno.h>
+
+/* The bits of a family's tables. */
+static uint64_t tables_of(size_t family)
+{
+	return 3ULL << (2 * family);
+}
+
+/* Read, and look which families were refreshed: a bit for each. */
+static unsigned refreshed_by(uint64_t tables, int ret)
+{
+	unsigned before[FAKES], families_seen = 0;
+
+	for (size_t i = 0; i < FAKES; i++)
+		before[i] = fakes[i].refreshes;
+	assert_int_equal(collector_read(collector, tables), ret);
+	for (size_t i = 0; i < FAKES; i++) {
+		assert_in_range(fakes[i].refreshes, before[i], before[i] + 1);
+		families_seen |= (fakes[i].refreshes - before[i]) << i;
+	}
+	return families_seen;
+}
+
+static void hooks_for_all(void)
+{
+	for (size_t i = 0; i < FAKES; i++)
+		fake_hooks(i);
+}
+
+/* One table of a family's is enough, and two are no more. */
+static void test_refresh_of_what_is_wanted(void **state)
+{
+	(void)state;
+	hooks_for_all();
+	open_all();
+	for (size_t i = 0; i < FAKES; i++)
+		assert_int_equal(fakes[i].refreshes, 0);
+	assert_int_equal(refreshed_by(0, 0), 0);
+	for (size_t i = 0; i < FAKES; i++) {
+		assert_int_equal(refreshed_by(1ULL << (2 * i), 0), 1U << i);
+		assert_int_equal(refreshed_by(2ULL << (2 * i), 0), 1U << i);
+		assert_int_equal(refreshed_by(tables_of(i), 0), 1U << i);
+	}
+	assert_int_equal(refreshed_by(1ULL << 1 | 1ULL << 6, 0), 1U << ALPHA | 1U << DELTA);
+	assert_int_equal(refreshed_by(UINT64_MAX, 0), 15);
+	/* those of the agent, and what is no table */
+	assert_int_equal(refreshed_by(~(uint64_t)0 << (2 * FAKES), 0), 0);
+}
+
+/* All that are wanted are refreshed before a table is read, also of another family. */
+static void test_refresh_comes_first(void **state)
+{
+	(void)state;
+	hooks_for_all();
+	open_all();
+	for (unsigned i = 0; i < 3; i++) {
+		unsigned reads = fake_reads();
+
+		assert_int_equal(refreshed_by(UINT64_MAX, 0), 15);
+		for (size_t j = 0; j < FAKES; j++)
+			assert_int_equal(fakes[j].reads_before, reads);
+		assert_int_equal(fake_reads(), reads + 2 * FAKES);
+	}
+}
+
+static void test_no_hooks(void **state)
+{
+	(void)state;
+	fake_hooks(GAMMA);
+	open_all();
+	assert_int_equal(refreshed_by(UINT64_MAX, 0), 1U << GAMMA);
+	assert_false(collector_look(collector, &report));
+	assert_int_equal(fakes[GAMMA].looks, 1);
+	assert_int_equal(fake_reads(), 2 * FAKES);
+}
+
+/* Those that have nothing to be asked about are not asked. */
+static void test_no_state(void **state)
+{
+	(void)state;
+	hooks_for_all();
+	fakes[BETA].open_err = -EPERM;
+	fakes[BETA].no_state = true;
+	fakes[DELTA].open_err = -EPERM; /* but this one has a state */
+	open_all();
+	assert_int_equal(refreshed_by(UINT64_MAX, 0), 15 & ~(1U << BETA));
+	collector_look(collector, &report);
+	assert_int_equal(fakes[BETA].looks, 0);
+	assert_int_equal(fakes[DELTA].looks, 1);
+}
+
+static const struct snapshot_table *table_at(const char *name)
+{
+	return snapshot_find_table(collector_snapshot(collector), name);
+}
+
+/* Rows that have changed do so in all tables of the family, wanted or not, and in no other. */
+static void test_refresh_with_news(void **state)
+{
+	(void)state;
+	hooks_for_all();
+	open_all();
+	for (size_t i = 0; i < FAKES; i++)
+		fakes[i].more_rows = 2;
+	assert_int_equal(refreshed_by(1ULL << (2 * BETA), 0), 1U << BETA); /* no news */
+	assert_int_equal(fakes[BETA].shapes, 2);
+	assert_int_equal(table_at("beta_one")->nrows, 1);
+	for (size_t i = 0; i < FAKES; i++)
+		fakes[i].refresh_ret = 1;
+	assert_int_equal(refreshed_by(1ULL << (2 * BETA), 0), 1U << BETA);
+	for (size_t i = 0; i < FAKES; i++)
+		assert_int_equal(fakes[i].shapes, i == BETA ? 4 : 2);
+	assert_int_equal(table_at("beta_one")->nrows, 3);
+	assert_int_equal(table_at("beta_two")->nrows, 3);
+	assert_int_equal(table_at("alpha_one")->nrows, 1);
+	assert_true(cell_at("beta_one", 0, "reads")->present);
+	assert_false(cell_at("beta_two", 0, "reads")->present);
+}
+
+/* The tables have their new shape before they are read. */
+static size_t rows_when_read;
+
+static int read_and_count(void *state, struct snapshot_table *table)
+{
+	rows_when_read = table->nrows;
+	return fake_read(state, table);
+}
+
+static void test_shape_comes_before_reading(void **state)
+{
+	static const struct family_table tables[] = { { "rows", fake_shape, read_and_count } };
+
+	(void)state;
+	fake_hooks(ALPHA);
+	fake_alpha_tables(tables, 1);
+	open_all();
+	fakes[ALPHA].more_rows = 6;
+	fakes[ALPHA].refresh_ret = 1;
+	assert_int_equal(collector_read(collector, 1), 0);
+	assert_int_equal(rows_when_read, 7);
+}
+
+/* Without memory nothing is read, and who stands behind is not asked. */
+static void test_refresh_that_fails(void **state)
+{
+	(void)state;
+	hooks_for_all();
+	open_all();
+	fakes[BETA].refresh_ret = -ENOMEM;
+	fakes[BETA].more_rows = 1;
+	assert_int_equal(refreshed_by(UINT64_MAX, -ENOMEM), 1U << ALPHA | 1U << BETA);
+	assert_int_equal(fake_reads(), 0);
+	assert_int_equal(table_at("beta_one")->nrows, 1);
+	assert_int_equal(refreshed_by(UINT64_MAX & ~tables_of(BETA), 0), 15 & ~(1U << BETA));
+	assert_int_equal(fake_reads(), 2 * (FAKES - 1));
+	fakes[BETA].refresh_ret = 0;
+	assert_int_equal(refreshed_by(UINT64_MAX, 0), 15);
+}
+
+static void assert_looks(unsigned looks)
+{
+	for (size_t i = 0; i < FAKES; i++)
+		assert_int_equal(fakes[i].looks, looks);
+}
+
+/* Each once at a look, whether there is news or not; never at reading. */
+static void test_look(void **state)
+{
+	(void)state;
+	hooks_for_all();
+	open_all();
+	assert_looks(0);
+	assert_int_equal(collector_read(collector, UINT64_MAX), 0);
+	assert_looks(0);
+	assert_false(collector_look(collector, &report));
+	assert_looks(1);
+	machine.stamp++; /* KVM has come anew */
+	for (unsigned i = 2; i < 10; i++) {
+		collector_look(collector, &report);
+		assert_looks(i);
+	}
+	machine.update_ret = 1; /* a new CPU */
+	collector_look(collector, &report);
+	assert_looks(10);
+	assert_int_equal(fakes[ALPHA].refreshes, 1);
+}
+
+/* A family that is switched off is looked after all the same: VMs come and go. */
+static void test_look_when_switched_off(void **state)
+{
+	(void)state;
+	hooks_for_all();
+	open_all();
+	assert_int_equal(collector_switch(collector, BETA, false, &report), 0);
+	collector_look(collector, &report);
+	assert_looks(1);
+	assert_int_equal(refreshed_by(UINT64_MAX, 0), 15);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		fake_test(test_refresh_of_what_is_wanted),
+		fake_test(test_refresh_comes_first),
+		fake_test(test_no_hooks),
+		fake_test(test_no_state),
+		fake_test(test_refresh_with_news),
+		fake_test(test_shape_comes_before_reading),
+		fake_test(test_refresh_that_fails),
+		fake_test(test_look),
+		fake_test(test_look_when_switched_off),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+#include "fakes/support.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "command/percentiles.h"
+
+static struct snapshot snapshot;
+static const struct snapshot_table *table;
+
+/* The histogram's rows, as lines of a snapshot. */
+static void load(const char *rows)
+{
+	char text[2048];
+	unsigned line;
+	FILE *file;
+
+	snprintf(text, sizeof(text),
+		 "pmdakvm-snapshot\t1\ntable\texit_latency\ncolumn\tother\ncolumn\tlatency\n%s",
+		 rows);
+	file = fmemopen(text, strlen(text), "r");
+	assert_non_null(file);
+	snapshot_free(&snapshot);
+	assert_int_equal(snapshot_load(file, &snapshot, &line), 0);
+	fclose(file);
+	table = snapshot_find_table(&snapshot, "exit_latency");
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	snapshot_free(&snapshot);
+	return 0;
+}
+
+static void assert_bucket(const char *text, uint64_t first, uint64_t last)
+{
+	uint64_t found_first, found_last;
+
+	assert_int_equal(latency_bucket_parse(text, &found_first, &found_last), 0);
+	assert_int_equal(found_first, first);
+	assert_int_equal(found_last, last);
+}
+
+static void test_buckets_names(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		"-",
+		"+",
+		"x",
+		"1x",
+		"-1",
+		"1-",
+		"1--2",
+		"2-1",
+		"1+2",
+		"1++",
+		" 1",
+		"1 ",
+		"1-2-3",
+		"0x10",
+		"18446744073709551616",
+		"1-99999999999999999999",
+	};
+	uint64_t outputs[2];
+
+	(void)state;
+	assert_bucket("0", 0, 0);
+	assert_bucket("1", 1, 1);
+	assert_bucket("2-3", 2, 3);
+	assert_bucket("4096-8191", 4096, 8191);
+	assert_bucket("2147483648+", UINT64_C(1) << 31, UINT64_MAX);
+	assert_bucket("18446744073709551615", UINT64_MAX, UINT64_MAX);
+	untouched_fill(outputs, sizeof(outputs));
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(latency_bucket_parse(bad[i], &outputs[0], &outputs[1]), -EINVAL);
+	assert_untouched(outputs, sizeof(outputs));
+}
+
+/* In the order of their ids rows may stand in any order of buckets. */
+static void test_reading(void **state)
+{
+	struct latency latency;
+
+	(void)state;
+	load("row\t0\thlt::4096-8191\t-\t7\nrow\t1\thlt::0\t5\t3\nrow\t2\thl::1\t-\t9\n"
+	     "row\t3\thlt2::1\t-\t9\nrow\t4\tweb::hlt::1\t-\t9\nrow\t5\thlt::2-3\t-\t0\n"
+	     "row\t6\tDE excp::64-127\t-\t1\nrow\t7\thlt\t-\t9\n");
+	assert_int_equal(latency_read(table, "hlt", &latency), 0);
+	assert_int_equal(latency.n, 2);
+	assert_int_equal(latency.buckets[0].first, 0);
+	assert_int_equal(latency.buckets[0].count, 3);
+	assert_int_equal(latency.buckets[1].last, 8191);
+	assert_int_equal(latency.buckets[1].count, 7);
+	latency_free(&latency);
+	assert_null(latency.buckets);
+	latency_free(&latency);
+	assert_int_equal(latency_read(table, "DE excp", &latency), 0);
+	assert_int_equal(latency.n, 1);
+	latency_free(&latency);
+	assert_int_equal(latency_read(table, "web::hlt", &latency), 0);
+	latency_free(&latency);
+}
+
+static void test_what_cannot_be_read(void **state)
+{
+	static const struct {
+		const char *rows;
+		int err;
+	} cases[] = {
+		{ "", -ENODATA },
+		{ "row\t0\thlt2::0\t-\t7\n", -ENODATA },
+		{ "row\t0\thlt::0\t-\t0\nrow\t1\thlt::1\t-\t0\n", -ENODATA },
+		{ "row\t0\thlt::0\t7\t-\n", -EINVAL },
+		{ "row\t0\thlt::0\t7\t'7\n", -EINVAL },
+		{ "row\t0\thlt::0\t-\t7\nrow\t1\thlt::what\t-\t7\n", -EINVAL },
+		{ "row\t0\thlt::0\t-\t7\nrow\t1\thlt::0\t-\t7\n", -EINVAL },
+		{ "row\t0\thlt::8-15\t-\t7\nrow\t1\thlt::4-8\t-\t7\n", -EINVAL },
+		{ "row\t0\thlt::1+\t-\t7\nrow\t1\thlt::4-8\t-\t7\n", -EINVAL },
+	};
+	struct latency latency;
+
+	(void)state;
+	untouched_fill(&latency, sizeof(latency));
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		load(cases[i].rows);
+		assert_int_equal(latency_read(table, "hlt", &latency), cases[i].err);
+	}
+	assert_int_equal(latency_read(NULL, "hlt", &latency), -ENODATA);
+	load("row\t0\thlt::0\t-\t7\n");
+	alloc_fail_at(0);
+	assert_int_equal(latency_read(table, "hlt", &latency), -ENOMEM);
+	assert_true(alloc_failed());
+	assert_untouched(&latency, sizeof(latency));
+}
+
+static void assert_percentile(const struct latency *latency, unsigned percent, const uint64_t *max,
+			      uint64_t value, bool more)
+{
+	bool found_more = !more;
+
+	assert_int_equal(latency_percentile(latency, percent, max, &found_more), value);
+	assert_int_equal(found_more, more);
+}
+
+/* The value of rank ceil(n * percent / 100), at its place in the bucket. */
+static void test_percentiles(void **state)
+{
+	struct latency_bucket buckets[] = {
+		{ 0, 0, 1 }, { 64, 127, 9 }, { 128, 255, 89 }, { 1024, 2047, 1 }
+	};
+	const struct latency latency = { buckets, ARRAY_SIZE(buckets) };
+	const struct latency one = { buckets, 1 };
+
+	(void)state;
+	assert_percentile(&latency, 1, NULL, 0, false);
+	assert_percentile(&latency, 2, NULL, 64 + 63 / 9, false);
+	assert_percentile(&latency, 10, NULL, 127, false);
+	assert_percentile(&latency, 11, NULL, 128 + 127 / 89, false);
+	assert_percentile(&latency, 50, NULL, 128 + 127 * 40 / 89, false);
+	assert_percentile(&latency, 99, NULL, 255, false);
+	assert_percentile(&latency, 100, NULL, 2047, false);
+	assert_percentile(&one, 50, NULL, 0, false);
+	assert_percentile(&one, 99, NULL, 0, false);
+}
+
+/* It is the end of its bucket, and of no other; what was reset is not believed. */
+static void test_percentiles_and_max(void **state)
+{
+	struct latency_bucket buckets[] = { { 64, 127, 10 }, { 1024, 2047, 10 } };
+	const struct latency latency = { buckets, ARRAY_SIZE(buckets) };
+	uint64_t max = 1100;
+
+	(void)state;
+	assert_percentile(&latency, 99, &max, 1100, false);
+	assert_percentile(&latency, 75, &max, 1024 + 76 / 2, false);
+	assert_percentile(&latency, 50, &max, 127, false);
+	max = 100;
+	assert_percentile(&latency, 99, &max, 2047, false);
+	max = 4000;
+	assert_percentile(&latency, 99, &max, 2047, false);
+	max = 1024;
+	assert_percentile(&latency, 99, &max, 1024, false);
+}
+
+static void test_percentiles_of_a_bucket_without_end(void **state)
+{
+	struct latency_bucket buckets[] = { { 64, 127, 10 }, { 1024, UINT64_MAX, 10 } };
+	const struct latency latency = { buckets, ARRAY_SIZE(buckets) };
+	uint64_t max = 2024;
+
+	(void)state;
+	assert_percentile(&latency, 50, NULL, 127, false);
+	assert_percentile(&latency, 51, NULL, 1024, true);
+	assert_percentile(&latency, 100, NULL, 1024, true);
+	assert_percentile(&latency, 75, &max, 1524, false);
+	assert_percentile(&latency, 100, &max, 2024, false);
+	max = 100;
+	assert_percentile(&latency, 100, &max, 1024, true);
+}
+
+static void test_percentiles_of_huge_counts(void **state)
+{
+	struct latency_bucket buckets[] = { { 0, 1, UINT64_MAX },
+					    { 2, UINT64_MAX - 1, UINT64_MAX } };
+	const struct latency latency = { buckets, ARRAY_SIZE(buckets) };
+
+	(void)state;
+	assert_percentile(&latency, 50, NULL, 1, false);
+	assert_percentile(&latency, 25, NULL, 0, false);
+	assert_percentile(&latency, 100, NULL, UINT64_MAX - 1, false);
+	assert_percentile(&latency, 75, NULL, UINT64_MAX / 2 + 1, false);
+}
+
+#define latency_test(test) cmocka_unit_test_teardown(test, teardown)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		latency_test(test_buckets_names),
+		latency_test(test_reading),
+		latency_test(test_what_cannot_be_read),
+		latency_test(test_percentiles),
+		latency_test(test_percentiles_and_max),
+		latency_test(test_percentiles_of_a_bucket_without_end),
+		latency_test(test_percentiles_of_huge_counts),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+/* What VMs and vCPUs have, of cells that come, grow and go. */
+#include "fakes/support.h"
+
+#include <errno.h>
+#include <linux/types.h>
+#include <string.h>
+
+#include "engine/vcpu_counters.h"
+
+#define SLOTS 4
+#define SLEEP 2 /* the slot of halts */
+
+/* A cell as the kernel has it. */
+struct test_cell {
+	struct cell cell;
+	struct cell_reason reason[SLOTS];
+};
+
+static struct vcpu vcpus[2];
+static struct vm vms_[2];
+static struct vm *list[2];
+static struct vms vms;
+static struct cells_vms all;
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(vcpus, 0, sizeof(vcpus));
+	memset(vms_, 0, sizeof(vms_));
+	for (int i = 0; i < 2; i++) {
+		vcpus[i].id = (uint32_t)i + 11;
+		vcpus[i].address = 0x1000 * ((uint64_t)i + 1);
+		vcpus[i].tid = (uint32_t)i + 101;
+		vms_[i].id = (uint32_t)i + 1;
+		vms_[i].vcpus = &vcpus[i];
+		vms_[i].nvcpus = 1;
+		list[i] = &vms_[i];
+	}
+	vms = (struct vms){ .list = list, .n = 2 };
+	cells_vms_init(&all, SLOTS);
+	all.sleeps[SLEEP] = true;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	cells_vms_free(&all);
+	return 0;
+}
+
+static struct cell_key key_of(uint32_t tid)
+{
+	return (struct cell_key){ .start = tid * 1000ULL, .tid = tid, .tgid = 100 };
+}
+
+/* One read that shows one cell. */
+static int read_one(const struct cell_key *key, const struct test_cell *cell)
+{
+	int err = cells_vms_begin(&all, &vms);
+
+	if (err)
+		return err;
+	err = cells_vms_take(&all, key, &cell->cell);
+	cells_vms_end(&all);
+	return err;
+}
+
+static void assert_reason(int vm, unsigned slot, uint64_t count, uint64_t time)
+{
+	const struct cells_vm *sums = cells_vms_find(&all, &vms_[vm]);
+
+	assert_non_null(sums);
+	assert_int_equal(sums->reason[slot].count, count);
+	assert_int_equal(sums->reason[slot].time, time);
+	assert_int_equal(sums->reason[slot].id != 0, count || time);
+}
+
+static void assert_vcpu(int vcpu, uint64_t exits, uint64_t guest, uint64_t exit, uint64_t halt)
+{
+	const struct cells_vcpu *sums = cells_vms_find_vcpu(&all, &vcpus[vcpu]);
+
+	assert_non_null(sums);
+	assert_int_equal(sums->exits, exits);
+	assert_int_equal(sums->guest_time, guest);
+	assert_int_equal(sums->exit_time, exit);
+	assert_int_equal(sums->halt_time, halt);
+}
+
+static void test_by_address(void **state)
+{
+	struct test_cell cell = { .cell = { .vcpu = 0x2000, .guest_time = 500 } };
+	struct cell_key key = key_of(7); /* whatever its thread */
+
+	(void)state;
+	cell.reason[1] = (struct cell_reason){ 13, 130, 0 };
+	cell.reason[SLEEP] = (struct cell_reason){ 3, 3000, 0 };
+	assert_int_equal(read_one(&key, &cell), 0);
+	assert_reason(1, 1, 13, 130);
+	assert_reason(1, SLEEP, 3, 3000);
+	assert_reason(1, 0, 0, 0);
+	assert_vcpu(1, 16, 500, 3130, 3000);
+	assert_null(cells_vms_find(&all, &vms_[0]));
+	assert_null(cells_vms_find_vcpu(&all, &vcpus[0]));
+	assert_true(all.grown);
+	/* read again, nothing comes to it; then what is more */
+	all.grown = false;
+	assert_int_equal(read_one(&key, &cell), 0);
+	assert_vcpu(1, 16, 500, 3130, 3000);
+	cell.reason[1].count++;
+	cell.cell.guest_time += 5;
+	assert_int_equal(read_one(&key, &cell), 0);
+	assert_reason(1, 1, 14, 130);
+	assert_vcpu(1, 17, 505, 3130, 3000);
+	assert_false(all.grown);
+}
+
+static void test_by_thread(void **state)
+{
+	struct test_cell cell = { 0 };
+	struct cell_key key = key_of(101);
+
+	(void)state;
+	cell.reason[3].count = 5;
+	assert_int_equal(read_one(&key, &cell), 0);
+	assert_reason(0, 3, 5, 0);
+	/* the number is another thread's now: not the vCPU's */
+	vcpus[0].start = 4711;
+	key.start = 4712;
+	cell.reason[3].count = 1000;
+	assert_int_equal(read_one(&key, &cell), -EAGAIN);
+	assert_reason(0, 3, 5, 0);
+}
+
+/* Another thread takes the vCPU over, and the first one ends: no sum falls. */
+static void test_other_threads(void **state)
+{
+	struct test_cell one = { .cell = { .vcpu = 0x1000 } }, two = one;
+	struct cell_key key1 = key_of(7), key2 = key_of(8);
+	uint32_t id;
+
+	(void)state;
+	one.reason[1].count = 100;
+	assert_int_equal(read_one(&key1, &one), 0);
+	id = cells_vms_find(&all, &vms_[0])->reason[1].id;
+	two.reason[1].count = 7;
+	assert_int_equal(read_one(&key2, &two), 0);
+	assert_reason(0, 1, 107, 0);
+	assert_int_equal(all.ntaken, 1);
+	assert_int_equal(cells_vms_find(&all, &vms_[0])->reason[1].id, id);
+	/* the thread runs the other VM from now on */
+	two.cell.vcpu = 0x2000;
+	two.reason[1].count = 9;
+	assert_int_equal(read_one(&key2, &two), 0);
+	assert_reason(0, 1, 107, 0);
+	assert_reason(1, 1, 2, 0);
+	assert_int_not_equal(cells_vms_find(&all, &vms_[1])->reason[1].id, id);
+}
+
+/* A VM that is not known yet gets all of it later; one that has ended is forgotten. */
+static void test_vms_come_and_go(void **state)
+{
+	struct test_cell cell = { .cell = { .vcpu = 0x2000 } };
+	struct cell_key key = key_of(7);
+
+	(void)state;
+	vms.n = 1;
+	cell.reason[1].count = 11;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(read_one(&key, &cell), -EAGAIN);
+	assert_int_equal(read_one(&key, &cell), 0); /* waited for long enough */
+	assert_null(cells_vms_find(&all, &vms_[1]));
+	vms.n = 2;
+	assert_int_equal(read_one(&key, &cell), 0);
+	assert_reason(1, 1, 11, 0);
+	vms.n = 1;
+	read_one(&key, &cell);
+	assert_null(cells_vms_find(&all, &vms_[1]));
+	assert_null(cells_vms_find_vcpu(&all, &vcpus[1]));
+	assert_int_equal(all.nvms, 0);
+	/* at the same address: another VM, which begins at 0 */
+	vms_[1].id = 3;
+	vcpus[1].id = 13;
+	vms.n = 2;
+	cell.reason[1].count = 12;
+	assert_int_equal(read_one(&key, &cell), 0);
+	assert_reason(1, 1, 1, 0);
+}
+
+static void test_many_in_any_order(void **state)
+{
+	static const uint32_t tids[] = { 9, 3, 7, 1, 8, 2 };
+	struct test_cell cell = { .cell = { .vcpu = 0x1000 } };
+
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		cell.reason[1].count++;
+		assert_int_equal(cells_vms_begin(&all, &vms), 0);
+		for (size_t i = 0; i < ARRAY_SIZE(tids); i++) {
+			struct cell_key key = key_of(tids[i]);
+
+			assert_int_equal(cells_vms_take(&all, &key, &cell.cell), 0);
+		}
+		cells_vms_end(&all);
+	}
+	assert_int_equal(all.ntaken, ARRAY_SIZE(tids));
+	for (size_t i = 1; i < all.ntaken; i++)
+		assert_true(cell_key_compare(&all.taken[i - 1].key, &all.taken[i].key) < 0);
+	assert_reason(0, 1, 2 * ARRAY_SIZE(tids), 0);
+}
+
+static void test_no_memory(void **state)
+{
+	struct test_cell cell = { .cell = { .vcpu = 0x1000 } };
+	struct cell_key key = key_of(7);
+	unsigned n = 0;
+	int err;
+
+	(void)state;
+	cell.reason[1].count = 5;
+	do {
+		alloc_fail_at(n++);
+		err = read_one(&key, &cell);
+		assert_true(err == 0 || err == -ENOMEM);
+	} while (alloc_failed());
+	assert_true(n > 5);
+	assert_int_equal(err, 0);
+	assert_reason(0, 1, 5, 0);
+}
+
+static void test_order_of_keys(void **state)
+{
+	struct cell_key first = { 5, 0, 7, 8 }, key;
+
+	(void)state;
+	assert_int_equal(cell_key_compare(&first, &first), 0);
+	for (int i = 0; i < 4; i++) {
+		key = first;
+		key.start += i == 0;
+		key.tid += i == 1;
+		key.tgid += i == 2;
+		key.vcpu += i == 3;
+		assert_true(cell_key_compare(&first, &key) < 0);
+		assert_true(cell_key_compare(&key, &first) > 0);
+	}
+}
+
+#define vms_test(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		vms_test(test_by_address),
+		vms_test(test_by_thread),
+		vms_test(test_other_threads),
+		vms_test(test_vms_come_and_go),
+		vms_test(test_many_in_any_order),
+		vms_test(test_no_memory),
+		cmocka_unit_test(test_order_of_keys),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+/*
+ * The folder for pinned maps; test_pins_maps.c has what is in it. What another agent
+ * would do is done by a second pins_open, as flock() locks by descriptor.
+ */
+#include "fakes/fake_bpffs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* There is no folder to be had, and this is why. */
+static void assert_no_folder(const char *wanted, const char *words)
+{
+	struct pins *none;
+
+	untouched_fill(&none, sizeof(struct pins *));
+	assert_int_equal(pins_open(wanted, &report, &none), 0);
+	assert_null(none);
+	assert_line(REPORT_WARNING, wanted, words);
+}
+
+static void test_none(void **state)
+{
+	(void)state;
+	untouched_fill(&pins, sizeof(struct pins *));
+	assert_int_equal(pins_open("none", &report, &pins), 0);
+	assert_null(pins);
+	assert_int_equal(report.n, 0);
+	pins_close(NULL);
+}
+
+static void test_no_bpf_file_system(void **state)
+{
+	char folder[128];
+
+	(void)state;
+	assert_non_null(getcwd(folder, sizeof(folder) - strlen("/folder")));
+	strcat(folder, "/folder");
+	assert_int_equal(mkdir("folder", 0700), 0);
+	assert_no_folder(folder, ": it is on no BPF file system" AFTER);
+	assert_int_equal(rmdir("folder"), 0);
+	assert_no_folder(folder, ": it is on no BPF file system" AFTER);
+	assert_int_equal(rmdir("folder"), -1); /* made for nothing, and removed again */
+	assert_no_folder("/proc/nowhere/else", ": No such file or directory" AFTER);
+	write_text("folder", "");
+	assert_no_folder(folder, ": Not a directory" AFTER);
+}
+
+static void test_no_memory(void **state)
+{
+	(void)state;
+	untouched_fill(&pins, sizeof(struct pins *));
+	alloc_fail_at(0);
+	assert_int_equal(pins_open("/dev/null/x", &report, &pins), -ENOMEM);
+	assert_true(alloc_failed());
+	assert_null(pins);
+	assert_int_equal(report.n, 0);
+}
+
+static void test_the_folder_is_made(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	need_bpf();
+	open_folder();
+	assert_int_equal(stat(on_bpffs("ours"), &st), 0);
+	assert_int_equal(st.st_mode, S_IFDIR | 0700);
+	assert_string_equal(pins->path, on_bpffs("ours"));
+	assert_true(fcntl(pins->fd, F_GETFD) & FD_CLOEXEC);
+	pins_close(pins);
+	open_folder(); /* it is there now */
+	assert_no_folder(on_bpffs("deeper/than/that"), ": No such file or directory" AFTER);
+}
+
+/* A name stands for a folder below the mount, wherever that is. */
+static void test_a_name(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	need_bpf();
+	while (umount2("/sys/fs/bpf", MNT_DETACH) == 0)
+		;
+	assert_int_equal(pins_open("by-name", &report, &pins), 0);
+	assert_non_null(pins);
+	assert_string_equal(pins->path, on_bpffs("by-name"));
+	pins_close(pins);
+	assert_int_equal(mount("bpf", "/sys/fs/bpf", "bpf", 0, ""), 0);
+	assert_int_equal(pins_open("by-name", &report, &pins), 0);
+	assert_string_equal(pins->path, "/sys/fs/bpf/by-name");
+	assert_int_equal(stat("/sys/fs/bpf/by-name", &st), 0);
+	let_go();
+	assert_int_equal(umount2("/sys/fs/bpf", MNT_DETACH), 0);
+	assert_int_equal(umount2(mounted, MNT_DETACH), 0);
+	assert_int_equal(pins_open("by-name", &report, &pins), 0);
+	assert_null(pins);
+	assert_line(REPORT_INFO, "", "no BPF file system is mounted" AFTER);
+}
+
+static void test_a_folder_of_others(void **state)
+{
+	(void)state;
+	need_bpf();
+	assert_int_equal(mkdir(on_bpffs("ours"), 0700), 0);
+	for (int mode = 1; mode < 0100; mode *= 2) {
+		assert_int_equal(chmod(on_bpffs("ours"), 0700 | (mode_t)mode), 0);
+		assert_no_folder(on_bpffs("ours"), ": it is open to other users" AFTER);
+	}
+	assert_int_equal(chmod(on_bpffs("ours"), 0755), 0);
+	assert_no_folder(on_bpffs("ours"), ": it is open to other users" AFTER);
+	assert_int_equal(chmod(on_bpffs("ours"), 0700), 0);
+	assert_int_equal(chown(on_bpffs("ours"), 65534, 0), 0);
+	assert_no_folder(on_bpffs("ours"), ": it is open to other users" AFTER);
+	assert_int_equal(chown(on_bpffs("ours"), geteuid(), 0), 0);
+	open_folder();
+}
+
+static void test_a_link_to_a_folder(void **state)
+{
+	(void)state;
+	need_bpf();
+	assert_int_equal(mkdir(on_bpffs("real"), 0700), 0);
+	assert_int_equal(symlink(on_bpffs("real"), on_bpffs("ours")), 0);
+	assert_no_folder(on_bpffs("ours"), ": Not a directory" AFTER);
+}
+
+/* Until it is let go. */
+static void test_another_agent(void **state)
+{
+	(void)state;
+	need_bpf();
+	open_folder();
+	assert_no_folder(on_bpffs("ours"), ": another agent uses it" AFTER);
+	assert_no_folder(on_bpffs("ours"), ": another agent uses it" AFTER);
+	pins_close(pins);
+	open_folder();
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		bpffs_test(test_none),
+		bpffs_test(test_no_bpf_file_system),
+		bpffs_test(test_no_memory),
+		bpffs_test(test_the_folder_is_made),
+		bpffs_test(test_a_name),
+		bpffs_test(test_a_folder_of_others),
+		bpffs_test(test_a_link_to_a_folder),
+		bpffs_test(test_another_agent),
+	};
+
+	return cmocka_run_group_tests(tests, bpffs_group_setup, bpffs_group_teardown);
+}

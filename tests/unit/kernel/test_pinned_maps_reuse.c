@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+/* Maps that are pinned, taken up, replaced or left alone. */
+#include "fakes/fake_bpffs.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "families/family.h"
+#include "keys.h"
+
+static struct bpf_map *map_of(const char *name)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(object, name);
+
+	assert_non_null(map);
+	return map;
+}
+
+static void open_object(unsigned cpus)
+{
+	const void *image = NULL;
+	size_t size = 0;
+
+	for (size_t i = 0; i < families_count; i++) {
+		if (strcmp(families[i].name, "trace") == 0)
+			image = families[i].image(&size);
+	}
+	object = bpf_object__open_mem(image, size, NULL);
+	assert_non_null(object);
+	assert_int_equal(bpf_map__set_max_entries(map_of("trace_rows"), cpus), 0);
+	bpf_program__set_autoload(bpf_object__find_program_by_name(object, "trace_template"),
+				  false);
+}
+
+/* Do as a family does that is opened: pins_reuse gives this; are its maps pinned then? */
+static void start(unsigned cpus, int reused)
+{
+	open_folder();
+	open_object(cpus);
+	assert_int_equal(pins_reuse(pins, object, &report), reused);
+	assert_int_equal(bpf_object__load(object), 0);
+	if (reused == 0)
+		assert_int_equal(pins_pin(pins, object, &report), 0);
+}
+
+static struct trace_row row;
+
+static void count_set(__u32 cpu, __u64 count)
+{
+	row.count[7] = count;
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(map_of("trace_rows")), &cpu, &row, 0), 0);
+}
+
+static __u64 count_get(__u32 cpu)
+{
+	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(map_of("trace_rows")), &cpu, &row), 0);
+	return row.count[7];
+}
+
+/* The first start pins the maps; those after it take them up, with what is in them. */
+static void test_same_layout(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	need_bpf();
+	start(3, 0);
+	assert_int_equal(stat(on_bpffs("ours/trace_rows"), &st), 0);
+	assert_int_equal(stat(on_bpffs("ours/trace_meta"), &st), 0);
+	assert_int_equal(count_get(2), 0);
+	count_set(2, 13);
+	assert_int_equal(pins_generation(object, 1), 1);
+	for (unsigned i = 0; i < 3; i++) {
+		let_go();
+		start(3, 1);
+		assert_int_equal(count_get(2), 13 + i);
+		count_set(2, 13 + i + 1);
+		assert_int_equal(pins_generation(object, 0), 1 + i);
+		assert_int_equal(pins_generation(object, 1), 2 + i);
+		assert_int_equal(report.n, 0);
+	}
+}
+
+/* What is gone from the agent is counted from 0 by the next, which pins its own. */
+static void assert_replaced(unsigned cpus)
+{
+	let_go();
+	start(cpus, 0);
+	assert_line(REPORT_INFO, on_bpffs("ours"),
+		    ": another layout's maps are replaced, counters begin at 0");
+	assert_int_equal(count_get(0), 0);
+	assert_int_equal(pins_generation(object, 0), 0);
+	count_set(0, 17);
+	let_go();
+	start(cpus, 1);
+	assert_int_equal(count_get(0), 17);
+}
+
+static void test_other_sizes(void **state)
+{
+	(void)state;
+	need_bpf();
+	start(3, 0);
+	count_set(0, 13);
+	assert_replaced(4);
+	assert_replaced(2);
+}
+
+/* The maps fit, but what wrote them gave another meaning to what is in them. */
+static void test_another_stamp(void **state)
+{
+	struct pin_meta value;
+	__u32 key = 0;
+	int fd;
+
+	(void)state;
+	need_bpf();
+	start(3, 0);
+	count_set(0, 13);
+	fd = bpf_map__fd(map_of("trace_meta"));
+	assert_int_equal(bpf_map_lookup_elem(fd, &key, &value), 0);
+	assert_int_equal(value.generation, 0);
+	value.layout ^= 1;
+	assert_int_equal(bpf_map_update_elem(fd, &key, &value, BPF_ANY), 0);
+	assert_replaced(3);
+}
+
+/* All of them or none. */
+static void test_one_is_missing(void **state)
+{
+	static const char *const names[] = { "ours/trace_rows", "ours/trace_meta" };
+
+	(void)state;
+	need_bpf();
+	start(3, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		count_set(0, 13);
+		assert_int_equal(unlink(on_bpffs(names[i])), 0);
+		assert_replaced(3);
+	}
+}
+
+/* A map of that name, but of another kind. */
+static void test_another_map(void **state)
+{
+	int fd;
+
+	(void)state;
+	need_bpf();
+	assert_int_equal(mkdir(on_bpffs("ours"), 0700), 0);
+	fd = map_make();
+	assert_int_equal(bpf_obj_pin(fd, on_bpffs("ours/trace_meta")), 0);
+	assert_int_equal(bpf_obj_pin(fd, on_bpffs("ours/trace_rows")), 0);
+	close(fd);
+	assert_replaced(3);
+}
+
+/* A map of another type that is like ours in all else, its stamp too. */
+static void test_another_type(void **state)
+{
+	struct pin_meta value;
+	__u32 key = 0;
+	int fd;
+
+	(void)state;
+	need_bpf();
+	start(3, 0);
+	fd = bpf_map__fd(map_of("trace_meta"));
+	assert_int_equal(bpf_map_lookup_elem(fd, &key, &value), 0);
+	fd = bpf_map_create(BPF_MAP_TYPE_HASH, "trace_meta", 4, sizeof(value), 1, NULL);
+	assert_int_equal(bpf_map_update_elem(fd, &key, &value, BPF_ANY), 0);
+	assert_int_equal(unlink(on_bpffs("ours/trace_meta")), 0);
+	assert_int_equal(bpf_obj_pin(fd, on_bpffs("ours/trace_meta")), 0);
+	close(fd);
+	assert_replaced(3);
+}
+
+/* In the place of one map stands one that differs in a single thing, or in more. */
+static void test_a_map_that_does_not_fit(void **state)
+{
+	static const struct bpf_map_create_opts plain = { .sz = sizeof(plain) };
+	static const struct bpf_map_create_opts mmapable = { .sz = sizeof(mmapable),
+							     .map_flags = BPF_F_MMAPABLE };
+	static const struct {
+		enum bpf_map_type type;
+		unsigned value_size, entries;
+		const struct bpf_map_create_opts *opts;
+	} maps[] = {
+		{ BPF_MAP_TYPE_HASH, sizeof(struct trace_row), 3, &plain },
+		{ BPF_MAP_TYPE_ARRAY, sizeof(struct trace_row) + 64, 3, &mmapable },
+		{ BPF_MAP_TYPE_ARRAY, sizeof(struct trace_row), 2, &mmapable },
+		{ BPF_MAP_TYPE_ARRAY, sizeof(struct trace_row), 4, &mmapable },
+		{ BPF_MAP_TYPE_ARRAY, sizeof(struct trace_row), 3, &plain },
+	};
+
+	(void)state;
+	need_bpf();
+	start(3, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(maps); i++) {
+		int fd = bpf_map_create(maps[i].type, "trace_rows", 4, maps[i].value_size,
+					maps[i].entries, maps[i].opts);
+
+		assert_int_equal(unlink(on_bpffs("ours/trace_rows")), 0);
+		assert_int_equal(bpf_obj_pin(fd, on_bpffs("ours/trace_rows")), 0);
+		close(fd);
+		assert_replaced(3);
+	}
+}
+
+/* What is no map is not ours to remove, nor to pin over. */
+static void assert_left_alone(const char *name)
+{
+	struct stat before, after;
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s", on_bpffs(name));
+	assert_int_equal(lstat(path, &before), 0);
+	open_folder();
+	open_object(3);
+	assert_int_equal(pins_reuse(pins, object, &report), -EEXIST);
+	assert_line(REPORT_WARNING, path, " is no map of ours" AFTER);
+	assert_int_equal(lstat(path, &after), 0);
+	assert_int_equal(before.st_ino, after.st_ino);
+	let_go();
+}
+
+static void test_foreign_things(void **state)
+{
+	static const struct bpf_insn insns[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	int fd;
+
+	(void)state;
+	need_bpf();
+	assert_int_equal(mkdir(on_bpffs("ours"), 0700), 0);
+	assert_int_equal(mkdir(on_bpffs("ours/trace_rows"), 0700), 0);
+	assert_left_alone("ours/trace_rows");
+	assert_int_equal(rmdir(on_bpffs("ours/trace_rows")), 0);
+	assert_int_equal(symlink("nowhere", on_bpffs("ours/trace_meta")), 0);
+	assert_left_alone("ours/trace_meta");
+	assert_int_equal(unlink(on_bpffs("ours/trace_meta")), 0);
+	fd = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "foreign", "GPL", insns, ARRAY_SIZE(insns),
+			   NULL);
+	assert_true(fd >= 0);
+	assert_int_equal(bpf_obj_pin(fd, on_bpffs("ours/trace_meta")), 0);
+	close(fd);
+	assert_left_alone("ours/trace_meta");
+	assert_int_equal(unlink(on_bpffs("ours/trace_meta")), 0);
+	start(3, 0); /* now that there is room */
+}
+
+/* Half of it is not left behind. */
+static void test_pinning_that_fails(void **state)
+{
+	struct stat st;
+	int fd;
+
+	(void)state;
+	need_bpf();
+	open_folder();
+	open_object(3);
+	assert_int_equal(pins_reuse(pins, object, &report), 0);
+	assert_int_equal(bpf_object__load(object), 0);
+	fd = map_make();
+	assert_int_equal(bpf_obj_pin(fd, on_bpffs("ours/trace_meta")), 0); /* quick, it was */
+	close(fd);
+	assert_int_equal(pins_pin(pins, object, &report), -EEXIST);
+	assert_line(REPORT_WARNING, on_bpffs("ours"),
+		    ": maps cannot be pinned there (File exists)" AFTER);
+	assert_int_equal(stat(on_bpffs("ours/trace_rows"), &st), -1);
+	assert_int_equal(errno, ENOENT);
+}
+
+/* What is not loaded has none. */
+static void test_generation(void **state)
+{
+	(void)state;
+	need_bpf();
+	open_object(1);
+	assert_int_equal(pins_generation(object, 1), 0);
+	assert_int_equal(bpf_object__load(object), 0);
+	assert_int_equal(pins_generation(object, 0), 0);
+	assert_int_equal(pins_generation(object, 1), 1);
+	assert_int_equal(pins_generation(object, 5), 6);
+	assert_int_equal(pins_generation(object, 0), 6);
+}
+
+static bool is_pinned(const char *name)
+{
+	struct stat st;
+
+	return lstat(on_bpffs(name), &st) == 0;
+}
+
+/* Without pins an object is loaded, and nothing is said or pinned. */
+static void test_load_without_pins(void **state)
+{
+	(void)state;
+	need_bpf();
+	assert_int_equal(mkdir(on_bpffs("ours"), 0700), 0);
+	open_object(3);
+	assert_int_equal(pins_load(NULL, object, &report), 0);
+	count_set(2, 13);
+	assert_int_equal(count_get(2), 13);
+	assert_int_equal(report.n, 0);
+	assert_false(is_pinned("ours/trace_rows"));
+}
+
+static void load(unsigned cpus)
+{
+	open_folder();
+	open_object(cpus);
+	assert_int_equal(pins_load(pins, object, &report), 0);
+}
+
+/* Made and pinned, taken up, replaced: all in one call. */
+static void test_load(void **state)
+{
+	(void)state;
+	need_bpf();
+	load(3);
+	assert_int_equal(report.n, 0);
+	assert_true(is_pinned("ours/trace_rows"));
+	assert_true(is_pinned("ours/trace_meta"));
+	count_set(2, 13);
+	assert_int_equal(pins_generation(object, 1), 1);
+	let_go();
+	load(3);
+	assert_int_equal(report.n, 0);
+	assert_int_equal(count_get(2), 13);
+	assert_int_equal(pins_generation(object, 0), 1);
+	let_go();
+	load(4);
+	assert_line(REPORT_INFO, on_bpffs("ours"),
+		    ": another layout's maps are replaced, counters begin at 0");
+	assert_int_equal(count_get(2), 0);
+	count_set(3, 17);
+	let_go();
+	load(4);
+	assert_int_equal(report.n, 0);
+	assert_int_equal(count_get(3), 17);
+}
+
+/* What is no map of ours stays, and the object is loaded with maps of its own. */
+static void test_load_beside_foreign_things(void **state)
+{
+	(void)state;
+	need_bpf();
+	assert_int_equal(mkdir(on_bpffs("ours"), 0700), 0);
+	assert_int_equal(mkdir(on_bpffs("ours/trace_meta"), 0700), 0);
+	load(3);
+	assert_line(REPORT_WARNING, on_bpffs("ours/trace_meta"), " is no map of ours" AFTER);
+	assert_true(is_pinned("ours/trace_meta"));
+	assert_false(is_pinned("ours/trace_rows"));
+	count_set(2, 13);
+	assert_int_equal(count_get(2), 13);
+	let_go();
+	assert_int_equal(rmdir(on_bpffs("ours/trace_meta")), 0);
+	load(3); /* now that there is room */
+	assert_int_equal(report.n, 0);
+	assert_true(is_pinned("ours/trace_rows"));
+}
+
+/* That the maps cannot be pinned costs their being kept, no more. */
+static void test_load_with_no_room_for_pins(void **state)
+{
+	(void)state;
+	need_bpf();
+	open_folder();
+	open_object(3);
+	assert_int_equal(rmdir(on_bpffs("ours")), 0); /* the folder goes meanwhile */
+	assert_int_equal(pins_load(pins, object, &report), 0);
+	assert_line(REPORT_WARNING, on_bpffs("ours"),
+		    ": maps cannot be pinned there (No such file or directory)" AFTER);
+	count_set(2, 13);
+	assert_int_equal(count_get(2), 13);
+}
+
+/* An object that cannot be loaded pins nothing; pins that are there stay as they are. */
+static void test_load_that_fails(void **state)
+{
+	(void)state;
+	need_bpf();
+	for (unsigned i = 0; i < 2; i++) {
+		struct bpf_program *template;
+
+		open_folder();
+		open_object(3);
+		template = bpf_object__find_program_by_name(object, "trace_template");
+		bpf_program__set_autoload(template, true);
+		bpf_program__set_type(template, BPF_PROG_TYPE_UNSPEC); /* which is refused */
+		assert_true(pins_load(pins, object, &report) < 0);
+		assert_int_equal(report.n, 0);
+		assert_int_equal(is_pinned("ours/trace_rows"), i);
+		assert_int_equal(is_pinned("ours/trace_meta"), i);
+		let_go();
+		load(3);
+		assert_int_equal(count_get(2), i * 13);
+		count_set(2, 13);
+		let_go();
+	}
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		bpffs_test(test_same_layout),
+		bpffs_test(test_other_sizes),
+		bpffs_test(test_another_stamp),
+		bpffs_test(test_one_is_missing),
+		bpffs_test(test_another_map),
+		bpffs_test(test_another_type),
+		bpffs_test(test_a_map_that_does_not_fit),
+		bpffs_test(test_foreign_things),
+		bpffs_test(test_pinning_that_fails),
+		bpffs_test(test_generation),
+		bpffs_test(test_load_without_pins),
+		bpffs_test(test_load),
+		bpffs_test(test_load_beside_foreign_things),
+		bpffs_test(test_load_with_no_room_for_pins),
+		bpffs_test(test_load_that_fails),
+	};
+
+	return cmocka_run_group_tests(tests, bpffs_group_setup, bpffs_group_teardown);
+}

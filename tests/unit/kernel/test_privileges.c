@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+/* Words for what is missing, and what is dropped, with capabilities of the tests' own. */
+#include "kernel/privileges.h"
+#include "fakes/support.h"
+
+#include <cap-ng.h>
+#include <errno.h>
+#include <linux/capability.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#define BIT(cap) (1ULL << (cap))
+#define BOTH	 (BIT(CAP_BPF) | BIT(CAP_PERFMON))
+
+/* The process as libcap-ng and the kernel show it, and what was asked of them. */
+static struct process {
+	bool unknown; /* capabilities cannot be read */
+	bool old;     /* a kernel before 5.8 */
+	uint64_t effective, permitted;
+	unsigned uid;
+	int apply_ret, prctl_ret;
+	/* outcomes */
+	bool cleared, no_new_privs;
+	uint64_t kept; /* since capng_clear */
+	unsigned applied;
+	capng_select_t applied_to;
+	int changed_uid, changed_gid;
+	capng_flags_t changed_flags;
+} process;
+
+int __wrap_capng_get_caps_process(void);
+int __wrap_capng_have_capability(capng_type_t which, unsigned capability);
+void __wrap_capng_clear(capng_select_t set);
+int __wrap_capng_update(capng_act_t action, capng_type_t type, unsigned capability);
+int __wrap_capng_apply(capng_select_t set);
+int __wrap_capng_change_id(int uid, int gid, capng_flags_t flag);
+int __wrap_prctl(int option, ...);
+uid_t __wrap_geteuid(void);
+struct passwd *__wrap_getpwnam(const char *name);
+
+int __wrap_capng_get_caps_process(void)
+{
+	return process.unknown ? -1 : 0;
+}
+
+int __wrap_capng_have_capability(capng_type_t which, unsigned capability)
+{
+	assert_true(which == CAPNG_EFFECTIVE || which == CAPNG_PERMITTED);
+	assert_false(process.unknown);
+	assert_false(process.cleared); /* it would say what is to be kept */
+	return ((which == CAPNG_EFFECTIVE ? process.effective : process.permitted) >> capability) &
+	       1;
+}
+
+void __wrap_capng_clear(capng_select_t set)
+{
+	assert_int_equal(set, CAPNG_SELECT_BOTH);
+	process.cleared = true;
+	process.kept = 0;
+}
+
+int __wrap_capng_update(capng_act_t action, capng_type_t type, unsigned capability)
+{
+	assert_int_equal(action, CAPNG_ADD);
+	assert_int_equal(type, CAPNG_EFFECTIVE | CAPNG_PERMITTED);
+	assert_true(process.cleared);
+	process.kept |= BIT(capability);
+	return 0;
+}
+
+int __wrap_capng_apply(capng_select_t set)
+{
+	assert_true(process.cleared);
+	process.applied++;
+	process.applied_to = set;
+	return process.apply_ret;
+}
+
+int __wrap_capng_change_id(int uid, int gid, capng_flags_t flag)
+{
+	assert_true(process.cleared);
+	process.changed_uid = uid;
+	process.changed_gid = gid;
+	process.changed_flags = flag;
+	return process.apply_ret;
+}
+
+int __wrap_prctl(int option, ...)
+{
+	va_list args;
+	unsigned long value;
+
+	va_start(args, option);
+	value = (unsigned long)va_arg(args, int);
+	va_end(args);
+	if (option == PR_CAPBSET_READ) {
+		assert_int_equal(value, CAP_BPF);
+		errno = EINVAL;
+		return process.old ? -1 : 0; /* known, whether or not in the bounding set */
+	}
+	assert_int_equal(option, PR_SET_NO_NEW_PRIVS);
+	assert_int_equal(value, 1);
+	process.no_new_privs = true;
+	errno = EINVAL;
+	return process.prctl_ret;
+}
+
+uid_t __wrap_geteuid(void)
+{
+	return process.uid;
+}
+
+struct passwd *__wrap_getpwnam(const char *name)
+{
+	static struct passwd entry = { .pw_uid = 13, .pw_gid = 17 };
+
+	return strcmp(name, "pcp") == 0 ? &entry : NULL;
+}
+
+static int setup(void **state)
+{
+	process = (struct process){ .effective = BOTH, .permitted = BOTH, .uid = 0 };
+	return work_setup(state);
+}
+
+#define ADMIN BIT(CAP_SYS_ADMIN)
+
+static void test_missing(void **state)
+{
+	static const struct {
+		uint64_t effective;
+		bool old, unknown;
+		const char *words;
+	} rows[] = {
+		{ BOTH, false, false, "" },
+		{ 0, false, false, "CAP_BPF and CAP_PERFMON are" },
+		{ BIT(CAP_BPF), false, false, "CAP_PERFMON is" },
+		{ BIT(CAP_PERFMON), false, false, "CAP_BPF is" },
+		{ ADMIN, false, false, "" },
+		{ ADMIN | BOTH, false, false, "" },
+		{ ADMIN, true, false, "" },
+		{ 0, true, false, "CAP_SYS_ADMIN is" },
+		{ BIT(CAP_NET_ADMIN), false, false, "CAP_BPF and CAP_PERFMON are" },
+		{ 0, false, true, "" }, /* who cannot tell does not say */
+	};
+
+	(void)state;
+	process.permitted = ADMIN | BOTH; /* which it does not have now */
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		process.effective = rows[i].effective;
+		process.old = rows[i].old;
+		process.unknown = rows[i].unknown;
+		assert_string_equal(privs_missing(), rows[i].words);
+	}
+}
+
+static void assert_words(int err, const char *words)
+{
+	char *found = privs_load_words(err, "lockdown");
+
+	assert_non_null(found);
+	assert_string_equal(found, words);
+	free(found);
+}
+
+#define CONFIDENTIAL \
+	"the kernel's lockdown mode is confidentiality, in which BPF may not read its memory"
+#define NONE_MISSING ", though no capability is missing: by a container or a security module?"
+#define CANNOT	     "the BPF object cannot be loaded: "
+
+/* Errors without a lockdown, or in a mode that lets BPF be. */
+static void check_without_lockdown(void)
+{
+	process.effective = BOTH;
+	assert_words(-EPERM, "bpf() was refused (Operation not permitted)" NONE_MISSING);
+	assert_words(-EACCES, "bpf() was refused (Permission denied)" NONE_MISSING);
+	assert_words(-EINVAL, CANNOT "Invalid argument");
+	assert_words(-ENOSYS, "this kernel has no bpf()");
+	assert_words(-ENOMEM, CANNOT "Cannot allocate memory");
+	assert_words(-ENOENT, CANNOT "No such file or directory");
+	process.effective = BIT(CAP_BPF);
+	assert_words(
+		-EPERM,
+		"bpf() was refused (Operation not permitted): CAP_PERFMON is missing; run as root, or with that");
+	assert_words(
+		-EACCES,
+		"bpf() was refused (Permission denied): CAP_PERFMON is missing; run as root, or with that");
+	assert_words(-EINVAL, CANNOT "Invalid argument"); /* it is not for that */
+	assert_words(-ENOSYS, "this kernel has no bpf()");
+}
+
+static void test_no_lockdown_file(void **state)
+{
+	(void)state;
+	check_without_lockdown();
+}
+
+static void test_modes_that_let_us(void **state)
+{
+	static const char *const modes[] = {
+		"[none] integrity confidentiality\n",
+		"none [integrity] confidentiality\n",
+		"none integrity confidentiality\n",
+		"",
+		"\n",
+		"\nnone integrity [confidentiality]\n", /* not its first line */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+		write_text("lockdown", modes[i]);
+		check_without_lockdown();
+	}
+}
+
+/* A missing capability comes first: without it the mode makes no difference. */
+static void test_confidentiality(void **state)
+{
+	(void)state;
+	write_text("lockdown", "none integrity [confidentiality]\n");
+	assert_words(-EPERM, CONFIDENTIAL);
+	assert_words(-EACCES, CONFIDENTIAL);
+	assert_words(-EINVAL, CONFIDENTIAL);
+	assert_words(-ENOSYS, "this kernel has no bpf()");
+	assert_words(-ENOMEM, CANNOT "Cannot allocate memory");
+	process.effective = 0;
+	assert_words(
+		-EPERM,
+		"bpf() was refused (Operation not permitted): CAP_BPF and CAP_PERFMON are missing; run as root, or with that");
+	assert_words(-EINVAL, CONFIDENTIAL);
+	write_text("lockdown", "none integrity [confidentiality]"); /* with no newline */
+	assert_words(-EINVAL, CONFIDENTIAL);
+}
+
+static void test_no_memory_for_words(void **state)
+{
+	static const int errors[] = { -EPERM, -EINVAL, -ENOSYS, -ENOMEM };
+
+	(void)state;
+	for (unsigned i = 0; i < 2 * ARRAY_SIZE(errors); i++) {
+		process.effective = i % 2 ? BOTH : 0;
+		alloc_fail_at(0);
+		assert_null(privs_load_words(errors[i / 2], "lockdown"));
+		assert_true(alloc_failed());
+	}
+}
+
+/* What is kept is what there was of those two, and nothing else. */
+static void test_drop_keeps(void **state)
+{
+	static const struct {
+		uint64_t permitted, kept;
+		bool old;
+	} rows[] = {
+		{ UINT64_MAX, BOTH, false },
+		{ BOTH, BOTH, false },
+		{ BIT(CAP_BPF) | ADMIN, BIT(CAP_BPF), false },
+		{ BIT(CAP_PERFMON), BIT(CAP_PERFMON), false },
+		{ ADMIN, 0, false },
+		{ ADMIN | BIT(CAP_NET_ADMIN), ADMIN, true },
+		{ 0, 0, true },
+		{ 0, 0, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		process = (struct process){ .permitted = rows[i].permitted, .old = rows[i].old };
+		assert_int_equal(privs_drop(NULL), 0);
+		assert_true(process.cleared);
+		assert_int_equal(process.kept, rows[i].kept);
+		assert_int_equal(process.applied, 1);
+		assert_int_equal(process.applied_to, CAPNG_SELECT_BOTH);
+		assert_true(process.no_new_privs);
+	}
+}
+
+/* Only root may touch the bounding set, and only who is another changes. */
+static void test_drop_users(void **state)
+{
+	(void)state;
+	process.uid = 5;
+	assert_int_equal(privs_drop(NULL), 0);
+	assert_int_equal(process.applied_to, CAPNG_SELECT_CAPS);
+	assert_int_equal(process.changed_uid, 0);
+	process = (struct process){ .uid = 13 };
+	assert_int_equal(privs_drop("pcp"), 0);
+	assert_int_equal(process.applied, 1);
+	assert_int_equal(process.changed_uid, 0);
+	process = (struct process){ .permitted = BOTH };
+	assert_int_equal(privs_drop("pcp"), 0);
+	assert_int_equal(process.applied, 0);
+	assert_int_equal(process.changed_uid, 13);
+	assert_int_equal(process.changed_gid, 17);
+	assert_int_equal(process.changed_flags, CAPNG_DROP_SUPP_GRP);
+	assert_int_equal(process.kept, BOTH);
+	assert_true(process.no_new_privs);
+}
+
+static void test_drop_in_vain(void **state)
+{
+	(void)state;
+	assert_int_equal(privs_drop("nobody else"), -ENOENT);
+	assert_false(process.cleared);
+	process.unknown = true;
+	assert_int_equal(privs_drop(NULL), -EPERM);
+	assert_false(process.cleared);
+	process = (struct process){ .apply_ret = -1 };
+	assert_int_equal(privs_drop(NULL), -EPERM);
+	assert_false(process.no_new_privs);
+	process = (struct process){ .apply_ret = -5 };
+	assert_int_equal(privs_drop("pcp"), -EPERM);
+	process = (struct process){ .prctl_ret = -1 };
+	assert_int_equal(privs_drop(NULL), -EINVAL);
+}
+
+#define privs_test(test) cmocka_unit_test_setup_teardown(test, setup, work_teardown)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		privs_test(test_missing),
+		privs_test(test_no_lockdown_file),
+		privs_test(test_modes_that_let_us),
+		privs_test(test_confidentiality),
+		privs_test(test_no_memory_for_words),
+		privs_test(test_drop_keeps),
+		privs_test(test_drop_users),
+		privs_test(test_drop_in_vain),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

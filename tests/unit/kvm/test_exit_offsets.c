@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+/* Type information made to order: what kernels of all ages have, and what none has. */
+#include "fakes/support.h"
+
+#include <bpf/btf.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kvm/exit_offsets.h"
+#include "kvm/exit_reasons.h"
+
+static struct btf *base, *module;
+static int u32_id, u64_id, vcpu_id;
+
+static int type(int id)
+{
+	assert_true(id > 0);
+	return id;
+}
+
+static void btf_write(const struct btf *btf, const char *path)
+{
+	__u32 size;
+	const void *bytes = btf__raw_data(btf, &size);
+
+	assert_non_null(bytes);
+	write_bytes(path, bytes, size);
+}
+
+/* A tracepoint, with these arguments. */
+static void tracepoint(const char *name, const int *args, size_t n)
+{
+	int proto = type(btf__add_func_proto(base, 0));
+
+	assert_int_equal(btf__add_func_param(base, "__data", 0), 0);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(btf__add_func_param(base, "arg", args[i]), 0);
+	type(btf__add_typedef(base, name, type(btf__add_ptr(base, proto))));
+}
+
+/* Numbers, struct kvm_vcpu of 4096 bytes, and a pointer to it; the pointer's type. */
+static int begin(void)
+{
+	make_folders("btf");
+	base = btf__new_empty();
+	assert_non_null(base);
+	u32_id = type(btf__add_int(base, "unsigned int", 4, 0));
+	u64_id = type(btf__add_int(base, "unsigned long", 8, 0));
+	vcpu_id = type(btf__add_struct(base, "kvm_vcpu", 4096));
+	return type(btf__add_ptr(base, type(btf__add_const(base, vcpu_id))));
+}
+
+static void tracepoints(bool reason_first, int pointer)
+{
+	int old_args[] = { u32_id, pointer, u32_id }, new_args[] = { pointer, u32_id };
+
+	tracepoint("btf_trace_kvm_exit", reason_first ? old_args : new_args, reason_first ? 3 : 2);
+	tracepoint("btf_trace_kvm_entry", reason_first ? old_args : new_args, 1);
+}
+
+/* vcpu_svm, with a code of this type in a control area 16 bytes into the VMCB. */
+static void svm(struct btf *btf, int code, __u32 vcpu_at)
+{
+	int control, vmcb, pointer;
+
+	control = type(btf__add_struct(btf, "vmcb_control_area", 1024));
+	assert_int_equal(btf__add_field(btf, "exit_code", code, 0x70 * 8, 0), 0);
+	vmcb = type(btf__add_struct(btf, "vmcb", 4096));
+	assert_int_equal(btf__add_field(btf, "control", control, 16 * 8, 0), 0);
+	pointer = type(btf__add_ptr(btf, vmcb));
+	type(btf__add_struct(btf, "vcpu_svm", 8192));
+	assert_int_equal(btf__add_field(btf, "vcpu", vcpu_id, vcpu_at * 8, 0), 0);
+	assert_int_equal(btf__add_field(btf, "vmcb", pointer, 5000 * 8, 0), 0);
+}
+
+/* vcpu_vmx, with a reason of this type at 5004; in a member vt at 4904 if asked for. */
+static void vmx(struct btf *btf, int reason, bool in_vt)
+{
+	int vt = 0;
+
+	if (in_vt) {
+		vt = type(btf__add_struct(btf, "vcpu_vt", 200));
+		assert_int_equal(btf__add_field(btf, "exit_reason", reason, 100 * 8, 0), 0);
+	}
+	type(btf__add_struct(btf, "vcpu_vmx", 8192));
+	assert_int_equal(btf__add_field(btf, "vcpu", vcpu_id, 0, 0), 0);
+	if (in_vt)
+		assert_int_equal(btf__add_field(btf, "vt", vt, 4904 * 8, 0), 0);
+	else
+		assert_int_equal(btf__add_field(btf, "exit_reason", reason, 5004 * 8, 0), 0);
+}
+
+/* The union that later kernels have the reason in. */
+static int reason_union(struct btf *btf)
+{
+	int id = type(btf__add_union(btf, "vmx_exit_reason", 4));
+
+	assert_int_equal(btf__add_field(btf, "basic", u32_id, 0, 16), 0);
+	assert_int_equal(btf__add_field(btf, "full", u32_id, 0, 0), 0);
+	return id;
+}
+
+/* Write what was made, with a module of that name; read it. */
+static int read_layout(const char *name, struct exit_layout *ret_layout)
+{
+	char path[64];
+
+	btf_write(base, "btf/vmlinux");
+	if (name) {
+		snprintf(path, sizeof(path), "btf/%s", name);
+		btf_write(module, path);
+		btf__free(module);
+	}
+	btf__free(base);
+	return exit_layout_read("btf", ret_layout);
+}
+
+static void assert_svm(const struct exit_layout *layout, int pointer)
+{
+	assert_int_equal(layout->setup.has_reasons, 1);
+	assert_int_equal(layout->setup.svm.isa, REASONS_SVM + 1);
+	assert_int_equal(layout->setup.svm.pointer, pointer);
+	assert_int_equal(layout->setup.svm.code, 16 + 0x70);
+	assert_int_equal(layout->setup.svm.mask, 0xffffffff);
+}
+
+static void assert_vmx(const struct exit_layout *layout)
+{
+	assert_int_equal(layout->setup.has_reasons, 1);
+	assert_int_equal(layout->setup.vmx.isa, REASONS_VMX + 1);
+	assert_int_equal(layout->setup.vmx.pointer, EXIT_NO_POINTER);
+	assert_int_equal(layout->setup.vmx.code, 5004);
+	assert_int_equal(layout->setup.vmx.mask, 0xffff);
+}
+
+static void test_amd_as_a_module(void **state)
+{
+	struct exit_layout layout;
+
+	(void)state;
+	tracepoints(false, begin());
+	module = btf__new_empty_split(base);
+	svm(module, u32_id, 0);
+	assert_int_equal(read_layout("kvm_amd", &layout), 0);
+	assert_int_equal(layout.form, EXIT_VCPU_FIRST);
+	assert_int_equal(layout.setup.entry_has_vcpu, 1);
+	assert_svm(&layout, 5000);
+	assert_int_equal(layout.setup.vmx.mask, 0);
+}
+
+/* The code has 64 bits in kernels of 2026; struct kvm_vcpu need not be first. */
+static void test_amd_with_a_long_code(void **state)
+{
+	struct exit_layout layout;
+
+	(void)state;
+	tracepoints(false, begin());
+	svm(base, u64_id, 64);
+	assert_int_equal(read_layout(NULL, &layout), 0);
+	assert_svm(&layout, 5000 - 64);
+}
+
+static void test_intel(void **state)
+{
+	struct exit_layout layout;
+
+	(void)state;
+	tracepoints(false, begin());
+	module = btf__new_empty_split(base);
+	vmx(module, u32_id, false);
+	assert_int_equal(read_layout("kvm_intel", &layout), 0);
+	assert_vmx(&layout);
+	assert_int_equal(layout.setup.svm.mask, 0);
+}
+
+static void test_intel_with_a_union(void **state)
+{
+	struct exit_layout layout;
+
+	(void)state;
+	tracepoints(false, begin());
+	vmx(base, reason_union(base), false);
+	assert_int_equal(read_layout(NULL, &layout), 0);
+	assert_vmx(&layout);
+}
+
+static void test_intel_with_vt(void **state)
+{
+	struct exit_layout layout;
+
+	(void)state;
+	tracepoints(false, begin());
+	vmx(base, reason_union(base), true);
+	svm(base, u32_id, 0);
+	assert_int_equal(read_layout(NULL, &layout), 0);
+	assert_vmx(&layout);
+	assert_svm(&layout, 5000);
+}
+
+static void test_before_5_16(void **state)
+{
+	struct exit_layout layout;
+
+	(void)state;
+	tracepoints(true, begin());
+	assert_int_equal(read_layout(NULL, &layout), 0);
+	assert_int_equal(layout.form, EXIT_REASON_FIRST);
+	assert_int_equal(layout.setup.entry_has_vcpu, 0);
+	assert_int_equal(layout.setup.has_reasons, 0);
+}
+
+/* A vendor's struct that is otherwise gives no reasons, and no wrong ones. */
+static void test_unknown_structs(void **state)
+{
+	struct exit_layout layout;
+
+	(void)state;
+	tracepoints(false, begin());
+	svm(base, vcpu_id, 0);
+	type(btf__add_struct(base, "vcpu_vmx", 8192));
+	assert_int_equal(btf__add_field(base, "vcpu", vcpu_id, 0, 0), 0);
+	assert_int_equal(read_layout(NULL, &layout), 0);
+	assert_int_equal(layout.setup.has_reasons, 0);
+	assert_int_equal(layout.setup.svm.mask, 0);
+	assert_int_equal(layout.setup.vmx.mask, 0);
+}
+
+static void test_nothing_to_read(void **state)
+{
+	struct exit_layout layout;
+
+	(void)state;
+	untouched_fill(&layout, sizeof(layout));
+	assert_int_equal(exit_layout_read("nowhere", &layout), -ENOENT);
+	begin();
+	assert_int_equal(read_layout(NULL, &layout), -ENOENT);
+	assert_untouched(&layout, sizeof(layout));
+}
+
+/* arm64: kvm_exit(ret, esr_ec, pc) has no vCPU. */
+static void test_other_arguments(void **state)
+{
+	struct exit_layout layout;
+	int args[3];
+
+	(void)state;
+	begin();
+	args[0] = args[1] = u32_id;
+	args[2] = u64_id;
+	tracepoint("btf_trace_kvm_exit", args, 3);
+	untouched_fill(&layout, sizeof(layout));
+	assert_int_equal(read_layout(NULL, &layout), -EINVAL);
+	assert_untouched(&layout, sizeof(layout));
+}
+
+/* Slots as the BPF programs find them are those of reasons.h. */
+static void test_ranges(void **state)
+{
+	static const enum reasons_isa isas[] = { REASONS_VMX, REASONS_SVM, REASONS_USERSPACE };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(isas); i++) {
+		struct cells_range ranges[CELLS_RANGES];
+
+		exit_layout_ranges(isas[i], ranges);
+		for (__u32 code = 0; code < 0x500; code++) {
+			int slot = -ENOENT;
+
+			for (int j = 0; j < CELLS_RANGES; j++) {
+				if (code - ranges[j].first < ranges[j].count)
+					slot = (int)(ranges[j].slot + code - ranges[j].first);
+			}
+			assert_int_equal(slot, reasons_slot_of(isas[i], code));
+		}
+	}
+	assert_true(reasons_slots(REASONS_USERSPACE) <= USERSPACE_EXIT_SLOTS);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		work_test(test_amd_as_a_module), work_test(test_amd_with_a_long_code),
+		work_test(test_intel),		 work_test(test_intel_with_a_union),
+		work_test(test_intel_with_vt),	 work_test(test_before_5_16),
+		work_test(test_unknown_structs), work_test(test_nothing_to_read),
+		work_test(test_other_arguments), cmocka_unit_test(test_ranges),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+/* What a column says of its metric, and what instance domains stand on. */
+#include "fakes/support.h"
+
+#include <string.h>
+
+#include "metrics/metric_table.h"
+
+static const struct metric *metric_find(const char *name)
+{
+	for (size_t i = 0; i < metrics_count; i++) {
+		if (strcmp(metrics[i].name, name) == 0)
+			return &metrics[i];
+	}
+	fail_msg("no metric %s", name);
+	return NULL;
+}
+
+static struct snapshot_table *table_add(struct snapshot *snapshot, const char *name,
+					const char *const *columns)
+{
+	struct snapshot_table *table;
+
+	assert_int_equal(snapshot_add_table(snapshot, name, &table), 0);
+	for (; *columns; columns++)
+		assert_int_equal(snapshot_table_add_column(table, *columns), 0);
+	return table;
+}
+
+/* A metric that says itself what it is does not ask its column, and the other way round. */
+static void test_semantics_and_units(void **state)
+{
+	const struct metric *by_column = metric_find("kvm.vm.stat");
+	const struct metric *own = metric_find("kvm.agent.family.attach_time");
+	struct snapshot snapshot = { 0 };
+	struct snapshot_table *table;
+
+	(void)state;
+	table = table_add(&snapshot, "t", (const char *const[]){ "a", "b", "c", NULL });
+	snapshot_table_describe(table, 0, METRIC_COUNTER, METRIC_BYTES);
+	snapshot_table_describe(table, 1, METRIC_DISCRETE, METRIC_COUNT);
+	assert_int_equal(metric_semantics_of(by_column, table, 0), METRIC_COUNTER);
+	assert_int_equal(metric_units_of(by_column, table, 0), METRIC_BYTES);
+	assert_int_equal(metric_semantics_of(by_column, table, 1), METRIC_DISCRETE);
+	assert_int_equal(metric_units_of(by_column, table, 1), METRIC_COUNT);
+	assert_int_equal(metric_semantics_of(by_column, table, 2), METRIC_INSTANT);
+	assert_int_equal(metric_units_of(by_column, table, 2), METRIC_NONE);
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(metric_semantics_of(own, table, i), METRIC_INSTANT);
+		assert_int_equal(metric_units_of(own, table, i), METRIC_NSEC);
+	}
+	snapshot_free(&snapshot);
+}
+
+static void test_label_last(void **state)
+{
+	static const char *const names[][2] = {
+		{ "", "" },
+		{ "map", "map" },
+		{ "vm-1::0-7", "0-7" },
+		{ "vm-1::vcpu0::8-15", "8-15" },
+		{ "a:b", "a:b" },
+		{ "a:b::c:d", "c:d" },
+		{ "::a", "a" },
+		{ "a::", "" },
+		{ "a::::b", "b" },
+		{ "a:::b", ":b" },
+		{ ":", ":" },
+		{ "::", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		const char *last = metric_label_last(names[i][0]);
+
+		assert_string_equal(last, names[i][1]);
+		/* a part of the name, no copy */
+		assert_ptr_equal(last, names[i][0] + strlen(names[i][0]) - strlen(last));
+	}
+}
+
+/* What a table for people leaves out, since it says nothing of guests. */
+static void test_is_own(void **state)
+{
+	size_t own = 0;
+
+	(void)state;
+	for (size_t i = 0; i < metrics_count; i++) {
+		const char *name = metrics[i].name;
+		bool is = strncmp(name, "kvm.agent.", 10) == 0 ||
+			  strncmp(name, "kvm.control.", 12) == 0 ||
+			  strcmp(name, "kvm.trace.count") == 0;
+
+		assert_int_equal(metric_is_own(&metrics[i]), is);
+		own += is;
+	}
+	assert_true(own > 3);
+}
+
+/* Places as they were found, one after another. */
+struct places {
+	size_t n;
+	struct {
+		char name[256];
+		enum metric_semantics semantics;
+		enum metric_units units;
+	} at[16];
+};
+
+static int note(const struct metric_place *place, void *data)
+{
+	struct places *places = data;
+
+	assert_true(places->n < ARRAY_SIZE(places->at));
+	snprintf(places->at[places->n].name, sizeof(places->at[0].name), "%s", place->name);
+	places->at[places->n].semantics = place->semantics;
+	places->at[places->n++].units = place->units;
+	return 0;
+}
+
+static void assert_place(const struct places *places, size_t i, const char *name,
+			 enum metric_semantics semantics, enum metric_units units)
+{
+	assert_true(i < places->n);
+	assert_string_equal(places->at[i].name, name);
+	assert_int_equal(places->at[i].semantics, semantics);
+	assert_int_equal(places->at[i].units, units);
+}
+
+/* Each place has what holds for its own column; nothing is left from the one before. */
+static void test_places(void **state)
+{
+	struct snapshot snapshot = { 0 };
+	struct places places = { 0 };
+	struct snapshot_table *table;
+
+	(void)state;
+	table = table_add(&snapshot, "vm_stat",
+			  (const char *const[]){ "exits", "pages", "plain", "time", NULL });
+	snapshot_table_describe(table, 0, METRIC_COUNTER, METRIC_COUNT);
+	snapshot_table_describe(table, 1, METRIC_INSTANT, METRIC_BYTES);
+	snapshot_table_describe(table, 3, METRIC_DISCRETE, METRIC_NSEC);
+	table = table_add(&snapshot, "trace", (const char *const[]){ "kvm_exit", NULL });
+	snapshot_table_describe(table, 0, METRIC_INSTANT, METRIC_BYTES);
+	table = table_add(&snapshot, "map", (const char *const[]){ "bytes", NULL });
+	snapshot_table_describe(table, 0, METRIC_COUNTER, METRIC_COUNT);
+	table = table_add(&snapshot, "vcpu_stat_hist", (const char *const[]){ "wait", NULL });
+	snapshot_table_describe(table, 0, METRIC_COUNTER, METRIC_NSEC);
+	assert_int_equal(metrics_each(&snapshot, note, &places), 0);
+	assert_int_equal(places.n, 7);
+	assert_place(&places, 0, "kvm.trace.kvm_exit", METRIC_COUNTER, METRIC_COUNT);
+	assert_place(&places, 1, "kvm.agent.map.bytes", METRIC_INSTANT, METRIC_BYTES);
+	assert_place(&places, 2, "kvm.vm.stat.exits", METRIC_COUNTER, METRIC_COUNT);
+	assert_place(&places, 3, "kvm.vm.stat.pages", METRIC_INSTANT, METRIC_BYTES);
+	assert_place(&places, 4, "kvm.vm.stat.plain", METRIC_INSTANT, METRIC_NONE);
+	assert_place(&places, 5, "kvm.vm.stat.time", METRIC_DISCRETE, METRIC_NSEC);
+	assert_place(&places, 6, "kvm.vcpu.stat.wait", METRIC_COUNTER, METRIC_NSEC);
+	snapshot_free(&snapshot);
+}
+
+/* Only a subtree can leave it to its columns, and then it says nothing itself. */
+static void test_who_leaves_it_to_columns(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < metrics_count; i++) {
+		const struct metric *metric = &metrics[i];
+		bool by_column = metric->semantics == METRIC_BY_COLUMN;
+
+		assert_int_equal(by_column,
+				 metric_is_subtree(metric) && metric->group == ITEMS_STAT);
+		if (by_column)
+			assert_int_equal(metric->units, METRIC_NONE);
+	}
+}
+
+/* An archive knows a domain by its serial, so that none of these ever changes. */
+static void test_serials(void **state)
+{
+	static const struct {
+		unsigned serial;
+		const char *table, *label;
+		enum metric_label_how how;
+	} indoms[METRIC_INDOMS] = {
+		[METRIC_INDOM_CPU] = { 0, "trace", "cpu", METRIC_LABEL_NUMBER },
+		[METRIC_INDOM_FAMILY] = { 1, "family", "family", METRIC_LABEL_LAST },
+		[METRIC_INDOM_EVENT] = { 2, "event", "event", METRIC_LABEL_LAST },
+		[METRIC_INDOM_VM] = { 3, "vm", "vm", METRIC_LABEL_NONE },
+		[METRIC_INDOM_VCPU] = { 4, "vcpu_stat", "vcpu", METRIC_LABEL_NONE },
+		[METRIC_INDOM_BUCKET] = { 5, "stat_hist", "bucket", METRIC_LABEL_LAST },
+		[METRIC_INDOM_VM_BUCKET] = { 6, "vm_stat_hist", "bucket", METRIC_LABEL_LAST },
+		[METRIC_INDOM_VCPU_BUCKET] = { 7, "vcpu_stat_hist", "bucket", METRIC_LABEL_LAST },
+		[METRIC_INDOM_MAP] = { 8, "map", "map", METRIC_LABEL_LAST },
+		[METRIC_INDOM_EXIT] = { 9, "exit", "reason", METRIC_LABEL_LAST },
+		[METRIC_INDOM_EXIT_BUCKET] = { 10, "exit_latency", "bucket", METRIC_LABEL_LAST },
+		[METRIC_INDOM_VM_EXIT] = { 11, "vm_exit", "reason", METRIC_LABEL_LAST },
+		[METRIC_INDOM_VM_EXIT_BUCKET] = { 12, "vm_exit_latency", "bucket",
+						  METRIC_LABEL_LAST },
+		[METRIC_INDOM_USERSPACE_EXIT] = { 13, "userspace_exit", "reason",
+						  METRIC_LABEL_LAST },
+		[METRIC_INDOM_VM_USERSPACE_EXIT] = { 14, "vm_userspace_exit", "reason",
+						     METRIC_LABEL_LAST },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < METRIC_INDOMS; i++) {
+		assert_non_null(indoms[i].table); /* a new domain has to be added here */
+		assert_int_equal(metric_indoms[i].serial, indoms[i].serial);
+		assert_string_equal(metric_indoms[i].table, indoms[i].table);
+		assert_string_equal(metric_indoms[i].label, indoms[i].label);
+		assert_int_equal(metric_indoms[i].how, indoms[i].how);
+	}
+}
+
+/* A domain's instances are the rows of a table that one of its own metrics is read from. */
+static void test_tables_of_indoms(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < METRIC_INDOMS; i++) {
+		size_t users = 0;
+
+		for (size_t j = 0; j < i; j++) {
+			assert_int_not_equal(metric_indoms[i].serial, metric_indoms[j].serial);
+			assert_string_not_equal(metric_indoms[i].table, metric_indoms[j].table);
+		}
+		for (size_t j = 0; j < metrics_count; j++) {
+			if (strcmp(metrics[j].table, metric_indoms[i].table) != 0)
+				continue;
+			assert_int_equal(metrics[j].indom, i);
+			users++;
+		}
+		assert_true(users > 0);
+	}
+}
+
+/* An instance's labels are of its rows (NONE), or by a name that its domain has not. */
+static void test_labels_of_indoms(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < METRIC_INDOMS; i++) {
+		char key[64];
+
+		snprintf(key, sizeof(key), "\"%s\":", metric_indoms[i].label);
+		assert_null(strstr(metric_indoms[i].labels, key));
+	}
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_semantics_and_units),
+		cmocka_unit_test(test_label_last),
+		cmocka_unit_test(test_is_own),
+		cmocka_unit_test(test_places),
+		cmocka_unit_test(test_who_leaves_it_to_columns),
+		cmocka_unit_test(test_serials),
+		cmocka_unit_test(test_tables_of_indoms),
+		cmocka_unit_test(test_labels_of_indoms),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+#include "fakes/support.h"
+
+#include <errno.h>
+#include <string.h>
+
+static struct snapshot_table *table_make(struct snapshot *snapshot, const char *name)
+{
+	struct snapshot_table *table;
+
+	assert_int_equal(snapshot_add_table(snapshot, name, &table), 0);
+	return table;
+}
+
+/* A number that only this row and column have. */
+static uint64_t number_for(uint32_t id, size_t column)
+{
+	return id * 1000ULL + column + 1;
+}
+
+static void assert_rows(const struct snapshot_table *table, const char *ids)
+{
+	char found[256] = "";
+
+	for (size_t i = 0; i < table->nrows; i++)
+		snprintf(found + strlen(found), sizeof(found) - strlen(found), "%s%u", i ? " " : "",
+			 table->rows[i].id);
+	assert_string_equal(found, ids);
+}
+
+static void test_tables(void **state)
+{
+	struct snapshot snapshot = { 0 };
+	struct snapshot_table *tables[101], *other;
+	char name[16];
+
+	(void)state;
+	assert_null(snapshot_find_table(&snapshot, "t0"));
+	for (int i = 0; i < 101; i++) {
+		snprintf(name, sizeof(name), "t%d", i);
+		tables[i] = table_make(&snapshot, name);
+		assert_string_equal(tables[i]->name, name);
+		assert_int_equal(tables[i]->nrows, 0);
+		assert_int_equal(tables[i]->ncolumns, 0);
+	}
+	assert_int_equal(snapshot.ntables, 101);
+	untouched_fill(&other, sizeof(other));
+	assert_int_equal(snapshot_add_table(&snapshot, "t7", &other), -EEXIST);
+	assert_int_equal(snapshot_add_table(&snapshot, "t100", &other), -EEXIST);
+	assert_untouched(&other, sizeof(other));
+	assert_int_equal(snapshot.ntables, 101);
+	assert_null(snapshot_find_table(&snapshot, "t"));
+	assert_null(snapshot_find_table(&snapshot, "t1000"));
+	for (int i = 0; i < 101; i++) { /* a table stays where it is */
+		snprintf(name, sizeof(name), "t%d", i);
+		assert_ptr_equal(snapshot_find_table(&snapshot, name), tables[i]);
+		assert_ptr_equal(snapshot.tables[i], tables[i]);
+	}
+	snapshot_free(&snapshot);
+	assert_int_equal(snapshot.ntables, 0);
+	assert_null(snapshot.tables);
+	snapshot_free(&snapshot);
+}
+
+static void test_columns(void **state)
+{
+	struct snapshot snapshot = { 0 };
+	struct snapshot_table *table = table_make(&snapshot, "t");
+
+	(void)state;
+	assert_int_equal(snapshot_table_column(table, "a"), -1);
+	assert_int_equal(snapshot_table_add_column(table, "a"), 0);
+	assert_int_equal(snapshot_table_add_column(table, "b"), 0);
+	assert_int_equal(snapshot_table_add_column(table, "a b \xc3\xa9"), 0);
+	assert_int_equal(snapshot_table_add_column(table, "a"), -EEXIST);
+	assert_int_equal(snapshot_table_add_column(table, "a b \xc3\xa9"), -EEXIST);
+	assert_int_equal(table->ncolumns, 3);
+	assert_string_equal(table->columns[1].name, "b");
+	assert_int_equal(snapshot_table_column(table, "a"), 0);
+	assert_int_equal(snapshot_table_column(table, "b"), 1);
+	assert_int_equal(snapshot_table_column(table, "a b \xc3\xa9"), 2);
+	assert_int_equal(snapshot_table_column(table, "a b"), -1);
+	assert_int_equal(snapshot_table_column(table, ""), -1);
+	snapshot_free(&snapshot);
+}
+
+static void test_names_with_control_characters(void **state)
+{
+	static const char *const bad[] = { "\t", "a\n", "\x01z", "a\x1f", "\x7f", "a\rb" };
+	struct snapshot snapshot = { 0 };
+	struct snapshot_table *table = table_make(&snapshot, "t");
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		assert_int_equal(snapshot_add_table(&snapshot, bad[i], &table), -EINVAL);
+		assert_int_equal(snapshot_table_add_column(table, bad[i]), -EINVAL);
+		assert_int_equal(snapshot_table_add_row(table, 1, bad[i]), -EINVAL);
+	}
+	assert_int_equal(table->ncolumns, 0);
+	assert_int_equal(table->nrows, 0);
+	assert_int_equal(snapshot_table_add_row(table, 1, " ~\x80\xff"), 0);
+	assert_string_equal(table->rows[0].name, " ~\x80\xff");
+	snapshot_free(&snapshot);
+}
+
+/* Under valgrind: texts are freed with their table, from the first to the last. */
+static void test_texts_are_freed(void **state)
+{
+	struct snapshot snapshot = { 0 };
+	struct snapshot_table *table = table_make(&snapshot, "t");
+
+	(void)state;
+	assert_int_equal(snapshot_table_add_column(table, "a"), 0);
+	assert_int_equal(snapshot_table_add_row(table, 0, "one"), 0);
+	assert_int_equal(snapshot_table_add_row(table, 1, "two"), 0);
+	assert_int_equal(snapshot_cell_set_text(snapshot_table_cell(table, 0, 0), "first"), 0);
+	assert_int_equal(snapshot_cell_set_text(snapshot_table_cell(table, 1, 0), "last"), 0);
+	snapshot_free(&snapshot);
+}
+
+/* Rows come to their place in the order of ids, and take their cells along. */
+static void test_rows_in_any_order(void **state)
+{
+	static const uint32_t ids[] = { 5, 0, 9, 7, 1, UINT32_MAX, 6, 4294967294, 2 };
+	struct snapshot snapshot = { 0 };
+	struct snapshot_table *table = table_make(&snapshot, "t");
+	char name[16];
+
+	(void)state;
+	assert_int_equal(snapshot_table_add_column(table, "a"), 0);
+	assert_int_equal(snapshot_table_add_column(table, "b"), 0);
+	assert_int_equal(snapshot_table_row(table, 0), -1);
+	for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
+		int row;
+
+		snprintf(name, sizeof(name), "row%u", ids[i]);
+		assert_int_equal(snapshot_table_add_row(table, ids[i], name), 0);
+		row = snapshot_table_row(table, ids[i]);
+		assert_true(row >= 0);
+		for (size_t column = 0; column < 2; column++) {
+			struct snapshot_cell *cell = snapshot_table_cell(table, (size_t)row,
+									 column);
+
+			assert_false(cell->present); /* new cells are absent */
+			assert_null(cell->text);
+			snapshot_cell_set(cell, number_for(ids[i], column));
+		}
+	}
+	assert_rows(table, "0 1 2 5 6 7 9 4294967294 4294967295");
+	for (size_t row = 0; row < table->nrows; row++) {
+		uint32_t id = table->rows[row].id;
+
+		snprintf(name, sizeof(name), "row%u", id);
+		assert_string_equal(table->rows[row].name, name);
+		assert_int_equal(snapshot_table_row(table, id), row);
+		for (size_t column = 0; column < 2; column++)
+			assert_int_equal(snapshot_table_cell(table, row, column)->number,
+					 number_for(id, column));
+	}
+	assert_int_equal(snapshot_table_row(table, 3), -1);
+	assert_int_equal(snapshot_table_row(table, 8), -1);
+	assert_int_equal(snapshot_table_row(table, 4294967293), -1);
+	snapshot_free(&snapshot);
+}
+
+static void test_row_that_is_there(void **state)
+{
+	struct snapshot snapshot = { 0 };
+	struct snapshot_table *table = table_make(&snapshot, "t");
+
+	(void)state;
+	assert_int_equal(snapshot_table_add_row(table, 0, "zero"), 0);
+	assert_int_equal(snapshot_table_add_row(table, 3, "three"), 0);
+	assert_int_equal(snapshot_table_add_row(table, 0, "other"), -EEXIST);
+	assert_int_equal(snapshot_table_add_row(table, 3, "three"), -EEXIST);
+	assert_int_equal(snapshot_table_add_row(table, 1, "three"), 0); /* names may repeat */
+	assert_rows(table, "0 1 3");
+	assert_string_equal(table->rows[0].name, "zero");
+	snapshot_free(&snapshot);
+}
+
+/* Columns that come after rows: their cells are absent, and the others stay. */
+static void test_columns_after_rows(void **state)
+{
+	struct snapshot snapshot = { 0 };
+	struct snapshot_table *table = table_make(&snapshot, "t");
+
+	(void)state;
+	for (uint32_t id = 0; id < 5; id++)
+		assert_int_equal(snapshot_table_add_row(table, id, "row"), 0);
+	for (size_t column = 0; column < 7; column++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "c%zu", column);
+		assert_int_equal(snapshot_table_add_column(table, name), 0);
+		for (size_t row = 0; row < 5; row++) {
+			struct snapshot_cell *cell = snapshot_table_cell(table, row, column);
+
+			assert_false(cell->present);
+			assert_null(cell->text);
+			if (column % 2)
+				assert_int_equal(snapshot_cell_set_text(cell, name), 0);
+			else
+				snapshot_cell_set(cell, number_for((uint32_t)row, column));
+		}
+	}
+	for (size_t row = 0; row < 5; row++) {
+		for (size_t column = 0; column < 7; column++) {
+			struct snapshot_cell *cell = snapshot_table_cell(table, row, column);
+
+			assert_true(cell->present);
+			if (column % 2)
+				assert_string_equal(cell->text, table->columns[column].name);
+			else
+				assert_int_equal(cell->number, number_for((uint32_t)row, column));
+		}
+	}
+	snapshot_free(&snapshot);
+}
+
+static void test_cells(void **state)
+{
+	struct snapshot_cell cell = { 0 };
+
+	(void)state;
+	snapshot_cell_set(&cell, 7);
+	assert_true(cell.present);
+	assert_int_equal(cell.number, 7);
+	assert_null(cell.text);
+	assert_int_equal(snapshot_cell_set_text(&cell, "seven"), 0);
+	assert_true(cell.present);
+	assert_string_equal(cell.text, "seven");
+	assert_int_equal(snapshot_cell_set_text(&cell, "seven"), 0);
+	assert_string_equal(cell.text, "seven");
+	assert_int_equal(snapshot_cell_set_text(&cell, "eight"), 0);
+	assert_string_equal(cell.text, "eight");
+	snapshot_cell_set(&cell, UINT64_MAX);
+	assert_true(cell.present);
+	assert_null(cell.text);
+	assert_int_equal(cell.number, UINT64_MAX);
+	snapshot_cell_set(&cell, 0);
+	assert_true(cell.present); /* 0 is a value */
+	snapshot_cell_unset(&cell);
+	assert_false(cell.present);
+	assert_int_equal(cell.number, 0);
+	assert_int_equal(snapshot_cell_set_text(&cell, ""), 0);
+	assert_true(cell.present);
+	assert_string_equal(cell.text, "");
+	snapshot_cell_unset(&cell);
+	assert_false(cell.present);
+	assert_null(cell.text);
+	snapshot_cell_unset(&cell);
+}
+
+static void test_texts_with_control_characters(void **state)
+{
+	struct snapshot_cell cell = { 0 };
+
+	(void)state;
+	assert_int_equal(snapshot_cell_set_text(&cell, "\ta\nb\x7f\x1f~ \xc3\xa9\x01"), 0);
+	assert_string_equal(cell.text, "?a?b??~ \xc3\xa9?");
+	snapshot_cell_unset(&cell);
+}
+
+static void test_no_memory_for_tables_and_texts(void **state)
+{
+	struct snapshot snapshot = { 0 };
+	struct snapshot_cell cell = { 0 };
+	struct snapshot_table *table;
+	unsigned n;
+
+	(void)state;
+	for (n = 0;; n++) {
+		int err;
+
+		untouched_fill(&table, sizeof(struct snapshot_table *));
+		alloc_fail_at(n);
+		err = snapshot_add_table(&snapshot, "t", &table);
+		if (!alloc_failed())
+			break;
+		assert_int_equal(err, -ENOMEM);
+		assert_untouched(&table, sizeof(struct snapshot_table *));
+		assert_int_equal(snapshot.ntables, 0);
+	}
+	assert_true(n >= 3);
+	assert_int_equal(snapshot.ntables, 1);
+	snapshot_free(&snapshot);
+	assert_int_equal(snapshot_cell_set_text(&cell, "old"), 0);
+	alloc_fail_at(0);
+	assert_int_equal(snapshot_cell_set_text(&cell, "new"), -ENOMEM);
+	assert_true(alloc_failed());
+	assert_false(cell.present);
+	assert_null(cell.text);
+}
+
+/* Four rows, as many as there is room for, with a number each. */
+static struct snapshot_table *full_table(struct snapshot *snapshot)
+{
+	struct snapshot_table *table = table_make(snapshot, "t");
+
+	assert_int_equal(snapshot_table_add_column(table, "a"), 0);
+	for (uint32_t id = 4; id < 8; id++) {
+		assert_int_equal(snapshot_table_add_row(table, id, "row"), 0);
+		snapshot_cell_set(snapshot_table_cell(table, id - 4, 0), number_for(id, 0));
+	}
+	assert_int_equal(table->room, table->nrows);
+	return table;
+}
+
+/* Whatever is not there, the table is as it was; later there is memory, and all is well. */
+static void test_no_memory_for_rows_and_columns(void **state)
+{
+	(void)state;
+	for (unsigned n = 0; n < 3; n++) {
+		struct snapshot snapshot = { 0 };
+		struct snapshot_table *table = full_table(&snapshot);
+
+		alloc_fail_at(n);
+		assert_int_equal(snapshot_table_add_row(table, 1, "one"), -ENOMEM);
+		assert_true(alloc_failed());
+		alloc_fail_at(n);
+		assert_int_equal(snapshot_table_add_column(table, "b"), -ENOMEM);
+		assert_true(alloc_failed());
+		assert_rows(table, "4 5 6 7");
+		assert_int_equal(table->ncolumns, 1);
+		for (size_t row = 0; row < 4; row++)
+			assert_int_equal(snapshot_table_cell(table, row, 0)->number,
+					 number_for((uint32_t)row + 4, 0));
+		assert_int_equal(snapshot_table_add_row(table, 1, "one"), 0);
+		assert_int_equal(snapshot_table_add_column(table, "b"), 0);
+		assert_rows(table, "1 4 5 6 7");
+		assert_false(snapshot_table_cell(table, 0, 0)->present);
+		assert_false(snapshot_table_cell(table, 0, 1)->present);
+		assert_int_equal(snapshot_table_cell(table, 4, 0)->number, number_for(7, 0));
+		assert_false(snapshot_table_cell(table, 4, 1)->present);
+		snapshot_free(&snapshot);
+	}
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_tables),
+		cmocka_unit_test(test_columns),
+		cmocka_unit_test(test_names_with_control_characters),
+		cmocka_unit_test(test_texts_are_freed),
+		cmocka_unit_test(test_rows_in_any_order),
+		cmocka_unit_test(test_row_that_is_there),
+		cmocka_unit_test(test_columns_after_rows),
+		cmocka_unit_test(test_cells),
+		cmocka_unit_test(test_texts_with_control_characters),
+		cmocka_unit_test(test_no_memory_for_tables_and_texts),
+		cmocka_unit_test(test_no_memory_for_rows_and_columns),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+/* The stat family: passes over an iterator of our own, attaching, what it falls back to. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fakes/fake_maps.h"
+#include "families/stat/stat.h"
+#include "fakes/fake_stat_kernel.h"
+
+extern const struct family_ops stat_family;
+
+/* What every test has: an open family on a host with two VMs, one with a vCPU. */
+static struct config config;
+static struct events events;
+static struct report report;
+static struct stat_family *family;
+static struct shown a, a0, b;
+static char *why;
+static struct pins pins;
+
+static void open_family(bool pinned)
+{
+	struct family_env env = {
+		.config = &config,
+		.events = &events,
+		.vms = vms,
+		.pins = pinned ? &pins : NULL,
+		.image = kernel_object,
+		.image_size = 1,
+		.report = &report,
+	};
+	void *state = NULL;
+
+	kernel.pins = env.pins;
+	assert_int_equal(stat_family.open(&env, &state, &why), 0);
+	assert_null(why);
+	family = state;
+}
+
+static int setup(void **state)
+{
+	if (fakes_setup(state) || config_init(&config))
+		return -1;
+	vms_free(vms);
+	if (vms_new("proc", &vms))
+		return -1;
+	memset(&kernel, 0, sizeof(kernel));
+	free(config.debugfs);
+	config.debugfs = strdup("debug");
+	config.vms = 16;
+	report = (struct report){ 0 };
+	why = NULL;
+	a = shown_vm(100, 7);
+	a0 = shown_vcpu(&a, 11, 0);
+	b = shown_vm(200, 8);
+	a.values[VM_COUNT] = 2;
+	b.values[VM_COUNT] = 3;
+	a0.values[VCPU_EXITS] = 5;
+	fake_maps_make(stat_totals_bytes(&layout), 16);
+	open_family(true);
+	show(&a, &a0, &b);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	stat_family.close(family);
+	assert_int_equal(kernel.objects, 0);
+	assert_false(kernel.linked);
+	config_free(&config);
+	report_clear(&report);
+	free(why);
+	fake_maps_free();
+	return fakes_teardown(state);
+}
+
+static int attach(void)
+{
+	free(why);
+	why = NULL;
+	return stat_family.attach(family, &report, &why);
+}
+
+static void assert_attached(void)
+{
+	assert_int_equal(attach(), 0);
+	assert_null(why);
+	assert_int_equal(family->source, STAT_ITERATOR);
+	assert_true(kernel.linked);
+}
+
+static uint64_t total(const char *name)
+{
+	const struct statistic *stat = stat_list_find(&family->layout->vm, name);
+
+	assert_non_null(stat);
+	return family->totals.now[stat->first];
+}
+
+static void test_attach(void **state)
+{
+	struct family_map map;
+	uint64_t missed;
+
+	(void)state;
+	assert_int_equal(stat_family.generation(family), 0);
+	assert_int_equal(stat_family.map(family, 0, &map), -ENOENT);
+	assert_attached();
+	assert_int_equal(kernel.describes, 1);
+	assert_int_equal(kernel.max_vms, 16);
+	assert_int_equal(kernel.value_sizes[0], stat_totals_bytes(&layout));
+	assert_int_equal(kernel.value_sizes[1], stat_totals_bytes(&layout));
+	assert_int_equal(kernel.passes, 2);
+	assert_vms("vmm-7#1 vmm-8#2");
+	assert_vcpus("vmm-7::vcpu0#1");
+	assert_int_equal(total("count"), 5);
+	assert_int_equal(family->buckets.n, FAKE_BUCKETS);
+	assert_int_equal(stat_family.generation(family), 1);
+	assert_int_equal(stat_family.map(family, 0, &map), 0);
+	assert_int_equal(map.used, 2);
+	assert_int_equal(map.limit, 16);
+	assert_int_equal(map.bytes, 2 * (24 + stat_totals_bytes(&layout)));
+	assert_int_equal(stat_family.map(family, 1, &map), -ENOENT);
+	assert_int_equal(stat_family.missed(family, &missed), -ENODATA);
+	assert_int_equal(report.n, 0);
+	/* again: nothing is made anew */
+	assert_attached();
+	assert_int_equal(kernel.links, 1);
+	assert_int_equal(kernel.describes, 1);
+	assert_int_equal(kernel.objects, 1);
+	assert_int_equal(kernel.passes, 3);
+	assert_vms("vmm-7#1 vmm-8#2");
+}
+
+/* Records come cut anywhere, and reads are interrupted. */
+static void test_reads(void **state)
+{
+	(void)state;
+	assert_attached();
+	for (size_t step = 1; step < 300; step += step < 9 ? 1 : 29) {
+		kernel.step = step;
+		kernel.interrupts = step % 3;
+		a0.values[VCPU_EXITS]++;
+		show(&a, &a0, &b);
+		kernel_refresh(vms, family);
+		assert_vms("vmm-7#1 vmm-8#2");
+		assert_vcpus("vmm-7::vcpu0#1");
+		assert_int_equal(vm_at(100)->sum[VCPU_EXITS], a0.values[VCPU_EXITS]);
+		assert_int_equal(kernel.at, kernel.size);
+	}
+}
+
+/* One bad record costs no other; what is no whole record is none. */
+static void test_bad_records(void **state)
+{
+	struct shown odd = shown_vm(300, 9);
+
+	(void)state;
+	odd.record.bytes = 8;
+	show(&odd, &a, &a0, &odd, &b);
+	assert_attached();
+	assert_vms("vmm-7#1 vmm-8#2");
+	kernel.size -= 1;
+	kernel_refresh(vms, family);
+	assert_vms("vmm-7#1");
+	assert_int_equal(vms->n, 2);
+	odd.record.bytes = UINT32_MAX;
+	show(&a, &a0, &b);
+	memcpy(kernel.bytes + kernel.size, &odd.record, sizeof(odd.record));
+	kernel.size += sizeof(odd.record);
+	kernel_refresh(vms, family);
+	assert_vms("vmm-7#1 vmm-8#2");
+}
+
+/* A pass that fails, early or late, says nothing about who is gone. */
+static void test_failed_passes(void **state)
+{
+	(void)state;
+	assert_attached();
+	for (int i = 0; i < 6; i++) {
+		kernel.create_err = i % 3 == 0 ? -ENOMEM : 0;
+		kernel.read_errs[0] = i % 3 == 1 ? -EIO : 0;
+		kernel.read_errs[1] = i % 3 == 2 ? -EIO : 0;
+		show(&b);
+		kernel_refresh(vms, family);
+		assert_vms("vmm-7#1 vmm-8#2");
+		assert_int_equal(total("count"), 5);
+	}
+	kernel.read_errs[1] = 0;
+	show(&a, &a0, &b);
+	kernel_refresh(vms, family);
+	assert_vms("vmm-7#1 vmm-8#2");
+	assert_vcpus("vmm-7::vcpu0#1");
+}
+
+/* What an earlier agent left is judged by a whole pass only. */
+static void test_failed_first_pass(void **state)
+{
+	(void)state;
+	assert_attached();
+	assert_int_equal(fake_maps_vms(), 2);
+	stat_family.close(family);
+	vms_free(vms);
+	assert_int_equal(vms_new("proc", &vms), 0);
+	open_family(true);
+	kernel.read_errs[1] = -EIO;
+	show(&a);
+	assert_attached();
+	kernel.read_errs[1] = 0;
+	show(&a, &a0, &b);
+	kernel_refresh(vms, family);
+	assert_vms("vmm-7#1 vmm-8#2");
+	assert_int_equal(total("count"), 5);
+	assert_int_equal(family->totals.nkept, 2);
+}
+
+/* Rows are to be made anew when somebody comes or goes, or has a new bucket. */
+static void test_refresh(void **state)
+{
+	(void)state;
+	assert_int_equal(kernel_refresh(vms, family), 0); /* never attached */
+	assert_attached();
+	assert_int_equal(kernel_refresh(vms, family), 1);
+	assert_int_equal(kernel_refresh(vms, family), 0);
+	a0.values[VCPU_HIST] = 1;
+	show(&a, &a0, &b);
+	assert_int_equal(kernel_refresh(vms, family), 1);
+	assert_int_equal(kernel_refresh(vms, family), 0);
+	show(&a, &a0);
+	assert_int_equal(kernel_refresh(vms, family), 1);
+	assert_int_equal(kernel_refresh(vms, family), 1);
+	assert_int_equal(kernel_refresh(vms, family), 0);
+	stat_family.detach(family);
+	assert_int_equal(kernel_refresh(vms, family), 1);
+	assert_int_equal(kernel_refresh(vms, family), 0);
+}
+
+/* A look makes a pass when none was made for nearly a second. */
+static void test_look(void **state)
+{
+	(void)state;
+	kernel.ns = 5000000000;
+	stat_family.look(family, &report);
+	assert_attached();
+	assert_int_equal(kernel.passes, 2);
+	kernel.ns += 899999999;
+	stat_family.look(family, &report);
+	assert_int_equal(kernel.passes, 2);
+	kernel.ns += 1;
+	stat_family.look(family, &report);
+	stat_family.look(family, &report);
+	assert_int_equal(kernel.passes, 3);
+	show(&a, &a0);
+	kernel.ns += 1000000000;
+	stat_family.look(family, &report);
+	kernel.ns += 1000000000;
+	stat_family.look(family, &report);
+	assert_int_equal(vms->n, 1);
+	assert_int_equal(kernel_refresh(vms, family), 1); /* what the look has seen */
+	stat_family.detach(family);
+	kernel.ns += 1000000000;
+	stat_family.look(family, &report);
+	assert_int_equal(kernel.passes, 6);
+}
+
+/* Who is there before and after is the same; who went meanwhile has ended. */
+static void test_detach(void **state)
+{
+	(void)state;
+	assert_attached();
+	stat_family.detach(family);
+	stat_family.detach(family);
+	assert_false(kernel.linked);
+	assert_int_equal(family->source, STAT_NOWHERE);
+	assert_vms("");
+	assert_int_equal(vms->n, 2);
+	assert_int_equal(total("count"), 5);
+	b.values[VM_COUNT] = 10;
+	show(&b);
+	assert_attached();
+	assert_vms("vmm-8#2");
+	assert_int_equal(vms->n, 1);
+	assert_int_equal(total("count"), 12);
+	assert_int_equal(stat_family.generation(family), 2);
+	assert_int_equal(kernel.describes, 1);
+}
+
+static void test_no_pins(void **state)
+{
+	(void)state;
+	stat_family.close(family);
+	open_family(false);
+	assert_attached();
+	assert_int_equal(fake_maps_vms(), 0);
+	assert_map_writes("");
+	assert_int_equal(total("count"), 5);
+}
+
+#define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		test(test_attach),
+		test(test_reads),
+		test(test_bad_records),
+		test(test_failed_passes),
+		test(test_failed_first_pass),
+		test(test_refresh),
+		test(test_look),
+		test(test_detach),
+		test(test_no_pins),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+/* The stat family when attaching goes wrong, or KVM comes back as another one. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fakes/fake_maps.h"
+#include "families/stat/stat.h"
+#include "fakes/fake_stat_kernel.h"
+
+extern const struct family_ops stat_family;
+
+#define FALLS_BACK "stat: only totals of the host, from debugfs: "
+
+/* What every test has: an open family on a host with a VM and a vCPU, and its tables. */
+static struct config config;
+static struct events events;
+static struct report report;
+static struct stat_family *family;
+static struct snapshot snapshot;
+static struct shown a, a0;
+static char *why;
+static struct pins pins;
+
+static int open_family(void)
+{
+	struct family_env env = {
+		.config = &config,
+		.events = &events,
+		.vms = vms,
+		.pins = &pins,
+		.image = kernel_object,
+		.image_size = 1,
+		.report = &report,
+	};
+	void *state = NULL;
+	int err = stat_family.open(&env, &state, &why);
+
+	kernel.pins = &pins;
+	family = state;
+	return err;
+}
+
+static void restart(void)
+{
+	stat_family.close(family);
+	vms_free(vms);
+	assert_int_equal(vms_new("proc", &vms), 0);
+	assert_int_equal(open_family(), 0);
+}
+
+static int setup(void **state)
+{
+	struct snapshot_table *table;
+
+	if (fakes_setup(state) || config_init(&config))
+		return -1;
+	vms_free(vms);
+	if (vms_new("proc", &vms))
+		return -1;
+	memset(&kernel, 0, sizeof(kernel));
+	free(config.debugfs);
+	config.debugfs = strdup("debug");
+	config.vms = 16;
+	events = (struct events){ 0 };
+	report = (struct report){ 0 };
+	snapshot = (struct snapshot){ 0 };
+	why = NULL;
+	a = shown_vm(100, 7);
+	a0 = shown_vcpu(&a, 11, 0);
+	a.values[VM_COUNT] = 2;
+	a.values[VM_FLUSH] = 3;
+	a.values[VM_GAUGE] = 4;
+	a0.values[VCPU_EXITS] = 5;
+	a0.values[VCPU_HIST] = 6;
+	fake_maps_make(stat_totals_bytes(&layout), 16);
+	show(&a, &a0);
+	for (size_t i = 0; i < STAT_FAMILY_TABLES; i++) {
+		if (snapshot_add_table(&snapshot, stat_tables[i].name, &table))
+			return -1;
+	}
+	return open_family();
+}
+
+static int teardown(void **state)
+{
+	stat_family.close(family);
+	assert_int_equal(kernel.objects, 0);
+	assert_false(kernel.linked);
+	snapshot_free(&snapshot);
+	config_free(&config);
+	report_clear(&report);
+	free(why);
+	fake_maps_free();
+	return fakes_teardown(state);
+}
+
+static int attach(void)
+{
+	free(why);
+	why = NULL;
+	return stat_family.attach(family, &report, &why);
+}
+
+static void assert_attached(enum stat_source source)
+{
+	assert_int_equal(attach(), 0);
+	assert_null(why);
+	assert_int_equal(family->source, source);
+	assert_int_equal(kernel.linked, source == STAT_ITERATOR);
+}
+
+static void assert_fails(int err, const char *words)
+{
+	assert_int_equal(attach(), err);
+	assert_non_null(why);
+	assert_string_equal(why, words);
+	assert_int_equal(family->source, STAT_NOWHERE);
+	assert_false(kernel.linked);
+}
+
+static void assert_info(const char *text)
+{
+	assert_int_equal(report.n, 1);
+	assert_string_equal(report.lines[0].text, text);
+	assert_int_equal(report.lines[0].level, REPORT_INFO);
+	report_clear(&report);
+}
+
+static void shape_and_read(void)
+{
+	for (size_t i = 0; i < STAT_FAMILY_TABLES; i++) {
+		assert_int_equal(stat_tables[i].shape(family, snapshot.tables[i]), 0);
+		assert_int_equal(stat_tables[i].read(family, snapshot.tables[i]), 0);
+	}
+}
+
+/* The number in the table's only row, or -1 for none. */
+static long long host(const char *name, const char *column)
+{
+	const struct snapshot_table *table = snapshot_find_table(&snapshot, name);
+	int at = snapshot_table_column(table, column);
+
+	assert_true(at >= 0);
+	assert_int_equal(table->nrows, 1);
+	return table->cells[at].present ? (long long)table->cells[at].number : -1;
+}
+
+static void test_words(void **state)
+{
+	(void)state;
+	kernel.kvm_err = -ENOENT;
+	assert_fails(-ENOENT, "KVM is not loaded");
+	kernel.kvm_err = -ENODATA;
+	assert_fails(-ENOENT, "this kernel has no type information for KVM");
+	kernel.kvm_err = 0;
+	kernel.layout_err = -ENOENT;
+	assert_fails(-ENOENT, "this kernel has no type information for KVM");
+	kernel.layout_err = -EINVAL;
+	assert_fails(-EINVAL, "KVM's types are not as known");
+	kernel.layout_err = -EIO;
+	assert_fails(-EIO, strerror(EIO));
+	kernel.layout_err = 0;
+	kernel.load_err = -ENOSYS;
+	assert_fails(-ENOSYS, "this kernel has no bpf()");
+	kernel.load_err = 0;
+	kernel.link_err = -E2BIG;
+	assert_fails(-E2BIG, "the BPF object cannot be loaded: Argument list too long");
+	assert_int_equal(report.n, 0);
+	assert_vms("");
+	kernel.link_err = 0;
+	assert_attached(STAT_ITERATOR);
+	assert_vms("vmm-7#1");
+	assert_int_equal(report.n, 0);
+	shape_and_read();
+	assert_int_equal(host("stock", "exits"), 5);
+}
+
+static void test_debugfs(void **state)
+{
+	(void)state;
+	make_folders("debug/kvm");
+	write_text("debug/kvm/exits", "11\n");
+	write_text("debug/kvm/largepages", "13\n");
+	kernel.layout_err = -EINVAL;
+	assert_attached(STAT_DEBUGFS);
+	assert_info(FALLS_BACK "KVM's types are not as known");
+	assert_attached(STAT_DEBUGFS);
+	assert_int_equal(report.n, 0); /* it has been said */
+	shape_and_read();
+	assert_int_equal(host("stock", "exits"), 11);
+	assert_int_equal(host("stock", "largepages"), 13);
+	assert_int_equal(host("vms", "vms"), -1);
+	/* a VM ends, and takes its counts with it */
+	write_text("debug/kvm/exits", "4\n");
+	write_text("debug/kvm/largepages", "2\n");
+	assert_int_equal(kernel_refresh(vms, family), 1);
+	assert_int_equal(kernel_refresh(vms, family), 0);
+	shape_and_read();
+	assert_int_equal(host("stock", "exits"), 11);
+	assert_int_equal(host("stock", "largepages"), 2);
+	write_text("debug/kvm/exits", "5\n");
+	kernel.ns = 5000000000;
+	stat_family.look(family, &report);
+	shape_and_read();
+	assert_int_equal(host("stock", "exits"), 12);
+	stat_family.detach(family);
+	kernel_refresh(vms, family);
+	shape_and_read();
+	assert_int_equal(host("stock", "exits"), 12);
+	assert_int_equal(host("stock", "largepages"), -1);
+	write_text("debug/kvm/exits", "6\n");
+	assert_attached(STAT_DEBUGFS);
+	shape_and_read();
+	assert_int_equal(host("stock", "exits"), 13);
+	assert_int_equal(stat_family.generation(family), 0);
+	assert_int_equal(stat_family.map(family, 0, NULL), -ENOENT);
+}
+
+/* The iterator's KVM goes, and the next attempts are refused: columns follow. */
+static void test_falls_back_later(void **state)
+{
+	(void)state;
+	assert_attached(STAT_ITERATOR);
+	shape_and_read();
+	kernel.layout_name = "news";
+	kernel.load_err = -ENOSYS;
+	make_folders("debug/kvm");
+	write_text("debug/kvm/exits", "5\n");
+	assert_attached(STAT_DEBUGFS);
+	assert_info(FALLS_BACK "this kernel has no bpf()");
+	/* a fetch can come before the columns are made anew */
+	for (size_t i = 0; i < STAT_FAMILY_TABLES; i++)
+		assert_int_equal(stat_tables[i].read(family, snapshot.tables[i]), 0);
+	shape_and_read();
+	/* a VM's, or a vCPU's: debugfs does not tell them apart */
+	assert_int_equal(host("stock", "exits"), 10);
+	assert_int_equal(host("stock", "remote_tlb_flush"), -1);
+	kernel.load_err = 0;
+	assert_attached(STAT_ITERATOR);
+	shape_and_read();
+	assert_int_equal(host("stock", "exits"), 10);
+	assert_int_equal(host("stock", "remote_tlb_flush"), 3);
+	assert_int_equal(kernel.objects, 1);
+}
+
+/* Whichever layout takes the place of a freed one, columns are of the one in use. */
+static void test_layouts_in_a_row(void **state)
+{
+	static const char *const names[] = { "one", "two", "three", "four", "five", "six" };
+
+	(void)state;
+	assert_attached(STAT_ITERATOR);
+	shape_and_read();
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		kernel.layout_name = names[i];
+		kernel.layout_err = i % 2 ? -EINVAL : 0;
+		make_folders("debug/kvm");
+		write_text("debug/kvm/exits", "7\n");
+		attach();
+		for (int j = 0; j < STAT_TABLES; j++)
+			assert_int_equal(family->columns[j].n, 0);
+		for (size_t j = 0; j < STAT_FAMILY_TABLES; j++)
+			assert_int_equal(stat_tables[j].read(family, snapshot.tables[j]), 0);
+	}
+	report_clear(&report);
+}
+
+/* KVM is loaded anew, with other statistics: what was counted goes on by its name. */
+static void test_other_kvm(void **state)
+{
+	(void)state;
+	assert_attached(STAT_ITERATOR);
+	shape_and_read();
+	kernel.kvm_err = -ENOENT;
+	assert_fails(-ENOENT, "KVM is not loaded");
+	shape_and_read();
+	assert_int_equal(host("stock", "exits"), 5);
+	assert_int_equal(host("stat", "gauge"), -1);
+	kernel.kvm_err = 0;
+	kernel.layout_name = "news";
+	a0.values[VCPU_EXITS] = 1;
+	a.values[VM_FLUSH] = 1;
+	show(&a, &a0);
+	assert_attached(STAT_ITERATOR);
+	assert_int_equal(kernel.objects, 1);
+	assert_int_equal(kernel.describes, 2);
+	assert_vms("vmm-7.2#2");
+	shape_and_read();
+	assert_int_equal(host("stock", "exits"), 6);
+	assert_int_equal(host("stock", "remote_tlb_flush"), 4);
+	assert_int_equal(host("stat", "news"), 2);
+	assert_int_equal(host("stat", "count"), -1);
+	assert_int_equal(fake_maps_vms(), 1);
+	assert_int_equal(fake_maps_ended_value()[1 + VM_FLUSH], 3);
+	assert_int_equal(report.n, 0);
+}
+
+/* An agent comes after another one, of a KVM that has the same statistics, or others. */
+static void test_restarts(void **state)
+{
+	(void)state;
+	assert_attached(STAT_ITERATOR);
+	restart();
+	show(NULL);
+	assert_attached(STAT_ITERATOR);
+	shape_and_read();
+	assert_int_equal(host("stock", "exits"), 5);
+	assert_int_equal(fake_maps_vms(), 0);
+	restart();
+	kernel.layout_name = "news";
+	assert_attached(STAT_ITERATOR);
+	assert_info("stat: another KVM's statistics were kept, totals begin at 0");
+	shape_and_read();
+	assert_int_equal(host("stock", "exits"), 0);
+}
+
+/* It is taken up as well by an agent that could not load at first. */
+static void test_restart_that_fails_first(void **state)
+{
+	(void)state;
+	assert_attached(STAT_ITERATOR);
+	restart();
+	kernel.load_err = -ENOSYS;
+	assert_fails(-ENOSYS, "this kernel has no bpf()");
+	kernel.load_err = 0;
+	show(NULL);
+	assert_attached(STAT_ITERATOR);
+	shape_and_read();
+	assert_int_equal(host("stock", "exits"), 5);
+	/* and that once */
+	kernel.layout_name = "news";
+	assert_attached(STAT_ITERATOR);
+	kernel.layout_name = NULL;
+	assert_attached(STAT_ITERATOR);
+	shape_and_read();
+	assert_int_equal(host("stock", "exits"), 5);
+}
+
+static void test_open_without_memory(void **state)
+{
+	unsigned n;
+
+	(void)state;
+	stat_family.close(family);
+	for (n = 0;; n++) {
+		int err;
+
+		alloc_fail_at(n);
+		err = open_family();
+		if (!alloc_failed())
+			break;
+		assert_int_equal(err, -ENOMEM);
+		assert_null(family);
+	}
+	assert_int_equal(n, 2);
+}
+
+/* Attaching, for the first time or to another KVM, can be tried again. */
+static void test_attach_without_memory(void **state)
+{
+	unsigned n;
+
+	(void)state;
+	for (int again = 0; again < 2; again++) {
+		for (n = 0;; n++) {
+			int err;
+
+			alloc_fail_at(n);
+			err = attach();
+			if (!alloc_failed())
+				break;
+			assert_true(err == 0 || err == -ENOMEM || err == -ENOENT);
+			assert_int_equal(!err, family->source == STAT_ITERATOR);
+			if (family->source == STAT_ITERATOR && !err) {
+				/* what there was none for comes with the next pass */
+				assert_int_equal(kernel_refresh(vms, family), 1);
+				assert_int_equal(vms->n, 1);
+				stat_family.detach(family);
+				vms_end_all(vms);
+				family->source = STAT_NOWHERE;
+			}
+			shape_and_read();
+		}
+		assert_true(n > 5);
+		assert_int_equal(family->source, STAT_ITERATOR);
+		assert_int_equal(report.n, 0);
+		kernel.layout_name = "news";
+	}
+	assert_true(vm_at(100)->id > 1);
+}
+
+#define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		test(test_words),
+		test(test_debugfs),
+		test(test_falls_back_later),
+		test(test_layouts_in_a_row),
+		test(test_other_kvm),
+		test(test_restarts),
+		test(test_restart_that_fails_first),
+		test(test_open_without_memory),
+		test(test_attach_without_memory),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

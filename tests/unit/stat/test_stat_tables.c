@@ -1,0 +1,463 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+/* What the stat family's tables show, of VMs that a register of synthetic ones has. */
+#include "fakes/fake_vms.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "families/stat/stat.h"
+
+/* What every test has: the family as it is when an iterator is attached, and its tables. */
+static struct stat_family family;
+static struct snapshot snapshot;
+static struct shown a, a0, a1, b;
+
+static void shape(void)
+{
+	for (size_t i = 0; i < STAT_FAMILY_TABLES; i++)
+		assert_int_equal(stat_tables[i].shape(&family, snapshot.tables[i]), 0);
+}
+
+static void read_all(void)
+{
+	for (size_t i = 0; i < STAT_FAMILY_TABLES; i++)
+		assert_int_equal(stat_tables[i].read(&family, snapshot.tables[i]), 0);
+}
+
+/* As a fetch does after a pass. */
+static void refresh(void)
+{
+	stat_totals_sum(&family.totals, vms);
+	stat_buckets_number(&family);
+	shape();
+	read_all();
+}
+
+static int setup(void **state)
+{
+	struct snapshot_table *table;
+
+	if (fakes_setup(state))
+		return -1;
+	snapshot = (struct snapshot){ 0 };
+	family = (struct stat_family){ .env.vms = vms, .source = STAT_ITERATOR, .layout = &layout };
+	for (size_t i = 0; i < STAT_FAMILY_TABLES; i++) {
+		if (snapshot_add_table(&snapshot, stat_tables[i].name, &table))
+			return -1;
+	}
+	if (stat_totals_init(&layout, &family.totals) ||
+	    stat_buckets_init(&layout, &family.buckets))
+		return -1;
+	vms->ended = stat_totals_ended;
+	vms->data = &family.totals;
+	a = shown_vm(100, 7);
+	a0 = shown_vcpu(&a, 11, 0);
+	a1 = shown_vcpu(&a, 22, 1);
+	b = shown_vm(200, 8);
+	for (int i = 0; i < VM_HIST; i++) {
+		a.values[i] = 10 + (unsigned)i;
+		a0.values[i] = 100 + (unsigned)i;
+		a1.values[i] = 1000 + (unsigned)i;
+	}
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	for (int i = 0; i < STAT_TABLES; i++)
+		free(family.columns[i].list);
+	stat_totals_free(&family.totals);
+	stat_buckets_free(&family.buckets);
+	snapshot_free(&snapshot);
+	return fakes_teardown(state);
+}
+
+static struct snapshot_table *table_of(const char *name)
+{
+	struct snapshot_table *table = snapshot_find_table(&snapshot, name);
+
+	assert_non_null(table);
+	return table;
+}
+
+/* The columns as "NAME:SEMANTICS:UNITS". */
+static void assert_columns(const char *name, const char *text)
+{
+	const struct snapshot_table *table = table_of(name);
+	char found[1024] = "";
+
+	for (size_t i = 0; i < table->ncolumns; i++) {
+		const struct snapshot_column *column = &table->columns[i];
+
+		snprintf(found + strlen(found), sizeof(found) - strlen(found), "%s%s:%s:%s",
+			 i ? " " : "", column->name, metric_semantics_name(column->semantics),
+			 metric_units_name(column->units));
+	}
+	assert_string_equal(found, text);
+}
+
+/* The rows' names, by their numbers. */
+static void assert_rows(const char *name, const char *text)
+{
+	const struct snapshot_table *table = table_of(name);
+	char found[1024] = "";
+
+	for (size_t i = 0; i < table->nrows; i++) {
+		strcat(found, i ? " " : "");
+		strcat(found, table->rows[i].name);
+	}
+	assert_string_equal(found, text);
+}
+
+static const struct snapshot_cell *cell_of(const char *name, const char *row, const char *column)
+{
+	const struct snapshot_table *table = table_of(name);
+	int number = snapshot_table_column(table, column);
+
+	assert_true(number >= 0);
+	for (size_t i = 0; i < table->nrows; i++) {
+		if (strcmp(table->rows[i].name, row) == 0)
+			return snapshot_table_cell(table, i, (size_t)number);
+	}
+	fail_msg("%s has no row %s", name, row);
+	return NULL;
+}
+
+static void assert_cell(const char *name, const char *row, const char *column, uint64_t expected)
+{
+	const struct snapshot_cell *cell = cell_of(name, row, column);
+
+	assert_true(cell->present);
+	assert_int_equal(cell->number, expected);
+}
+
+static void assert_absent(const char *name, const char *row, const char *column)
+{
+	assert_false(cell_of(name, row, column)->present);
+}
+
+static void test_columns(void **state)
+{
+	(void)state;
+	shape();
+	assert_columns("stock", "remote_tlb_flush:counter:count exits:counter:count "
+				"guest_mode:instant:");
+	assert_columns("stat", "count:counter:count both:counter:count gauge:instant:byte "
+			       "peak:instant:count busy:counter:ns deep:instant:count");
+	assert_columns("stat_hist", "page_hist:counter:count wait_hist:counter:count");
+	assert_columns("vm_stat", "remote_tlb_flush:counter:count count:counter:count "
+				  "both:counter:count gauge:instant:byte peak:instant:count "
+				  "exits:counter:count guest_mode:instant: busy:counter:ns "
+				  "deep:instant:count");
+	assert_columns("vm_stat_hist", "page_hist:counter:count wait_hist:counter:count");
+	assert_columns("vcpu_stat", "exits:counter:count guest_mode:instant: busy:counter:ns "
+				    "both:counter:count deep:instant:count");
+	assert_columns("vcpu_stat_hist", "wait_hist:counter:count");
+	assert_rows("stock", "");
+	assert_int_equal(table_of("stock")->nrows, 1);
+	assert_int_equal(table_of("vm_stat")->nrows, 0);
+	assert_rows("stat_hist", "0 1 2-3 4-7 8+ 4+");
+}
+
+/* A name that both lists have is in one column: both together. */
+static void test_values(void **state)
+{
+	(void)state;
+	pass(&a, &a0, &a1, &b);
+	refresh();
+	for (int i = 0; i < 2; i++) {
+		assert_cell("vm_stat", "vmm-7", "remote_tlb_flush", 10);
+		assert_cell("vm_stat", "vmm-7", "both", 12 + 103 + 1003);
+		assert_cell("vm_stat", "vmm-7", "gauge", 13);
+		assert_cell("vm_stat", "vmm-7", "exits", 1100);
+		assert_cell("vm_stat", "vmm-7", "guest_mode", 1102);
+		assert_cell("vm_stat", "vmm-7", "deep", 1004);
+		assert_cell("vm_stat", "vmm-8", "both", 0);
+		assert_cell("vcpu_stat", "vmm-7::vcpu0", "exits", 100);
+		assert_cell("vcpu_stat", "vmm-7::vcpu1", "both", 1003);
+		assert_cell("stock", "", "exits", 1100);
+		assert_cell("stock", "", "remote_tlb_flush", 10);
+		assert_cell("stat", "", "both", 12 + 103 + 1003);
+		assert_cell("stat", "", "gauge", 13);
+		read_all(); /* twice is as once */
+	}
+	b.values[VM_BOTH] = 7;
+	pass(&a, &a0, &a1, &b);
+	refresh();
+	assert_cell("stat", "", "both", 12 + 103 + 1003 + 7);
+	assert_cell("vm_stat", "vmm-8", "both", 7);
+}
+
+static void test_rows(void **state)
+{
+	(void)state;
+	pass(&a, &a0, &a1, &b);
+	refresh();
+	assert_rows("vm", "vmm-7 vmm-8");
+	assert_rows("vm_stat", "vmm-7 vmm-8");
+	assert_rows("vcpu_stat", "vmm-7::vcpu0 vmm-7::vcpu1");
+	assert_string_equal(table_of("vm")->rows[1].labels->json, "{\"vm\":\"vmm\",\"pid\":8}");
+	assert_string_equal(table_of("vcpu_stat")->rows[1].labels->json,
+			    "{\"vm\":\"vmm\",\"pid\":7,\"vcpu\":1}");
+	pass(&a, &a1); /* missed once: they are not shown */
+	refresh();
+	assert_rows("vm", "vmm-7");
+	assert_rows("vcpu_stat", "vmm-7::vcpu1");
+	assert_cell("vm_stat", "vmm-7", "exits", 1100);
+	assert_cell("vm_stat", "vmm-7", "guest_mode", 1001);
+	pass(&a, &a0, &a1, &b);
+	refresh();
+	assert_rows("vm", "vmm-7 vmm-8");
+	assert_rows("vcpu_stat", "vmm-7::vcpu0 vmm-7::vcpu1");
+	assert_int_equal(table_of("vm")->rows[1].id, 2);
+	pass(NULL);
+	refresh();
+	assert_rows("vm", "");
+	assert_rows("vm_stat", "");
+	assert_rows("vcpu_stat", "");
+	assert_cell("stock", "", "exits", 1100);
+	assert_cell("stock", "", "guest_mode", 0);
+}
+
+/* A bucket has a row when something has fallen into it, and has it still when others do. */
+static void test_buckets(void **state)
+{
+	(void)state;
+	pass(&a, &a0, &a1, &b);
+	refresh();
+	assert_rows("vm_stat_hist", "");
+	assert_rows("vcpu_stat_hist", "");
+	assert_cell("stat_hist", "0", "wait_hist", 0);
+	a1.values[VCPU_HIST + 3] = 5;
+	b.values[VM_HIST + 1] = 7;
+	pass(&a, &a0, &a1, &b);
+	assert_true(stat_buckets_number(&family));
+	assert_false(stat_buckets_number(&family));
+	refresh();
+	assert_rows("vm_stat_hist", "vmm-7::4+ vmm-8::1");
+	assert_rows("vcpu_stat_hist", "vmm-7::vcpu1::4+");
+	assert_cell("vm_stat_hist", "vmm-7::4+", "wait_hist", 5);
+	assert_absent("vm_stat_hist", "vmm-7::4+", "page_hist"); /* which has no such bucket */
+	assert_cell("vm_stat_hist", "vmm-8::1", "page_hist", 7);
+	assert_cell("vm_stat_hist", "vmm-8::1", "wait_hist", 0);
+	assert_cell("vcpu_stat_hist", "vmm-7::vcpu1::4+", "wait_hist", 5);
+	assert_cell("stat_hist", "4+", "wait_hist", 5);
+	assert_cell("stat_hist", "1", "page_hist", 7);
+	assert_cell("stat_hist", "1", "wait_hist", 0);
+	assert_absent("stat_hist", "8+", "wait_hist");
+	a.values[VM_HIST + 4] = 11;
+	a1.values[VCPU_HIST + 3] = 6;
+	pass(&a, &a0, &a1, &b);
+	refresh();
+	assert_rows("vm_stat_hist", "vmm-7::4+ vmm-8::1 vmm-7::8+");
+	assert_cell("vm_stat_hist", "vmm-7::8+", "page_hist", 11);
+	assert_cell("vm_stat_hist", "vmm-7::4+", "wait_hist", 6);
+	pass(&a, &a0, &b);
+	refresh();
+	assert_rows("vcpu_stat_hist", "");
+	assert_cell("vm_stat_hist", "vmm-7::4+", "wait_hist", 6);
+	pass(&b);
+	refresh();
+	assert_rows("vm_stat_hist", "vmm-8::1");
+	assert_cell("stat_hist", "4+", "wait_hist", 6);
+	pass(&b);
+	pass(&a, &a0, &a1, &b); /* another VM: its buckets are others */
+	refresh();
+	assert_rows("vm_stat_hist", "vmm-8::1 vmm-7.2::8+ vmm-7.2::4+");
+	assert_int_equal(table_of("vm_stat_hist")->rows[1].id, 5);
+}
+
+/* Buckets of a vCPU that was missed stay its own. */
+static void test_buckets_after_a_miss(void **state)
+{
+	(void)state;
+	a1.values[VCPU_HIST] = 5;
+	pass(&a, &a1);
+	refresh();
+	assert_int_equal(table_of("vcpu_stat_hist")->rows[0].id, 2);
+	pass(&a);
+	refresh();
+	pass(&a, &a1);
+	refresh();
+	assert_rows("vcpu_stat_hist", "vmm-7::vcpu1::0");
+	assert_int_equal(table_of("vcpu_stat_hist")->rows[0].id, 2);
+	assert_cell("vcpu_stat_hist", "vmm-7::vcpu1::0", "wait_hist", 5);
+}
+
+static void test_detached(void **state)
+{
+	(void)state;
+	pass(&a, &a0, &a1, &b);
+	refresh();
+	family.source = STAT_NOWHERE;
+	vms_begin(vms);
+	shape();
+	read_all();
+	assert_cell("stock", "", "exits", 1100);
+	assert_absent("stock", "", "guest_mode");
+	assert_cell("stat", "", "both", 12 + 103 + 1003);
+	assert_absent("stat", "", "gauge");
+	assert_absent("stat", "", "peak");
+	assert_cell("stat_hist", "0", "wait_hist", 0);
+	assert_absent("vms", "", "vms");
+	assert_rows("vm", "");
+	family.source = STAT_ITERATOR;
+	pass(&a, &a0, &a1, &b);
+	refresh();
+	assert_cell("stock", "", "guest_mode", 1102);
+	assert_rows("vm", "vmm-7 vmm-8");
+}
+
+static void test_vms(void **state)
+{
+	(void)state;
+	strcpy(b.record.comm, "my vm");
+	pass(&a, &a0, &a1, &b);
+	refresh();
+	assert_cell("vms", "", "vms", 2);
+	assert_cell("vms", "", "vcpus", 2);
+	assert_cell("vm", "vmm-7", "vcpus", 2);
+	assert_cell("vm", "my_vm-8", "vcpus", 0);
+	assert_cell("vm", "my_vm-8", "pid", 8);
+	assert_string_equal(cell_of("vm", "my_vm-8", "name")->text, "my vm");
+	pass(&a, &a1);
+	refresh();
+	assert_cell("vms", "", "vms", 1);
+	assert_cell("vms", "", "vcpus", 1);
+	assert_cell("vm", "vmm-7", "vcpus", 1);
+	/* totals alone say nothing about VMs */
+	family.source = STAT_DEBUGFS;
+	read_all();
+	assert_absent("vms", "", "vms");
+	assert_absent("vms", "", "vcpus");
+}
+
+/* Never attached: there are the tables, and nothing in them. */
+static void test_no_layout(void **state)
+{
+	(void)state;
+	family.layout = NULL;
+	family.source = STAT_NOWHERE;
+	stat_buckets_free(&family.buckets);
+	assert_false(stat_buckets_number(&family));
+	shape();
+	read_all();
+	assert_columns("stock", "");
+	assert_int_equal(table_of("stock")->nrows, 1);
+	assert_columns("vms", "vms:by column: vcpus:by column:");
+	assert_absent("vms", "", "vms");
+	assert_rows("stat_hist", "");
+}
+
+/* KVM comes back with another set: columns stay where they are, and new ones come. */
+static void test_other_columns(void **state)
+{
+	struct stat_layout other;
+
+	(void)state;
+	a0.values[VCPU_HIST] = 3;
+	pass(&a, &a0, &a1, &b);
+	refresh();
+	assert_int_equal(fake_other_layout("news", &other), 0);
+	other.vm.list[3].kind = STAT_CUMULATIVE; /* "gauge" means something else now */
+	stat_layout_free(&layout);
+	layout = other; /* it stands where the old one stood */
+	for (int i = 0; i < STAT_TABLES; i++)
+		family.columns[i].layout = NULL;
+	assert_int_equal(vms_set_layout(vms, &layout, FAKE_BUCKETS), 0);
+	pass(&b);
+	stat_totals_sum(&family.totals, vms);
+	shape();
+	assert_absent("stat", "", "busy"); /* all are unknown till they are read */
+	read_all();
+	assert_columns("stat", "count:counter:count both:counter:count gauge:counter:byte "
+			       "peak:instant:count busy:counter:ns deep:instant:count "
+			       "news:counter:count");
+	assert_absent("stat", "", "count");
+	assert_cell("stat", "", "news", 0);
+	assert_cell("vm_stat", "vmm-8.2", "news", 0);
+	assert_absent("vm_stat", "vmm-8.2", "count");
+	assert_rows("vm_stat_hist", "");
+}
+
+/* Shaping is tried again when there was no memory. */
+static void test_no_memory(void **state)
+{
+	(void)state;
+	a0.values[VCPU_HIST] = a.values[VM_HIST] = 3;
+	pass(&a, &a0, &a1, &b);
+	stat_totals_sum(&family.totals, vms);
+	stat_buckets_number(&family);
+	for (size_t i = 0; i < STAT_FAMILY_TABLES; i++) {
+		unsigned n;
+
+		for (n = 0;; n++) {
+			int err;
+
+			alloc_fail_at(n);
+			err = stat_tables[i].shape(&family, snapshot.tables[i]);
+			if (!alloc_failed())
+				break;
+			assert_int_equal(err, -ENOMEM);
+		}
+		assert_true(n > 0);
+	}
+	read_all();
+	assert_rows("vcpu_stat", "vmm-7::vcpu0 vmm-7::vcpu1");
+	assert_cell("vm_stat", "vmm-7", "both", 12 + 103 + 1003);
+	assert_cell("vm_stat_hist", "vmm-7::0", "page_hist", 3);
+	assert_cell("stock", "", "exits", 1100);
+	/* a name for which there is no memory is absent */
+	free(table_of("vm")->cells[2].text);
+	table_of("vm")->cells[2].text = NULL;
+	alloc_fail_at(0);
+	assert_int_equal(stat_tables[1].read(&family, table_of("vm")), -ENOMEM);
+	assert_true(alloc_failed());
+	assert_absent("vm", "vmm-7", "name");
+}
+
+static void test_buckets_without_memory(void **state)
+{
+	struct stat_buckets made;
+	unsigned n;
+
+	(void)state;
+	for (n = 0;; n++) {
+		int err;
+
+		untouched_fill(&made, sizeof(made));
+		alloc_fail_at(n);
+		err = stat_buckets_init(&layout, &made);
+		if (!alloc_failed())
+			break;
+		assert_int_equal(err, -ENOMEM);
+		assert_untouched(&made, sizeof(made));
+	}
+	assert_int_equal(n, 4);
+	assert_int_equal(made.n, FAKE_BUCKETS);
+	stat_buckets_free(&made);
+	stat_buckets_free(&made);
+}
+
+#define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		test(test_columns),
+		test(test_values),
+		test(test_rows),
+		test(test_buckets),
+		test(test_buckets_after_a_miss),
+		test(test_detached),
+		test(test_vms),
+		test(test_no_layout),
+		test(test_other_columns),
+		test(test_no_memory),
+		test(test_buckets_without_memory),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

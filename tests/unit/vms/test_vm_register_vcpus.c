@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+/* vCPUs in the register, and what their VM's sum is. */
+#include "fakes/fake_vms.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* What every test has: a VM with two vCPUs, and the values of their VM. */
+static struct shown a, a0, a1;
+
+static int setup(void **state)
+{
+	a = shown_vm(100, 7);
+	a0 = shown_vcpu(&a, 11, 0);
+	a1 = shown_vcpu(&a, 22, 1);
+	a0.values[VCPU_EXITS] = 2;
+	a1.values[VCPU_EXITS] = 3;
+	a0.values[VCPU_MODE] = a1.values[VCPU_MODE] = 1;
+	a0.values[VCPU_DEEP] = 7;
+	a1.values[VCPU_DEEP] = 5;
+	a0.values[VCPU_HIST + 1] = 11;
+	a1.values[VCPU_HIST + 1] = 13;
+	return fakes_setup(state);
+}
+
+static void assert_sum(uint64_t exits, uint64_t mode, uint64_t deep, uint64_t bucket)
+{
+	const uint64_t *sum = vm_at(100)->sum;
+
+	assert_int_equal(sum[VCPU_EXITS], exits);
+	assert_int_equal(sum[VCPU_MODE], mode);
+	assert_int_equal(sum[VCPU_DEEP], deep);
+	assert_int_equal(sum[VCPU_HIST + 1], bucket);
+	assert_int_equal(sum[VCPU_BUSY], 0);
+}
+
+static void test_two(void **state)
+{
+	uint64_t changes;
+
+	(void)state;
+	a1.record.thread = 77;
+	pass(&a, &a0);
+	changes = vms->changes;
+	pass(&a, &a0, &a1);
+	assert_true(vms->changes > changes);
+	assert_vcpus("vmm-7::vcpu0#1 vmm-7::vcpu1#2");
+	assert_sum(5, 2, 7, 24);
+	assert_int_equal(vm_at(100)->vcpus[0].thread, 0);
+	assert_int_equal(vm_at(100)->vcpus[1].thread, 77);
+	assert_int_equal(vm_at(100)->vcpus[1].vcpu_id, 1);
+	assert_int_equal(vm_at(100)->vcpus[1].values[VCPU_DEEP], 5);
+	assert_string_equal(vm_at(100)->vcpus[1].labels->json,
+			    "{\"vm\":\"vmm\",\"pid\":7,\"vcpu\":1}");
+	changes = vms->changes;
+	a1.record.thread = 0; /* a pass that cannot tell */
+	a1.values[VCPU_EXITS] = 4;
+	pass(&a, &a0, &a1);
+	assert_int_equal(vm_at(100)->vcpus[1].thread, 77);
+	assert_sum(6, 2, 7, 24);
+	assert_int_equal(vms->changes, changes);
+}
+
+/* Two VMs have vCPUs at other addresses, with the same numbers. */
+static void test_two_vms(void **state)
+{
+	struct shown b = shown_vm(200, 8), b0 = shown_vcpu(&b, 33, 0);
+
+	(void)state;
+	b0.values[VCPU_EXITS] = 9;
+	pass(&b, &b0, &a, &a0, &a1);
+	assert_vcpus("vmm-7::vcpu0#2 vmm-7::vcpu1#3 vmm-8::vcpu0#1");
+	assert_sum(5, 2, 7, 24);
+	assert_int_equal(vm_at(200)->sum[VCPU_EXITS], 9);
+}
+
+/* Its file is not there in one pass: what is a state now is unknown, the rest stays. */
+static void test_missed_once(void **state)
+{
+	uint64_t changes;
+
+	(void)state;
+	pass(&a, &a0, &a1);
+	for (int i = 0; i < 3; i++) {
+		changes = vms->changes;
+		pass(&a, &a1);
+		assert_vcpus("vmm-7::vcpu1#2");
+		assert_sum(5, 1, 5, 24);
+		assert_true(vms->changes > changes);
+		changes = vms->changes;
+		pass(&a, &a0, &a1);
+		assert_vcpus("vmm-7::vcpu0#1 vmm-7::vcpu1#2");
+		assert_sum(5, 2, 7, 24);
+		assert_true(vms->changes > changes);
+	}
+}
+
+/* It was closed before its VM: what it counted stays in the VM's sum. */
+static void test_missed_twice(void **state)
+{
+	uint64_t changes;
+
+	(void)state;
+	pass(&a, &a0, &a1);
+	pass(&a, &a1);
+	changes = vms->changes;
+	pass(&a, &a1);
+	assert_true(vms->changes > changes);
+	assert_int_equal(vm_at(100)->nvcpus, 1);
+	assert_sum(5, 1, 5, 24);
+	pass(&a);
+	pass(&a);
+	assert_int_equal(vm_at(100)->nvcpus, 0);
+	assert_sum(5, 0, 0, 24);
+	pass(&a, &a0); /* the numbers are where they were: it is another one */
+	assert_vcpus("vmm-7::vcpu0#3");
+	assert_sum(7, 1, 7, 35);
+}
+
+/* The VM was missed, and a vCPU of it too; only the VM comes back. */
+static void test_missed_with_its_vm(void **state)
+{
+	(void)state;
+	pass(&a, &a0, &a1);
+	pass(NULL);
+	assert_vcpus("");
+	pass(&a, &a1);
+	assert_vcpus("vmm-7::vcpu1#2");
+	assert_sum(5, 1, 5, 24);
+	assert_int_equal(vm_at(100)->nvcpus, 1);
+}
+
+/* The address of a vCPU is used again. */
+static void test_address_again(void **state)
+{
+	(void)state;
+	pass(&a, &a0, &a1);
+	a1.record.vcpu_id = 2;
+	pass(&a, &a0, &a1);
+	assert_vcpus("vmm-7::vcpu0#1 vmm-7::vcpu2#3");
+	assert_sum(8, 2, 7, 37);
+	a0.values[VCPU_MODE] = 0;
+	a0.values[VCPU_DEEP] = 6;
+	pass(&a, &a0, &a1);
+	assert_vcpus("vmm-7::vcpu0#1 vmm-7::vcpu2#3");
+	a0.values[VCPU_EXITS] = 1;
+	pass(&a, &a0, &a1);
+	assert_vcpus("vmm-7::vcpu2#3 vmm-7::vcpu0#4");
+	assert_sum(9, 1, 6, 48);
+	a1.values[VCPU_HIST + 1]--;
+	pass(&a, &a0, &a1);
+	assert_vcpus("vmm-7::vcpu0#4 vmm-7::vcpu2#5");
+}
+
+/* A record of a vCPU stands behind one of its VM, in the same pass. */
+static void test_without_a_vm(void **state)
+{
+	struct shown b = shown_vm(200, 8), b0 = shown_vcpu(&b, 33, 0);
+
+	(void)state;
+	vms_begin(vms);
+	assert_int_equal(see(&b0), -EINVAL);
+	assert_int_equal(see(&a), 0);
+	assert_int_equal(see(&b0), -EINVAL);
+	assert_int_equal(see(&b), 0);
+	assert_int_equal(see(&b0), 0);
+	vms_end(vms);
+	vms_begin(vms);
+	assert_int_equal(see(&a), 0);
+	assert_int_equal(see(&b0), -EINVAL);
+	vms_end(vms);
+	assert_vms("vmm-7#1");
+	assert_vcpus("");
+}
+
+/* What has another size than the layout says is nothing that we know. */
+static void test_wrong_size(void **state)
+{
+	(void)state;
+	vms_begin(vms);
+	a.record.bytes -= 8;
+	assert_int_equal(see(&a), -EINVAL);
+	a.record.bytes += 16;
+	assert_int_equal(see(&a), -EINVAL);
+	a.record.bytes -= 8;
+	assert_int_equal(see(&a), 0);
+	a0.record.bytes = VM_VALUES * 8;
+	assert_int_equal(see(&a0), -EINVAL);
+	vms_end(vms);
+	assert_vms("vmm-7#1");
+	assert_int_equal(vm_at(100)->nvcpus, 0);
+}
+
+static void test_bucket_numbers(void **state)
+{
+	(void)state;
+	assert_int_equal(vms_bucket_number(vms), 1);
+	assert_int_equal(vms_bucket_number(vms), 2);
+	vms->last_bucket_id = 0x7ffffffe;
+	assert_int_equal(vms_bucket_number(vms), 0x7fffffff);
+	assert_int_equal(vms_bucket_number(vms), 1);
+	pass(&a, &a0, &a1);
+	for (int i = 0; i < FAKE_BUCKETS; i++) {
+		assert_int_equal(vm_at(100)->buckets[i], 0);
+		assert_int_equal(vm_at(100)->vcpus[1].buckets[i], 0);
+	}
+}
+
+#define test(name) cmocka_unit_test_setup_teardown(name, setup, fakes_teardown)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		test(test_two),
+		test(test_two_vms),
+		test(test_missed_once),
+		test(test_missed_twice),
+		test(test_missed_with_its_vm),
+		test(test_address_again),
+		test(test_without_a_vm),
+		test(test_wrong_size),
+		test(test_bucket_numbers),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
