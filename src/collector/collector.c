@@ -138,7 +138,7 @@ static int families_open(struct collector *collector, struct family_env *env)
 	for (size_t i = 0; !err && i < families_count; i++)
 		err = family_open(collector, &collector->families[i], env);
 	for (size_t i = 0; !err && i < agent_tables_count; i++)
-		err = add_table(collector, &agent_tables[i], collector);
+		err = add_table(collector, &agent_tables[i], collector->families);
 	return err;
 }
 
@@ -263,7 +263,7 @@ int collector_switch(struct collector *collector, size_t family, bool attached,
 	family_attach(open, false, report);
 	print_end(callers_print);
 	tables_shape(collector, open->state);
-	tables_shape(collector, collector); /* it may have maps now */
+	tables_shape(collector, collector->families); /* it may have maps now */
 	return open->err == -ENOENT ? 0 : open->err;
 }
 

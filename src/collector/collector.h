@@ -7,18 +7,7 @@
 #ifndef PMDAKVM_COLLECTOR_H
 #define PMDAKVM_COLLECTOR_H
 
-#include "families/family.h"
-
-struct collector_family {
-	const struct family *family;
-	void *state;
-	int err;	      /* 0: attached */
-	char *why;	      /* why not, or what is lacking, in words; or NULL */
-	uint64_t attach_time; /* ns that loading and attaching took */
-	bool loaded;	      /* open succeeded; only then it can be attached */
-	bool unsaid;	      /* err came at a look that was to be quiet */
-	bool wanted;	      /* the switch kvm.control.attached */
-};
+#include "collector/collector_family.h"
 
 struct collector;
 

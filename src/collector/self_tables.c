@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "collector/collector.h"
+#include "collector/collector_family.h"
 
 enum { AGENT_VERSION };
 enum { FAMILY_ATTACHED, FAMILY_STATUS, FAMILY_ATTACH_TIME, FAMILY_GENERATION };
@@ -63,7 +63,7 @@ static int family_shape(void *state, struct snapshot_table *table)
 
 static int family_read(void *state, struct snapshot_table *table)
 {
-	const struct collector_family *open = collector_families(state);
+	const struct collector_family *open = state;
 	int err = 0;
 
 	for (size_t i = 0; !err && i < families_count; i++) {
@@ -94,7 +94,7 @@ static int control_shape(void *state, struct snapshot_table *table)
 
 static int control_read(void *state, struct snapshot_table *table)
 {
-	const struct collector_family *open = collector_families(state);
+	const struct collector_family *open = state;
 
 	for (size_t i = 0; i < families_count; i++)
 		snapshot_cell_set(snapshot_table_cell(table, i, 0), open[i].wanted);
@@ -130,7 +130,7 @@ static int missed_shape(void *state, struct snapshot_table *table)
 
 static int missed_read(void *state, struct snapshot_table *table)
 {
-	const struct collector_family *open = collector_families(state);
+	const struct collector_family *open = state;
 
 	for (size_t i = 0; i < families_count; i++) {
 		struct snapshot_cell *cell = snapshot_table_cell(table, i, 0);
@@ -171,7 +171,7 @@ static int map_shape(void *state, struct snapshot_table *table)
 	int err = columns_add(table, names, sizeof(names) / sizeof(names[0]));
 
 	for (size_t i = 0; !err && i < families_count * MAPS_OF_A_FAMILY; i++) {
-		if (map_find(collector_families(state), i, &map) == 0)
+		if (map_find(state, i, &map) == 0)
 			err = snapshot_once(snapshot_table_add_row(table, (uint32_t)i, map.name));
 	}
 	return err;
@@ -184,7 +184,7 @@ static int map_read(void *state, struct snapshot_table *table)
 		struct family_map map;
 
 		/* a family that was loaded anew may have none */
-		if (map_find(collector_families(state), table->rows[i].id, &map) ||
+		if (map_find(state, table->rows[i].id, &map) ||
 		    strcmp(map.name, table->rows[i].name) != 0) {
 			for (size_t j = 0; j < table->ncolumns; j++)
 				snapshot_cell_unset(&cells[j]);

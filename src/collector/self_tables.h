@@ -6,7 +6,7 @@
 
 #include "families/family.h"
 
-/* Their state is the struct collector. */
+/* Their state is the families: struct collector_family[families_count]. */
 extern const struct family_table agent_tables[];
 extern const size_t agent_tables_count;
 

@@ -39,12 +39,6 @@ struct cells {
 	struct cells_vms vms;
 };
 
-/* A cell's reasons. */
-static inline struct cell_reason *cell_reasons(const struct cell *cell)
-{
-	return (struct cell_reason *)(cell + 1);
-}
-
 /* Begin with nothing loaded; what is given must outlive it. 0 or -ENOMEM. */
 int cells_init(struct cells *cells, const char *name, unsigned nslots, enum reasons_isa isa,
 	       const struct cpus *cpus, const char *proc);

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/vcpu_counters.h"
 #include "base/sorted_array.h"
 
 /* --- order --- */

@@ -17,6 +17,12 @@
 #include "kvm/exit_reasons.h"
 #include "vms/vm_register.h"
 
+/* A cell's reasons. */
+static inline struct cell_reason *cell_reasons(const struct cell *cell)
+{
+	return (struct cell_reason *)(cell + 1);
+}
+
 /* How long a VM's exits of a reason took. */
 struct cells_histogram {
 	uint64_t count[EXIT_BUCKETS];

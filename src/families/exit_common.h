@@ -58,10 +58,6 @@ void exits_map(const struct exits *exits, struct family_map *ret_map);
 void exits_latency_map(const struct exits *exits, struct family_map *ret_map);
 void exits_vm_latency_map(const struct exits *exits, struct family_map *ret_map);
 
-/* What falls into a bucket: 4096-8191. */
-#define EXIT_BUCKET_NAME_SIZE 48
-void exits_bucket_name(unsigned bucket, char name[EXIT_BUCKET_NAME_SIZE]);
-
 /* VMs' histograms, of which there may be none: read, after the cells; and their table. */
 int exits_vm_latency_refresh(struct exits *exits);
 int exits_vm_latency_shape(void *state, struct snapshot_table *table);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/time_buckets.h"
 #include "families/exit_common.h"
 #include "kernel/map_dump.h"
 #include "metrics/row_set.h"
@@ -73,12 +74,12 @@ static int row_add(struct exits *exits, struct snapshot_table *table, const stru
 		   unsigned slot, unsigned bucket, uint32_t id)
 {
 	const char *reason = cells_reason_name(&exits->cells, slot), *json = vm->labels->json;
-	char name[512], bucket_name[EXIT_BUCKET_NAME_SIZE];
+	char name[512], bucket_name[TIME_BUCKET_NAME_SIZE];
 	struct snapshot_labels *labels;
 	char *text;
 	int err;
 
-	exits_bucket_name(bucket, bucket_name);
+	time_bucket_name(bucket, bucket_name);
 	snprintf(name, sizeof(name), "%s::%s::%s", vm->name, reason, bucket_name);
 	/* an object, that has at least the VM's name */
 	if (asprintf(&text, "%.*s,\"reason\":\"%s\"}", (int)strlen(json) - 1, json, reason) < 0)

@@ -3,10 +3,10 @@
 /* What the families exit and userspace_exit show. */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "engine/time_buckets.h"
 #include "families/exit_common.h"
 #include "metrics/row_set.h"
 
@@ -122,19 +122,8 @@ static int reason_read(void *state, struct snapshot_table *table)
 
 /* --- histograms --- */
 
-void exits_bucket_name(unsigned bucket, char name[EXIT_BUCKET_NAME_SIZE])
-{
-	uint64_t first = bucket ? UINT64_C(1) << bucket : 0;
-
-	if (bucket == EXIT_BUCKETS - 1)
-		snprintf(name, EXIT_BUCKET_NAME_SIZE, "%" PRIu64 "+", first);
-	else
-		snprintf(name, EXIT_BUCKET_NAME_SIZE, "%" PRIu64 "-%" PRIu64, first,
-			 (UINT64_C(2) << bucket) - 1);
-}
-
 /* The rows of a reason's buckets that something fell into. */
-static int bucket_rows(struct exits *exits, unsigned slot, char (*names)[EXIT_BUCKET_NAME_SIZE],
+static int bucket_rows(struct exits *exits, unsigned slot, char (*names)[TIME_BUCKET_NAME_SIZE],
 		       struct rows *rows)
 {
 	const char *reason = cells_reason_name(&exits->cells, slot);
@@ -160,12 +149,12 @@ static int latency_shape(void *state, struct snapshot_table *table)
 {
 	static const char *const names[] = { "latency" };
 	struct exits *exits = state;
-	char buckets[EXIT_BUCKETS][EXIT_BUCKET_NAME_SIZE];
+	char buckets[EXIT_BUCKETS][TIME_BUCKET_NAME_SIZE];
 	struct rows rows = { 0 };
 	int err = columns_make(table, names, 1);
 
 	for (unsigned i = 0; i < EXIT_BUCKETS; i++)
-		exits_bucket_name(i, buckets[i]);
+		time_bucket_name(i, buckets[i]);
 	for (unsigned slot = 0; !err && exits->reasons && slot < exits->cells.nslots; slot++) {
 		if (exits->cells.total[slot].count)
 			err = bucket_rows(exits, slot, buckets, &rows);

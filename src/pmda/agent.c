@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/*
- * The PCP agent "kvm": starting it, for the daemon and the DSO alike. The files
- * pmda*.c and main.c are the only ones that know PCP.
- */
 #include "pmda/agent.h"
 
 #include <errno.h>
@@ -11,50 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
-/* Lines that the log takes in a minute; a file's worth of bad lines has to fit. */
-#define LINES_A_MINUTE 512
-
-/* Is there still room in the log? Says once what is left out. */
-static bool log_has_room(void)
-{
-	static time_t since;
-	static unsigned lines;
-	time_t now = time(NULL);
-
-	if (now - since >= 60) {
-		if (lines > LINES_A_MINUTE)
-			pmNotifyErr(LOG_WARNING, "%u lines were left out here",
-				    lines - LINES_A_MINUTE);
-		since = now;
-		lines = 0;
-	}
-	return lines++ < LINES_A_MINUTE;
-}
-
-/* Debug lines go to the log only where asked for. */
-void kvm_show_report(struct report *report)
-{
-	for (size_t i = 0; i < report->n; i++) {
-		if ((report->lines[i].level > REPORT_DEBUG || pmDebugOptions.appl0) &&
-		    log_has_room())
-			pmNotifyErr(report->lines[i].level == REPORT_WARNING ? LOG_WARNING :
-									       LOG_INFO,
-				    "%s", report->lines[i].text);
-	}
-	report_clear(report);
-}
-
-void kvm_save_items(struct kvm_agent *agent, struct report *report)
-{
-	int err = items_save(&agent->items);
-
-	if (err)
-		report_add(report, REPORT_WARNING,
-			   "%s cannot be written (%s): new item numbers may differ after a restart",
-			   agent->items.path, strerror(-err));
-}
+#include "pmda/fetch.h"
+#include "pmda/help_text.h"
+#include "pmda/labels.h"
+#include "pmda/metrics.h"
+#include "pmda/store.h"
 
 static void path_join(char *path, size_t size, const char *variable, const char *file)
 {
@@ -142,4 +100,17 @@ void kvm_init(pmdaInterface *dispatch)
 	/* libbpf raises it on kernels before 5.11, but the process is not ours */
 	if (known)
 		setrlimit(RLIMIT_MEMLOCK, &memlock);
+}
+
+void kvm_free(struct kvm_agent *agent)
+{
+	if (!agent)
+		return;
+	kvm_metrics_free(agent);
+	free(agent->text);
+	free(agent->clients);
+	collector_close(agent->collector);
+	items_free(&agent->items);
+	config_free(&agent->config);
+	free(agent);
 }

@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pmda/agent.h"
 #include "kernel/privileges.h"
+#include "pmda/agent.h"
+#include "pmda/tick.h"
 
 /* How often the daemon looks around besides answering, in milliseconds. */
 #define LOOK_MS 1000

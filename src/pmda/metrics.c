@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* Metrics, instances, names and values, as libpcp_pmda asks for them. */
 #define _GNU_SOURCE
+#include "pmda/metrics.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "pmda/agent.h"
-
-struct kvm_agent *kvm_the_agent;
 
 static pmDesc make_desc(const struct metric *metric, int domain, unsigned item,
 			const struct snapshot_table *table, size_t column)
@@ -44,11 +41,6 @@ static pmDesc make_desc(const struct metric *metric, int domain, unsigned item,
 					 metric->semantics],
 		.units = units[table ? metric_units_of(metric, table, column) : metric->units],
 	};
-}
-
-static unsigned metric_key(unsigned cluster, unsigned item)
-{
-	return cluster << 10 | item;
 }
 
 static int ref_compare(const void *left, const void *right)
@@ -90,7 +82,7 @@ static int metric_add(struct making *making, const struct metric *metric, unsign
 		return -ENOMEM;
 	ref->metric = metric;
 	ref->name = copy;
-	ref->key = metric_key(metric->cluster, item);
+	ref->key = kvm_metric_key(metric->cluster, item);
 	ref->table = table_number(snapshot, metric->table);
 	ref->instances = metric->indom == METRIC_INDOM_NULL ?
 				 SIZE_MAX :
@@ -201,22 +193,13 @@ static int indom_fill(struct kvm_agent *agent, enum metric_indom indom)
 	return 0;
 }
 
-static int indoms_fill(struct kvm_agent *agent)
+int kvm_indoms_fill(struct kvm_agent *agent)
 {
 	int err = 0;
 
 	for (int i = 0; !err && i < METRIC_INDOMS; i++)
 		err = indom_fill(agent, (enum metric_indom)i);
 	return err;
-}
-
-/* Read these tables; instances follow their rows, and those of some more. */
-static int kvm_read(struct kvm_agent *agent, uint64_t tables, uint64_t rows)
-{
-	int err = collector_read_with_rows(agent->collector, tables, rows);
-	int fill_err = indoms_fill(agent);
-
-	return err ? err : fill_err;
 }
 
 int kvm_make_metrics(struct kvm_agent *agent)
@@ -240,7 +223,7 @@ int kvm_make_metrics(struct kvm_agent *agent)
 	for (int i = 0; i < METRIC_INDOMS; i++)
 		agent->indom_tables[i] = table_number(snapshot, metric_indoms[i].table);
 	if (!err)
-		err = indoms_fill(agent);
+		err = kvm_indoms_fill(agent);
 	if (err) {
 		making_free(&making);
 		return err;
@@ -267,37 +250,8 @@ int kvm_make_metrics(struct kvm_agent *agent)
 	return 0;
 }
 
-void kvm_grown(struct kvm_agent *agent)
+void kvm_metrics_free(struct kvm_agent *agent)
 {
-	struct report report = { 0 };
-	size_t before = agent->nmetrics;
-
-	agent->behind = kvm_make_metrics(agent) != 0;
-	if (agent->behind)
-		return; /* the next look tries again */
-	if (agent->nmetrics != before)
-		pmdaExtSetFlags(agent->pmda, PMDA_EXT_NAMES_CHANGE);
-	kvm_save_items(agent, &report);
-	kvm_show_report(&report);
-}
-
-void kvm_look(struct kvm_agent *agent)
-{
-	struct report report = { 0 };
-	time_t now = time(NULL);
-
-	if (now == agent->looked)
-		return;
-	agent->looked = now;
-	if (collector_look(agent->collector, &report) || agent->behind)
-		kvm_grown(agent);
-	kvm_show_report(&report);
-}
-
-void kvm_free(struct kvm_agent *agent)
-{
-	if (!agent)
-		return;
 	making_free(&(struct making){
 		.metrics = agent->metrics,
 		.refs = agent->refs,
@@ -307,130 +261,4 @@ void kvm_free(struct kvm_agent *agent)
 	});
 	for (int i = 0; i < METRIC_INDOMS; i++)
 		free(agent->indoms[i].it_set);
-	free(agent->text);
-	free(agent->clients);
-	collector_close(agent->collector);
-	items_free(&agent->items);
-	config_free(&agent->config);
-	free(agent);
-}
-
-struct kvm_agent *kvm_agent_of(pmdaExt *pmda)
-{
-	return pmdaExtGetData(pmda);
-}
-
-/* All tables that this fetch needs are read before libpcp_pmda goes through them. */
-int kvm_fetch(int numpmid, pmID *pmids, pmResult **resp, pmdaExt *pmda)
-{
-	struct kvm_agent *agent = kvm_agent_of(pmda);
-	uint64_t tables = 0, rows = 0;
-	int err;
-
-	if (agent->dso) /* which has no loop of its own */
-		kvm_look(agent);
-	for (int i = 0; i < numpmid; i++) {
-		const struct metric_ref *ref = kvm_ref_find(agent, pmids[i]);
-
-		if (ref && ref->table != SIZE_MAX)
-			tables |= 1ULL << ref->table;
-		if (ref && ref->instances != SIZE_MAX)
-			rows |= 1ULL << ref->instances;
-	}
-	err = kvm_read(agent, tables, rows);
-	return err ? err : pmdaFetch(numpmid, pmids, resp, pmda);
-}
-
-/* The row of an instance; they are mostly asked for in their order. */
-static int row_find(struct kvm_agent *agent, const struct snapshot_table *table, unsigned int inst)
-{
-	size_t next = agent->last_row + 1;
-	int row;
-
-	if (next < table->nrows && table->rows[next].id == inst)
-		row = (int)next;
-	else
-		row = snapshot_table_row(table, inst);
-	if (row >= 0)
-		agent->last_row = (size_t)row;
-	return row;
-}
-
-int kvm_fetch_value(pmdaMetric *metric, unsigned int inst, pmAtomValue *atom)
-{
-	const struct metric_ref *ref = metric->m_user;
-	struct kvm_agent *agent = kvm_the_agent;
-	const struct snapshot_table *table;
-	const struct snapshot_cell *cell;
-	int row;
-
-	if (ref->table == SIZE_MAX)
-		return PMDA_FETCH_NOVALUES;
-	table = collector_snapshot(agent->collector)->tables[ref->table];
-	row = row_find(agent, table, ref->metric->indom == METRIC_INDOM_NULL ? 0 : inst);
-	if (row < 0)
-		return PM_ERR_INST;
-	cell = snapshot_table_cell(table, (size_t)row, ref->column);
-	if (!cell->present)
-		return PMDA_FETCH_NOVALUES;
-	switch (ref->metric->type) {
-	case METRIC_U32:
-		atom->ul = (uint32_t)cell->number;
-		break;
-	case METRIC_U64:
-		atom->ull = cell->number;
-		break;
-	case METRIC_STRING:
-		atom->cp = cell->text;
-		break;
-	}
-	return PMDA_FETCH_STATIC;
-}
-
-int kvm_instance(pmInDom indom, int inst, char *name, pmInResult **resp, pmdaExt *pmda)
-{
-	struct kvm_agent *agent = kvm_agent_of(pmda);
-	enum metric_indom which = kvm_indom_find(indom);
-	size_t table;
-	int err;
-
-	kvm_look(agent);
-	if (which == METRIC_INDOM_NULL)
-		return PM_ERR_INDOM;
-	table = agent->indom_tables[which];
-	err = table == SIZE_MAX ? 0 : kvm_read(agent, 1ULL << table, 0);
-	return err ? err : pmdaInstance(indom, inst, name, resp, pmda);
-}
-
-int kvm_pmid(const char *name, pmID *pmid, pmdaExt *pmda)
-{
-	return pmdaTreePMID(kvm_agent_of(pmda)->names, name, pmid);
-}
-
-int kvm_name(pmID pmid, char ***names, pmdaExt *pmda)
-{
-	return pmdaTreeName(kvm_agent_of(pmda)->names, pmid, names);
-}
-
-int kvm_children(const char *name, int traverse, char ***kids, int **status, pmdaExt *pmda)
-{
-	return pmdaTreeChildren(kvm_agent_of(pmda)->names, name, traverse, kids, status);
-}
-
-const struct metric_ref *kvm_ref_find(const struct kvm_agent *agent, pmID pmid)
-{
-	struct metric_ref wanted = { .key = metric_key(pmID_cluster(pmid), pmID_item(pmid)) };
-	const struct metric_ref *key = &wanted, **found;
-
-	found = bsearch(&key, agent->index, agent->nmetrics, sizeof(*agent->index), ref_compare);
-	return found ? *found : NULL;
-}
-
-enum metric_indom kvm_indom_find(pmInDom indom)
-{
-	for (int i = 0; i < METRIC_INDOMS; i++) {
-		if (metric_indoms[i].serial == pmInDom_serial(indom))
-			return (enum metric_indom)i;
-	}
-	return METRIC_INDOM_NULL;
 }

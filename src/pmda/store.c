@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/*
- * kvm.control: who may store, and what it does. Debian's pmcd lets every local user
- * store, so we look at the user's number ourselves. Only clients over a Unix socket
- * bring one.
- */
 #define _GNU_SOURCE
+#include "pmda/store.h"
+
 #include <errno.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "pmda/agent.h"
+#include "pmda/state.h"
+#include "pmda/tick.h"
 
 int kvm_attribute(int context, int attribute, const char *value, int length, pmdaExt *pmda)
 {

@@ -130,6 +130,31 @@ files() {
 	done
 }
 
+@test "sources keep to their layers, without circles" {
+	tests/layers.sh "$BUILD"
+}
+
+@test "the layer check sees what breaks the layers" {
+	new_work
+	git clone -q "$TOP" "$WORK/clone" 2>/dev/null || skip "this is no git clone"
+	cp -r "$TOP/src" "$TOP/tests" "$WORK/clone/"
+	cd "$WORK/clone"
+	breaks() {
+		echo "$2" >>"$1"
+		run tests/layers.sh
+		[ "$status" = 1 ] && [[ $output == *"$3"* ]] || { echo "$output"; return 1; }
+		sed -i '$d' "$1"
+		tests/layers.sh
+	}
+	breaks src/base/clock.c '#include "kernel/cpus.h"' "base may not know kernel"
+	breaks src/command/dump.c '#include "pmda/state.h"' "command may not know pmda"
+	breaks src/pmda/fetch.c '#include "vms/vm_register.h"' "pmda may not know vms"
+	breaks src/families/stat/stat.c '#include "families/trace/trace_events.h"' "another family's"
+	breaks src/base/clock.c '#include "../kernel/cpus.h"' "by .."
+	breaks src/base/clock.c '#include "utf8.h"' "without its folder"
+	breaks src/vms/vm_names.h '#include "vms/vm_register.h"' "a circle of modules"
+}
+
 @test "only the PCP side knows PCP" {
 	run grep -rlE '<pcp/' src tools --include='*.[ch]'
 	[ -n "$output" ] && [ "$(grep -v '^src/pmda/' <<<"$output")" = "" ]

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+/* Values, instances and dynamic names, as libpcp_pmda asks for them. */
+#include "pmda/fetch.h"
+
+#include "pmda/metrics.h"
+#include "pmda/tick.h"
+
+/* Read these tables; instances follow their rows, and those of some more. */
+static int kvm_read(struct kvm_agent *agent, uint64_t tables, uint64_t rows)
+{
+	int err = collector_read_with_rows(agent->collector, tables, rows);
+	int fill_err = kvm_indoms_fill(agent);
+
+	return err ? err : fill_err;
+}
+
+/* All tables that this fetch needs are read before libpcp_pmda goes through them. */
+int kvm_fetch(int numpmid, pmID *pmids, pmResult **resp, pmdaExt *pmda)
+{
+	struct kvm_agent *agent = kvm_agent_of(pmda);
+	uint64_t tables = 0, rows = 0;
+	int err;
+
+	if (agent->dso) /* which has no loop of its own */
+		kvm_look(agent);
+	for (int i = 0; i < numpmid; i++) {
+		const struct metric_ref *ref = kvm_ref_find(agent, pmids[i]);
+
+		if (ref && ref->table != SIZE_MAX)
+			tables |= 1ULL << ref->table;
+		if (ref && ref->instances != SIZE_MAX)
+			rows |= 1ULL << ref->instances;
+	}
+	err = kvm_read(agent, tables, rows);
+	return err ? err : pmdaFetch(numpmid, pmids, resp, pmda);
+}
+
+/* The row of an instance; they are mostly asked for in their order. */
+static int row_find(struct kvm_agent *agent, const struct snapshot_table *table, unsigned int inst)
+{
+	size_t next = agent->last_row + 1;
+	int row;
+
+	if (next < table->nrows && table->rows[next].id == inst)
+		row = (int)next;
+	else
+		row = snapshot_table_row(table, inst);
+	if (row >= 0)
+		agent->last_row = (size_t)row;
+	return row;
+}
+
+int kvm_fetch_value(pmdaMetric *metric, unsigned int inst, pmAtomValue *atom)
+{
+	const struct metric_ref *ref = metric->m_user;
+	struct kvm_agent *agent = kvm_the_agent;
+	const struct snapshot_table *table;
+	const struct snapshot_cell *cell;
+	int row;
+
+	if (ref->table == SIZE_MAX)
+		return PMDA_FETCH_NOVALUES;
+	table = collector_snapshot(agent->collector)->tables[ref->table];
+	row = row_find(agent, table, ref->metric->indom == METRIC_INDOM_NULL ? 0 : inst);
+	if (row < 0)
+		return PM_ERR_INST;
+	cell = snapshot_table_cell(table, (size_t)row, ref->column);
+	if (!cell->present)
+		return PMDA_FETCH_NOVALUES;
+	switch (ref->metric->type) {
+	case METRIC_U32:
+		atom->ul = (uint32_t)cell->number;
+		break;
+	case METRIC_U64:
+		atom->ull = cell->number;
+		break;
+	case METRIC_STRING:
+		atom->cp = cell->text;
+		break;
+	}
+	return PMDA_FETCH_STATIC;
+}
+
+int kvm_instance(pmInDom indom, int inst, char *name, pmInResult **resp, pmdaExt *pmda)
+{
+	struct kvm_agent *agent = kvm_agent_of(pmda);
+	enum metric_indom which = kvm_indom_find(indom);
+	size_t table;
+	int err;
+
+	kvm_look(agent);
+	if (which == METRIC_INDOM_NULL)
+		return PM_ERR_INDOM;
+	table = agent->indom_tables[which];
+	err = table == SIZE_MAX ? 0 : kvm_read(agent, 1ULL << table, 0);
+	return err ? err : pmdaInstance(indom, inst, name, resp, pmda);
+}
+
+int kvm_pmid(const char *name, pmID *pmid, pmdaExt *pmda)
+{
+	return pmdaTreePMID(kvm_agent_of(pmda)->names, name, pmid);
+}
+
+int kvm_name(pmID pmid, char ***names, pmdaExt *pmda)
+{
+	return pmdaTreeName(kvm_agent_of(pmda)->names, pmid, names);
+}
+
+int kvm_children(const char *name, int traverse, char ***kids, int **status, pmdaExt *pmda)
+{
+	return pmdaTreeChildren(kvm_agent_of(pmda)->names, name, traverse, kids, status);
+}

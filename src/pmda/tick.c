@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+#include "pmda/tick.h"
+
+#include <time.h>
+
+#include "pmda/metrics.h"
+
+void kvm_grown(struct kvm_agent *agent)
+{
+	struct report report = { 0 };
+	size_t before = agent->nmetrics;
+
+	agent->behind = kvm_make_metrics(agent) != 0;
+	if (agent->behind)
+		return; /* the next look tries again */
+	if (agent->nmetrics != before)
+		pmdaExtSetFlags(agent->pmda, PMDA_EXT_NAMES_CHANGE);
+	kvm_save_items(agent, &report);
+	kvm_show_report(&report);
+}
+
+void kvm_look(struct kvm_agent *agent)
+{
+	struct report report = { 0 };
+	time_t now = time(NULL);
+
+	if (now == agent->looked)
+		return;
+	agent->looked = now;
+	if (collector_look(agent->collector, &report) || agent->behind)
+		kvm_grown(agent);
+	kvm_show_report(&report);
+}
