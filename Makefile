@@ -33,7 +33,7 @@ CFLAGS ?= -O2 -g
 comma := ,
 SAN_FLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARNINGS) $(SAN_FLAGS) -fPIC -fvisibility=hidden -MMD -MP \
-	-Isrc -Ibpf -I. -DPMDAKVM_VERSION='"$(VERSION)"'
+	-Isrc -I. -DPMDAKVM_VERSION='"$(VERSION)"'
 BPF_CFLAGS := -O2 -g -target bpf $(WARNINGS) -Ivmlinux -Ibpf
 
 .DELETE_ON_ERROR:
@@ -64,7 +64,7 @@ $(O)/gen/families.c: Makefile $(FAMILIES:%=bpf/%.bpf.c)
 	@mkdir -p $(@D)
 	$(Q){ echo '#include "families/family.h"'; \
 	  for f in $(FAMILIES); do \
-	    echo "#include \"$$f.skel.h\""; echo "extern const struct family_ops $${f}_family;"; done; \
+	    echo "#include \"bpf/$$f.h\""; echo "#include \"$$f.skel.h\""; echo "extern const struct family_ops $${f}_family;"; done; \
 	  echo 'const struct family families[] = {'; \
 	  for f in $(FAMILIES); do echo "	{ \"$$f\", $${f}_bpf__elf_bytes, &$${f}_family },"; done; \
 	  echo '};'; \

@@ -10,6 +10,7 @@
  * every lockdown mode.
  */
 #include "vcpu_counters.bpf.h"
+#include "exit.h"
 
 #define KVM_ISA_VMX 1 /* arch/x86/kvm/trace.h */
 

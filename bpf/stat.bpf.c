@@ -15,7 +15,7 @@
 #include "vmlinux.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
-#include "keys.h"
+#include "stat.h"
 
 #define ANON_INODE_FS_MAGIC 0x09041934
 

@@ -13,7 +13,7 @@
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
-#include "keys.h"
+#include "trace.h"
 
 /* One row of counters per possible CPU; how many is set before loading. */
 struct {

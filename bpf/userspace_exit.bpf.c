@@ -8,6 +8,7 @@
  * Neither says of which vCPU: a cell is known by its thread. No kernel memory is read.
  */
 #include "vcpu_counters.bpf.h"
+#include "userspace_exit.h"
 
 /* What KVM_RUN fails with, and the one reason that is true then; see KVM's documentation. */
 #define EINTR		      4

@@ -2,7 +2,7 @@
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
  * Cells: what vCPUs' threads go out for, counted by the thread itself. Shared by the
- * families exit and userspace_exit; see keys.h for the layouts.
+ * families exit and userspace_exit; see vcpu_counters.h for the layouts.
  *
  * Only the thread that a cell is of writes to it, and none of the events that do so nests
  * in another on the same thread: plain adds are exact.
@@ -13,7 +13,7 @@
 #include "vmlinux.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
-#include "keys.h"
+#include "vcpu_counters.h"
 
 /* To ask whether this kernel has a helper (from Linux 5.11 on). */
 enum bpf_func_id___cells {

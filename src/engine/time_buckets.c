@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "keys.h"
+#include "bpf/vcpu_counters.h"
 
 void time_bucket_name(unsigned bucket, char name[TIME_BUCKET_NAME_SIZE])
 {

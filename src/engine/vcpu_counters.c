@@ -89,12 +89,15 @@ const char *cells_reason_name(struct cells *cells, unsigned slot)
 
 /* --- loading --- */
 
-int cells_init(struct cells *cells, const char *name, unsigned nslots, enum reasons_isa isa,
-	       const struct cpus *cpus, const char *proc)
+int cells_init(struct cells *cells, const char *name, uint32_t layout, unsigned nslots,
+	       enum reasons_isa isa, const struct cpus *cpus, const char *proc)
 {
-	*cells = (struct cells){
-		.name = name, .nslots = nslots, .isa = isa, .cpus = cpus, .proc = proc
-	};
+	*cells = (struct cells){ .name = name,
+				 .layout = layout,
+				 .nslots = nslots,
+				 .isa = isa,
+				 .cpus = cpus,
+				 .proc = proc };
 	cells_vms_init(&cells->vms, nslots);
 	cells->ended = calloc(1, sizeof(*cells->ended) + reasons_bytes(cells));
 	cells->room = calloc(1, sizeof(*cells->room) + reasons_bytes(cells));
@@ -168,7 +171,8 @@ static int object_load(struct cells *cells, struct bpf_object *object, uint32_t 
 		err = maps_inherit(cells->object, object);
 	if (err)
 		return err;
-	return cells->object ? bpf_object__load(object) : pins_load(pins, object, report);
+	return cells->object ? bpf_object__load(object) :
+			       pins_load(pins, object, cells->layout, report);
 }
 
 /*

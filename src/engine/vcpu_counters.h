@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * The user side of cells (keys.h, bpf/vcpu_counters.bpf.h): read them, add them up, and keep what
- * threads that have ended had counted.
+ * The user side of cells (bpf/vcpu_counters.h, bpf/vcpu_counters.bpf.h): read them, add them up,
+ * and keep what threads that have ended had counted.
  */
 #ifndef PMDAKVM_CELLS_H
 #define PMDAKVM_CELLS_H
@@ -15,13 +15,14 @@
 
 #include "engine/vm_counters.h"
 #include "kernel/cpus.h"
-#include "keys.h"
+#include "bpf/vcpu_counters.h"
 #include "kernel/map_dump.h"
 #include "kernel/pinned_maps.h"
 #include "kvm/exit_reasons.h"
 
 struct cells {
 	const char *name;     /* of the family, which its maps' names begin with */
+	uint32_t layout;      /* version of its pinned maps */
 	unsigned nslots;      /* of a cell */
 	enum reasons_isa isa; /* whose slots they are: as the last cell had it */
 	const struct cpus *cpus;
@@ -35,13 +36,13 @@ struct cells {
 	struct cell_reason *total; /* [nslots] of the host, max without its turn; as last read */
 	uint64_t used, unfit;	   /* cells there are; exits that found none */
 	struct cells_control control;
-	char names[EXIT_SLOTS][REASONS_NAME_SIZE]; /* of reasons that have been counted */
+	char names[CELL_SLOTS_MAX][REASONS_NAME_SIZE]; /* of reasons that have been counted */
 	struct cells_vms vms;
 };
 
 /* Begin with nothing loaded; what is given must outlive it. 0 or -ENOMEM. */
-int cells_init(struct cells *cells, const char *name, unsigned nslots, enum reasons_isa isa,
-	       const struct cpus *cpus, const char *proc);
+int cells_init(struct cells *cells, const char *name, uint32_t layout, unsigned nslots,
+	       enum reasons_isa isa, const struct cpus *cpus, const char *proc);
 
 /* Free all, with the object; takes what cells_init has failed on, or zeros. */
 void cells_free(struct cells *cells);

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "keys.h"
+#include "bpf/vcpu_counters.h"
 #include "kvm/exit_reasons.h"
 #include "vms/vm_register.h"
 
@@ -85,7 +85,7 @@ struct cells_vms {
 	size_t nhistograms;
 	struct cells_place *addresses, *threads; /* [nplaces] each, by what they say */
 	size_t nplaces;
-	bool sleeps[EXIT_SLOTS]; /* reasons in which the vCPU may sleep */
+	bool sleeps[CELL_SLOTS_MAX]; /* reasons in which the vCPU may sleep */
 };
 
 void cells_vms_init(struct cells_vms *all, unsigned nslots);

@@ -9,8 +9,8 @@
 
 #include "base/clock.h"
 
-int exits_new(const struct family_env *env, const char *name, unsigned nslots, enum reasons_isa isa,
-	      struct exits **ret_exits)
+int exits_new(const struct family_env *env, const char *name, uint32_t layout, unsigned nslots,
+	      enum reasons_isa isa, struct exits **ret_exits)
 {
 	struct exits *exits = calloc(1, sizeof(*exits));
 
@@ -20,7 +20,7 @@ int exits_new(const struct family_env *env, const char *name, unsigned nslots, e
 	exits->env.report = NULL;
 	for (size_t i = 0; i < EXITS_PROGRAMS; i++)
 		exits->programs[i].link_fd = -1;
-	if (cells_init(&exits->cells, name, nslots, isa, env->cpus, env->vms->proc)) {
+	if (cells_init(&exits->cells, name, layout, nslots, isa, env->cpus, env->vms->proc)) {
 		exits_close(exits);
 		return -ENOMEM;
 	}

@@ -38,8 +38,8 @@ struct exits {
 };
 
 /* A family's state, with nothing loaded. 0 or -ENOMEM. */
-int exits_new(const struct family_env *env, const char *name, unsigned nslots, enum reasons_isa isa,
-	      struct exits **ret_exits);
+int exits_new(const struct family_env *env, const char *name, uint32_t layout, unsigned nslots,
+	      enum reasons_isa isa, struct exits **ret_exits);
 
 /* Hooks of both families, see family.h. */
 void exits_detach(void *state);

@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "base/fnv1a.h"
-#include "keys.h"
+#include "bpf/pin.h"
 
 #define META_SUFFIX "_meta"
 
@@ -213,13 +213,13 @@ void pins_close(struct pins *pins)
 }
 
 /* A hash of what must be the same for a map to be taken up (FNV-1a). */
-static __u64 layout_of(struct bpf_object *object)
+static __u64 layout_of(struct bpf_object *object, uint32_t version)
 {
 	__u64 hash = HASH_START;
 	struct bpf_map *map;
 	char text[128];
 
-	snprintf(text, sizeof(text), "%d", KEYS_LAYOUT);
+	snprintf(text, sizeof(text), "%u", version);
 	hash = hash_text(hash, text);
 	bpf_object__for_each_map(map, object)
 	{
@@ -289,7 +289,7 @@ static bool same_shape(int fd, const struct bpf_map *map)
 	       info.map_flags == bpf_map__map_flags(map);
 }
 
-static bool same_layout(const struct pins *pins, struct bpf_object *object)
+static bool same_layout(const struct pins *pins, struct bpf_object *object, uint32_t layout)
 {
 	struct bpf_map *meta = meta_of(object);
 	int fd = meta ? pin_open(pins, meta) : -ENOENT;
@@ -300,7 +300,7 @@ static bool same_layout(const struct pins *pins, struct bpf_object *object)
 	if (fd < 0)
 		return false;
 	same = same_shape(fd, meta) && bpf_map_lookup_elem(fd, &key, &value) == 0 &&
-	       value.layout == layout_of(object);
+	       value.layout == layout_of(object, layout);
 	close(fd);
 	return same;
 }
@@ -368,7 +368,8 @@ static int reuse_all(const struct pins *pins, struct bpf_object *object)
 	return 0;
 }
 
-int pins_reuse(const struct pins *pins, struct bpf_object *object, struct report *report)
+int pins_reuse(const struct pins *pins, struct bpf_object *object, uint32_t layout,
+	       struct report *report)
 {
 	size_t maps = 0, pinned = 0, fit = 0;
 	int err;
@@ -376,7 +377,7 @@ int pins_reuse(const struct pins *pins, struct bpf_object *object, struct report
 	err = pins_count(pins, object, report, &maps, &pinned, &fit);
 	if (err)
 		return err;
-	if (pinned == maps && fit == maps && same_layout(pins, object)) {
+	if (pinned == maps && fit == maps && same_layout(pins, object, layout)) {
 		err = reuse_all(pins, object);
 		return err ? err : 1;
 	}
@@ -389,9 +390,10 @@ int pins_reuse(const struct pins *pins, struct bpf_object *object, struct report
 	return 0;
 }
 
-int pins_pin(const struct pins *pins, struct bpf_object *object, struct report *report)
+int pins_pin(const struct pins *pins, struct bpf_object *object, uint32_t layout,
+	     struct report *report)
 {
-	struct pin_meta value = { .layout = layout_of(object) };
+	struct pin_meta value = { .layout = layout_of(object, layout) };
 	struct bpf_map *map, *meta = meta_of(object);
 	__u32 key = 0;
 	int err;
@@ -420,13 +422,14 @@ int pins_pin(const struct pins *pins, struct bpf_object *object, struct report *
 	return err;
 }
 
-int pins_load(const struct pins *pins, struct bpf_object *object, struct report *report)
+int pins_load(const struct pins *pins, struct bpf_object *object, uint32_t layout,
+	      struct report *report)
 {
-	int reused = pins ? pins_reuse(pins, object, report) : -ENOENT;
+	int reused = pins ? pins_reuse(pins, object, layout, report) : -ENOENT;
 	int err = bpf_object__load(object);
 
 	if (!err && reused == 0)
-		pins_pin(pins, object, report);
+		pins_pin(pins, object, layout, report);
 	return err;
 }
 

@@ -33,20 +33,23 @@ void pins_close(struct pins *pins);
 
 /*
  * Before an object is loaded: take up the maps that an agent of the same layout has
- * left, all of them or none. Others of their names are removed, which is said; what is
- * no map is left alone. Returns 1 if they were taken up, 0 if they are to be made and
- * pinned, or an error if they are not to be pinned.
+ * left, all of them or none. The layout is the family's version and the maps' shapes. Others of
+ * their names are removed, which is said; what is no map is left alone. Returns 1 if they were
+ * taken up, 0 if they are to be made and pinned, or an error if they are not to be pinned.
  */
-int pins_reuse(const struct pins *pins, struct bpf_object *object, struct report *report);
+int pins_reuse(const struct pins *pins, struct bpf_object *object, uint32_t layout,
+	       struct report *report);
 
 /* After loading, where pins_reuse gave 0: pin the maps. 0 or an error, which is said. */
-int pins_pin(const struct pins *pins, struct bpf_object *object, struct report *report);
+int pins_pin(const struct pins *pins, struct bpf_object *object, uint32_t layout,
+	     struct report *report);
 
 /*
  * Load an object with its maps taken up from the pins, or made and pinned there; pins may
  * be NULL. Returns what loading gave.
  */
-int pins_load(const struct pins *pins, struct bpf_object *object, struct report *report);
+int pins_load(const struct pins *pins, struct bpf_object *object, uint32_t layout,
+	      struct report *report);
 
 /*
  * The object's generation: how often its family has been attached since its maps were

@@ -11,7 +11,7 @@
 #include <linux/types.h>
 #include <stdbool.h>
 
-#include "keys.h"
+#include "bpf/exit.h"
 
 /* The arguments of kvm_exit; each form has a program of its own. */
 enum exit_form {

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "keys.h"
+#include "bpf/stat.h"
 #include "metrics/snapshot.h"
 #include "kvm/stat_schema.h"
 #include "vms/vm_identity.h"

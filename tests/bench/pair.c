@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "keys.h" /* before the skeletons, which have its types */
+#include "bpf/exit.h" /* before the skeletons, which have its types */
 
 #include "kvm/tracepoints.h"
 #include "exit.skel.h"

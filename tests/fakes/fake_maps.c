@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "keys.h"
+#include "bpf/stat.h"
 
 #define KEY_SIZE sizeof(struct stat_vm_key)
 

@@ -146,9 +146,12 @@ int __wrap_bpf_map__fd(const struct bpf_map *map)
 	return (const void *)map == &ended_map ? FAKE_ENDED_FD : FAKE_VMS_FD;
 }
 
-int __wrap_pins_load(const struct pins *pins, struct bpf_object *loaded, struct report *to);
-int __wrap_pins_load(const struct pins *pins, struct bpf_object *loaded, struct report *to)
+int __wrap_pins_load(const struct pins *pins, struct bpf_object *loaded, uint32_t version,
+		     struct report *to);
+int __wrap_pins_load(const struct pins *pins, struct bpf_object *loaded, uint32_t version,
+		     struct report *to)
 {
+	assert_int_equal(version, STAT_LAYOUT);
 	assert_ptr_equal(pins, kernel.pins);
 	assert_ptr_equal(loaded, kernel_object);
 	assert_non_null(to);

@@ -148,7 +148,7 @@ static int exit_attach(void *state, struct report *report, char **ret_why)
 static int exit_open(const struct family_env *env, void **ret_state, char **ret_why)
 {
 	struct exits *exits;
-	int err = exits_new(env, "exit", EXIT_SLOTS, REASONS_SVM, &exits);
+	int err = exits_new(env, "exit", EXIT_LAYOUT, EXIT_SLOTS, REASONS_SVM, &exits);
 
 	(void)ret_why;
 	if (!err)

@@ -249,7 +249,8 @@ static int object_load(struct stat_family *family)
 		err = bpf_map__set_value_size(vms, stat_totals_bytes(layout));
 	if (!err)
 		err = bpf_map__set_max_entries(vms, family->env.config->vms);
-	return err ? err : pins_load(family->env.pins, family->object, family->env.report);
+	return err ? err :
+		     pins_load(family->env.pins, family->object, STAT_LAYOUT, family->env.report);
 }
 
 /* What an earlier agent has left is taken up once, by the first that loads. */

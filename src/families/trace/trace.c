@@ -14,7 +14,7 @@
 
 #include "families/family.h"
 #include "metrics/item_numbers.h"
-#include "keys.h"
+#include "bpf/trace.h"
 #include "kernel/privileges.h"
 #include "kernel/prog_template.h"
 #include "families/trace/trace_events.h"
@@ -49,7 +49,7 @@ static int object_load(struct trace *trace)
 		return -ENOENT;
 	err = bpf_map__set_max_entries(map, (__u32)trace->env.cpus->n);
 	if (!err)
-		err = pins_load(trace->env.pins, trace->object, trace->env.report);
+		err = pins_load(trace->env.pins, trace->object, TRACE_LAYOUT, trace->env.report);
 	if (err)
 		return err;
 	rows = mmap(NULL, rows_bytes(trace), PROT_READ, MAP_SHARED, bpf_map__fd(map), 0);

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "metrics/item_numbers.h"
-#include "keys.h"
+#include "bpf/trace.h"
 
 /* Say something about a line of kvm.conf, or about what stands for it. */
 static void warn(const struct family_env *env, unsigned line, const char *format, ...)

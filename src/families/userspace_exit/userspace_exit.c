@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bpf/userspace_exit.h"
 #include "families/exit_common.h"
 #include "kernel/privileges.h"
 
@@ -34,7 +35,8 @@ static int load(struct exits *exits, struct report *report)
 static int userspace_exit_open(const struct family_env *env, void **ret_state, char **ret_why)
 {
 	struct exits *exits;
-	int err = exits_new(env, "userspace_exit", USERSPACE_EXIT_SLOTS, REASONS_USERSPACE, &exits);
+	int err = exits_new(env, "userspace_exit", USERSPACE_EXIT_LAYOUT, USERSPACE_EXIT_SLOTS,
+			    REASONS_USERSPACE, &exits);
 
 	if (err)
 		return err;

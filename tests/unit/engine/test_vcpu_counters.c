@@ -138,7 +138,7 @@ static int setup(void **state)
 {
 	memset(&kernel, 0, sizeof(kernel));
 	memset(rows, 0, sizeof(rows));
-	assert_int_equal(cells_init(&cells, "exit", SLOTS, REASONS_SVM, &cpus, "proc"), 0);
+	assert_int_equal(cells_init(&cells, "exit", 1, SLOTS, REASONS_SVM, &cpus, "proc"), 0);
 	cells.object = (void *)&cells; /* loaded */
 	cells.rows = rows;
 	cells.fd = CELLS_FD;

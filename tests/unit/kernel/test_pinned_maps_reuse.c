@@ -10,7 +10,10 @@
 #include <unistd.h>
 
 #include "families/family.h"
-#include "keys.h"
+#include "bpf/trace.h"
+
+/* Of the layout. */
+static uint32_t version;
 
 static struct bpf_map *map_of(const char *name)
 {
@@ -41,10 +44,10 @@ static void start(unsigned cpus, int reused)
 {
 	open_folder();
 	open_object(cpus);
-	assert_int_equal(pins_reuse(pins, object, &report), reused);
+	assert_int_equal(pins_reuse(pins, object, version, &report), reused);
 	assert_int_equal(bpf_object__load(object), 0);
 	if (reused == 0)
-		assert_int_equal(pins_pin(pins, object, &report), 0);
+		assert_int_equal(pins_pin(pins, object, version, &report), 0);
 }
 
 static struct trace_row row;
@@ -126,6 +129,17 @@ static void test_another_stamp(void **state)
 	assert_int_equal(value.generation, 0);
 	value.layout ^= 1;
 	assert_int_equal(bpf_map_update_elem(fd, &key, &value, BPF_ANY), 0);
+	assert_replaced(3);
+}
+
+/* A family's new layout version replaces its maps, though they are of the same shape. */
+static void test_another_version(void **state)
+{
+	(void)state;
+	need_bpf();
+	start(3, 0);
+	count_set(0, 13);
+	version++;
 	assert_replaced(3);
 }
 
@@ -221,7 +235,7 @@ static void assert_left_alone(const char *name)
 	assert_int_equal(lstat(path, &before), 0);
 	open_folder();
 	open_object(3);
-	assert_int_equal(pins_reuse(pins, object, &report), -EEXIST);
+	assert_int_equal(pins_reuse(pins, object, version, &report), -EEXIST);
 	assert_line(REPORT_WARNING, path, " is no map of ours" AFTER);
 	assert_int_equal(lstat(path, &after), 0);
 	assert_int_equal(before.st_ino, after.st_ino);
@@ -265,12 +279,12 @@ static void test_pinning_that_fails(void **state)
 	need_bpf();
 	open_folder();
 	open_object(3);
-	assert_int_equal(pins_reuse(pins, object, &report), 0);
+	assert_int_equal(pins_reuse(pins, object, version, &report), 0);
 	assert_int_equal(bpf_object__load(object), 0);
 	fd = map_make();
 	assert_int_equal(bpf_obj_pin(fd, on_bpffs("ours/trace_meta")), 0); /* quick, it was */
 	close(fd);
-	assert_int_equal(pins_pin(pins, object, &report), -EEXIST);
+	assert_int_equal(pins_pin(pins, object, version, &report), -EEXIST);
 	assert_line(REPORT_WARNING, on_bpffs("ours"),
 		    ": maps cannot be pinned there (File exists)" AFTER);
 	assert_int_equal(stat(on_bpffs("ours/trace_rows"), &st), -1);
@@ -305,7 +319,7 @@ static void test_load_without_pins(void **state)
 	need_bpf();
 	assert_int_equal(mkdir(on_bpffs("ours"), 0700), 0);
 	open_object(3);
-	assert_int_equal(pins_load(NULL, object, &report), 0);
+	assert_int_equal(pins_load(NULL, object, version, &report), 0);
 	count_set(2, 13);
 	assert_int_equal(count_get(2), 13);
 	assert_int_equal(report.n, 0);
@@ -316,7 +330,7 @@ static void load(unsigned cpus)
 {
 	open_folder();
 	open_object(cpus);
-	assert_int_equal(pins_load(pins, object, &report), 0);
+	assert_int_equal(pins_load(pins, object, version, &report), 0);
 }
 
 /* Made and pinned, taken up, replaced: all in one call. */
@@ -375,7 +389,7 @@ static void test_load_with_no_room_for_pins(void **state)
 	open_folder();
 	open_object(3);
 	assert_int_equal(rmdir(on_bpffs("ours")), 0); /* the folder goes meanwhile */
-	assert_int_equal(pins_load(pins, object, &report), 0);
+	assert_int_equal(pins_load(pins, object, version, &report), 0);
 	assert_line(REPORT_WARNING, on_bpffs("ours"),
 		    ": maps cannot be pinned there (No such file or directory)" AFTER);
 	count_set(2, 13);
@@ -395,7 +409,7 @@ static void test_load_that_fails(void **state)
 		template = bpf_object__find_program_by_name(object, "trace_template");
 		bpf_program__set_autoload(template, true);
 		bpf_program__set_type(template, BPF_PROG_TYPE_UNSPEC); /* which is refused */
-		assert_true(pins_load(pins, object, &report) < 0);
+		assert_true(pins_load(pins, object, version, &report) < 0);
 		assert_int_equal(report.n, 0);
 		assert_int_equal(is_pinned("ours/trace_rows"), i);
 		assert_int_equal(is_pinned("ours/trace_meta"), i);
@@ -413,6 +427,7 @@ int main(void)
 		bpffs_test(test_same_layout),
 		bpffs_test(test_other_sizes),
 		bpffs_test(test_another_stamp),
+		bpffs_test(test_another_version),
 		bpffs_test(test_one_is_missing),
 		bpffs_test(test_another_map),
 		bpffs_test(test_another_type),

@@ -7,7 +7,7 @@
 #include <linux/types.h>
 #include <string.h>
 
-#include "keys.h"
+#include "bpf/trace.h"
 #include "kernel/prog_template.h"
 
 #define MOV(reg, value)                                                                    \

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bpf/userspace_exit.h"
 #include "kvm/exit_offsets.h"
 #include "kvm/exit_reasons.h"
 

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "keys.h"
+#include "bpf/trace.h"
 #include "families/trace/trace_events.h"
 
 /* The kernel's events, sorted as events_find has them. */
