@@ -251,7 +251,8 @@ plus() {
 		"$BUILD/tests/load_dso" "$BUILD/pmda_kvm.so"
 	echo "$output"
 	[ "$output" = unchanged ]
-	[ -z "$(find "$WORK/var" -type f)" ]
+	# but for the numbers of names that this version does not know, which are to be kept
+	[ -z "$(find "$WORK/var" -type f ! -path "*/pmdakvm/items")" ]
 }
 
 @test "the daemon says what it did, and ends with pmcd" {

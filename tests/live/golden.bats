@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 The pmdakvm authors
+#
+# What people see and archives hold, frozen: PMIDs and descriptions of the metrics that stand in
+# the table, what kvmbpf makes of a recorded snapshot, and the log of a start. Nothing here
+# depends on this host's kernel. Where a change is meant, GOLDEN=write make check TESTS=golden
+# writes the files anew; the diff is then part of the commit.
+
+load common
+
+# golden NAME: standard input is what tests/data/golden/NAME holds.
+golden() {
+	local file=$TOP/tests/data/golden/$1
+	if [ "${GOLDEN:-}" = write ]; then
+		cat >"$file"
+	else
+		diff "$file" -
+	fi
+}
+
+# The log without times, process numbers and the host's name.
+log_plain() {
+	sed -E -e 's/^\[[^]]*\] pmdakvm\([0-9]+\)/pmdakvm/' -e 's/ on \S+ started .*/ started/' \
+		-e 's/^(Log finished).*/\1/' -e 's/in [0-9.]+ ms/in N ms/' -e "s|$WORK|DIR|g" "$1"
+}
+
+# The private pmcd with our agent, a COMMAND, and the end.
+with_pmcd() {
+	pmcd_env "$WORK"
+	printf '[bpf]\npin = none\n[paths]\nlockdown = /nowhere\n[trace]\nkvm_pio\n' >"$WORK/kvm.conf"
+	pmcd_files "$WORK" "$TOP" "$BUILD" daemon -c "$WORK/kvm.conf"
+	[ -z "${AGENT_PREFIX:-}" ] || sed -i "s|binary |binary $AGENT_PREFIX |" "$WORK/pmcd.conf"
+	pmcd_start "$WORK" >&2
+	"$@"
+	pmcd_stop
+}
+
+setup() {
+	need_root
+	new_work
+}
+
+@test "PMIDs, instance domains, types, semantics and units of the table's metrics" {
+	# a kernel that cannot count has them all the same
+	AGENT_PREFIX="$BUILD/tests/deny_bpf 38" with_pmcd pminfo -h "unix://$WORK/pmcd.socket" -dm \
+		$(sed -nE 's/^METRIC\("([^"]+)".*/\1/p' "$TOP/src/metrics/metrics.def") >"$WORK/out"
+	golden pminfo-dm.txt <"$WORK/out"
+}
+
+@test "kvmbpf dump --load: all tables, JSON, chosen metrics" {
+	local load=("$BUILD/kvmbpf" dump --load "$TOP/tests/data/exits.snapshot")
+	{
+		for options in "" --all --no-halt --json "-m kvm.vm.exit.*" "-e kvm_e*"; do
+			echo "# kvmbpf dump $options"
+			# shellcheck disable=SC2086
+			"${load[@]}" $options
+		done
+	} >"$WORK/out"
+	golden dump-load.txt <"$WORK/out"
+}
+
+@test "the log of a start" {
+	need_kvm
+	with_pmcd true
+	log_plain "$WORK/kvm.log" | golden start.log
+}
+
+@test "the log of a start where bpf() is refused" {
+	AGENT_PREFIX="$BUILD/tests/deny_bpf 1" with_pmcd true
+	log_plain "$WORK/kvm.log" | golden start-refused.log
+}
