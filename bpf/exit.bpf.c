@@ -21,8 +21,8 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1);
-	__type(key, struct cell_key);
-	__type(value, struct exit_cell);
+	__type(key, struct thread_key);
+	__type(value, struct exit_counters);
 } exit_cells SEC(".maps");
 
 /* Of threads that have ended; the user side's alone. */
@@ -30,7 +30,8 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__uint(key_size, sizeof(__u32));
-	__uint(value_size, sizeof(struct cells_ended) + sizeof(struct cell_reason) * EXIT_SLOTS);
+	__uint(value_size,
+	       sizeof(struct retired_counters) + sizeof(struct reason_counters) * EXIT_SLOTS);
 } exit_ended SEC(".maps");
 
 /* What found no room; a row for each possible CPU. */
@@ -39,7 +40,7 @@ struct {
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct cells_row);
+	__type(value, struct overflow_row);
 } exit_rows SEC(".maps");
 
 /* How long exits took, by slot. */
@@ -62,7 +63,7 @@ struct {
 /* Codes that no range has, by the slots that they have claimed. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, CELL_UNKNOWN_SLOTS);
+	__uint(max_entries, UNKNOWN_SLOTS);
 	__type(key, __u32);
 	__type(value, __u64);
 } exit_codes SEC(".maps");
@@ -71,7 +72,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct cells_control);
+	__type(value, struct counters_control);
 } exit_control SEC(".maps");
 
 /* The user side's alone. */
@@ -83,7 +84,7 @@ struct {
 } exit_meta SEC(".maps");
 
 /* What a new cell and a new histogram hold: nothing. Too large for the stack. */
-static struct exit_cell fresh_cell;
+static struct exit_counters fresh_counters;
 static struct exit_buckets fresh_buckets;
 
 static __always_inline __u32 slot_of(__u32 isa_number, __u32 code)
@@ -92,7 +93,7 @@ static __always_inline __u32 slot_of(__u32 isa_number, __u32 code)
 
 	if (!setup.has_reasons || !isa->mask)
 		return 0;
-	for (int i = 0; i < CELLS_RANGES; i++) {
+	for (int i = 0; i < CODE_RANGES; i++) {
 		__u32 at = code - isa->ranges[i].first;
 
 		if (at < isa->ranges[i].count)
@@ -116,10 +117,10 @@ static __always_inline __u32 code_read(__u64 vcpu, __u32 isa_number)
 }
 
 /* An exit that found no cell still counts, by its reason, but has no time. */
-static __always_inline void count_unfit(__u32 slot)
+static __always_inline void count_dropped(__u32 slot)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
-	struct cells_row *row = bpf_map_lookup_elem(&exit_rows, &cpu);
+	struct overflow_row *row = bpf_map_lookup_elem(&exit_rows, &cpu);
 
 	if (row)
 		row->count[slot]++;
@@ -128,20 +129,20 @@ static __always_inline void count_unfit(__u32 slot)
 static __always_inline int exited(__u64 vcpu, __u32 isa, __u32 code)
 {
 	__u32 zero = 0, slot = slot_of(isa, code) % EXIT_SLOTS;
-	const struct cells_control *control = bpf_map_lookup_elem(&exit_control, &zero);
-	struct exit_cell *exits;
+	const struct counters_control *control = bpf_map_lookup_elem(&exit_control, &zero);
+	struct exit_counters *exits;
 
 	if (!control)
 		return 0;
-	exits = (void *)cell_get(&exit_cells, &fresh_cell, vcpu);
+	exits = (void *)counters_get(&exit_cells, &fresh_counters, vcpu);
 	if (!exits) {
-		count_unfit(slot);
+		count_dropped(slot);
 		return 0;
 	}
-	cell_renew(&exits->cell, control);
-	exits->cell.isa = isa == KVM_ISA_VMX ? setup.vmx.isa : setup.svm.isa;
+	counters_renew(&exits->counters, control);
+	exits->counters.isa = isa == KVM_ISA_VMX ? setup.vmx.isa : setup.svm.isa;
 	exits->reason[slot].count++;
-	cell_open(&exits->cell, slot, bpf_ktime_get_ns());
+	exit_begin(&exits->counters, slot, bpf_ktime_get_ns());
 	return 0;
 }
 
@@ -202,7 +203,7 @@ static __always_inline void count_latency(__u64 vcpu, __u32 slot, __u64 time)
 	struct exit_vm_key key = { .vcpu = vcpu, .slot = slot };
 	__u32 bucket = bucket_of(time), cpu;
 	bool fits = count_bucket(&exit_latency, &slot, bucket), vm_fits = true;
-	struct cells_row *row;
+	struct overflow_row *row;
 
 	if (setup.vm_histograms && vcpu)
 		vm_fits = count_bucket(&exit_vm_latency, &key, bucket);
@@ -222,22 +223,23 @@ SEC("raw_tp")
 int exit_entry(const __u64 *ctx)
 {
 	__u64 now, vcpu = setup.entry_has_vcpu ? ctx[0] : 0;
-	struct exit_cell *exits;
-	const struct cells_control *control;
+	struct exit_counters *exits;
+	const struct counters_control *control;
 	__u32 zero = 0, slot;
 
 	control = bpf_map_lookup_elem(&exit_control, &zero);
-	exits = (void *)cell_get(&exit_cells, &fresh_cell, vcpu);
+	exits = (void *)counters_get(&exit_cells, &fresh_counters, vcpu);
 	if (!control || !exits)
 		return 0;
-	cell_renew(&exits->cell, control);
+	counters_renew(&exits->counters, control);
 	now = bpf_ktime_get_ns();
-	if (exits->cell.opened) {
-		slot = exits->cell.slot % EXIT_SLOTS;
-		count_latency(exits->cell.vcpu, slot,
-			      cell_close(&exits->cell, &exits->reason[slot], control->turn, now));
+	if (exits->counters.opened) {
+		slot = exits->counters.slot % EXIT_SLOTS;
+		count_latency(exits->counters.vcpu, slot,
+			      exit_end(&exits->counters, &exits->reason[slot], control->epoch,
+				       now));
 	}
-	exits->cell.entered = now;
+	exits->counters.entered = now;
 	return 0;
 }
 

@@ -12,14 +12,14 @@
  */
 #define EXIT_LAYOUT 1
 
-#define EXIT_SLOTS  CELL_SLOTS_MAX
+#define EXIT_SLOTS  COUNTER_SLOTS_MAX
 
-struct exit_cell {
-	struct cell cell;
-	struct cell_reason reason[EXIT_SLOTS];
+struct exit_counters {
+	struct thread_counters counters;
+	struct reason_counters reason[EXIT_SLOTS];
 };
 
-_Static_assert(sizeof(struct exit_cell) + sizeof(struct cell_key) <= 6400,
+_Static_assert(sizeof(struct exit_counters) + sizeof(struct thread_key) <= 6400,
 	       "a vCPU takes more than the man page says");
 
 /* Reasons that can have a histogram. Each takes EXIT_BUCKETS * 8 bytes on every possible CPU. */
@@ -32,7 +32,7 @@ struct exit_isa {
 			*/
 	__s32 code;    /* from there */
 	__u32 mask;    /* of the code; 0: where it stands is not known */
-	struct cells_range ranges[CELLS_RANGES];
+	struct code_range ranges[CODE_RANGES];
 };
 
 #define EXIT_NO_POINTER 0x7fffffff

@@ -23,8 +23,8 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1);
-	__type(key, struct cell_key);
-	__type(value, struct userspace_exit_cell);
+	__type(key, struct thread_key);
+	__type(value, struct userspace_exit_counters);
 } userspace_exit_cells SEC(".maps");
 
 /* Of threads that have ended; the user side's alone. */
@@ -32,8 +32,8 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__uint(key_size, sizeof(__u32));
-	__uint(value_size,
-	       sizeof(struct cells_ended) + sizeof(struct cell_reason) * USERSPACE_EXIT_SLOTS);
+	__uint(value_size, sizeof(struct retired_counters) +
+				   sizeof(struct reason_counters) * USERSPACE_EXIT_SLOTS);
 } userspace_exit_ended SEC(".maps");
 
 /* What found no room; a row for each possible CPU. */
@@ -42,13 +42,13 @@ struct {
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct cells_row);
+	__type(value, struct overflow_row);
 } userspace_exit_rows SEC(".maps");
 
 /* Codes that no range has, by the slots that they have claimed. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, CELL_UNKNOWN_SLOTS);
+	__uint(max_entries, UNKNOWN_SLOTS);
 	__type(key, __u32);
 	__type(value, __u64);
 } userspace_exit_codes SEC(".maps");
@@ -57,7 +57,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct cells_control);
+	__type(value, struct counters_control);
 } userspace_exit_control SEC(".maps");
 
 /* The user side's alone. */
@@ -69,7 +69,7 @@ struct {
 } userspace_exit_meta SEC(".maps");
 
 /* What a new cell holds: nothing. Too large for the stack. */
-static struct userspace_exit_cell fresh_cell;
+static struct userspace_exit_counters fresh_counters;
 
 static __always_inline __u32 slot_of(__u32 reason, __s32 error)
 {
@@ -78,7 +78,7 @@ static __always_inline __u32 slot_of(__u32 reason, __s32 error)
 	if (error < 0 &&
 	    (reason != KVM_EXIT_MEMORY_FAULT || (error != -EFAULT && error != -EHWPOISON)))
 		return setup.error;
-	for (int i = 0; i < CELLS_RANGES; i++) {
+	for (int i = 0; i < CODE_RANGES; i++) {
 		__u32 at = reason - setup.ranges[i].first;
 
 		if (at < setup.ranges[i].count)
@@ -102,18 +102,18 @@ int userspace_exit_begin(const __u64 *ctx)
 {
 	__u64 slot = slot_within(slot_of((__u32)ctx[0], (__s32)ctx[1]));
 	__u32 zero = 0, cpu;
-	const struct cells_control *control;
-	struct userspace_exit_cell *exits;
-	struct cells_row *row;
+	const struct counters_control *control;
+	struct userspace_exit_counters *exits;
+	struct overflow_row *row;
 
 	control = bpf_map_lookup_elem(&userspace_exit_control, &zero);
 	if (!control)
 		return 0;
-	exits = (void *)cell_get(&userspace_exit_cells, &fresh_cell, 0);
+	exits = (void *)counters_get(&userspace_exit_cells, &fresh_counters, 0);
 	if (exits) {
-		cell_renew(&exits->cell, control);
+		counters_renew(&exits->counters, control);
 		exits->reason[slot].count++;
-		cell_open(&exits->cell, (__u32)slot, bpf_ktime_get_ns());
+		exit_begin(&exits->counters, (__u32)slot, bpf_ktime_get_ns());
 		return 0;
 	}
 	cpu = bpf_get_smp_processor_id();
@@ -126,22 +126,22 @@ int userspace_exit_begin(const __u64 *ctx)
 /* KVM runs the vCPU again. */
 static __always_inline int run_again(void)
 {
-	const struct cells_control *control;
-	struct userspace_exit_cell *exits;
-	struct cell_key key;
+	const struct counters_control *control;
+	struct userspace_exit_counters *exits;
+	struct thread_key key;
 	__u32 zero = 0;
 	__u64 slot;
 
-	cell_key_of(&key);
+	thread_key_of(&key);
 	exits = bpf_map_lookup_elem(&userspace_exit_cells, &key);
 	control = bpf_map_lookup_elem(&userspace_exit_control, &zero);
 	if (!exits || !control)
 		return 0;
-	cell_renew(&exits->cell, control);
-	if (!exits->cell.opened)
+	counters_renew(&exits->counters, control);
+	if (!exits->counters.opened)
 		return 0;
-	slot = slot_within(exits->cell.slot);
-	cell_close(&exits->cell, &exits->reason[slot], control->turn, bpf_ktime_get_ns());
+	slot = slot_within(exits->counters.slot);
+	exit_end(&exits->counters, &exits->reason[slot], control->epoch, bpf_ktime_get_ns());
 	return 0;
 }
 

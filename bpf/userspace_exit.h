@@ -14,17 +14,17 @@
 
 #define USERSPACE_EXIT_SLOTS  80
 
-struct userspace_exit_cell {
-	struct cell cell;
-	struct cell_reason reason[USERSPACE_EXIT_SLOTS];
+struct userspace_exit_counters {
+	struct thread_counters counters;
+	struct reason_counters reason[USERSPACE_EXIT_SLOTS];
 };
 
-_Static_assert(sizeof(struct userspace_exit_cell) + sizeof(struct cell_key) <= 2048,
+_Static_assert(sizeof(struct userspace_exit_counters) + sizeof(struct thread_key) <= 2048,
 	       "a vCPU takes more than the man page says");
 
 struct userspace_exit_setup {
 	__u32 restart, error; /* slots of KVM_RUN's errors */
-	struct cells_range ranges[CELLS_RANGES];
+	struct code_range ranges[CODE_RANGES];
 };
 
 #endif /* PMDAKVM_BPF_USERSPACE_EXIT_H */

@@ -16,20 +16,20 @@
 #include "vcpu_counters.h"
 
 /* To ask whether this kernel has a helper (from Linux 5.11 on). */
-enum bpf_func_id___cells {
-	BPF_FUNC_get_current_task_btf___cells = 158,
+enum bpf_func_id___counters {
+	BPF_FUNC_get_current_task_btf___counters = 158,
 };
 
 /* The current thread's key. Typed loads, where there are any, every lockdown mode permits. */
-static __always_inline void cell_key_of(struct cell_key *key)
+static __always_inline void thread_key_of(struct thread_key *key)
 {
 	__u64 numbers = bpf_get_current_pid_tgid();
 
 	key->vcpu = 0;
 	key->tid = (__u32)numbers;
 	key->tgid = numbers >> 32;
-	if (bpf_core_enum_value_exists(enum bpf_func_id___cells,
-				       BPF_FUNC_get_current_task_btf___cells)) {
+	if (bpf_core_enum_value_exists(enum bpf_func_id___counters,
+				       BPF_FUNC_get_current_task_btf___counters)) {
 		key->start = bpf_get_current_task_btf()->start_boottime;
 	} else {
 		const struct task_struct *task = (void *)bpf_get_current_task();
@@ -39,70 +39,72 @@ static __always_inline void cell_key_of(struct cell_key *key)
 }
 
 /* The cell of that key, made of what fresh holds if there is none; NULL: it found no room. */
-static __always_inline struct cell *cell_find_or_make(void *map, const struct cell_key *key,
-						      const void *fresh, __u64 vcpu)
+static __always_inline struct thread_counters *
+counters_find_or_make(void *map, const struct thread_key *key, const void *fresh, __u64 vcpu)
 {
-	struct cell *cell = bpf_map_lookup_elem(map, key);
+	struct thread_counters *counters = bpf_map_lookup_elem(map, key);
 
-	if (cell)
-		return cell;
+	if (counters)
+		return counters;
 	if (bpf_map_update_elem(map, key, fresh, BPF_NOEXIST))
 		return NULL;
-	cell = bpf_map_lookup_elem(map, key);
-	if (!cell)
+	counters = bpf_map_lookup_elem(map, key);
+	if (!counters)
 		return NULL;
-	cell->vcpu = vcpu;
-	return cell;
+	counters->vcpu = vcpu;
+	return counters;
 }
 
 /*
  * The current thread's cell for that vCPU; 0: which one is not known. Nearly every thread
  * runs one vCPU; one that runs more has further cells, so that what is one's stays so.
  */
-static __always_inline struct cell *cell_get(void *map, const void *fresh, __u64 vcpu)
+static __always_inline struct thread_counters *counters_get(void *map, const void *fresh,
+							    __u64 vcpu)
 {
-	struct cell_key key;
-	struct cell *cell;
+	struct thread_key key;
+	struct thread_counters *counters;
 
-	cell_key_of(&key);
-	cell = cell_find_or_make(map, &key, fresh, vcpu);
-	if (!cell || !vcpu || cell->vcpu == vcpu)
-		return cell;
+	thread_key_of(&key);
+	counters = counters_find_or_make(map, &key, fresh, vcpu);
+	if (!counters || !vcpu || counters->vcpu == vcpu)
+		return counters;
 	key.vcpu = vcpu;
-	return cell_find_or_make(map, &key, fresh, vcpu);
+	return counters_find_or_make(map, &key, fresh, vcpu);
 }
 
 /* What was open or entered before a detach is forgotten. */
-static __always_inline void cell_renew(struct cell *cell, const struct cells_control *control)
+static __always_inline void counters_renew(struct thread_counters *counters,
+					   const struct counters_control *control)
 {
-	if (cell->generation == control->generation)
+	if (counters->generation == control->generation)
 		return;
-	cell->generation = control->generation;
-	cell->opened = 0;
-	cell->entered = 0;
+	counters->generation = control->generation;
+	counters->opened = 0;
+	counters->entered = 0;
 }
 
 /* An exit begins. One that is open still is replaced: its time is not known. */
-static __always_inline void cell_open(struct cell *cell, __u32 slot, __u64 now)
+static __always_inline void exit_begin(struct thread_counters *counters, __u32 slot, __u64 now)
 {
-	if (cell->entered) {
-		cell->guest_time += now - cell->entered;
-		cell->entered = 0;
+	if (counters->entered) {
+		counters->guest_time += now - counters->entered;
+		counters->entered = 0;
 	}
-	cell->opened = now;
-	cell->slot = slot;
+	counters->opened = now;
+	counters->slot = slot;
 }
 
 /* The open exit ends: how long it took. */
-static __always_inline __u64 cell_close(struct cell *cell, struct cell_reason *reason, __u32 turn,
-					__u64 now)
+static __always_inline __u64 exit_end(struct thread_counters *counters,
+				      struct reason_counters *reason, __u32 epoch, __u64 now)
 {
-	__u64 time = now - cell->opened, most = (1ULL << CELL_MAX_BITS) - 1;
-	__u64 max = (__u64)turn << CELL_MAX_BITS | (time < most ? time : most);
+	__u64 time = now - counters->opened, most = (1ULL << MAX_TIME_BITS) - 1;
+	__u64 max = (__u64)epoch << MAX_TIME_BITS | (time < most ? time : most);
 
-	cell->opened = 0;
+	counters->opened = 0;
 	reason->time += time;
-	if (reason->max >> CELL_MAX_BITS != turn || reason->max < max)
+	if (reason->max >> MAX_TIME_BITS != epoch || reason->max < max)
 		reason->max = max;
 	return time;
 }
@@ -115,7 +117,7 @@ static __always_inline __u32 code_claim(void *map, __u64 code)
 {
 /* the verifier does not follow a counter that is on the stack */
 #pragma unroll
-	for (__u32 i = 1; i <= CELL_UNKNOWN_SLOTS; i++) {
+	for (__u32 i = 1; i <= UNKNOWN_SLOTS; i++) {
 		__u32 slot = i;
 		__u64 *claimed = bpf_map_lookup_elem(map, &slot);
 
@@ -132,13 +134,13 @@ static __always_inline __u32 code_claim(void *map, __u64 code)
 /* A thread ends, and what it has counted is final. */
 static __always_inline void thread_ended(void *map)
 {
-	struct cell_key key;
-	struct cell *cell;
+	struct thread_key key;
+	struct thread_counters *counters;
 
-	cell_key_of(&key);
-	cell = bpf_map_lookup_elem(map, &key);
-	if (cell)
-		cell->ended = 1;
+	thread_key_of(&key);
+	counters = bpf_map_lookup_elem(map, &key);
+	if (counters)
+		counters->ended = 1;
 }
 
 #endif /* PMDAKVM_CELLS_BPF_H */

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 /* What families wait for between two looks at the kernel, if no fetch makes one: ns. */
-#define CLOCK_LOOK_NS UINT64_C(900000000)
+#define CLOCK_TICK_NS UINT64_C(900000000)
 
 /* The monotonic clock, in ns. */
 uint64_t clock_ns(void);

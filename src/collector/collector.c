@@ -23,14 +23,14 @@ struct source {
 };
 
 /* How many looks after KVM's coming may find its tracepoints not ready yet. */
-#define LATE_LOOKS 5
+#define LATE_TICKS 5
 
 struct collector {
 	const struct config *config;
 	struct cpus cpus;
 	struct events events;
 	uint64_t events_stamp; /* of KVM, when it was last looked for */
-	unsigned late_looks;   /* how many more are to try again */
+	unsigned late_ticks;   /* how many more are to try again */
 	struct vms *vms;
 	struct pins *pins;
 	struct collector_family *families;
@@ -64,34 +64,34 @@ static int add_table(struct collector *collector, const struct family_table *tab
 		return err;
 	collector->sources[collector->snapshot.ntables - 1] = (struct source){ table, state,
 									       false };
-	return table->shape(state, made);
+	return table->sync(state, made);
 }
 
 /* Note how opening or attaching went; takes why. What is not said now is said next time. */
-static void family_note(struct collector_family *open, int err, char *why, bool quiet,
+static void family_note(struct collector_family *open, int err, char *error, bool quiet,
 			struct report *report)
 {
 	bool news = err && (open->unsaid || err != open->err ||
-			    (why && open->why && strcmp(why, open->why)));
+			    (error && open->error && strcmp(error, open->error)));
 
-	free(open->why);
+	free(open->error);
 	open->err = err;
-	open->why = why;
+	open->error = error;
 	open->unsaid = news && quiet;
 	/* that KVM is not there yet is no problem; the other two have been said */
 	if (news && !quiet && err != -ENODATA && err != -ECANCELED)
 		report_add(report, err == -ENOENT ? REPORT_INFO : REPORT_WARNING, "%s: %s",
-			   open->family->name, why ? why : strerror(-err));
+			   open->family->name, error ? error : strerror(-err));
 }
 
 static void family_attach(struct collector_family *open, bool quiet, struct report *report)
 {
 	uint64_t start = clock_ns();
-	char *why = NULL;
-	int err = open->family->ops->attach(open->state, report, &why);
+	char *error = NULL;
+	int err = open->family->ops->attach(open->state, report, &error);
 
 	open->attach_time = clock_ns() - start;
-	family_note(open, err, why, quiet, report);
+	family_note(open, err, error, quiet, report);
 }
 
 static int family_open(struct collector *collector, struct collector_family *open,
@@ -99,7 +99,7 @@ static int family_open(struct collector *collector, struct collector_family *ope
 {
 	const struct family_ops *ops = open->family->ops;
 	uint64_t start = clock_ns();
-	char *why = NULL;
+	char *error = NULL;
 	int err;
 
 	if (collector->config->only && strcmp(open->family->name, collector->config->only) != 0) {
@@ -107,12 +107,12 @@ static int family_open(struct collector *collector, struct collector_family *ope
 		return 0;
 	}
 	env->image = open->family->image(&env->image_size);
-	err = ops->open(env, &open->state, &why);
+	err = ops->open(env, &open->state, &error);
 	open->loaded = !err;
 	open->wanted = true;
 	start = clock_ns() - start;
 	if (err)
-		family_note(open, err, why, false, env->report);
+		family_note(open, err, error, false, env->report);
 	else
 		family_attach(open, false, env->report);
 	open->attach_time += start;
@@ -210,7 +210,7 @@ int collector_open(const struct config *config, struct items *items, bool pin,
 }
 
 /* Have every table of the family, or of all (NULL), follow what is there now. */
-static bool tables_shape(struct collector *collector, const void *state)
+static bool tables_sync(struct collector *collector, const void *state)
 {
 	bool grown = false;
 
@@ -223,7 +223,7 @@ static bool tables_shape(struct collector *collector, const void *state)
 		if (state && source->state != state)
 			continue;
 		/* it may, later, if not now */
-		source->behind = source->table->shape(source->state, table) != 0;
+		source->behind = source->table->sync(source->state, table) != 0;
 		grown |= table->changes != changes || table->ncolumns != columns;
 	}
 	return grown;
@@ -262,8 +262,8 @@ int collector_switch(struct collector *collector, size_t family, bool attached,
 	find_events(collector);
 	family_attach(open, false, report);
 	print_end(callers_print);
-	tables_shape(collector, open->state);
-	tables_shape(collector, collector->families); /* it may have maps now */
+	tables_sync(collector, open->state);
+	tables_sync(collector, collector->families); /* it may have maps now */
 	return open->err == -ENOENT ? 0 : open->err;
 }
 
@@ -300,15 +300,15 @@ static void attach_again(struct collector *collector, bool last, struct report *
 	report_clear(&quiet);
 }
 
-static void families_look(struct collector *collector, struct report *report)
+static void families_tick(struct collector *collector, struct report *report)
 {
 	for (size_t i = 0; i < families_count; i++) {
-		if (families[i].ops->look && collector->families[i].state)
-			families[i].ops->look(collector->families[i].state, report);
+		if (families[i].ops->tick && collector->families[i].state)
+			families[i].ops->tick(collector->families[i].state, report);
 	}
 }
 
-bool collector_look(struct collector *collector, struct report *report)
+bool collector_tick(struct collector *collector, struct report *report)
 {
 	uint64_t stamp = events_stamp(EVENTS_BTF_DIR, collector->config->tracefs);
 	bool news = stamp != collector->events_stamp;
@@ -316,19 +316,19 @@ bool collector_look(struct collector *collector, struct report *report)
 
 	if (news) {
 		collector->events_stamp = stamp;
-		collector->late_looks = LATE_LOOKS;
+		collector->late_ticks = LATE_TICKS;
 	}
-	if (collector->late_looks) {
+	if (collector->late_ticks) {
 		libbpf_print_fn_t callers_print = print_begin(report);
 
-		collector->late_looks--;
+		collector->late_ticks--;
 		find_events(collector);
-		attach_again(collector, !collector->late_looks, report);
+		attach_again(collector, !collector->late_ticks, report);
 		print_end(callers_print);
 		grown = true;
 	}
-	families_look(collector, report);
-	return (grown || tables_behind(collector, NULL)) && tables_shape(collector, NULL);
+	families_tick(collector, report);
+	return (grown || tables_behind(collector, NULL)) && tables_sync(collector, NULL);
 }
 
 void collector_close(struct collector *collector)
@@ -337,7 +337,7 @@ void collector_close(struct collector *collector)
 		return;
 	for (size_t i = 0; collector->families && i < families_count; i++) {
 		families[i].ops->close(collector->families[i].state);
-		free(collector->families[i].why);
+		free(collector->families[i].error);
 	}
 	free(collector->families);
 	snapshot_free(&collector->snapshot);
@@ -401,7 +401,7 @@ static int families_refresh(struct collector *collector, uint64_t tables)
 		if (ret < 0)
 			return ret;
 		if (ret || tables_behind(collector, state))
-			tables_shape(collector, state);
+			tables_sync(collector, state);
 	}
 	return 0;
 }

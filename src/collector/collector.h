@@ -48,7 +48,7 @@ int collector_reset_max(struct collector *collector);
  * attached now is. Costs a few system calls; meant for once a second. Returns
  * whether any table has other rows or columns than before.
  */
-bool collector_look(struct collector *collector, struct report *report);
+bool collector_tick(struct collector *collector, struct report *report);
 
 /* All tables that there are; values come with collector_read. */
 struct snapshot *collector_snapshot(struct collector *collector);

@@ -10,7 +10,7 @@ struct collector_family {
 	const struct family *family;
 	void *state;
 	int err;	      /* 0: attached */
-	char *why;	      /* why not, or what is lacking, in words; or NULL */
+	char *error;	      /* why not, or what is lacking, in words; or NULL */
 	uint64_t attach_time; /* ns that loading and attaching took */
 	bool loaded;	      /* open succeeded; only then it can be attached */
 	bool unsaid;	      /* err came at a look that was to be quiet */

@@ -19,7 +19,7 @@ static int columns_add(struct snapshot_table *table, const char *const *names, s
 	return err;
 }
 
-static int agent_shape(void *state, struct snapshot_table *table)
+static int agent_sync(void *state, struct snapshot_table *table)
 {
 	static const char *const names[] = { [AGENT_VERSION] = "version" };
 	int err;
@@ -46,7 +46,7 @@ static int family_rows(struct snapshot_table *table)
 	return err;
 }
 
-static int family_shape(void *state, struct snapshot_table *table)
+static int family_sync(void *state, struct snapshot_table *table)
 {
 	static const char *const names[] = {
 		[FAMILY_ATTACHED] = "attached",
@@ -67,9 +67,9 @@ static int family_read(void *state, struct snapshot_table *table)
 	int err = 0;
 
 	for (size_t i = 0; !err && i < families_count; i++) {
-		const char *why = open[i].why ? open[i].why :
-				  open[i].err ? strerror(-open[i].err) :
-						"attached";
+		const char *error = open[i].error ? open[i].error :
+				    open[i].err	  ? strerror(-open[i].err) :
+						    "attached";
 
 		snapshot_cell_set(snapshot_table_cell(table, i, FAMILY_ATTACHED), !open[i].err);
 		snapshot_cell_set(snapshot_table_cell(table, i, FAMILY_ATTACH_TIME),
@@ -77,12 +77,12 @@ static int family_read(void *state, struct snapshot_table *table)
 		if (open[i].loaded)
 			snapshot_cell_set(snapshot_table_cell(table, i, FAMILY_GENERATION),
 					  families[i].ops->generation(open[i].state));
-		err = snapshot_cell_set_text(snapshot_table_cell(table, i, FAMILY_STATUS), why);
+		err = snapshot_cell_set_text(snapshot_table_cell(table, i, FAMILY_STATUS), error);
 	}
 	return err;
 }
 
-static int control_shape(void *state, struct snapshot_table *table)
+static int control_sync(void *state, struct snapshot_table *table)
 {
 	static const char *const names[] = { "attached" };
 	int err;
@@ -101,7 +101,7 @@ static int control_read(void *state, struct snapshot_table *table)
 	return 0;
 }
 
-static int reset_shape(void *state, struct snapshot_table *table)
+static int reset_sync(void *state, struct snapshot_table *table)
 {
 	static const char *const names[] = { "reset_max" };
 	int err = columns_add(table, names, 1);
@@ -118,7 +118,7 @@ static int reset_read(void *state, struct snapshot_table *table)
 	return 0;
 }
 
-static int missed_shape(void *state, struct snapshot_table *table)
+static int missed_sync(void *state, struct snapshot_table *table)
 {
 	static const char *const names[] = { "missed" };
 	int err;
@@ -144,7 +144,7 @@ static int missed_read(void *state, struct snapshot_table *table)
 	return 0;
 }
 
-enum { MAP_LIMIT, MAP_USED, MAP_BYTES, MAP_UNFIT };
+enum { MAP_LIMIT, MAP_USED, MAP_BYTES, MAP_DROPPED };
 
 /* A map as an instance: its family's number and its own in that. */
 #define MAPS_OF_A_FAMILY 16
@@ -159,13 +159,13 @@ static int map_find(const struct collector_family *open, size_t number, struct f
 	return families[family].ops->map(open[family].state, number % MAPS_OF_A_FAMILY, ret_map);
 }
 
-static int map_shape(void *state, struct snapshot_table *table)
+static int map_sync(void *state, struct snapshot_table *table)
 {
 	static const char *const names[] = {
 		[MAP_LIMIT] = "limit",
 		[MAP_USED] = "used",
 		[MAP_BYTES] = "bytes",
-		[MAP_UNFIT] = "unfit",
+		[MAP_DROPPED] = "unfit",
 	};
 	struct family_map map;
 	int err = columns_add(table, names, sizeof(names) / sizeof(names[0]));
@@ -193,15 +193,15 @@ static int map_read(void *state, struct snapshot_table *table)
 		snapshot_cell_set(&cells[MAP_LIMIT], map.limit);
 		snapshot_cell_set(&cells[MAP_USED], map.used);
 		snapshot_cell_set(&cells[MAP_BYTES], map.bytes);
-		snapshot_cell_set(&cells[MAP_UNFIT], map.unfit);
+		snapshot_cell_set(&cells[MAP_DROPPED], map.dropped);
 	}
 	return 0;
 }
 
 const struct family_table agent_tables[] = {
-	{ "agent", agent_shape, agent_read },		{ "family", family_shape, family_read },
-	{ "family_missed", missed_shape, missed_read }, { "control", control_shape, control_read },
-	{ "control_reset", reset_shape, reset_read },	{ "map", map_shape, map_read },
+	{ "agent", agent_sync, agent_read },	       { "family", family_sync, family_read },
+	{ "family_missed", missed_sync, missed_read }, { "control", control_sync, control_read },
+	{ "control_reset", reset_sync, reset_read },   { "map", map_sync, map_read },
 };
 
 const size_t agent_tables_count = sizeof(agent_tables) / sizeof(agent_tables[0]);

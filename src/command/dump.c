@@ -212,7 +212,7 @@ static void wait_for_end(struct collector *collector, const struct options *opti
 			ts = (struct timespec){ .tv_nsec = (long)(left * 1e9) };
 		if (sigtimedwait(signals, NULL, &ts) >= 0)
 			return;
-		collector_look(collector, &report);
+		collector_tick(collector, &report);
 		show_report(&report, options->verbose);
 	}
 }

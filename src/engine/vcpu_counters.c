@@ -12,74 +12,74 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define MAX_MASK ((UINT64_C(1) << CELL_MAX_BITS) - 1)
+#define MAX_MASK ((UINT64_C(1) << MAX_TIME_BITS) - 1)
 
 /* Numbers of the first namespaces, include/linux/proc_ns.h. */
 #define FIRST_PID_NAMESPACE  "pid:[4026531836]"
 #define FIRST_TIME_NAMESPACE "time:[4026531834]"
 
-static size_t reasons_bytes(const struct cells *cells)
+static size_t reasons_bytes(const struct vcpu_counters *counters)
 {
-	return cells->nslots * sizeof(struct cell_reason);
+	return counters->nslots * sizeof(struct reason_counters);
 }
 
-static struct cell_reason *ended_reasons(const struct cells *cells)
+static struct reason_counters *ended_reasons(const struct vcpu_counters *counters)
 {
-	return (struct cell_reason *)(cells->ended + 1);
+	return (struct reason_counters *)(counters->ended + 1);
 }
 
 /* --- names --- */
 
 /* Reasons in which a vCPU may sleep until it is woken. */
-static void find_sleeps(struct cells *cells)
+static void find_sleeps(struct vcpu_counters *counters)
 {
 	const struct reason *list;
 	size_t n;
 
-	memset(cells->vms.sleeps, 0, sizeof(cells->vms.sleeps));
-	memset(cells->names, 0, sizeof(cells->names));
-	if (cells->isa == REASONS_USERSPACE)
+	memset(counters->vms.sleeps, 0, sizeof(counters->vms.sleeps));
+	memset(counters->names, 0, sizeof(counters->names));
+	if (counters->isa == REASONS_USERSPACE)
 		return;
-	list = reasons_list(cells->isa, &n);
+	list = reasons_list(counters->isa, &n);
 	for (size_t i = 0; i < n; i++) {
-		int slot = reasons_slot_of(cells->isa, list[i].code);
+		int slot = reasons_slot_of(counters->isa, list[i].code);
 
 		if (slot >= 0 && reasons_sleeps(list[i].name, strlen(list[i].name)))
-			cells->vms.sleeps[slot] = true;
+			counters->vms.sleeps[slot] = true;
 	}
 }
 
 /* As a cell has it. */
-static void isa_set(struct cells *cells, uint64_t isa)
+static void isa_set(struct vcpu_counters *counters, uint64_t isa)
 {
-	if (isa < 1 || isa > REASONS_ISAS || isa - 1 == cells->isa)
+	if (isa < 1 || isa > REASONS_ISAS || isa - 1 == counters->isa)
 		return;
-	cells->isa = (enum reasons_isa)(isa - 1);
-	find_sleeps(cells);
+	counters->isa = (enum reasons_isa)(isa - 1);
+	find_sleeps(counters);
 }
 
 /* The code that has claimed a slot. 0 or -ENOENT. */
-static int claimed_code(const struct cells *cells, unsigned slot, uint64_t *ret_code)
+static int claimed_code(const struct vcpu_counters *counters, unsigned slot, uint64_t *ret_code)
 {
 	__u32 key = slot;
 	__u64 code;
 
-	if (slot < REASONS_SLOT_UNKNOWN || slot >= REASONS_SLOT_FIRST || !cells->object ||
-	    bpf_map_lookup_elem(cells->codes_fd, &key, &code))
+	if (slot < REASONS_SLOT_UNKNOWN || slot >= REASONS_SLOT_FIRST || !counters->object ||
+	    bpf_map_lookup_elem(counters->codes_fd, &key, &code))
 		return -ENOENT;
 	*ret_code = code;
 	return 0;
 }
 
-const char *cells_reason_name(struct cells *cells, unsigned slot)
+const char *vcpu_counters_reason_name(struct vcpu_counters *counters, unsigned slot)
 {
-	char *name = cells->names[slot];
+	char *name = counters->names[slot];
 	const struct reason *reason;
 	uint64_t code;
 
-	if (reasons_code_of(cells->isa, slot, &code) && claimed_code(cells, slot, &code))
+	if (reasons_code_of(counters->isa, slot, &code) && claimed_code(counters, slot, &code))
 		return REASONS_OTHER_NAME;
-	reason = reasons_find(cells->isa, code);
+	reason = reasons_find(counters->isa, code);
 	if (reason)
 		return reason->name;
 	if (!*name)
@@ -89,56 +89,57 @@ const char *cells_reason_name(struct cells *cells, unsigned slot)
 
 /* --- loading --- */
 
-int cells_init(struct cells *cells, const char *name, uint32_t layout, unsigned nslots,
-	       enum reasons_isa isa, const struct cpus *cpus, const char *proc)
+int vcpu_counters_init(struct vcpu_counters *counters, const char *name, uint32_t layout,
+		       unsigned nslots, enum reasons_isa isa, const struct cpus *cpus,
+		       const char *proc)
 {
-	*cells = (struct cells){ .name = name,
-				 .layout = layout,
-				 .nslots = nslots,
-				 .isa = isa,
-				 .cpus = cpus,
-				 .proc = proc };
-	cells_vms_init(&cells->vms, nslots);
-	cells->ended = calloc(1, sizeof(*cells->ended) + reasons_bytes(cells));
-	cells->room = calloc(1, sizeof(*cells->room) + reasons_bytes(cells));
-	cells->total = calloc(1, reasons_bytes(cells));
-	if (!cells->ended || !cells->room || !cells->total)
+	*counters = (struct vcpu_counters){ .name = name,
+					    .layout = layout,
+					    .nslots = nslots,
+					    .isa = isa,
+					    .cpus = cpus,
+					    .proc = proc };
+	vm_counters_init(&counters->vms, nslots);
+	counters->ended = calloc(1, sizeof(*counters->ended) + reasons_bytes(counters));
+	counters->room = calloc(1, sizeof(*counters->room) + reasons_bytes(counters));
+	counters->total = calloc(1, reasons_bytes(counters));
+	if (!counters->ended || !counters->room || !counters->total)
 		return -ENOMEM;
-	find_sleeps(cells);
+	find_sleeps(counters);
 	return 0;
 }
 
-static void object_drop(struct cells *cells)
+static void object_drop(struct vcpu_counters *counters)
 {
-	if (cells->rows)
-		munmap((void *)cells->rows, cells->cpus->n * sizeof(*cells->rows));
-	cells->rows = NULL;
-	bpf_object__close(cells->object);
-	cells->object = NULL;
+	if (counters->rows)
+		munmap((void *)counters->rows, counters->cpus->n * sizeof(*counters->rows));
+	counters->rows = NULL;
+	bpf_object__close(counters->object);
+	counters->object = NULL;
 }
 
-void cells_free(struct cells *cells)
+void vcpu_counters_free(struct vcpu_counters *counters)
 {
-	object_drop(cells);
-	cells_vms_free(&cells->vms);
-	free(cells->ended);
-	free(cells->room);
-	map_keys_free(&cells->keys);
-	free(cells->total);
+	object_drop(counters);
+	vm_counters_free(&counters->vms);
+	free(counters->ended);
+	free(counters->room);
+	map_keys_free(&counters->keys);
+	free(counters->total);
 }
 
-static struct bpf_map *map_of(const struct cells *cells, struct bpf_object *object,
+static struct bpf_map *map_of(const struct vcpu_counters *counters, struct bpf_object *object,
 			      const char *what)
 {
 	char name[64];
 
-	snprintf(name, sizeof(name), "%s_%s", cells->name, what);
+	snprintf(name, sizeof(name), "%s_%s", counters->name, what);
 	return bpf_object__find_map_by_name(object, name);
 }
 
-static int map_fd(const struct cells *cells, struct bpf_object *object, const char *what)
+static int map_fd(const struct vcpu_counters *counters, struct bpf_object *object, const char *what)
 {
-	const struct bpf_map *map = map_of(cells, object, what);
+	const struct bpf_map *map = map_of(counters, object, what);
 
 	return map ? bpf_map__fd(map) : -ENOENT;
 }
@@ -159,134 +160,138 @@ static int maps_inherit(struct bpf_object *from, struct bpf_object *to)
 	return err;
 }
 
-static int object_load(struct cells *cells, struct bpf_object *object, uint32_t limit,
+static int object_load(struct vcpu_counters *counters, struct bpf_object *object, uint32_t limit,
 		       const struct pins *pins, struct report *report)
 {
-	struct bpf_map *map = map_of(cells, object, "cells"), *rows = map_of(cells, object, "rows");
+	struct bpf_map *map = map_of(counters, object, "cells"),
+		       *rows = map_of(counters, object, "rows");
 	int err = map && rows ? bpf_map__set_max_entries(map, limit) : -ENOENT;
 
 	if (!err)
-		err = bpf_map__set_max_entries(rows, (__u32)cells->cpus->n);
-	if (!err && cells->object)
-		err = maps_inherit(cells->object, object);
+		err = bpf_map__set_max_entries(rows, (__u32)counters->cpus->n);
+	if (!err && counters->object)
+		err = maps_inherit(counters->object, object);
 	if (err)
 		return err;
-	return cells->object ? bpf_object__load(object) :
-			       pins_load(pins, object, cells->layout, report);
+	return counters->object ? bpf_object__load(object) :
+				  pins_load(pins, object, counters->layout, report);
 }
 
 /*
  * What an earlier agent has kept. If it was killed between adding a cell and deleting it,
  * the cell is still there: it must not be added again.
  */
-static void take_up(struct cells *cells)
+static void take_up(struct vcpu_counters *counters)
 {
 	__u32 zero = 0;
 
-	if (bpf_map_lookup_elem(cells->ended_fd, &zero, cells->ended) == 0)
-		bpf_map_delete_elem(cells->fd, &cells->ended->last);
-	bpf_map_lookup_elem(cells->control_fd, &zero, &cells->control);
-	isa_set(cells, cells->ended->isa);
+	if (bpf_map_lookup_elem(counters->ended_fd, &zero, counters->ended) == 0)
+		bpf_map_delete_elem(counters->fd, &counters->ended->last);
+	bpf_map_lookup_elem(counters->control_fd, &zero, &counters->control);
+	isa_set(counters, counters->ended->isa);
 }
 
-int cells_load(struct cells *cells, struct bpf_object *object, uint32_t limit,
-	       const struct pins *pins, struct report *report)
+int vcpu_counters_load(struct vcpu_counters *counters, struct bpf_object *object, uint32_t limit,
+		       const struct pins *pins, struct report *report)
 {
-	bool first = !cells->object;
+	bool first = !counters->object;
 	void *rows = MAP_FAILED;
-	int err = object_load(cells, object, limit, pins, report);
+	int err = object_load(counters, object, limit, pins, report);
 
 	if (!err) {
-		rows = mmap(NULL, cells->cpus->n * sizeof(*cells->rows), PROT_READ, MAP_SHARED,
-			    map_fd(cells, object, "rows"), 0);
+		rows = mmap(NULL, counters->cpus->n * sizeof(*counters->rows), PROT_READ,
+			    MAP_SHARED, map_fd(counters, object, "rows"), 0);
 		err = rows == MAP_FAILED ? -errno : 0;
 	}
 	if (err) {
 		bpf_object__close(object);
 		return err;
 	}
-	object_drop(cells);
-	cells->object = object;
-	cells->rows = rows;
-	cells->fd = map_fd(cells, object, "cells");
-	cells->ended_fd = map_fd(cells, object, "ended");
-	cells->codes_fd = map_fd(cells, object, "codes");
-	cells->control_fd = map_fd(cells, object, "control");
+	object_drop(counters);
+	counters->object = object;
+	counters->rows = rows;
+	counters->fd = map_fd(counters, object, "cells");
+	counters->ended_fd = map_fd(counters, object, "ended");
+	counters->codes_fd = map_fd(counters, object, "codes");
+	counters->control_fd = map_fd(counters, object, "control");
 	if (first)
-		take_up(cells);
+		take_up(counters);
 	return 0;
 }
 
-static int control_write(const struct cells *cells)
+static int control_write(const struct vcpu_counters *counters)
 {
 	__u32 zero = 0;
 
-	return bpf_map_update_elem(cells->control_fd, &zero, &cells->control, BPF_ANY);
+	return bpf_map_update_elem(counters->control_fd, &zero, &counters->control, BPF_ANY);
 }
 
-void cells_begin(struct cells *cells)
+void vcpu_counters_begin(struct vcpu_counters *counters)
 {
-	cells->control.generation++;
-	control_write(cells);
+	counters->control.generation++;
+	control_write(counters);
 }
 
 /* --- reading --- */
 
 /* All keys that there are, in order. */
-static int keys_read(struct cells *cells)
+static int keys_read(struct vcpu_counters *counters)
 {
-	int err = map_keys_read(cells->fd, sizeof(struct cell_key), &cells->keys);
+	int err = map_keys_read(counters->fd, sizeof(struct thread_key), &counters->keys);
 
-	if (!err && cells->keys.n)
-		qsort(cells->keys.list, cells->keys.n, sizeof(struct cell_key), cell_key_compare);
+	if (!err && counters->keys.n)
+		qsort(counters->keys.list, counters->keys.n, sizeof(struct thread_key),
+		      thread_key_compare);
 	return err;
 }
 
 /* The longest of two; one of another turn is none. */
-static uint64_t longest(const struct cells *cells, uint64_t sum, uint64_t max)
+static uint64_t longest(const struct vcpu_counters *counters, uint64_t sum, uint64_t max)
 {
-	if (max >> CELL_MAX_BITS != cells->control.turn)
+	if (max >> MAX_TIME_BITS != counters->control.epoch)
 		max = 0;
 	max &= MAX_MASK;
 	return sum > max ? sum : max;
 }
 
-static void total_add(const struct cells *cells, const struct cell_reason *reasons)
+static void total_add(const struct vcpu_counters *counters, const struct reason_counters *reasons)
 {
-	for (unsigned slot = 0; slot < cells->nslots; slot++) {
-		cells->total[slot].count += reasons[slot].count;
-		cells->total[slot].time += reasons[slot].time;
-		cells->total[slot].max = longest(cells, cells->total[slot].max, reasons[slot].max);
+	for (unsigned slot = 0; slot < counters->nslots; slot++) {
+		counters->total[slot].count += reasons[slot].count;
+		counters->total[slot].time += reasons[slot].time;
+		counters->total[slot].max = longest(counters, counters->total[slot].max,
+						    reasons[slot].max);
 	}
 }
 
 /* Exits that found no cell. They have no time. */
-static void total_add_rows(struct cells *cells)
+static void total_add_rows(struct vcpu_counters *counters)
 {
-	cells->unfit = 0;
-	for (size_t cpu = 0; cpu < cells->cpus->n; cpu++) {
-		for (unsigned slot = 0; slot < cells->nslots; slot++) {
-			uint64_t count = __atomic_load_n(&cells->rows[cpu].count[slot],
+	counters->dropped = 0;
+	for (size_t cpu = 0; cpu < counters->cpus->n; cpu++) {
+		for (unsigned slot = 0; slot < counters->nslots; slot++) {
+			uint64_t count = __atomic_load_n(&counters->rows[cpu].count[slot],
 							 __ATOMIC_RELAXED);
 
-			cells->total[slot].count += count;
-			cells->unfit += count;
+			counters->total[slot].count += count;
+			counters->dropped += count;
 		}
 	}
 }
 
 /* Add a cell's reasons to those that are kept, or take them out again. */
-static void ended_add(struct cells *cells, const struct cell *cell, bool out)
+static void ended_add(struct vcpu_counters *counters, const struct thread_counters *thread,
+		      bool out)
 {
-	struct cell_reason *kept = ended_reasons(cells);
-	const struct cell_reason *reasons = cell_reasons(cell);
-	uint64_t turn = (uint64_t)cells->control.turn << CELL_MAX_BITS;
+	struct reason_counters *kept = ended_reasons(counters);
+	const struct reason_counters *reasons = counters_reasons(thread);
+	uint64_t epoch = (uint64_t)counters->control.epoch << MAX_TIME_BITS;
 
-	for (unsigned slot = 0; slot < cells->nslots; slot++) {
+	for (unsigned slot = 0; slot < counters->nslots; slot++) {
 		kept[slot].count += out ? -reasons[slot].count : reasons[slot].count;
 		kept[slot].time += out ? -reasons[slot].time : reasons[slot].time;
-		kept[slot].max = turn | longest(cells, longest(cells, 0, kept[slot].max),
-						reasons[slot].max);
+		kept[slot].max = epoch | longest(counters, longest(counters, 0, kept[slot].max),
+						 reasons[slot].max);
 	}
 }
 
@@ -294,90 +299,92 @@ static void ended_add(struct cells *cells, const struct cell *cell, bool out)
  * A thread has ended. One write adds its cell to what is kept and says so, then the cell is
  * deleted: whenever the agent is killed, the cell counts once.
  */
-static void fold(struct cells *cells, const struct cell_key *key, const struct cell *cell)
+static void retire(struct vcpu_counters *counters, const struct thread_key *key,
+		   const struct thread_counters *thread)
 {
-	struct cell_key last = cells->ended->last;
+	struct thread_key last = counters->ended->last;
 	__u32 zero = 0;
 
-	cells->used--;
-	if (cell_key_compare(key, &last) == 0) { /* it is in there, and could not be deleted */
-		bpf_map_delete_elem(cells->fd, key);
+	counters->used--;
+	if (thread_key_compare(key, &last) == 0) { /* it is in there, and could not be deleted */
+		bpf_map_delete_elem(counters->fd, key);
 		return;
 	}
-	ended_add(cells, cell, false);
-	cells->ended->last = *key;
-	cells->ended->isa = cell->isa;
-	if (bpf_map_update_elem(cells->ended_fd, &zero, cells->ended, BPF_ANY)) {
-		ended_add(cells, cell, true);
-		cells->ended->last = last;
-		total_add(cells, cell_reasons(cell)); /* it stays where it is */
-		cells->used++;
+	ended_add(counters, thread, false);
+	counters->ended->last = *key;
+	counters->ended->isa = thread->isa;
+	if (bpf_map_update_elem(counters->ended_fd, &zero, counters->ended, BPF_ANY)) {
+		ended_add(counters, thread, true);
+		counters->ended->last = last;
+		total_add(counters, counters_reasons(thread)); /* it stays where it is */
+		counters->used++;
 		return;
 	}
-	bpf_map_delete_elem(cells->fd, key);
+	bpf_map_delete_elem(counters->fd, key);
 }
 
-static bool same_thread(const struct cell_key *one, const struct cell_key *other)
+static bool same_thread(const struct thread_key *one, const struct thread_key *other)
 {
 	return one->start == other->start && one->tid == other->tid && one->tgid == other->tgid;
 }
 
 /* Read one cell, and fold it if its thread is gone; *gone is the last thread that was. */
-static int cell_read(struct cells *cells, const struct cell_key *key, const struct cell_key **gone)
+static int cell_read(struct vcpu_counters *counters, const struct thread_key *key,
+		     const struct thread_key **gone)
 {
-	struct cell *cell = cells->room;
+	struct thread_counters *thread = counters->room;
 	bool ended = *gone && same_thread(key, *gone);
 	int err;
 
-	if (bpf_map_lookup_elem(cells->fd, key, cell))
+	if (bpf_map_lookup_elem(counters->fd, key, thread))
 		return 0;
-	if (cell->ended && !ended) {
+	if (thread->ended && !ended) {
 		/* what came before the mark may not have been copied yet when it was */
-		if (bpf_map_lookup_elem(cells->fd, key, cell))
+		if (bpf_map_lookup_elem(counters->fd, key, thread))
 			return 0;
 		ended = true;
 		*gone = key;
 	}
-	cells->used++;
-	isa_set(cells, cell->isa);
-	err = cells_vms_take(&cells->vms, key, cell);
+	counters->used++;
+	isa_set(counters, thread->isa);
+	err = vm_counters_take(&counters->vms, key, thread);
 	if (ended && !err)
-		fold(cells, key, cell);
+		retire(counters, key, thread);
 	else
-		total_add(cells, cell_reasons(cell));
+		total_add(counters, counters_reasons(thread));
 	return err == -EAGAIN ? 0 : err;
 }
 
-int cells_read(struct cells *cells, const struct vms *vms)
+int vcpu_counters_read(struct vcpu_counters *counters, const struct vms *vms)
 {
-	const struct cell_key *gone = NULL, *keys;
+	const struct thread_key *gone = NULL, *keys;
 	int err;
 
-	if (!cells->object)
+	if (!counters->object)
 		return 0;
-	err = keys_read(cells);
+	err = keys_read(counters);
 	if (!err)
-		err = cells_vms_begin(&cells->vms, vms);
+		err = vm_counters_begin(&counters->vms, vms);
 	if (err)
 		return err;
-	memset(cells->total, 0, reasons_bytes(cells));
-	cells->used = 0;
-	keys = cells->keys.list;
-	for (size_t i = 0; i < cells->keys.n; i++) {
-		int cell_err = cell_read(cells, &keys[i], &gone);
+	memset(counters->total, 0, reasons_bytes(counters));
+	counters->used = 0;
+	keys = counters->keys.list;
+	for (size_t i = 0; i < counters->keys.n; i++) {
+		int cell_err = cell_read(counters, &keys[i], &gone);
 
 		err = err ? err : cell_err;
 	}
-	total_add(cells, ended_reasons(cells));
-	total_add_rows(cells);
-	cells_vms_end(&cells->vms);
+	total_add(counters, ended_reasons(counters));
+	total_add_rows(counters);
+	vm_counters_end(&counters->vms);
 	return err;
 }
 
-int cells_reset_max(struct cells *cells)
+int vcpu_counters_reset_max(struct vcpu_counters *counters)
 {
-	cells->control.turn = (cells->control.turn + 1) & 0xffff;
-	return cells->object ? control_write(cells) : 0;
+	counters->control.epoch = (counters->control.epoch + 1) & 0xffff;
+	return counters->object ? control_write(counters) : 0;
 }
 
 /* --- threads that ended unseen --- */
@@ -401,7 +408,7 @@ static bool proc_shows_all(const char *proc)
 }
 
 /* Is that thread still there? Its start, in hundredths of a second, is the 22nd field. */
-static bool thread_is_there(const char *proc, const struct cell_key *key)
+static bool thread_is_there(const char *proc, const struct thread_key *key)
 {
 	char path[128], line[1024];
 	unsigned long long start = 0;
@@ -422,20 +429,20 @@ static bool thread_is_there(const char *proc, const struct cell_key *key)
 	return start == key->start / 10000000;
 }
 
-void cells_sweep(struct cells *cells)
+void vcpu_counters_reap(struct vcpu_counters *counters)
 {
-	const struct cell_key *keys;
+	const struct thread_key *keys;
 
-	if (!proc_shows_all(cells->proc) || keys_read(cells))
+	if (!proc_shows_all(counters->proc) || keys_read(counters))
 		return;
-	keys = cells->keys.list;
-	for (size_t i = 0; i < cells->keys.n; i++) {
-		const struct cell_key *key = &keys[i];
+	keys = counters->keys.list;
+	for (size_t i = 0; i < counters->keys.n; i++) {
+		const struct thread_key *key = &keys[i];
 
-		if (thread_is_there(cells->proc, key) ||
-		    bpf_map_lookup_elem(cells->fd, key, cells->room))
+		if (thread_is_there(counters->proc, key) ||
+		    bpf_map_lookup_elem(counters->fd, key, counters->room))
 			continue;
-		cells->room->ended = 1;
-		bpf_map_update_elem(cells->fd, key, cells->room, BPF_EXIST);
+		counters->room->ended = 1;
+		bpf_map_update_elem(counters->fd, key, counters->room, BPF_EXIST);
 	}
 }

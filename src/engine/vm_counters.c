@@ -11,9 +11,9 @@
 
 /* --- order --- */
 
-int cell_key_compare(const void *left, const void *right)
+int thread_key_compare(const void *left, const void *right)
 {
-	const struct cell_key *a = left, *b = right;
+	const struct thread_key *a = left, *b = right;
 	int order = sorted_numbers(a->start, b->start);
 
 	if (!order)
@@ -25,27 +25,27 @@ int cell_key_compare(const void *left, const void *right)
 
 static int compare_taken(const void *left, const void *right)
 {
-	return cell_key_compare(&((const struct cells_taken *)left)->key, right);
+	return thread_key_compare(&((const struct taken_counters *)left)->key, right);
 }
 
 static int compare_vm(const void *left, const void *right)
 {
-	return sorted_numbers((*(struct cells_vm *const *)left)->id, *(const uint32_t *)right);
+	return sorted_numbers((*(struct vm_sums *const *)left)->id, *(const uint32_t *)right);
 }
 
 static int compare_vcpu(const void *left, const void *right)
 {
-	return sorted_numbers(((const struct cells_vcpu *)left)->id, *(const uint32_t *)right);
+	return sorted_numbers(((const struct vcpu_sums *)left)->id, *(const uint32_t *)right);
 }
 
 static int compare_place(const void *left, const void *right)
 {
-	return sorted_numbers(((const struct cells_place *)left)->by, *(const uint64_t *)right);
+	return sorted_numbers(((const struct vcpu_place *)left)->by, *(const uint64_t *)right);
 }
 
 /* --- which there are --- */
 
-static struct cells_vm *find_vm(const struct cells_vms *all, uint32_t id, size_t *ret_at)
+static struct vm_sums *find_vm(const struct vm_counters *all, uint32_t id, size_t *ret_at)
 {
 	size_t at = sorted_bound(all->vms, all->nvms, sizeof(*all->vms), &id, compare_vm);
 
@@ -53,7 +53,7 @@ static struct cells_vm *find_vm(const struct cells_vms *all, uint32_t id, size_t
 	return at < all->nvms && all->vms[at]->id == id ? all->vms[at] : NULL;
 }
 
-static struct cells_vcpu *find_vcpu(const struct cells_vms *all, uint32_t id, size_t *ret_at)
+static struct vcpu_sums *find_vcpu(const struct vm_counters *all, uint32_t id, size_t *ret_at)
 {
 	size_t at = sorted_bound(all->vcpus, all->nvcpus, sizeof(*all->vcpus), &id, compare_vcpu);
 
@@ -61,23 +61,24 @@ static struct cells_vcpu *find_vcpu(const struct cells_vms *all, uint32_t id, si
 	return at < all->nvcpus && all->vcpus[at].id == id ? &all->vcpus[at] : NULL;
 }
 
-const struct cells_vm *cells_vms_find(const struct cells_vms *all, const struct vm *vm)
+const struct vm_sums *vm_counters_find(const struct vm_counters *all, const struct vm *vm)
 {
 	size_t at;
 
 	return find_vm(all, vm->id, &at);
 }
 
-const struct cells_vcpu *cells_vms_find_vcpu(const struct cells_vms *all, const struct vcpu *vcpu)
+const struct vcpu_sums *vm_counters_find_vcpu(const struct vm_counters *all,
+					      const struct vcpu *vcpu)
 {
 	size_t at;
 
 	return find_vcpu(all, vcpu->id, &at);
 }
 
-struct cells_vm *cells_vms_have(struct cells_vms *all, const struct vm *vm)
+struct vm_sums *vm_counters_have(struct vm_counters *all, const struct vm *vm)
 {
-	struct cells_vm *found, **grown;
+	struct vm_sums *found, **grown;
 	size_t at;
 
 	found = find_vm(all, vm->id, &at);
@@ -97,9 +98,9 @@ struct cells_vm *cells_vms_have(struct cells_vms *all, const struct vm *vm)
 	return found;
 }
 
-static struct cells_vcpu *have_vcpu(struct cells_vms *all, const struct vcpu *vcpu)
+static struct vcpu_sums *have_vcpu(struct vm_counters *all, const struct vcpu *vcpu)
 {
-	struct cells_vcpu *found, *grown;
+	struct vcpu_sums *found, *grown;
 	size_t at;
 
 	found = find_vcpu(all, vcpu->id, &at);
@@ -110,69 +111,69 @@ static struct cells_vcpu *have_vcpu(struct cells_vms *all, const struct vcpu *vc
 		return NULL;
 	all->vcpus = grown;
 	all->nvcpus++;
-	grown[at] = (struct cells_vcpu){ .id = vcpu->id, .there = true };
+	grown[at] = (struct vcpu_sums){ .id = vcpu->id, .there = true };
 	return &grown[at];
 }
 
 /* What was taken of a cell, made if it is new; NULL: no memory. */
-static struct cells_taken *have_taken(struct cells_vms *all, const struct cell_key *key)
+static struct taken_counters *have_taken(struct vm_counters *all, const struct thread_key *key)
 {
 	size_t at = sorted_bound(all->taken, all->ntaken, sizeof(*all->taken), key, compare_taken);
-	struct cells_taken *grown;
-	struct cell *cell;
+	struct taken_counters *grown;
+	struct thread_counters *counters;
 
-	if (at < all->ntaken && cell_key_compare(&all->taken[at].key, key) == 0)
+	if (at < all->ntaken && thread_key_compare(&all->taken[at].key, key) == 0)
 		return &all->taken[at];
-	cell = calloc(1, sizeof(*cell) + all->nslots * sizeof(struct cell_reason));
-	grown = cell ? sorted_insert(all->taken, all->ntaken, sizeof(*grown), at) : NULL;
+	counters = calloc(1, sizeof(*counters) + all->nslots * sizeof(struct reason_counters));
+	grown = counters ? sorted_insert(all->taken, all->ntaken, sizeof(*grown), at) : NULL;
 	if (!grown) {
-		free(cell);
+		free(counters);
 		return NULL;
 	}
 	all->taken = grown;
 	all->ntaken++;
-	grown[at] = (struct cells_taken){ .key = *key, .there = true, .cell = cell };
+	grown[at] = (struct taken_counters){ .key = *key, .there = true, .counters = counters };
 	return &grown[at];
 }
 
-void cells_vms_init(struct cells_vms *all, unsigned nslots)
+void vm_counters_init(struct vm_counters *all, unsigned nslots)
 {
-	*all = (struct cells_vms){ .nslots = nslots };
+	*all = (struct vm_counters){ .nslots = nslots };
 }
 
-static void vm_free(const struct cells_vms *all, struct cells_vm *vm)
+static void vm_free(const struct vm_counters *all, struct vm_sums *vm)
 {
 	for (unsigned slot = 0; slot < all->nslots; slot++)
 		free(vm->reason[slot].histogram);
 	free(vm);
 }
 
-void cells_vms_free(struct cells_vms *all)
+void vm_counters_free(struct vm_counters *all)
 {
 	for (size_t i = 0; i < all->nvms; i++)
 		vm_free(all, all->vms[i]);
 	free(all->histograms);
 	for (size_t i = 0; i < all->ntaken; i++)
-		free(all->taken[i].cell);
+		free(all->taken[i].counters);
 	free(all->vms);
 	free(all->vcpus);
 	free(all->taken);
 	free(all->addresses);
 	free(all->threads);
-	cells_vms_init(all, all->nslots);
+	vm_counters_init(all, all->nslots);
 }
 
 /* --- a read --- */
 
 static int sort_place(const void *left, const void *right)
 {
-	return compare_place(left, &((const struct cells_place *)right)->by);
+	return compare_place(left, &((const struct vcpu_place *)right)->by);
 }
 
 /* Where each vCPU is found. 0 or -ENOMEM. */
-static int index_vcpus(struct cells_vms *all, const struct vms *vms)
+static int index_vcpus(struct vm_counters *all, const struct vms *vms)
 {
-	struct cells_place *addresses, *threads;
+	struct vcpu_place *addresses, *threads;
 	size_t n = 0, at = 0;
 
 	for (size_t i = 0; i < vms->n; i++)
@@ -192,8 +193,8 @@ static int index_vcpus(struct cells_vms *all, const struct vms *vms)
 		for (size_t j = 0; j < vm->nvcpus; j++, at++) {
 			const struct vcpu *vcpu = &vm->vcpus[j];
 
-			addresses[at] = (struct cells_place){ vcpu->address, vm, vcpu };
-			threads[at] = (struct cells_place){ vcpu->tid, vm, vcpu };
+			addresses[at] = (struct vcpu_place){ vcpu->address, vm, vcpu };
+			threads[at] = (struct vcpu_place){ vcpu->tid, vm, vcpu };
 		}
 	}
 	qsort(addresses, n, sizeof(*addresses), sort_place);
@@ -202,7 +203,7 @@ static int index_vcpus(struct cells_vms *all, const struct vms *vms)
 	return 0;
 }
 
-int cells_vms_begin(struct cells_vms *all, const struct vms *vms)
+int vm_counters_begin(struct vm_counters *all, const struct vms *vms)
 {
 	for (size_t i = 0; i < all->nvms; i++)
 		all->vms[i]->there = false;
@@ -212,14 +213,14 @@ int cells_vms_begin(struct cells_vms *all, const struct vms *vms)
 		all->taken[i].there = false;
 	for (size_t i = 0; i < vms->n; i++) {
 		const struct vm *vm = vms->list[i];
-		struct cells_vm *found;
+		struct vm_sums *found;
 		size_t at;
 
 		found = find_vm(all, vm->id, &at);
 		if (found)
 			found->there = true;
 		for (size_t j = 0; j < vm->nvcpus; j++) {
-			struct cells_vcpu *vcpu = find_vcpu(all, vm->vcpus[j].id, &at);
+			struct vcpu_sums *vcpu = find_vcpu(all, vm->vcpus[j].id, &at);
 
 			if (vcpu)
 				vcpu->there = true;
@@ -228,26 +229,27 @@ int cells_vms_begin(struct cells_vms *all, const struct vms *vms)
 	return index_vcpus(all, vms);
 }
 
-static const struct cells_place *place_by(const struct cells_vms *all,
-					  const struct cells_place *places, uint64_t by)
+static const struct vcpu_place *place_by(const struct vm_counters *all,
+					 const struct vcpu_place *places, uint64_t by)
 {
 	size_t at = sorted_bound(places, all->nplaces, sizeof(*places), &by, compare_place);
 
 	return at < all->nplaces && places[at].by == by ? &places[at] : NULL;
 }
 
-const struct cells_place *cells_vms_place(const struct cells_vms *all, uint64_t address)
+const struct vcpu_place *vm_counters_place(const struct vm_counters *all, uint64_t address)
 {
 	return place_by(all, all->addresses, address);
 }
 
-static const struct cells_place *find_place(const struct cells_vms *all, const struct cell_key *key,
-					    const struct cell *cell)
+static const struct vcpu_place *find_place(const struct vm_counters *all,
+					   const struct thread_key *key,
+					   const struct thread_counters *counters)
 {
-	const struct cells_place *place;
+	const struct vcpu_place *place;
 
-	if (cell->vcpu)
-		return cells_vms_place(all, cell->vcpu);
+	if (counters->vcpu)
+		return vm_counters_place(all, counters->vcpu);
 	place = place_by(all, all->threads, key->tid);
 	/* the number may be one that another thread has had */
 	if (place && place->vcpu->start && place->vcpu->start != key->start)
@@ -255,15 +257,17 @@ static const struct cells_place *find_place(const struct cells_vms *all, const s
 	return place;
 }
 
-static void take_reasons(struct cells_vms *all, const struct cell *cell, const struct cell *before,
-			 struct cells_vm *vm, struct cells_vcpu *vcpu)
+static void take_reasons(struct vm_counters *all, const struct thread_counters *counters,
+			 const struct thread_counters *before, struct vm_sums *vm,
+			 struct vcpu_sums *vcpu)
 {
-	const struct cell_reason *now = cell_reasons(cell), *old = cell_reasons(before);
+	const struct reason_counters *now = counters_reasons(counters),
+				     *old = counters_reasons(before);
 
 	for (unsigned slot = 0; slot < all->nslots; slot++) {
 		uint64_t count = now[slot].count - old[slot].count;
 		uint64_t time = now[slot].time - old[slot].time;
-		struct cells_vm_reason *reason = &vm->reason[slot];
+		struct vm_reason_sums *reason = &vm->reason[slot];
 
 		if (!count && !time)
 			continue;
@@ -278,32 +282,34 @@ static void take_reasons(struct cells_vms *all, const struct cell *cell, const s
 		if (all->sleeps[slot])
 			vcpu->halt_time += time;
 	}
-	vcpu->guest_time += cell->guest_time - before->guest_time;
+	vcpu->guest_time += counters->guest_time - before->guest_time;
 }
 
-int cells_vms_take(struct cells_vms *all, const struct cell_key *key, const struct cell *cell)
+int vm_counters_take(struct vm_counters *all, const struct thread_key *key,
+		     const struct thread_counters *counters)
 {
-	const struct cells_place *place = find_place(all, key, cell);
-	struct cells_taken *taken;
-	struct cells_vcpu *vcpu;
-	struct cells_vm *vm;
+	const struct vcpu_place *place = find_place(all, key, counters);
+	struct taken_counters *taken;
+	struct vcpu_sums *vcpu;
+	struct vm_sums *vm;
 
 	taken = have_taken(all, key);
 	if (!taken)
 		return -ENOMEM;
 	taken->there = true;
 	if (!place)
-		return taken->waits++ < CELLS_WAITS ? -EAGAIN : 0;
-	vm = cells_vms_have(all, place->vm);
+		return taken->waits++ < VCPU_WAITS ? -EAGAIN : 0;
+	vm = vm_counters_have(all, place->vm);
 	vcpu = have_vcpu(all, place->vcpu);
 	if (!vm || !vcpu)
 		return -ENOMEM;
-	take_reasons(all, cell, taken->cell, vm, vcpu);
-	memcpy(taken->cell, cell, sizeof(*cell) + all->nslots * sizeof(struct cell_reason));
+	take_reasons(all, counters, taken->counters, vm, vcpu);
+	memcpy(taken->counters, counters,
+	       sizeof(*counters) + all->nslots * sizeof(struct reason_counters));
 	return 0;
 }
 
-void cells_vms_end(struct cells_vms *all)
+void vm_counters_end(struct vm_counters *all)
 {
 	size_t n = 0;
 
@@ -325,7 +331,7 @@ void cells_vms_end(struct cells_vms *all)
 		if (all->taken[i].there)
 			all->taken[n++] = all->taken[i];
 		else
-			free(all->taken[i].cell);
+			free(all->taken[i].counters);
 	}
 	all->ntaken = n;
 }

@@ -9,7 +9,7 @@
 
 static int compare(const void *element, const void *key)
 {
-	const struct exit_vm_key *a = &((const struct cells_taken_histogram *)element)->key;
+	const struct exit_vm_key *a = &((const struct taken_histogram *)element)->key;
 	const struct exit_vm_key *b = key;
 	int order = sorted_numbers(a->vcpu, b->vcpu);
 
@@ -17,12 +17,11 @@ static int compare(const void *element, const void *key)
 }
 
 /* What was taken of a histogram, made if it is new; NULL: no memory. */
-static struct cells_taken_histogram *have_taken(struct cells_vms *all,
-						const struct exit_vm_key *key)
+static struct taken_histogram *have_taken(struct vm_counters *all, const struct exit_vm_key *key)
 {
 	size_t at = sorted_bound(all->histograms, all->nhistograms, sizeof(*all->histograms), key,
 				 compare);
-	struct cells_taken_histogram *grown;
+	struct taken_histogram *grown;
 
 	if (at < all->nhistograms && compare(&all->histograms[at], key) == 0)
 		return &all->histograms[at];
@@ -31,17 +30,17 @@ static struct cells_taken_histogram *have_taken(struct cells_vms *all,
 		return NULL;
 	all->histograms = grown;
 	all->nhistograms++;
-	grown[at] = (struct cells_taken_histogram){ .key = *key };
+	grown[at] = (struct taken_histogram){ .key = *key };
 	return &grown[at];
 }
 
-void cells_histograms_begin(struct cells_vms *all)
+void vm_histograms_begin(struct vm_counters *all)
 {
 	for (size_t i = 0; i < all->nhistograms; i++)
 		all->histograms[i].there = false;
 }
 
-static void add(struct cells_vms *all, struct cells_histogram *to, const struct exit_buckets *now,
+static void add(struct vm_counters *all, struct vm_histogram *to, const struct exit_buckets *now,
 		const struct exit_buckets *before)
 {
 	for (unsigned i = 0; i < EXIT_BUCKETS; i++) {
@@ -55,13 +54,13 @@ static void add(struct cells_vms *all, struct cells_histogram *to, const struct 
 	}
 }
 
-int cells_histograms_take(struct cells_vms *all, const struct exit_vm_key *key,
-			  const struct exit_buckets *buckets)
+int vm_histograms_take(struct vm_counters *all, const struct exit_vm_key *key,
+		       const struct exit_buckets *buckets)
 {
-	const struct cells_place *place = cells_vms_place(all, key->vcpu);
-	struct cells_taken_histogram *taken;
-	struct cells_histogram **histogram;
-	struct cells_vm *vm;
+	const struct vcpu_place *place = vm_counters_place(all, key->vcpu);
+	struct taken_histogram *taken;
+	struct vm_histogram **histogram;
+	struct vm_sums *vm;
 
 	if (key->slot >= all->nslots)
 		return -EINVAL;
@@ -70,9 +69,9 @@ int cells_histograms_take(struct cells_vms *all, const struct exit_vm_key *key,
 		return -ENOMEM;
 	taken->there = true;
 	if (!place)
-		return taken->waits++ >= CELLS_WAITS;
+		return taken->waits++ >= VCPU_WAITS;
 	taken->waits = 0;
-	vm = cells_vms_have(all, place->vm);
+	vm = vm_counters_have(all, place->vm);
 	if (!vm)
 		return -ENOMEM;
 	histogram = &vm->reason[key->slot].histogram;
@@ -85,7 +84,7 @@ int cells_histograms_take(struct cells_vms *all, const struct exit_vm_key *key,
 	return 0;
 }
 
-void cells_histograms_end(struct cells_vms *all)
+void vm_histograms_end(struct vm_counters *all)
 {
 	size_t n = 0;
 

@@ -20,7 +20,8 @@ int exits_new(const struct family_env *env, const char *name, uint32_t layout, u
 	exits->env.report = NULL;
 	for (size_t i = 0; i < EXITS_PROGRAMS; i++)
 		exits->programs[i].link_fd = -1;
-	if (cells_init(&exits->cells, name, layout, nslots, isa, env->cpus, env->vms->proc)) {
+	if (vcpu_counters_init(&exits->counters, name, layout, nslots, isa, env->cpus,
+			       env->vms->proc)) {
 		exits_close(exits);
 		return -ENOMEM;
 	}
@@ -42,9 +43,9 @@ void exits_close(void *state)
 	if (!exits)
 		return;
 	exits_detach(exits);
-	cells_free(&exits->cells);
+	vcpu_counters_free(&exits->counters);
 	free(exits->cpu_buckets);
-	free(exits->blind_why);
+	free(exits->no_reasons);
 	free(exits);
 }
 
@@ -52,14 +53,14 @@ int exits_missed(void *state, uint64_t *ret_missed)
 {
 	struct exits *exits = state;
 
-	return programs_missed(exits->cells.object, exits->programs, EXITS_PROGRAMS, ret_missed);
+	return programs_missed(exits->counters.object, exits->programs, EXITS_PROGRAMS, ret_missed);
 }
 
 uint64_t exits_generation(void *state)
 {
 	struct exits *exits = state;
 
-	return exits->cells.object ? pins_generation(exits->cells.object, 0) : 0;
+	return exits->counters.object ? pins_generation(exits->counters.object, 0) : 0;
 }
 
 /* The first program sees threads end: who ended before it was there is looked for then. */
@@ -72,33 +73,34 @@ int exits_attach(struct exits *exits)
 		fresh |= exits->programs[i].link_fd < 0;
 	if (!fresh)
 		return 0;
-	cells_begin(&exits->cells);
-	err = programs_attach(exits->cells.object, exits->programs, 1);
+	vcpu_counters_begin(&exits->counters);
+	err = programs_attach(exits->counters.object, exits->programs, 1);
 	if (!err) {
-		cells_sweep(&exits->cells);
-		err = programs_attach(exits->cells.object, exits->programs, EXITS_PROGRAMS);
+		vcpu_counters_reap(&exits->counters);
+		err = programs_attach(exits->counters.object, exits->programs, EXITS_PROGRAMS);
 	}
 	if (err)
 		exits_detach(exits);
 	else
-		pins_generation(exits->cells.object, 1);
+		pins_generation(exits->counters.object, 1);
 	return err;
 }
 
 void exits_map(const struct exits *exits, struct family_map *ret_map)
 {
-	const struct cells *cells = &exits->cells;
+	const struct vcpu_counters *counters = &exits->counters;
 
 	ret_map->limit = exits->env.config->vcpus;
-	ret_map->used = cells->used;
-	ret_map->bytes = cells->used * (sizeof(struct cell_key) + sizeof(struct cell) +
-					cells->nslots * sizeof(struct cell_reason));
-	ret_map->unfit = cells->unfit;
+	ret_map->used = counters->used;
+	ret_map->bytes = counters->used *
+			 (sizeof(struct thread_key) + sizeof(struct thread_counters) +
+			  counters->nslots * sizeof(struct reason_counters));
+	ret_map->dropped = counters->dropped;
 }
 
 static int latency_fd(const struct exits *exits)
 {
-	struct bpf_object *object = exits->cells.object;
+	struct bpf_object *object = exits->counters.object;
 	const struct bpf_map *map = object ? bpf_object__find_map_by_name(object, "exit_latency") :
 					     NULL;
 
@@ -108,33 +110,33 @@ static int latency_fd(const struct exits *exits)
 /* All entries take their memory from the start. */
 void exits_latency_map(const struct exits *exits, struct family_map *ret_map)
 {
-	const struct cells *cells = &exits->cells;
+	const struct vcpu_counters *counters = &exits->counters;
 	int fd = latency_fd(exits);
 	__u32 slot;
 
 	ret_map->limit = EXIT_HISTOGRAMS;
 	if (fd < 0)
 		return;
-	ret_map->bytes = EXIT_HISTOGRAMS * cells->cpus->n * sizeof(struct exit_buckets);
+	ret_map->bytes = EXIT_HISTOGRAMS * counters->cpus->n * sizeof(struct exit_buckets);
 	while (bpf_map_get_next_key(fd, ret_map->used ? &slot : NULL, &slot) == 0)
 		ret_map->used++;
-	for (size_t cpu = 0; cpu < cells->cpus->n; cpu++)
-		ret_map->unfit += cells->rows[cpu].buckets;
+	for (size_t cpu = 0; cpu < counters->cpus->n; cpu++)
+		ret_map->dropped += counters->rows[cpu].buckets;
 }
 
 int exits_reset_max(void *state)
 {
 	struct exits *exits = state;
 
-	return cells_reset_max(&exits->cells);
+	return vcpu_counters_reset_max(&exits->counters);
 }
 
 /* --- reading --- */
 
-static int read_cells(struct exits *exits)
+static int read_counters(struct exits *exits)
 {
 	exits->read = clock_ns();
-	return cells_read(&exits->cells, exits->env.vms);
+	return vcpu_counters_read(&exits->counters, exits->env.vms);
 }
 
 /* A reason's histogram: the sum over all possible CPUs. */
@@ -168,8 +170,8 @@ static int read_latencies(struct exits *exits)
 			return -ENOMEM;
 		exits->ncpus = (size_t)ncpus;
 	}
-	for (unsigned slot = 0; slot < exits->cells.nslots; slot++) {
-		if (exits->cells.total[slot].count)
+	for (unsigned slot = 0; slot < exits->counters.nslots; slot++) {
+		if (exits->counters.total[slot].count)
 			read_latency(exits, fd, slot);
 	}
 	return 0;
@@ -180,8 +182,8 @@ static size_t count_seen(const struct exits *exits)
 {
 	size_t n = 0;
 
-	for (unsigned slot = 0; slot < exits->cells.nslots; slot++) {
-		n += exits->cells.total[slot].count > 0;
+	for (unsigned slot = 0; slot < exits->counters.nslots; slot++) {
+		n += exits->counters.total[slot].count > 0;
 		for (unsigned i = 0; i < EXIT_BUCKETS; i++)
 			n += exits->latency[slot][i] > 0;
 	}
@@ -196,7 +198,7 @@ int exits_refresh(void *state)
 	int err;
 
 	vms_refresh(exits->env.vms);
-	err = read_cells(exits);
+	err = read_counters(exits);
 	if (!err)
 		err = read_latencies(exits);
 	if (!err)
@@ -204,20 +206,20 @@ int exits_refresh(void *state)
 	if (err)
 		return err;
 	seen = count_seen(exits);
-	changed = seen != exits->seen || exits->cells.vms.grown ||
+	changed = seen != exits->seen || exits->counters.vms.grown ||
 		  exits->vms_changes != exits->env.vms->changes;
 	exits->seen = seen;
-	exits->cells.vms.grown = false;
+	exits->counters.vms.grown = false;
 	exits->vms_changes = exits->env.vms->changes;
 	return changed;
 }
 
 /* Threads that have ended make room, and what VMs have is theirs before they are gone. */
-void exits_look(void *state, struct report *report)
+void exits_tick(void *state, struct report *report)
 {
 	struct exits *exits = state;
 
 	(void)report;
-	if (clock_ns() - exits->read >= CLOCK_LOOK_NS)
-		read_cells(exits);
+	if (clock_ns() - exits->read >= CLOCK_TICK_NS)
+		read_counters(exits);
 }

@@ -20,7 +20,7 @@
 
 struct exits {
 	struct family_env env;
-	struct cells cells;
+	struct vcpu_counters counters;
 	struct program programs[EXITS_PROGRAMS];
 	bool reasons;		   /* they are known: without them there are only totals */
 	bool fires;		   /* this KVM has the event, not only its name */
@@ -31,7 +31,7 @@ struct exits {
 	struct exit_layout layout; /* that is loaded, of the exit family */
 	bool has_layout;
 	struct snapshot_labels *labels[EXIT_SLOTS]; /* of reasons, while rows are made */
-	char *blind_why;			    /* why there are no reasons; NULL: there are */
+	char *no_reasons;			    /* why there are no reasons; NULL: there are */
 	__u64 *cpu_buckets;			    /* room for a histogram, of each possible CPU */
 	size_t ncpus;				    /* possible ones, as libbpf counts them */
 	uint64_t latency[EXIT_SLOTS][EXIT_BUCKETS]; /* as last read */
@@ -48,7 +48,7 @@ int exits_missed(void *state, uint64_t *ret_missed);
 uint64_t exits_generation(void *state);
 int exits_refresh(void *state);
 int exits_reset_max(void *state);
-void exits_look(void *state, struct report *report);
+void exits_tick(void *state, struct report *report);
 
 /* Have the programs attached that are not, in a new generation if there are any. */
 int exits_attach(struct exits *exits);
@@ -60,7 +60,7 @@ void exits_vm_latency_map(const struct exits *exits, struct family_map *ret_map)
 
 /* VMs' histograms, of which there may be none: read, after the cells; and their table. */
 int exits_vm_latency_refresh(struct exits *exits);
-int exits_vm_latency_shape(void *state, struct snapshot_table *table);
+int exits_vm_latency_sync(void *state, struct snapshot_table *table);
 int exits_vm_latency_read(void *state, struct snapshot_table *table);
 
 /* Tables of the exit family, and of userspace_exit. */

@@ -15,7 +15,7 @@
 
 static int map_fd(const struct exits *exits)
 {
-	struct bpf_object *object = exits->cells.object;
+	struct bpf_object *object = exits->counters.object;
 	const struct bpf_map *map =
 		object ? bpf_object__find_map_by_name(object, "exit_vm_latency") : NULL;
 
@@ -36,20 +36,20 @@ int exits_vm_latency_refresh(struct exits *exits)
 		return err;
 	}
 	keys = read.list;
-	cells_histograms_begin(&exits->cells.vms);
+	vm_histograms_begin(&exits->counters.vms);
 	for (size_t i = 0; i < read.n; i++) {
 		struct exit_buckets buckets;
 		int ret;
 
 		if (bpf_map_lookup_elem(fd, &keys[i], &buckets))
 			continue;
-		ret = cells_histograms_take(&exits->cells.vms, &keys[i], &buckets);
+		ret = vm_histograms_take(&exits->counters.vms, &keys[i], &buckets);
 		if (ret > 0)
 			bpf_map_delete_elem(fd, &keys[i]);
 		if (ret == -ENOMEM)
 			err = ret;
 	}
-	cells_histograms_end(&exits->cells.vms);
+	vm_histograms_end(&exits->counters.vms);
 	exits->vm_histograms = read.n;
 	map_keys_free(&read);
 	return err;
@@ -57,14 +57,14 @@ int exits_vm_latency_refresh(struct exits *exits)
 
 void exits_vm_latency_map(const struct exits *exits, struct family_map *ret_map)
 {
-	const struct cells *cells = &exits->cells;
+	const struct vcpu_counters *counters = &exits->counters;
 
 	ret_map->limit = exits->env.config->vm_histograms;
 	ret_map->used = exits->vm_histograms;
 	ret_map->bytes = exits->vm_histograms *
 			 (sizeof(struct exit_vm_key) + sizeof(struct exit_buckets));
-	for (size_t cpu = 0; cells->rows && cpu < cells->cpus->n; cpu++)
-		ret_map->unfit += cells->rows[cpu].vm_buckets;
+	for (size_t cpu = 0; counters->rows && cpu < counters->cpus->n; cpu++)
+		ret_map->dropped += counters->rows[cpu].vm_buckets;
 }
 
 /* --- the table --- */
@@ -73,7 +73,8 @@ void exits_vm_latency_map(const struct exits *exits, struct family_map *ret_map)
 static int row_add(struct exits *exits, struct snapshot_table *table, const struct vm *vm,
 		   unsigned slot, unsigned bucket, uint32_t id)
 {
-	const char *reason = cells_reason_name(&exits->cells, slot), *json = vm->labels->json;
+	const char *reason = vcpu_counters_reason_name(&exits->counters, slot),
+		   *json = vm->labels->json;
 	char name[512], bucket_name[TIME_BUCKET_NAME_SIZE];
 	struct snapshot_labels *labels;
 	char *text;
@@ -118,7 +119,7 @@ static bool is_wanted(uint32_t id, void *data)
 /* Call visit for each bucket of VMs that are there and that something fell into. */
 static int each_bucket(struct exits *exits,
 		       int (*visit)(struct exits *exits, const struct vm *vm, unsigned slot,
-				    unsigned bucket, const struct cells_histogram *histogram,
+				    unsigned bucket, const struct vm_histogram *histogram,
 				    void *data),
 		       void *data)
 {
@@ -127,12 +128,12 @@ static int each_bucket(struct exits *exits,
 
 	for (size_t i = 0; exits->reasons && i < vms->n; i++) {
 		const struct vm *vm = vms->list[i];
-		const struct cells_vm *sums = cells_vms_find(&exits->cells.vms, vm);
+		const struct vm_sums *sums = vm_counters_find(&exits->counters.vms, vm);
 
 		if (!sums || !vm_is_there(vms, vm))
 			continue;
-		for (unsigned slot = 0; slot < exits->cells.nslots; slot++) {
-			const struct cells_histogram *histogram = sums->reason[slot].histogram;
+		for (unsigned slot = 0; slot < exits->counters.nslots; slot++) {
+			const struct vm_histogram *histogram = sums->reason[slot].histogram;
 
 			for (unsigned j = 0; !err && histogram && j < EXIT_BUCKETS; j++) {
 				if (histogram->id[j])
@@ -144,7 +145,7 @@ static int each_bucket(struct exits *exits,
 }
 
 static int want(struct exits *exits, const struct vm *vm, unsigned slot, unsigned bucket,
-		const struct cells_histogram *histogram, void *data)
+		const struct vm_histogram *histogram, void *data)
 {
 	struct wanted *wanted = data;
 	uint32_t *grown = reallocarray(wanted->ids, wanted->n + 1, sizeof(*grown));
@@ -158,7 +159,7 @@ static int want(struct exits *exits, const struct vm *vm, unsigned slot, unsigne
 }
 
 static int add(struct exits *exits, const struct vm *vm, unsigned slot, unsigned bucket,
-	       const struct cells_histogram *histogram, void *data)
+	       const struct vm_histogram *histogram, void *data)
 {
 	uint32_t id = histogram->id[bucket];
 
@@ -166,7 +167,7 @@ static int add(struct exits *exits, const struct vm *vm, unsigned slot, unsigned
 }
 
 static int put(struct exits *exits, const struct vm *vm, unsigned slot, unsigned bucket,
-	       const struct cells_histogram *histogram, void *data)
+	       const struct vm_histogram *histogram, void *data)
 {
 	int row = snapshot_table_row(data, histogram->id[bucket]);
 
@@ -177,7 +178,7 @@ static int put(struct exits *exits, const struct vm *vm, unsigned slot, unsigned
 	return 0;
 }
 
-int exits_vm_latency_shape(void *state, struct snapshot_table *table)
+int exits_vm_latency_sync(void *state, struct snapshot_table *table)
 {
 	struct wanted wanted = { 0 };
 	int err = snapshot_once(snapshot_table_add_column(table, "latency"));

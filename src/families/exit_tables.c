@@ -35,12 +35,12 @@ static int columns_make(struct snapshot_table *table, const char *const *names, 
 /* A reason as an instance; slots and instruction sets keep their numbers. */
 static uint32_t reason_id(const struct exits *exits, unsigned slot)
 {
-	return (uint32_t)exits->cells.isa << 8 | slot;
+	return (uint32_t)exits->counters.isa << 8 | slot;
 }
 
 /* --- of the host --- */
 
-static int total_shape(void *state, struct snapshot_table *table)
+static int total_sync(void *state, struct snapshot_table *table)
 {
 	static const char *const names[] = { "total", "total_time" };
 	int err = columns_make(table, names, 2);
@@ -54,13 +54,13 @@ static int total_read(void *state, struct snapshot_table *table)
 	const struct exits *exits = state;
 	uint64_t count = 0, time = 0;
 
-	for (unsigned slot = 0; slot < exits->cells.nslots; slot++) {
-		count += exits->cells.total[slot].count;
-		time += exits->cells.total[slot].time;
+	for (unsigned slot = 0; slot < exits->counters.nslots; slot++) {
+		count += exits->counters.total[slot].count;
+		time += exits->counters.total[slot].time;
 	}
 	snapshot_table_unset(table);
 	/* a KVM that never fires its event has exits all the same */
-	if (!exits->cells.object || (!count && !exits->fires))
+	if (!exits->counters.object || (!count && !exits->fires))
 		return 0;
 	snapshot_cell_set(snapshot_table_cell(table, 0, 0), count);
 	snapshot_cell_set(snapshot_table_cell(table, 0, 1), time);
@@ -72,24 +72,24 @@ static int reason_rows(struct exits *exits, struct snapshot_table *table)
 	struct rows rows = { 0 };
 	int err = 0;
 
-	for (unsigned slot = 0; !err && exits->reasons && slot < exits->cells.nslots; slot++) {
-		if (exits->cells.total[slot].count)
-			err = rows_want(&rows,
-					&(struct row_want){ reason_id(exits, slot),
-							    cells_reason_name(&exits->cells, slot),
-							    NULL, NULL });
+	for (unsigned slot = 0; !err && exits->reasons && slot < exits->counters.nslots; slot++) {
+		if (exits->counters.total[slot].count)
+			err = rows_want(&rows, &(struct row_want){ reason_id(exits, slot),
+								   vcpu_counters_reason_name(
+									   &exits->counters, slot),
+								   NULL, NULL });
 	}
 	return rows_follow(&rows, table, err);
 }
 
-static int exit_shape(void *state, struct snapshot_table *table)
+static int exit_sync(void *state, struct snapshot_table *table)
 {
 	int err = columns_make(table, reason_columns, 3);
 
 	return err ? err : reason_rows(state, table);
 }
 
-static int userspace_exit_shape(void *state, struct snapshot_table *table)
+static int userspace_exit_sync(void *state, struct snapshot_table *table)
 {
 	int err = columns_make(table, reason_columns, 2);
 
@@ -100,8 +100,8 @@ static int reason_read(void *state, struct snapshot_table *table)
 {
 	const struct exits *exits = state;
 
-	for (unsigned slot = 0; slot < exits->cells.nslots; slot++) {
-		const struct cell_reason *reason = &exits->cells.total[slot];
+	for (unsigned slot = 0; slot < exits->counters.nslots; slot++) {
+		const struct reason_counters *reason = &exits->counters.total[slot];
 		int row = snapshot_table_row(table, reason_id(exits, slot));
 		struct snapshot_cell *cells;
 
@@ -126,7 +126,7 @@ static int reason_read(void *state, struct snapshot_table *table)
 static int bucket_rows(struct exits *exits, unsigned slot, char (*names)[TIME_BUCKET_NAME_SIZE],
 		       struct rows *rows)
 {
-	const char *reason = cells_reason_name(&exits->cells, slot);
+	const char *reason = vcpu_counters_reason_name(&exits->counters, slot);
 	struct snapshot_labels *labels;
 	char json[64];
 	int err = 0;
@@ -145,7 +145,7 @@ static int bucket_rows(struct exits *exits, unsigned slot, char (*names)[TIME_BU
 	return err;
 }
 
-static int latency_shape(void *state, struct snapshot_table *table)
+static int latency_sync(void *state, struct snapshot_table *table)
 {
 	static const char *const names[] = { "latency" };
 	struct exits *exits = state;
@@ -155,12 +155,12 @@ static int latency_shape(void *state, struct snapshot_table *table)
 
 	for (unsigned i = 0; i < EXIT_BUCKETS; i++)
 		time_bucket_name(i, buckets[i]);
-	for (unsigned slot = 0; !err && exits->reasons && slot < exits->cells.nslots; slot++) {
-		if (exits->cells.total[slot].count)
+	for (unsigned slot = 0; !err && exits->reasons && slot < exits->counters.nslots; slot++) {
+		if (exits->counters.total[slot].count)
 			err = bucket_rows(exits, slot, buckets, &rows);
 	}
 	err = rows_follow(&rows, table, err);
-	for (unsigned slot = 0; slot < exits->cells.nslots; slot++) {
+	for (unsigned slot = 0; slot < exits->counters.nslots; slot++) {
 		if (exits->labels[slot])
 			snapshot_labels_unref(exits->labels[slot]);
 		exits->labels[slot] = NULL;
@@ -184,7 +184,7 @@ static int latency_read(void *state, struct snapshot_table *table)
 
 /* --- of VMs --- */
 
-static int vm_total_shape(void *state, struct snapshot_table *table)
+static int vm_total_sync(void *state, struct snapshot_table *table)
 {
 	static const char *const names[] = { "total" };
 	const struct exits *exits = state;
@@ -208,20 +208,20 @@ static int vm_total_read(void *state, struct snapshot_table *table)
 	const struct vms *vms = exits->env.vms;
 
 	for (size_t i = 0; i < vms->n; i++) {
-		const struct cells_vm *vm = cells_vms_find(&exits->cells.vms, vms->list[i]);
+		const struct vm_sums *vm = vm_counters_find(&exits->counters.vms, vms->list[i]);
 		int row = snapshot_table_row(table, vms->list[i]->id);
 		uint64_t total = 0;
 
 		if (row < 0 || !vm) /* nothing is known of a VM that has not run */
 			continue;
-		for (unsigned slot = 0; slot < exits->cells.nslots; slot++)
+		for (unsigned slot = 0; slot < exits->counters.nslots; slot++)
 			total += vm->reason[slot].count;
 		snapshot_cell_set(snapshot_table_cell(table, (size_t)row, 0), total);
 	}
 	return 0;
 }
 
-static int vm_reason_shape(void *state, struct snapshot_table *table)
+static int vm_reason_sync(void *state, struct snapshot_table *table)
 {
 	struct exits *exits = state;
 	const struct vms *vms = exits->env.vms;
@@ -230,15 +230,16 @@ static int vm_reason_shape(void *state, struct snapshot_table *table)
 
 	for (size_t i = 0; exits->reasons && i < vms->n; i++) {
 		const struct vm *vm = vms->list[i];
-		const struct cells_vm *sums = cells_vms_find(&exits->cells.vms, vm);
+		const struct vm_sums *sums = vm_counters_find(&exits->counters.vms, vm);
 
 		if (!sums || !vm_is_there(vms, vm))
 			continue;
-		for (unsigned slot = 0; !err && slot < exits->cells.nslots; slot++) {
+		for (unsigned slot = 0; !err && slot < exits->counters.nslots; slot++) {
 			struct row_want want = { sums->reason[slot].id, vm->name, NULL,
 						 vm->labels };
 
-			want.last = want.id ? cells_reason_name(&exits->cells, slot) : NULL;
+			want.last = want.id ? vcpu_counters_reason_name(&exits->counters, slot) :
+					      NULL;
 			if (want.id)
 				err = rows_want(&rows, &want);
 		}
@@ -249,11 +250,11 @@ static int vm_reason_shape(void *state, struct snapshot_table *table)
 static int vm_reason_read(void *state, struct snapshot_table *table)
 {
 	const struct exits *exits = state;
-	const struct cells_vms *all = &exits->cells.vms;
+	const struct vm_counters *all = &exits->counters.vms;
 
 	for (size_t i = 0; i < all->nvms; i++) {
-		for (unsigned slot = 0; slot < exits->cells.nslots; slot++) {
-			const struct cells_vm_reason *reason = &all->vms[i]->reason[slot];
+		for (unsigned slot = 0; slot < exits->counters.nslots; slot++) {
+			const struct vm_reason_sums *reason = &all->vms[i]->reason[slot];
 			int row = reason->id ? snapshot_table_row(table, reason->id) : -1;
 
 			if (row < 0)
@@ -271,7 +272,7 @@ static int vm_reason_read(void *state, struct snapshot_table *table)
 
 enum { VCPU_EXITS, VCPU_GUEST_TIME, VCPU_EXIT_TIME, VCPU_HALT_TIME, VCPU_RUN_DELAY };
 
-static int vcpu_shape(void *state, struct snapshot_table *table)
+static int vcpu_sync(void *state, struct snapshot_table *table)
 {
 	static const char *const names[] = {
 		[VCPU_EXITS] = "exits",		[VCPU_GUEST_TIME] = "guest_time",
@@ -300,7 +301,7 @@ static int vcpu_shape(void *state, struct snapshot_table *table)
 static void vcpu_put(const struct exits *exits, const struct vcpu *vcpu,
 		     struct snapshot_cell *cells)
 {
-	const struct cells_vcpu *sums = cells_vms_find_vcpu(&exits->cells.vms, vcpu);
+	const struct vcpu_sums *sums = vm_counters_find_vcpu(&exits->counters.vms, vcpu);
 
 	if (vcpu->has_run_delay)
 		snapshot_cell_set(&cells[VCPU_RUN_DELAY], vcpu->run_delay);
@@ -331,16 +332,16 @@ static int vcpu_read(void *state, struct snapshot_table *table)
 }
 
 const struct family_table exit_tables[EXIT_TABLES] = {
-	{ "exit_total", total_shape, total_read },
-	{ "exit", exit_shape, reason_read },
-	{ "exit_latency", latency_shape, latency_read },
-	{ "vm_exit_total", vm_total_shape, vm_total_read },
-	{ "vm_exit", vm_reason_shape, vm_reason_read },
-	{ "vm_exit_latency", exits_vm_latency_shape, exits_vm_latency_read },
-	{ "vcpu", vcpu_shape, vcpu_read },
+	{ "exit_total", total_sync, total_read },
+	{ "exit", exit_sync, reason_read },
+	{ "exit_latency", latency_sync, latency_read },
+	{ "vm_exit_total", vm_total_sync, vm_total_read },
+	{ "vm_exit", vm_reason_sync, vm_reason_read },
+	{ "vm_exit_latency", exits_vm_latency_sync, exits_vm_latency_read },
+	{ "vcpu", vcpu_sync, vcpu_read },
 };
 
 const struct family_table userspace_exit_tables[USERSPACE_EXIT_TABLES] = {
-	{ "userspace_exit", userspace_exit_shape, reason_read },
-	{ "vm_userspace_exit", vm_reason_shape, vm_reason_read },
+	{ "userspace_exit", userspace_exit_sync, reason_read },
+	{ "vm_userspace_exit", vm_reason_sync, vm_reason_read },
 };

@@ -41,7 +41,7 @@ struct family_table {
 	 * attach, and when refresh says that rows have changed. Columns that are there
 	 * stay where they are; rows of what is gone are removed. 0 or -ENOMEM.
 	 */
-	int (*shape)(void *state, struct snapshot_table *table);
+	int (*sync)(void *state, struct snapshot_table *table);
 	/* Fill in the present values. What cannot be read is made absent. */
 	int (*read)(void *state, struct snapshot_table *table);
 };
@@ -49,10 +49,10 @@ struct family_table {
 /* A map that has a limit, which kvm.conf can set. */
 struct family_map {
 	const char *name;
-	uint64_t limit; /* entries that it can have */
-	uint64_t used;	/* that it has */
-	uint64_t bytes; /* those take of the kernel's memory */
-	uint64_t unfit; /* what found no room in it, since the start */
+	uint64_t limit;	  /* entries that it can have */
+	uint64_t used;	  /* that it has */
+	uint64_t bytes;	  /* those take of the kernel's memory */
+	uint64_t dropped; /* what found no room in it, since the start */
 };
 
 struct family_ops {
@@ -62,14 +62,14 @@ struct family_ops {
 	 * *ret_why, to be freed. A state is made all the same (but for -ENOMEM),
 	 * so that its tables can say what is missing.
 	 */
-	int (*open)(const struct family_env *env, void **ret_state, char **ret_why);
+	int (*open)(const struct family_env *env, void **ret_state, char **ret_error);
 	/*
 	 * Attach what is not attached yet, by the environment's list of events as
 	 * it is now. Returns 0 if the family counts, or an error as open does:
 	 * -ENOENT if it is for want of KVM, which may come. What it lacks although it
 	 * counts may be in *ret_why too.
 	 */
-	int (*attach)(void *state, struct report *report, char **ret_why);
+	int (*attach)(void *state, struct report *report, char **ret_error);
 	/* Detach all. What was counted stays. */
 	void (*detach)(void *state);
 	/* Detach and free; takes NULL. */
@@ -87,7 +87,7 @@ struct family_ops {
 	 */
 	int (*refresh)(void *state);
 	/* About once a second, read or not, for what would be missed else. May be NULL. */
-	void (*look)(void *state, struct report *report);
+	void (*tick)(void *state, struct report *report);
 	/* From now on look for highest values anew. 0 or an error. May be NULL. */
 	int (*reset_max)(void *state);
 	const struct family_table *tables;

@@ -133,7 +133,7 @@ static bool end_given_up(const struct stat *folder, int fd)
 }
 
 /* Make or find the folder, ours alone, and lock it. Returns its descriptor. */
-static int folder_open(const char *path, const char **ret_why)
+static int folder_open(const char *path, const char **ret_error)
 {
 	struct stat st;
 	bool made = mkdir(path, 0700) == 0;
@@ -145,14 +145,14 @@ static int folder_open(const char *path, const char **ret_why)
 	if (fd < 0)
 		return -errno;
 	if (!is_bpffs(path)) {
-		*ret_why = "it is on no BPF file system";
+		*ret_error = "it is on no BPF file system";
 		if (made)
 			rmdir(path);
 		err = -EINVAL;
 		goto out;
 	}
 	if (fstat(fd, &st) || st.st_uid != geteuid() || (st.st_mode & 077)) {
-		*ret_why = "it is open to other users";
+		*ret_error = "it is open to other users";
 		err = -EPERM;
 		goto out;
 	}
@@ -161,7 +161,7 @@ static int folder_open(const char *path, const char **ret_why)
 		if (err != -EWOULDBLOCK)
 			goto out;
 		if (!end_given_up(&st, fd)) {
-			*ret_why = "another agent uses it";
+			*ret_error = "another agent uses it";
 			goto out;
 		}
 	}
@@ -173,7 +173,7 @@ out:
 
 int pins_open(const char *wanted, struct report *report, struct pins **ret_pins)
 {
-	const char *why = NULL;
+	const char *error = NULL;
 	struct pins *pins;
 	int fd;
 
@@ -190,10 +190,10 @@ int pins_open(const char *wanted, struct report *report, struct pins **ret_pins)
 		free(pins);
 		return 0;
 	}
-	fd = folder_open(pins->path, &why);
+	fd = folder_open(pins->path, &error);
 	if (fd < 0) {
 		report_add(report, REPORT_WARNING, "%s: %s: counters begin at 0 after a restart",
-			   pins->path, why ? why : strerror(-fd));
+			   pins->path, error ? error : strerror(-fd));
 		free(pins->path);
 		free(pins);
 		return 0;
@@ -277,7 +277,7 @@ static int pin_open(const struct pins *pins, const struct bpf_map *map)
 	return fd;
 }
 
-static bool same_shape(int fd, const struct bpf_map *map)
+static bool same_sync(int fd, const struct bpf_map *map)
 {
 	struct bpf_map_info info = { 0 };
 	__u32 size = sizeof(info);
@@ -299,7 +299,7 @@ static bool same_layout(const struct pins *pins, struct bpf_object *object, uint
 
 	if (fd < 0)
 		return false;
-	same = same_shape(fd, meta) && bpf_map_lookup_elem(fd, &key, &value) == 0 &&
+	same = same_sync(fd, meta) && bpf_map_lookup_elem(fd, &key, &value) == 0 &&
 	       value.layout == layout_of(object, layout);
 	close(fd);
 	return same;
@@ -329,7 +329,7 @@ static int pins_count(const struct pins *pins, struct bpf_object *object, struct
 			return fd;
 		}
 		++*ret_pins;
-		*ret_fit += same_shape(fd, map);
+		*ret_fit += same_sync(fd, map);
 		close(fd);
 	}
 	return 0;

@@ -66,7 +66,7 @@ static bool is_confidential(const char *lockdown)
 	return is;
 }
 
-char *privs_load_words(int err, const char *lockdown)
+char *privs_load_text(int err, const char *lockdown)
 {
 	const char *missing = privs_missing();
 	bool refused = err == -EPERM || err == -EACCES;

@@ -17,7 +17,7 @@ const char *privs_missing(void);
  * Why loading BPF gave this error, in words, to be freed; NULL: no memory. lockdown is
  * the path of the kernel's word on its mode, which may be missing.
  */
-char *privs_load_words(int err, const char *lockdown);
+char *privs_load_text(int err, const char *lockdown);
 
 /*
  * Keep those capabilities and no other, for this process and what it may execute,

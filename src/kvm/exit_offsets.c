@@ -13,8 +13,8 @@
 #include "kvm/exit_reasons.h"
 
 _Static_assert(REASONS_SLOTS_MAX == EXIT_SLOTS, "a slot of a reason has no place in a cell");
-_Static_assert(REASONS_RANGES_MAX == CELLS_RANGES, "a table of reasons has more ranges");
-_Static_assert(REASONS_UNKNOWN_SLOTS == CELL_UNKNOWN_SLOTS && REASONS_SLOT_UNKNOWN == 1 &&
+_Static_assert(REASONS_RANGES_MAX == CODE_RANGES, "a table of reasons has more ranges");
+_Static_assert(REASONS_UNKNOWN_SLOTS == UNKNOWN_SLOTS && REASONS_SLOT_UNKNOWN == 1 &&
 		       REASONS_SLOT_OTHER == 0,
 	       "the slots of unknown codes are elsewhere");
 
@@ -160,12 +160,12 @@ static int read_vmx(const struct btf *btf, struct exit_isa *isa)
 	return 0;
 }
 
-void exit_layout_ranges(unsigned isa, struct cells_range ranges[CELLS_RANGES])
+void exit_layout_ranges(unsigned isa, struct code_range ranges[CODE_RANGES])
 {
 	const struct reasons_range *list;
 	size_t n;
 
-	memset(ranges, 0, CELLS_RANGES * sizeof(*ranges));
+	memset(ranges, 0, CODE_RANGES * sizeof(*ranges));
 	list = reasons_ranges((enum reasons_isa)isa, &n);
 	for (size_t i = 0; i < n; i++) {
 		if (list[i].first > UINT32_MAX)

@@ -37,6 +37,6 @@ int exit_layout_read(const char *btf_dir, struct exit_layout *ret_layout);
 bool exit_layout_equal(const struct exit_layout *one, const struct exit_layout *other);
 
 /* The slots of a table of reasons, for a BPF program; codes of more than 32 bits are left out. */
-void exit_layout_ranges(unsigned isa, struct cells_range ranges[CELLS_RANGES]);
+void exit_layout_ranges(unsigned isa, struct code_range ranges[CODE_RANGES]);
 
 #endif /* PMDAKVM_EXIT_LAYOUT_H */

@@ -29,7 +29,7 @@ const struct item_list items_known[ITEMS_GROUPS] = {
 };
 
 /* What a group's lines begin with. */
-static const char *const group_words[ITEMS_GROUPS] = {
+static const char *const group_text[ITEMS_GROUPS] = {
 	[ITEMS_TRACE] = "trace",
 	[ITEMS_STAT] = "stat",
 };
@@ -51,9 +51,9 @@ static enum item_group line_group(const char *line, const char **ret_rest)
 	int group;
 
 	for (group = 0; group < ITEMS_GROUPS; group++) {
-		size_t len = strlen(group_words[group]);
+		size_t len = strlen(group_text[group]);
 
-		if (strncmp(line, group_words[group], len) == 0 && line[len] == ' ') {
+		if (strncmp(line, group_text[group], len) == 0 && line[len] == ' ') {
 			*ret_rest = line + len;
 			break;
 		}
@@ -184,7 +184,7 @@ static int write_file(const struct items *items, const char *path)
 	if (!file)
 		return -errno;
 	for (int group = 0; group < ITEMS_GROUPS; group++)
-		write_group(file, group_words[group], items->names[group]);
+		write_group(file, group_text[group], items->names[group]);
 	if (fflush(file) || fsync(fileno(file)))
 		err = -errno;
 	if (fclose(file) && !err)

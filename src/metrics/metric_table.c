@@ -7,7 +7,7 @@
 
 /* Both kinds of rows; not one by way of the other, which would expand an indom of NULL. */
 const struct metric metrics[] = {
-#define INDOM(id, serial, table, how, label, labels, words)
+#define INDOM(id, serial, table, how, label, labels, text)
 #define METRIC(name, cluster, item, type, semantics, units, indom, table, column) \
 	{ name,                                                                   \
 	  cluster,                                                                \
@@ -39,8 +39,8 @@ const struct metric metrics[] = {
 const size_t metrics_count = sizeof(metrics) / sizeof(metrics[0]);
 
 const struct metric_indom_desc metric_indoms[METRIC_INDOMS] = {
-#define INDOM(id, serial, table, how, label, labels, words) \
-	{ serial, table, METRIC_LABEL_##how, label, labels, words },
+#define INDOM(id, serial, table, how, label, labels, text) \
+	{ serial, table, METRIC_LABEL_##how, label, labels, text },
 #define METRIC(name, cluster, item, type, semantics, units, indom, table, column)
 #define SUBTREE(name, cluster, group, type, semantics, units, indom, table)
 #include "metrics/metrics.def"

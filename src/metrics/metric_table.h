@@ -17,7 +17,7 @@ enum metric_type { METRIC_U32, METRIC_U64, METRIC_STRING };
 
 /* Instance domains, by their rows' order in metrics.def. */
 enum metric_indom {
-#define INDOM(id, serial, table, how, label, labels, words) METRIC_INDOM_##id,
+#define INDOM(id, serial, table, how, label, labels, text) METRIC_INDOM_##id,
 #define METRIC(name, cluster, item, type, semantics, units, indom, table, column)
 #define SUBTREE(name, cluster, group, type, semantics, units, indom, table)
 #include "metrics/metrics.def"
@@ -41,7 +41,7 @@ struct metric_indom_desc {
 	enum metric_label_how how;
 	const char *label;
 	const char *labels; /* the domain's own, as a JSON object */
-	const char *words;  /* what its instances are */
+	const char *text;  /* what its instances are */
 };
 
 struct metric {

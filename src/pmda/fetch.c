@@ -23,7 +23,7 @@ int kvm_fetch(int numpmid, pmID *pmids, pmResult **resp, pmdaExt *pmda)
 	int err;
 
 	if (agent->dso) /* which has no loop of its own */
-		kvm_look(agent);
+		kvm_tick(agent);
 	for (int i = 0; i < numpmid; i++) {
 		const struct metric_ref *ref = kvm_ref_find(agent, pmids[i]);
 
@@ -89,7 +89,7 @@ int kvm_instance(pmInDom indom, int inst, char *name, pmInResult **resp, pmdaExt
 	size_t table;
 	int err;
 
-	kvm_look(agent);
+	kvm_tick(agent);
 	if (which == METRIC_INDOM_NULL)
 		return PM_ERR_INDOM;
 	table = agent->indom_tables[which];

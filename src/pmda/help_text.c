@@ -12,11 +12,11 @@
 #include "pmda/state.h"
 
 /* What the metrics of a subtree have in common, after the words of their items. */
-static const struct subtree_words {
+static const struct subtree_texts {
 	const char *table;
 	const char *unknown;	    /* help of an item that items.def and stats.def do not know */
 	const char *before, *after; /* with the item's name between them */
-} subtree_words[] = {
+} subtree_texts[] = {
 	{ "trace", "Tracepoint of the kernel's kvm group", "How often the tracepoint kvm:",
 	  " fired on each CPU since the agent attached to\n"
 	  "it. No value: it is not attached; kvm.agent.event.status says why. Runs that\n"
@@ -41,18 +41,18 @@ static const struct subtree_words {
 static int item_text(const struct metric_ref *ref, bool oneline, char **ret_text)
 {
 	const struct item *item = items_find(ref->metric->group, kvm_ref_item(ref));
-	const struct subtree_words *words = subtree_words;
+	const struct subtree_texts *texts = subtree_texts;
 	const char *help;
 	int ret;
 
-	while (strcmp(words->table, ref->metric->table) != 0)
-		words++;
-	help = item ? item->help : words->unknown;
+	while (strcmp(texts->table, ref->metric->table) != 0)
+		texts++;
+	help = item ? item->help : texts->unknown;
 	if (oneline)
 		ret = asprintf(ret_text, "%s", help);
 	else
-		ret = asprintf(ret_text, "%s.\n%s%s%s", help, words->before, kvm_ref_item(ref),
-			       words->after);
+		ret = asprintf(ret_text, "%s.\n%s%s%s", help, texts->before, kvm_ref_item(ref),
+			       texts->after);
 	return ret < 0 ? -ENOMEM : 0;
 }
 
@@ -85,7 +85,7 @@ int kvm_text(int ident, int type, char **buffer, pmdaExt *pmda)
 
 		if (indom == METRIC_INDOM_NULL)
 			return PM_ERR_INDOM;
-		text = strdup(metric_indoms[indom].words);
+		text = strdup(metric_indoms[indom].text);
 		err = text ? 0 : -ENOMEM;
 	} else {
 		const struct metric_ref *ref = kvm_ref_find(agent, (pmID)ident);

@@ -12,7 +12,7 @@
 #include "pmda/tick.h"
 
 /* How often the daemon looks around besides answering, in milliseconds. */
-#define LOOK_MS 1000
+#define TICK_MS 1000
 
 static pmLongOptions long_options[] = {
 	PMDA_OPTIONS_HEADER("Options"),
@@ -53,13 +53,13 @@ static void kvm_loop(pmdaInterface *dispatch, struct kvm_agent *agent)
 	struct pollfd in = { .fd = __pmdaInFd(dispatch), .events = POLLIN };
 
 	for (;;) {
-		int ready = poll(&in, 1, LOOK_MS);
+		int ready = poll(&in, 1, TICK_MS);
 
 		if (ready < 0 && errno != EINTR)
 			return;
 		if (ready > 0 && __pmdaMainPDU(dispatch) < 0)
 			return;
-		kvm_look(agent);
+		kvm_tick(agent);
 	}
 }
 

@@ -47,7 +47,7 @@ struct kvm_agent {
 	int domain;
 	bool dso;
 	bool behind;   /* metrics could not be made of what the tables have */
-	time_t looked; /* when it looked around last */
+	time_t ticked; /* when it looked around last */
 };
 
 /*

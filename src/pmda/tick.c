@@ -20,15 +20,15 @@ void kvm_grown(struct kvm_agent *agent)
 	kvm_show_report(&report);
 }
 
-void kvm_look(struct kvm_agent *agent)
+void kvm_tick(struct kvm_agent *agent)
 {
 	struct report report = { 0 };
 	time_t now = time(NULL);
 
-	if (now == agent->looked)
+	if (now == agent->ticked)
 		return;
-	agent->looked = now;
-	if (collector_look(agent->collector, &report) || agent->behind)
+	agent->ticked = now;
+	if (collector_tick(agent->collector, &report) || agent->behind)
 		kvm_grown(agent);
 	kvm_show_report(&report);
 }

@@ -10,6 +10,6 @@
 void kvm_grown(struct kvm_agent *agent);
 
 /* Look around, once a second at most: new CPUs, KVM come or gone. */
-void kvm_look(struct kvm_agent *agent);
+void kvm_tick(struct kvm_agent *agent);
 
 #endif /* PMDAKVM_PMDA_TICK_H */

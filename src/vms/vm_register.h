@@ -46,11 +46,11 @@ struct vm {
 	char *name;		/* NAME-PID, NAME-PID.2 ... */
 	struct vm_identity identity;
 	struct snapshot_labels *labels;
-	uint64_t since;	  /* the pass that saw it first */
-	uint64_t pass;	  /* that saw it last */
-	bool is_creators; /* pid is the process that made the VM */
-	bool changed;	  /* values, since who writes them down has set it to false */
-	bool kept, unfit; /* who writes them down has done so, or could not */
+	uint64_t since;	    /* the pass that saw it first */
+	uint64_t pass;	    /* that saw it last */
+	bool is_creators;   /* pid is the process that made the VM */
+	bool changed;	    /* values, since who writes them down has set it to false */
+	bool kept, dropped; /* who writes them down has done so, or could not */
 	struct vcpu *vcpus;
 	size_t nvcpus;
 	uint64_t *values;  /* [layout->vm.nvalues] */

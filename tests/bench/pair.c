@@ -59,10 +59,9 @@ static int setup_ours(struct bpf_object *object)
 	setup.svm.mask = UINT32_MAX;
 	stat_layout_free(&layout);
 	ranges = reasons_ranges(REASONS_SVM, &n);
-	for (size_t i = 0; i < n && i < CELLS_RANGES; i++)
-		setup.svm.ranges[i] = (struct cells_range){ (__u32)ranges[i].first,
-							    (__u32)ranges[i].count,
-							    ranges[i].slot };
+	for (size_t i = 0; i < n && i < CODE_RANGES; i++)
+		setup.svm.ranges[i] = (struct code_range){ (__u32)ranges[i].first,
+							   (__u32)ranges[i].count, ranges[i].slot };
 	return bpf_map__set_initial_value(rodata, &setup, sizeof(setup));
 }
 
@@ -102,9 +101,9 @@ static struct bpf_object *object_open(const char *kind)
 static unsigned long long exits_counted(struct bpf_object *object)
 {
 	int fd = bpf_map__fd(bpf_object__find_map_by_name(object, "exit_cells"));
-	static struct exit_cell cell;
+	static struct exit_counters cell;
 	unsigned long long sum = 0;
-	struct cell_key key;
+	struct thread_key key;
 
 	for (int err = bpf_map_get_next_key(fd, NULL, &key); !err;
 	     err = bpf_map_get_next_key(fd, &key, &key)) {

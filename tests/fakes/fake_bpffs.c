@@ -89,8 +89,8 @@ int bpffs_teardown(void **state)
 const char *on_bpffs(const char *name)
 {
 	static char paths[2][128];
-	static unsigned turn;
-	char *path = paths[turn++ % 2];
+	static unsigned epoch;
+	char *path = paths[epoch++ % 2];
 
 	snprintf(path, sizeof(paths[0]), "%s/%s", mounted, name);
 	return path;

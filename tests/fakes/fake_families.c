@@ -20,7 +20,7 @@ IMAGE(BETA, beta)
 IMAGE(GAMMA, gamma)
 IMAGE(DELTA, delta)
 
-static int fake_open(const struct family_env *env, void **ret_state, char **ret_why)
+static int fake_open(const struct family_env *env, void **ret_state, char **ret_error)
 {
 	struct fake *fake = (struct fake *)env->image;
 
@@ -30,12 +30,12 @@ static int fake_open(const struct family_env *env, void **ret_state, char **ret_
 		fake->when_opened(env);
 	if (!fake->no_state)
 		*ret_state = fake;
-	if (fake->why)
-		*ret_why = strdup(fake->why);
+	if (fake->error)
+		*ret_error = strdup(fake->error);
 	return fake->open_err;
 }
 
-static int fake_attach(void *state, struct report *attach_report, char **ret_why)
+static int fake_attach(void *state, struct report *attach_report, char **ret_error)
 {
 	struct fake *fake = state;
 
@@ -46,8 +46,8 @@ static int fake_attach(void *state, struct report *attach_report, char **ret_why
 		fake->when_attached(&fake->env);
 	if (fake->said)
 		report_add(attach_report, REPORT_WARNING, "%s", fake->said);
-	if (fake->attach_why)
-		*ret_why = strdup(fake->attach_why);
+	if (fake->attach_error)
+		*ret_error = strdup(fake->attach_error);
 	return fake->attach_err;
 }
 
@@ -104,13 +104,13 @@ static int fake_refresh(void *state)
 	return fake->refresh_ret;
 }
 
-static void fake_look(void *state, struct report *look_report)
+static void fake_tick(void *state, struct report *tick_report)
 {
 	struct fake *fake = state;
 
 	assert_non_null(fake);
-	assert_ptr_equal(look_report, &report);
-	fake->looks++;
+	assert_ptr_equal(tick_report, &report);
+	fake->ticks++;
 }
 
 static int fake_map(void *state, size_t number, struct family_map *ret_map)
@@ -124,13 +124,13 @@ static int fake_map(void *state, size_t number, struct family_map *ret_map)
 	return 0;
 }
 
-int fake_shape(void *state, struct snapshot_table *table)
+int fake_sync(void *state, struct snapshot_table *table)
 {
 	struct fake *fake = state;
 	char name[32];
-	int err = fake->shape_err;
+	int err = fake->sync_err;
 
-	fake->shapes++;
+	fake->syncs++;
 	for (size_t i = table->ncolumns; !err && i < 1 + fake->more_columns; i++) {
 		snprintf(name, sizeof(name), i ? "more%zu" : "reads", i);
 		err = snapshot_table_add_column(table, name);
@@ -160,8 +160,8 @@ static int read_second(void *state, struct snapshot_table *table)
 
 #define OPS(name)                                            \
 	static const struct family_table name##_tables[] = { \
-		{ #name "_one", fake_shape, fake_read },     \
-		{ #name "_two", fake_shape, read_second },   \
+		{ #name "_one", fake_sync, fake_read },      \
+		{ #name "_two", fake_sync, read_second },    \
 	};                                                   \
 	static struct family_ops name##_ops = {              \
 		.open = fake_open,                           \
@@ -282,7 +282,7 @@ static struct family_ops *const all_ops[FAKES] = { &alpha_ops, &beta_ops, &gamma
 void fake_hooks(size_t family)
 {
 	all_ops[family]->refresh = fake_refresh;
-	all_ops[family]->look = fake_look;
+	all_ops[family]->tick = fake_tick;
 	all_ops[family]->map = fake_map;
 }
 
@@ -291,7 +291,7 @@ int fake_setup(void **state)
 	(void)state;
 	for (size_t i = 0; i < FAKES; i++) {
 		all_ops[i]->refresh = NULL;
-		all_ops[i]->look = NULL;
+		all_ops[i]->tick = NULL;
 		all_ops[i]->map = NULL;
 	}
 	memset(fakes, 0, sizeof(fakes));

@@ -13,21 +13,21 @@ enum { ALPHA, BETA, GAMMA, DELTA, FAKES };
 
 /* A family that does as it is told, and notes what was asked of it. */
 struct fake {
-	int open_err, attach_err, shape_err, read_err, missed_err;
-	const char *why, *attach_why; /* words for those errors */
-	const char *said;	      /* a warning while it attaches */
+	int open_err, attach_err, sync_err, read_err, missed_err;
+	const char *error, *attach_error; /* words for those errors */
+	const char *said;		  /* a warning while it attaches */
 	bool no_state;
 	uint64_t missed, generation;
 	size_t more_rows, more_columns; /* than the one that each table begins with */
 	void (*when_opened)(const struct family_env *env);
 	void (*when_attached)(const struct family_env *env);
 	struct family_env env;
-	unsigned opens, attaches, detaches, closes, shapes, reads[2];
+	unsigned opens, attaches, detaches, closes, syncs, reads[2];
 	/* What the hooks of fake_hooks answer, and how often they were asked. */
 	int refresh_ret;
 	const struct family_map *maps;
 	size_t nmaps;
-	unsigned refreshes, looks;
+	unsigned refreshes, ticks;
 	unsigned reads_before; /* of all families' tables, at the last refresh */
 };
 
@@ -43,7 +43,7 @@ void fake_hooks(size_t family);
 unsigned fake_reads(void);
 
 /* A table's hooks: a column "reads" that says how often it was read. */
-int fake_shape(void *state, struct snapshot_table *table);
+int fake_sync(void *state, struct snapshot_table *table);
 int fake_read(void *state, struct snapshot_table *table);
 
 /* The machine: what it answers, and how often it was asked. */

@@ -46,7 +46,7 @@ static void add_lines(struct state *state, const char *path, const char *const *
 		fclose(file);
 }
 
-static void look(struct state *state)
+static void tick(struct state *state)
 {
 	static const char *const status[] = { "Uid",	"Gid",	  "Groups", "Cap",     "NoNewPrivs",
 					      "SigBlk", "SigIgn", "SigCgt", "Threads", NULL };
@@ -91,11 +91,11 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	*(void **)&init = dlsym(dso, "kvm_init");
-	look(&before);
+	tick(&before);
 	dispatch.comm.pmapi_version = PMAPI_VERSION;
 	dispatch.comm.pmda_interface = PMDA_INTERFACE_7;
 	init(&dispatch);
-	look(&after);
+	tick(&after);
 	if (dispatch.status < 0) {
 		fprintf(stderr, "kvm_init: %s\n", pmErrStr(dispatch.status));
 		return 1;

@@ -55,7 +55,8 @@ static int load(struct exits *exits, const struct exit_layout *layout, struct re
 
 	if (err)
 		return err;
-	err = cells_load(&exits->cells, object, exits->env.config->vcpus, exits->env.pins, report);
+	err = vcpu_counters_load(&exits->counters, object, exits->env.config->vcpus,
+				 exits->env.pins, report);
 	if (err)
 		return err;
 	exits->reasons = layout->setup.has_reasons;
@@ -66,7 +67,7 @@ static int load(struct exits *exits, const struct exit_layout *layout, struct re
 }
 
 /* Why there are no reasons, to people: takes the cause. */
-static char *words_without_reasons(char *cause)
+static char *text_without_reasons(char *cause)
 {
 	char *words = NULL;
 
@@ -80,9 +81,9 @@ static char *words_without_reasons(char *cause)
 
 /* Load for a layout; if its reasons cannot be read (lockdown), without them. */
 static int load_any(struct exits *exits, const struct exit_layout *layout, struct report *report,
-		    char **ret_why)
+		    char **ret_error)
 {
-	struct exit_layout blind = *layout;
+	struct exit_layout no_reasons = *layout;
 	char *cause = NULL;
 	int err;
 
@@ -90,19 +91,19 @@ static int load_any(struct exits *exits, const struct exit_layout *layout, struc
 	exits->has_layout = false;
 	err = load(exits, layout, report);
 	if (err)
-		cause = privs_load_words(err, exits->env.config->lockdown);
-	blind.setup.has_reasons = 0;
-	if (err && layout->setup.has_reasons && load(exits, &blind, report) == 0)
+		cause = privs_load_text(err, exits->env.config->lockdown);
+	no_reasons.setup.has_reasons = 0;
+	if (err && layout->setup.has_reasons && load(exits, &no_reasons, report) == 0)
 		err = 0;
 	if (err) {
-		*ret_why = cause;
+		*ret_error = cause;
 		return err;
 	}
 	exits->layout = *layout;
 	exits->has_layout = true;
 	exits->fires = layout->setup.svm.mask || layout->setup.vmx.mask;
-	free(exits->blind_why);
-	exits->blind_why = exits->reasons ? NULL : words_without_reasons(cause);
+	free(exits->no_reasons);
+	exits->no_reasons = exits->reasons ? NULL : text_without_reasons(cause);
 	return 0;
 }
 
@@ -116,7 +117,7 @@ static bool is_as_loaded(const struct exits *exits, const struct exit_layout *fr
 	return exit_layout_equal(&exits->layout, fresh);
 }
 
-static int exit_attach(void *state, struct report *report, char **ret_why)
+static int exit_attach(void *state, struct report *report, char **ret_error)
 {
 	struct exits *exits = state;
 	struct exit_layout fresh;
@@ -124,33 +125,33 @@ static int exit_attach(void *state, struct report *report, char **ret_why)
 
 	malloc_trim(0); /* the type information took megabytes */
 	if (err) {
-		*ret_why = strdup(!exits->env.events->n ? "KVM is not loaded" :
-				  err == -ENOENT ? "this kernel has no type information for KVM" :
-				  err == -EINVAL ? "the arguments of kvm_exit are not as known" :
-						   strerror(-err));
+		*ret_error = strdup(!exits->env.events->n ? "KVM is not loaded" :
+				    err == -ENOENT ? "this kernel has no type information for KVM" :
+				    err == -EINVAL ? "the arguments of kvm_exit are not as known" :
+						     strerror(-err));
 		return exits->env.events->n ? err : -ENOENT;
 	}
 	fresh.setup.vm_histograms = exits->env.config->vm_histograms > 0;
 	if (!is_as_loaded(exits, &fresh)) {
-		err = load_any(exits, &fresh, report, ret_why);
+		err = load_any(exits, &fresh, report, ret_error);
 		if (err)
 			return err;
 	}
 	err = exits_attach(exits);
 	if (err)
-		*ret_why = err == -ENOENT ? strdup("KVM is not loaded") :
-					    privs_load_words(err, exits->env.config->lockdown);
-	else if (exits->blind_why)
-		*ret_why = strdup(exits->blind_why);
+		*ret_error = err == -ENOENT ? strdup("KVM is not loaded") :
+					      privs_load_text(err, exits->env.config->lockdown);
+	else if (exits->no_reasons)
+		*ret_error = strdup(exits->no_reasons);
 	return err;
 }
 
-static int exit_open(const struct family_env *env, void **ret_state, char **ret_why)
+static int exit_open(const struct family_env *env, void **ret_state, char **ret_error)
 {
 	struct exits *exits;
 	int err = exits_new(env, "exit", EXIT_LAYOUT, EXIT_SLOTS, REASONS_SVM, &exits);
 
-	(void)ret_why;
+	(void)ret_error;
 	if (!err)
 		*ret_state = exits;
 	return err;
@@ -185,7 +186,7 @@ const struct family_ops exit_family = {
 	.generation = exits_generation,
 	.map = exit_map,
 	.refresh = exits_refresh,
-	.look = exits_look,
+	.tick = exits_tick,
 	.reset_max = exits_reset_max,
 	.tables = exit_tables,
 	.ntables = EXIT_TABLES,

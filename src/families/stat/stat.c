@@ -75,7 +75,7 @@ static bool pass(struct stat_family *family)
 {
 	int fd = bpf_iter_create(bpf_link__fd(family->link)), err;
 
-	family->looked = clock_ns();
+	family->ticked = clock_ns();
 	if (fd < 0)
 		return false;
 	vms_begin(family->env.vms);
@@ -96,7 +96,7 @@ static void debugfs_pass(struct stat_family *family)
 	const struct stat_list *list = &family->layout->vm;
 	size_t bytes = list->nvalues * sizeof(*family->host);
 
-	family->looked = clock_ns();
+	family->ticked = clock_ns();
 	memcpy(totals->kept, family->host, bytes);
 	stat_debugfs_read(family->env.config->debugfs, family->layout, family->host);
 	stat_add_missing(list, totals->kept, family->host, totals->ended);
@@ -135,12 +135,12 @@ static int stat_refresh(void *state)
 }
 
 /* What ends between two looks is lost from statistics: so there are some without fetches. */
-static void stat_look(void *state, struct report *report)
+static void stat_tick(void *state, struct report *report)
 {
 	struct stat_family *family = state;
 
 	(void)report;
-	if (clock_ns() - family->looked >= CLOCK_LOOK_NS)
+	if (clock_ns() - family->ticked >= CLOCK_TICK_NS)
 		any_pass(family);
 }
 
@@ -303,7 +303,7 @@ static int iterator_load(struct stat_family *family, struct stat_layout *fresh)
 	return 0;
 }
 
-static int iterator_attach(struct stat_family *family, char **ret_why)
+static int iterator_attach(struct stat_family *family, char **ret_error)
 {
 	struct stat_layout fresh;
 	int err = stat_layout_kvm(STAT_MODULE_DIR, EVENTS_BTF_DIR);
@@ -315,10 +315,11 @@ static int iterator_attach(struct stat_family *family, char **ret_why)
 	}
 	malloc_trim(0); /* the type information took megabytes */
 	if (err) {
-		*ret_why = strdup(err == -ENOENT  ? "KVM is not loaded" :
-				  err == -ENODATA ? "this kernel has no type information for KVM" :
-				  err == -EINVAL  ? "KVM's types are not as known" :
-						    strerror(-err));
+		*ret_error = strdup(err == -ENOENT ? "KVM is not loaded" :
+				    err == -ENODATA ?
+						     "this kernel has no type information for KVM" :
+				    err == -EINVAL ? "KVM's types are not as known" :
+						     strerror(-err));
 		if (err == -ENODATA)
 			err = -ENOENT; /* which to a caller is no fault either */
 		return err;
@@ -332,7 +333,7 @@ static int iterator_attach(struct stat_family *family, char **ret_why)
 	if (!err && !family->link)
 		err = link_make(family);
 	if (err)
-		*ret_why = privs_load_words(err, family->env.config->lockdown);
+		*ret_error = privs_load_text(err, family->env.config->lockdown);
 	return err;
 }
 
@@ -356,23 +357,23 @@ static int debugfs_attach(struct stat_family *family)
 	return 0;
 }
 
-static int stat_attach(void *state, struct report *report, char **ret_why)
+static int stat_attach(void *state, struct report *report, char **ret_error)
 {
 	struct stat_family *family = state;
 	enum stat_source before = family->source;
 	int err;
 
 	family->env.report = report;
-	err = iterator_attach(family, ret_why);
+	err = iterator_attach(family, ret_error);
 	if (err && family->source == STAT_ITERATOR)
 		detach(family); /* it was attached to a KVM that is gone */
 	if (err && debugfs_attach(family) == 0) {
 		if (before != STAT_DEBUGFS)
 			report_add(report, REPORT_INFO,
 				   "stat: only totals of the host, from debugfs: %s",
-				   *ret_why ? *ret_why : strerror(-err));
-		free(*ret_why);
-		*ret_why = NULL;
+				   *ret_error ? *ret_error : strerror(-err));
+		free(*ret_error);
+		*ret_error = NULL;
 		err = 0;
 	} else if (err) {
 		family->source = STAT_NOWHERE;
@@ -403,11 +404,11 @@ static void stat_close(void *state)
 	free(family);
 }
 
-static int stat_open(const struct family_env *env, void **ret_state, char **ret_why)
+static int stat_open(const struct family_env *env, void **ret_state, char **ret_error)
 {
 	struct stat_family *family = calloc(1, sizeof(*family));
 
-	(void)ret_why;
+	(void)ret_error;
 	if (family)
 		family->records = malloc(RECORDS_BYTES);
 	if (!family || !family->records) {
@@ -450,7 +451,7 @@ static int stat_map(void *state, size_t number, struct family_map *ret_map)
 		.used = totals->nkept,
 		.bytes = totals->nkept *
 			 (sizeof(struct stat_vm_key) + stat_totals_bytes(family->layout)),
-		.unfit = totals->unfit,
+		.dropped = totals->dropped,
 	};
 	return 0;
 }
@@ -466,7 +467,7 @@ const struct family_ops stat_family = {
 	.generation = stat_generation,
 	.map = stat_map,
 	.refresh = stat_refresh,
-	.look = stat_look,
+	.tick = stat_tick,
 	.tables = stat_tables,
 	.ntables = STAT_FAMILY_TABLES,
 };

@@ -64,7 +64,7 @@ struct stat_family {
 	struct stat_totals totals;
 	bool taken_up;	      /* what an earlier agent has left */
 	uint64_t *host;	      /* debugfs: what it had last */
-	uint64_t looked;      /* when the last pass was, in ns */
+	uint64_t ticked;      /* when the last pass was, in ns */
 	uint64_t vms_changes; /* of the VMs, when rows were made last */
 	char *records;	      /* room for what the iterator writes */
 	struct stat_columns columns[STAT_TABLES];

@@ -65,14 +65,14 @@ static int vcpu_rows(struct stat_family *family, struct snapshot_table *table, b
 
 /* --- the tables --- */
 
-static int stock_shape(void *state, struct snapshot_table *table)
+static int stock_sync(void *state, struct snapshot_table *table)
 {
 	int err = stat_columns_make(state, STAT_STOCK, table);
 
 	return err ? err : snapshot_once(snapshot_table_add_row(table, 0, ""));
 }
 
-static int host_shape(void *state, struct snapshot_table *table)
+static int host_sync(void *state, struct snapshot_table *table)
 {
 	int err = stat_columns_make(state, STAT_HOST, table);
 
@@ -109,7 +109,7 @@ static int stat_read(void *state, struct snapshot_table *table)
 }
 
 /* The host's buckets are all there; their numbers are their places. */
-static int host_hist_shape(void *state, struct snapshot_table *table)
+static int host_hist_sync(void *state, struct snapshot_table *table)
 {
 	struct stat_family *family = state;
 	struct rows rows = { 0 };
@@ -132,28 +132,28 @@ static int host_hist_read(void *state, struct snapshot_table *table)
 	return 0;
 }
 
-static int vm_stat_shape(void *state, struct snapshot_table *table)
+static int vm_stat_sync(void *state, struct snapshot_table *table)
 {
 	int err = stat_columns_make(state, STAT_VM, table);
 
 	return err ? err : vm_rows(state, table, false);
 }
 
-static int vm_hist_shape(void *state, struct snapshot_table *table)
+static int vm_hist_sync(void *state, struct snapshot_table *table)
 {
 	int err = stat_columns_make(state, STAT_VM_HIST, table);
 
 	return err ? err : vm_rows(state, table, true);
 }
 
-static int vcpu_stat_shape(void *state, struct snapshot_table *table)
+static int vcpu_stat_sync(void *state, struct snapshot_table *table)
 {
 	int err = stat_columns_make(state, STAT_VCPU, table);
 
 	return err ? err : vcpu_rows(state, table, false);
 }
 
-static int vcpu_hist_shape(void *state, struct snapshot_table *table)
+static int vcpu_hist_sync(void *state, struct snapshot_table *table)
 {
 	int err = stat_columns_make(state, STAT_VCPU_HIST, table);
 
@@ -225,7 +225,7 @@ static int vcpu_hist_read(void *state, struct snapshot_table *table)
 
 enum { VMS_VMS, VMS_VCPUS };
 
-static int vms_shape(void *state, struct snapshot_table *table)
+static int vms_sync(void *state, struct snapshot_table *table)
 {
 	int err = snapshot_once(snapshot_table_add_column(table, "vms"));
 
@@ -268,7 +268,7 @@ static int vms_read(void *state, struct snapshot_table *table)
 
 enum { VM_VCPUS, VM_PID, VM_NAME };
 
-static int vm_shape(void *state, struct snapshot_table *table)
+static int vm_sync(void *state, struct snapshot_table *table)
 {
 	static const char *const names[] = {
 		[VM_VCPUS] = "vcpus",
@@ -304,13 +304,13 @@ static int vm_read(void *state, struct snapshot_table *table)
 }
 
 const struct family_table stat_tables[STAT_FAMILY_TABLES] = {
-	{ "vms", vms_shape, vms_read },
-	{ "vm", vm_shape, vm_read },
-	{ "stock", stock_shape, stock_read },
-	{ "stat", host_shape, stat_read },
-	{ "stat_hist", host_hist_shape, host_hist_read },
-	{ "vm_stat", vm_stat_shape, vm_stat_read },
-	{ "vm_stat_hist", vm_hist_shape, vm_hist_read },
-	{ "vcpu_stat", vcpu_stat_shape, vcpu_stat_read },
-	{ "vcpu_stat_hist", vcpu_hist_shape, vcpu_hist_read },
+	{ "vms", vms_sync, vms_read },
+	{ "vm", vm_sync, vm_read },
+	{ "stock", stock_sync, stock_read },
+	{ "stat", host_sync, stat_read },
+	{ "stat_hist", host_hist_sync, host_hist_read },
+	{ "vm_stat", vm_stat_sync, vm_stat_read },
+	{ "vm_stat_hist", vm_hist_sync, vm_hist_read },
+	{ "vcpu_stat", vcpu_stat_sync, vcpu_stat_read },
+	{ "vcpu_stat_hist", vcpu_hist_sync, vcpu_hist_read },
 };

@@ -99,7 +99,7 @@ void stat_totals_inherit(struct stat_totals *totals, const struct stat_totals *o
 {
 	list_inherit(totals, false, older);
 	list_inherit(totals, true, older);
-	totals->unfit += older->unfit;
+	totals->dropped += older->dropped;
 }
 
 /* Write an array down, with the hash before it. 0 or an error. */
@@ -223,8 +223,8 @@ static void keep_vm(struct stat_totals *totals, struct vm *vm)
 	memcpy(totals->kept + KEPT_HEAD + layout->vm.nvalues, vm->sum,
 	       layout->vcpu.nvalues * sizeof(uint64_t));
 	if (bpf_map_update_elem(totals->vms_fd, &vm->key, totals->kept, BPF_ANY)) {
-		totals->unfit += !vm->unfit;
-		vm->unfit = true; /* it is tried again at the next pass */
+		totals->dropped += !vm->dropped;
+		vm->dropped = true; /* it is tried again at the next pass */
 		return;
 	}
 	totals->nkept += !vm->kept;

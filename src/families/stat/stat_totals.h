@@ -26,7 +26,7 @@ struct stat_totals {
 	bool taken_up;	      /* the maps have been looked through after a start */
 	bool counted;	      /* a sum was made: else now is not true */
 	uint64_t nkept;	      /* VMs that are in the map */
-	uint64_t unfit;	      /* VMs that found no room there */
+	uint64_t dropped;     /* VMs that found no room there */
 };
 
 /* Bytes of a value of the maps, for that layout. */

@@ -102,7 +102,7 @@ static int event_attach(const struct template *template, struct trace_event *eve
 	return event->link_fd < 0 ? event->link_fd : 0;
 }
 
-static int trace_attach(void *state, struct report *report, char **ret_why)
+static int trace_attach(void *state, struct report *report, char **ret_error)
 {
 	struct trace *trace = state;
 	size_t fresh = 0;
@@ -125,7 +125,7 @@ static int trace_attach(void *state, struct report *report, char **ret_why)
 	}
 	if (fresh)
 		pins_generation(trace->object, 1);
-	err = trace_events_report(&trace->events, &trace->env, ret_why);
+	err = trace_events_report(&trace->events, &trace->env, ret_error);
 	trace->env.report = NULL;
 	return err;
 }
@@ -152,7 +152,7 @@ static void trace_close(void *state)
 	free(trace);
 }
 
-static int trace_open(const struct family_env *env, void **ret_state, char **ret_why)
+static int trace_open(const struct family_env *env, void **ret_state, char **ret_error)
 {
 	struct trace *trace;
 	int err;
@@ -163,7 +163,7 @@ static int trace_open(const struct family_env *env, void **ret_state, char **ret
 	trace->env = *env;
 	*ret_state = trace;
 	if (!env->config->nevents) {
-		*ret_why = strdup("no event is configured");
+		*ret_error = strdup("no event is configured");
 		return -ENODATA; /* whoever made the configuration has said so */
 	}
 	err = object_load(trace);
@@ -172,7 +172,7 @@ static int trace_open(const struct family_env *env, void **ret_state, char **ret
 		trace_events_resolve(&trace->env, &trace->events);
 		slots_assign(trace);
 		trace_events_fail(&trace->events, err);
-		*ret_why = privs_load_words(err, env->config->lockdown);
+		*ret_error = privs_load_text(err, env->config->lockdown);
 	}
 	trace->env.report = NULL;
 	return err;
@@ -201,7 +201,7 @@ static int rows_add_cpus(const struct cpus *cpus, struct snapshot_table *table)
 }
 
 /* A column for each event that has a slot, and so a metric. */
-static int counts_shape(void *state, struct snapshot_table *table)
+static int counts_sync(void *state, struct snapshot_table *table)
 {
 	struct trace *trace = state;
 	int err = 0;
@@ -241,7 +241,7 @@ static int counts_read(void *state, struct snapshot_table *table)
 	return 0;
 }
 
-static int total_shape(void *state, struct snapshot_table *table)
+static int total_sync(void *state, struct snapshot_table *table)
 {
 	int err;
 
@@ -268,7 +268,7 @@ static int event_rows(const struct trace *trace, struct snapshot_table *table)
 	return err;
 }
 
-static int event_shape(void *state, struct snapshot_table *table)
+static int event_sync(void *state, struct snapshot_table *table)
 {
 	int err;
 
@@ -293,7 +293,7 @@ static int event_read(void *state, struct snapshot_table *table)
 	return err;
 }
 
-static int missed_shape(void *state, struct snapshot_table *table)
+static int missed_sync(void *state, struct snapshot_table *table)
 {
 	int err = snapshot_once(snapshot_table_add_column(table, "missed"));
 
@@ -334,10 +334,10 @@ static int trace_missed(void *state, uint64_t *ret_missed)
 }
 
 static const struct family_table trace_tables[] = {
-	{ "trace", counts_shape, counts_read },
-	{ "trace_events", total_shape, total_read },
-	{ "event", event_shape, event_read },
-	{ "event_missed", missed_shape, missed_read },
+	{ "trace", counts_sync, counts_read },
+	{ "trace_events", total_sync, total_read },
+	{ "event", event_sync, event_read },
+	{ "event_missed", missed_sync, missed_read },
 };
 
 extern const struct family_ops trace_family;

@@ -191,7 +191,7 @@ static const struct trace_event *first_failed(const struct trace_events *events)
 }
 
 /* Why nothing is attached, where one reason serves for all. */
-static const char *why_none(const struct trace_events *events, const struct family_env *env)
+static const char *none_error(const struct trace_events *events, const struct family_env *env)
 {
 	const struct trace_event *failed = first_failed(events);
 
@@ -216,7 +216,7 @@ static void warn_patterns(const struct family_env *env)
 }
 
 int trace_events_report(const struct trace_events *events, const struct family_env *env,
-			char **ret_why)
+			char **ret_error)
 {
 	const struct trace_event *failed = first_failed(events);
 	size_t attached = 0;
@@ -224,7 +224,7 @@ int trace_events_report(const struct trace_events *events, const struct family_e
 	for (size_t i = 0; i < events->n; i++)
 		attached += events->list[i].state == TRACE_EVENT_ATTACHED;
 	if (!attached && (!failed || all_failed_with(events, failed->err))) {
-		*ret_why = strdup(why_none(events, env));
+		*ret_error = strdup(none_error(events, env));
 		return failed ? failed->err : -ENOENT;
 	}
 	if (!env->events->n)

@@ -58,7 +58,7 @@ void trace_events_fail(struct trace_events *events, int err);
  * *ret_why as in struct family_ops.
  */
 int trace_events_report(const struct trace_events *events, const struct family_env *env,
-			char **ret_why);
+			char **ret_error);
 
 /* What became of it, in a few words. */
 const char *trace_event_status(const struct trace_event *event);

@@ -29,10 +29,11 @@ static int load(struct exits *exits, struct report *report)
 		bpf_object__close(object);
 		return err;
 	}
-	return cells_load(&exits->cells, object, exits->env.config->vcpus, exits->env.pins, report);
+	return vcpu_counters_load(&exits->counters, object, exits->env.config->vcpus,
+				  exits->env.pins, report);
 }
 
-static int userspace_exit_open(const struct family_env *env, void **ret_state, char **ret_why)
+static int userspace_exit_open(const struct family_env *env, void **ret_state, char **ret_error)
 {
 	struct exits *exits;
 	int err = exits_new(env, "userspace_exit", USERSPACE_EXIT_LAYOUT, USERSPACE_EXIT_SLOTS,
@@ -47,11 +48,11 @@ static int userspace_exit_open(const struct family_env *env, void **ret_state, c
 	exits->programs[2] = (struct program){ "userspace_exit_entry", "kvm_entry", -1 };
 	err = load(exits, env->report);
 	if (err)
-		*ret_why = privs_load_words(err, env->config->lockdown);
+		*ret_error = privs_load_text(err, env->config->lockdown);
 	return err;
 }
 
-static int userspace_exit_attach(void *state, struct report *report, char **ret_why)
+static int userspace_exit_attach(void *state, struct report *report, char **ret_error)
 {
 	struct exits *exits = state;
 	int err;
@@ -62,8 +63,8 @@ static int userspace_exit_attach(void *state, struct report *report, char **ret_
 		exits->programs[2] = (struct program){ "userspace_exit_fpu", "kvm_fpu", -1 };
 	err = exits_attach(exits);
 	if (err)
-		*ret_why = err == -ENOENT ? strdup("KVM is not loaded") :
-					    privs_load_words(err, exits->env.config->lockdown);
+		*ret_error = err == -ENOENT ? strdup("KVM is not loaded") :
+					      privs_load_text(err, exits->env.config->lockdown);
 	return err;
 }
 
@@ -87,7 +88,7 @@ const struct family_ops userspace_exit_family = {
 	.generation = exits_generation,
 	.map = userspace_exit_map,
 	.refresh = exits_refresh,
-	.look = exits_look,
+	.tick = exits_tick,
 	.tables = userspace_exit_tables,
 	.ntables = USERSPACE_EXIT_TABLES,
 };

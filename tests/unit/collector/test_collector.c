@@ -43,7 +43,7 @@ static void test_all_open(void **state)
 		assert_int_equal(env->image_size, 100 + i);
 		assert_ptr_equal(collector_families(collector)[i].family, &families[i]);
 		assert_ptr_equal(collector_families(collector)[i].state, &fakes[i]);
-		assert_null(collector_families(collector)[i].why);
+		assert_null(collector_families(collector)[i].error);
 		assert_int_equal(fakes[i].opens, 1);
 		assert_int_equal(fakes[i].attaches, 1);
 		assert_int_equal(fakes[i].detaches, 0);
@@ -57,13 +57,13 @@ static void test_one_fails(void **state)
 {
 	(void)state;
 	fakes[BETA].open_err = -EPERM;
-	fakes[BETA].why = "it was not to be";
+	fakes[BETA].error = "it was not to be";
 	open_all();
 	assert_int_equal(collector_attached(collector), FAKES - 1);
 	assert_tables(ALL_TABLES);
 	assert_warning(&report, "beta: it was not to be");
 	assert_int_equal(collector_families(collector)[BETA].err, -EPERM);
-	assert_string_equal(collector_families(collector)[BETA].why, "it was not to be");
+	assert_string_equal(collector_families(collector)[BETA].error, "it was not to be");
 	assert_false(collector_families(collector)[BETA].loaded);
 	assert_int_equal(fakes[BETA].attaches, 0);
 	assert_int_equal(collector_families(collector)[GAMMA].err, 0);
@@ -78,7 +78,7 @@ static void test_one_cannot_be_attached(void **state)
 	(void)state;
 	fakes[BETA].attach_err = -EBUSY;
 	fakes[DELTA].attach_err = -ENOSYS;
-	fakes[DELTA].attach_why = "it has its reasons";
+	fakes[DELTA].attach_error = "it has its reasons";
 	open_all();
 	assert_int_equal(collector_attached(collector), FAKES - 2);
 	assert_tables(ALL_TABLES);
@@ -86,8 +86,8 @@ static void test_one_cannot_be_attached(void **state)
 							"delta: it has its reasons", NULL });
 	assert_int_equal(collector_families(collector)[BETA].err, -EBUSY);
 	assert_true(collector_families(collector)[BETA].loaded);
-	assert_null(collector_families(collector)[BETA].why);
-	assert_string_equal(collector_families(collector)[DELTA].why, "it has its reasons");
+	assert_null(collector_families(collector)[BETA].error);
+	assert_string_equal(collector_families(collector)[DELTA].error, "it has its reasons");
 }
 
 /* That KVM is not there is no problem: it is said, and no warning. */
@@ -95,7 +95,7 @@ static void test_one_waits(void **state)
 {
 	(void)state;
 	fakes[GAMMA].attach_err = -ENOENT;
-	fakes[GAMMA].attach_why = "not yet";
+	fakes[GAMMA].attach_error = "not yet";
 	open_all();
 	assert_int_equal(report.n, 1);
 	assert_int_equal(report.lines[0].level, REPORT_INFO);
@@ -124,7 +124,7 @@ static void test_nothing_to_count(void **state)
 {
 	(void)state;
 	fakes[GAMMA].open_err = -ENODATA;
-	fakes[GAMMA].why = "no event is configured";
+	fakes[GAMMA].error = "no event is configured";
 	open_all();
 	assert_int_equal(report.n, 0);
 	assert_int_equal(collector_attached(collector), FAKES - 1);
@@ -194,7 +194,7 @@ static void test_cpus_that_cannot_be_read(void **state)
 static void test_a_table_that_cannot_be_made(void **state)
 {
 	(void)state;
-	fakes[BETA].shape_err = -ENOMEM;
+	fakes[BETA].sync_err = -ENOMEM;
 	assert_open_fails(-ENOMEM);
 	assert_int_equal(fakes[BETA].opens, 1);
 	assert_int_equal(fakes[GAMMA].opens, 0);
@@ -209,7 +209,7 @@ static void test_the_most_tables(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
 		snprintf(names[i], sizeof(names[i]), "table%zu", i);
-		tables[i] = (struct family_table){ names[i], fake_shape, fake_read };
+		tables[i] = (struct family_table){ names[i], fake_sync, fake_read };
 	}
 	fake_alpha_tables(tables, ARRAY_SIZE(tables));
 	assert_open_fails(-ENOSPC);
@@ -225,7 +225,7 @@ static void test_the_most_tables(void **state)
 
 static void test_two_tables_of_one_name(void **state)
 {
-	static const struct family_table tables[] = { { "beta_one", fake_shape, fake_read } };
+	static const struct family_table tables[] = { { "beta_one", fake_sync, fake_read } };
 
 	(void)state;
 	fake_alpha_tables(tables, 1);

@@ -74,8 +74,8 @@ static void test_no_hooks(void **state)
 	fake_hooks(GAMMA);
 	open_all();
 	assert_int_equal(refreshed_by(UINT64_MAX, 0), 1U << GAMMA);
-	assert_false(collector_look(collector, &report));
-	assert_int_equal(fakes[GAMMA].looks, 1);
+	assert_false(collector_tick(collector, &report));
+	assert_int_equal(fakes[GAMMA].ticks, 1);
 	assert_int_equal(fake_reads(), 2 * FAKES);
 }
 
@@ -89,9 +89,9 @@ static void test_no_state(void **state)
 	fakes[DELTA].open_err = -EPERM; /* but this one has a state */
 	open_all();
 	assert_int_equal(refreshed_by(UINT64_MAX, 0), 15 & ~(1U << BETA));
-	collector_look(collector, &report);
-	assert_int_equal(fakes[BETA].looks, 0);
-	assert_int_equal(fakes[DELTA].looks, 1);
+	collector_tick(collector, &report);
+	assert_int_equal(fakes[BETA].ticks, 0);
+	assert_int_equal(fakes[DELTA].ticks, 1);
 }
 
 static const struct snapshot_table *table_at(const char *name)
@@ -108,13 +108,13 @@ static void test_refresh_with_news(void **state)
 	for (size_t i = 0; i < FAKES; i++)
 		fakes[i].more_rows = 2;
 	assert_int_equal(refreshed_by(1ULL << (2 * BETA), 0), 1U << BETA); /* no news */
-	assert_int_equal(fakes[BETA].shapes, 2);
+	assert_int_equal(fakes[BETA].syncs, 2);
 	assert_int_equal(table_at("beta_one")->nrows, 1);
 	for (size_t i = 0; i < FAKES; i++)
 		fakes[i].refresh_ret = 1;
 	assert_int_equal(refreshed_by(1ULL << (2 * BETA), 0), 1U << BETA);
 	for (size_t i = 0; i < FAKES; i++)
-		assert_int_equal(fakes[i].shapes, i == BETA ? 4 : 2);
+		assert_int_equal(fakes[i].syncs, i == BETA ? 4 : 2);
 	assert_int_equal(table_at("beta_one")->nrows, 3);
 	assert_int_equal(table_at("beta_two")->nrows, 3);
 	assert_int_equal(table_at("alpha_one")->nrows, 1);
@@ -133,7 +133,7 @@ static int read_and_count(void *state, struct snapshot_table *table)
 
 static void test_shape_comes_before_reading(void **state)
 {
-	static const struct family_table tables[] = { { "rows", fake_shape, read_and_count } };
+	static const struct family_table tables[] = { { "rows", fake_sync, read_and_count } };
 
 	(void)state;
 	fake_hooks(ALPHA);
@@ -162,43 +162,43 @@ static void test_refresh_that_fails(void **state)
 	assert_int_equal(refreshed_by(UINT64_MAX, 0), 15);
 }
 
-static void assert_looks(unsigned looks)
+static void assert_ticks(unsigned ticks)
 {
 	for (size_t i = 0; i < FAKES; i++)
-		assert_int_equal(fakes[i].looks, looks);
+		assert_int_equal(fakes[i].ticks, ticks);
 }
 
 /* Each once at a look, whether there is news or not; never at reading. */
-static void test_look(void **state)
+static void test_tick(void **state)
 {
 	(void)state;
 	hooks_for_all();
 	open_all();
-	assert_looks(0);
+	assert_ticks(0);
 	assert_int_equal(collector_read(collector, UINT64_MAX), 0);
-	assert_looks(0);
-	assert_false(collector_look(collector, &report));
-	assert_looks(1);
+	assert_ticks(0);
+	assert_false(collector_tick(collector, &report));
+	assert_ticks(1);
 	machine.stamp++; /* KVM has come anew */
 	for (unsigned i = 2; i < 10; i++) {
-		collector_look(collector, &report);
-		assert_looks(i);
+		collector_tick(collector, &report);
+		assert_ticks(i);
 	}
 	machine.update_ret = 1; /* a new CPU */
-	collector_look(collector, &report);
-	assert_looks(10);
+	collector_tick(collector, &report);
+	assert_ticks(10);
 	assert_int_equal(fakes[ALPHA].refreshes, 1);
 }
 
 /* A family that is switched off is looked after all the same: VMs come and go. */
-static void test_look_when_switched_off(void **state)
+static void test_tick_when_switched_off(void **state)
 {
 	(void)state;
 	hooks_for_all();
 	open_all();
 	assert_int_equal(collector_switch(collector, BETA, false, &report), 0);
-	collector_look(collector, &report);
-	assert_looks(1);
+	collector_tick(collector, &report);
+	assert_ticks(1);
 	assert_int_equal(refreshed_by(UINT64_MAX, 0), 15);
 }
 
@@ -212,8 +212,8 @@ int main(void)
 		fake_test(test_refresh_with_news),
 		fake_test(test_shape_comes_before_reading),
 		fake_test(test_refresh_that_fails),
-		fake_test(test_look),
-		fake_test(test_look_when_switched_off),
+		fake_test(test_tick),
+		fake_test(test_tick_when_switched_off),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

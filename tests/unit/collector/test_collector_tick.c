@@ -13,17 +13,17 @@
 #define SWITCHED_OFF "detached by kvm.control.attached"
 
 /* Is every family's err 0, but for one? */
-static void assert_family(size_t family, int err, const char *why)
+static void assert_family(size_t family, int err, const char *error)
 {
 	const struct collector_family *all = collector_families(collector);
 
 	for (size_t i = 0; i < FAKES; i++)
 		assert_int_equal(all[i].err, i == family ? err : 0);
 	assert_int_equal(collector_attached(collector), err ? FAKES - 1 : FAKES);
-	if (why)
-		assert_string_equal(all[family].why, why);
+	if (error)
+		assert_string_equal(all[family].error, error);
 	else
-		assert_null(all[family].why);
+		assert_null(all[family].error);
 }
 
 /* The report has this one line, which is then taken away. */
@@ -106,23 +106,23 @@ static void test_switch_on_in_vain(void **state)
 	open_all();
 	assert_int_equal(collector_switch(collector, DELTA, false, &report), 0);
 	fakes[DELTA].attach_err = -ENOENT;
-	fakes[DELTA].attach_why = "where is KVM?";
+	fakes[DELTA].attach_error = "where is KVM?";
 	assert_int_equal(collector_switch(collector, DELTA, true, &report), 0);
 	assert_family(DELTA, -ENOENT, "where is KVM?");
 	assert_info("delta: where is KVM?");
 	assert_true(collector_families(collector)[DELTA].wanted);
 	fakes[DELTA].attach_err = -EACCES;
-	fakes[DELTA].attach_why = NULL;
+	fakes[DELTA].attach_error = NULL;
 	assert_int_equal(collector_switch(collector, DELTA, true, &report), -EACCES);
 	assert_family(DELTA, -EACCES, NULL);
 	assert_warning(&report, "delta: Permission denied");
 	report_clear(&report);
 	assert_int_equal(collector_switch(collector, DELTA, true, &report), -EACCES);
 	assert_int_equal(report.n, 0); /* has been said */
-	fakes[DELTA].attach_why = "one reason";
+	fakes[DELTA].attach_error = "one reason";
 	collector_switch(collector, DELTA, true, &report);
 	report_clear(&report);
-	fakes[DELTA].attach_why = "another reason";
+	fakes[DELTA].attach_error = "another reason";
 	collector_switch(collector, DELTA, true, &report);
 	assert_warning(&report, "delta: another reason");
 }
@@ -155,46 +155,46 @@ static void test_switch_on_with_news(void **state)
 			 1);
 }
 
-static void test_look_with_no_news(void **state)
+static void test_tick_with_no_news(void **state)
 {
-	unsigned shapes;
+	unsigned syncs;
 
 	(void)state;
 	machine.stamp = 4711;
 	open_all();
 	assert_int_equal(machine.finds, 1);
-	shapes = fakes[ALPHA].shapes;
+	syncs = fakes[ALPHA].syncs;
 	fakes[ALPHA].more_rows = 1; /* it is not asked */
 	for (int ret = -1; ret <= 0; ret++) {
 		machine.update_ret = ret;
-		assert_false(collector_look(collector, &report));
+		assert_false(collector_tick(collector, &report));
 	}
 	assert_int_equal(machine.updates, 2);
 	assert_int_equal(machine.finds, 1);
 	assert_int_equal(fakes[ALPHA].attaches, 1);
-	assert_int_equal(fakes[ALPHA].shapes, shapes);
+	assert_int_equal(fakes[ALPHA].syncs, syncs);
 	assert_int_equal(report.n, 0);
 }
 
 /* A new CPU makes new rows, if there is a table that has some. */
-static void test_look_with_a_new_cpu(void **state)
+static void test_tick_with_a_new_cpu(void **state)
 {
 	(void)state;
 	open_all();
 	machine.update_ret = 1;
-	assert_false(collector_look(collector, &report));
+	assert_false(collector_tick(collector, &report));
 	fakes[BETA].more_rows = 1;
-	assert_true(collector_look(collector, &report));
+	assert_true(collector_tick(collector, &report));
 	assert_false(cell_at("beta_one", 1, "reads")->present);
 	assert_false(cell_at("beta_two", 1, "reads")->present);
-	assert_false(collector_look(collector, &report));
+	assert_false(collector_tick(collector, &report));
 	assert_int_equal(fakes[BETA].attaches, 1);
 	fakes[DELTA].more_columns = 1;
-	assert_true(collector_look(collector, &report));
+	assert_true(collector_tick(collector, &report));
 	assert_false(cell_at("delta_two", 0, "more1")->present);
 }
 
-static void test_look_when_kvm_comes(void **state)
+static void test_tick_when_kvm_comes(void **state)
 {
 	(void)state;
 	machine.no_kvm = true;
@@ -206,13 +206,13 @@ static void test_look_when_kvm_comes(void **state)
 	machine.no_kvm = false;
 	fakes[BETA].attach_err = 0;
 	fakes[BETA].more_columns = 1;
-	assert_true(collector_look(collector, &report));
+	assert_true(collector_tick(collector, &report));
 	assert_string_equal(fakes[BETA].env.events->names[0], "kvm_exit");
 	assert_info("beta: attached");
 	assert_family(BETA, 0, NULL);
 	assert_false(cell_at("beta_one", 0, "more1")->present);
 	for (int i = 1; i < LOOKS + 2; i++)
-		assert_false(collector_look(collector, &report));
+		assert_false(collector_tick(collector, &report));
 	assert_int_equal(report.n, 0);
 	assert_int_equal(fakes[BETA].attaches, 1 + LOOKS);
 	assert_int_equal(fakes[ALPHA].attaches, 1 + LOOKS);
@@ -220,26 +220,26 @@ static void test_look_when_kvm_comes(void **state)
 }
 
 /* It takes KVM a moment to be ready: only the last look says what is amiss. */
-static void test_look_is_quiet_but_for_the_last(void **state)
+static void test_tick_is_quiet_but_for_the_last(void **state)
 {
 	(void)state;
 	open_all();
 	machine.stamp = 1;
 	fakes[GAMMA].said = "not all is well";
 	for (int i = 1; i < LOOKS; i++) {
-		collector_look(collector, &report);
+		collector_tick(collector, &report);
 		assert_int_equal(report.n, 0);
 	}
-	collector_look(collector, &report);
+	collector_tick(collector, &report);
 	assert_warning(&report, "not all is well");
 	report_clear(&report);
-	collector_look(collector, &report);
+	collector_tick(collector, &report);
 	assert_int_equal(report.n, 0);
 	assert_int_equal(fakes[GAMMA].attaches, 1 + LOOKS);
 }
 
 /* That a family as a whole failed at a quiet look is said at the last one. */
-static void test_look_says_at_last_why_it_failed(void **state)
+static void test_tick_says_at_last_why_it_failed(void **state)
 {
 	(void)state;
 	fakes[GAMMA].attach_err = -ENOENT;
@@ -248,20 +248,20 @@ static void test_look_says_at_last_why_it_failed(void **state)
 	machine.stamp = 1;
 	fakes[GAMMA].attach_err = -EPERM;
 	for (int i = 1; i < LOOKS; i++) {
-		collector_look(collector, &report);
+		collector_tick(collector, &report);
 		assert_int_equal(report.n, 0);
 	}
-	collector_look(collector, &report);
+	collector_tick(collector, &report);
 	assert_warning(&report, "gamma: Operation not permitted");
 	report_clear(&report);
 	machine.stamp = 2;
 	for (int i = 0; i < LOOKS; i++)
-		collector_look(collector, &report);
+		collector_tick(collector, &report);
 	assert_int_equal(report.n, 0); /* no news */
 }
 
 /* That a switch has found KVM is no reason for the next look not to. */
-static void test_look_after_a_switch(void **state)
+static void test_tick_after_a_switch(void **state)
 {
 	(void)state;
 	machine.no_kvm = true;
@@ -273,12 +273,12 @@ static void test_look_after_a_switch(void **state)
 	fakes[BETA].attach_err = 0;
 	assert_int_equal(collector_switch(collector, ALPHA, true, &report), 0);
 	report_clear(&report);
-	collector_look(collector, &report);
+	collector_tick(collector, &report);
 	assert_info("beta: attached");
 }
 
 /* Attached at the third look: said there, and once. */
-static void test_look_until_it_is_attached(void **state)
+static void test_tick_until_it_is_attached(void **state)
 {
 	(void)state;
 	fakes[GAMMA].attach_err = -ENOENT;
@@ -288,7 +288,7 @@ static void test_look_until_it_is_attached(void **state)
 	for (int i = 1; i <= LOOKS; i++) {
 		if (i == 3)
 			fakes[GAMMA].attach_err = 0;
-		collector_look(collector, &report);
+		collector_tick(collector, &report);
 		if (i == 3)
 			assert_info("gamma: attached");
 		assert_int_equal(report.n, 0);
@@ -296,25 +296,25 @@ static void test_look_until_it_is_attached(void **state)
 }
 
 /* Each time that KVM comes anew it has all its looks. */
-static void test_look_when_kvm_comes_anew(void **state)
+static void test_tick_when_kvm_comes_anew(void **state)
 {
 	(void)state;
 	open_all();
 	machine.stamp = 1;
-	collector_look(collector, &report);
-	collector_look(collector, &report);
+	collector_tick(collector, &report);
+	collector_tick(collector, &report);
 	machine.stamp = 2;
 	for (int i = 0; i < LOOKS + 2; i++)
-		collector_look(collector, &report);
+		collector_tick(collector, &report);
 	assert_int_equal(fakes[ALPHA].attaches, 1 + 2 + LOOKS);
 	machine.stamp = 0;
 	for (int i = 0; i < LOOKS + 2; i++)
-		collector_look(collector, &report);
+		collector_tick(collector, &report);
 	assert_int_equal(fakes[ALPHA].attaches, 1 + 2 + 2 * LOOKS);
 }
 
 /* A family that is switched off stays so, and one that is not loaded is not asked. */
-static void test_look_leaves_some_alone(void **state)
+static void test_tick_leaves_some_alone(void **state)
 {
 	(void)state;
 	fakes[DELTA].open_err = -EPERM;
@@ -323,7 +323,7 @@ static void test_look_leaves_some_alone(void **state)
 	assert_int_equal(collector_switch(collector, BETA, false, &report), 0);
 	machine.stamp = 1;
 	for (int i = 0; i < LOOKS; i++)
-		collector_look(collector, &report);
+		collector_tick(collector, &report);
 	assert_int_equal(fakes[ALPHA].attaches, 1 + LOOKS);
 	assert_int_equal(fakes[BETA].attaches, 1);
 	assert_int_equal(fakes[DELTA].attaches, 0);
@@ -333,17 +333,17 @@ static void test_look_leaves_some_alone(void **state)
 }
 
 /* Without memory for the list the old one holds, and the next look tries again. */
-static void test_look_without_memory(void **state)
+static void test_tick_without_memory(void **state)
 {
 	(void)state;
 	open_all();
 	machine.stamp = 1;
 	machine.events_err = -ENOMEM;
-	collector_look(collector, &report);
+	collector_tick(collector, &report);
 	assert_string_equal(fakes[ALPHA].env.events->names[0], "kvm_exit");
 	machine.events_err = 0;
 	machine.no_kvm = true;
-	collector_look(collector, &report);
+	collector_tick(collector, &report);
 	assert_int_equal(fakes[ALPHA].env.events->n, 0);
 }
 
@@ -360,10 +360,10 @@ static void test_waits(void **state)
 	assert_true(collector_waits(collector));
 	machine.no_kvm = false;
 	machine.stamp = 1;
-	collector_look(collector, &report);
+	collector_tick(collector, &report);
 	assert_false(collector_waits(collector)); /* KVM is there, and lacks what it wants */
 	fakes[BETA].attach_err = 0;
-	collector_look(collector, &report);
+	collector_tick(collector, &report);
 	assert_false(collector_waits(collector));
 }
 
@@ -379,7 +379,7 @@ static void test_the_first_one_waits_and_grows(void **state)
 	machine.stamp = 1;
 	fakes[ALPHA].attach_err = 0;
 	fakes[ALPHA].more_columns = 1;
-	assert_true(collector_look(collector, &report));
+	assert_true(collector_tick(collector, &report));
 	assert_false(cell_at("alpha_one", 0, "more1")->present);
 	assert_false(collector_waits(collector));
 }
@@ -396,7 +396,7 @@ static void test_does_not_wait(void **state)
 	assert_false(collector_waits(collector));
 	fakes[BETA].attach_err = -ENOENT;
 	machine.stamp = 1;
-	collector_look(collector, &report);
+	collector_tick(collector, &report);
 	assert_true(collector_waits(collector));
 }
 
@@ -436,7 +436,7 @@ static void test_words_of_libbpf(void **state)
 	assert_debug("libbpf: words");
 	assert_ptr_equal(libbpf_set_print(callers_print), callers_print);
 	machine.stamp = 1;
-	collector_look(collector, &report);
+	collector_tick(collector, &report);
 	assert_debug("libbpf: words");
 	assert_ptr_equal(libbpf_set_print(before), callers_print);
 }
@@ -450,16 +450,16 @@ int main(void)
 		fake_test(test_switch_on_in_vain),
 		fake_test(test_switch_on_looks_for_kvm),
 		fake_test(test_switch_on_with_news),
-		fake_test(test_look_with_no_news),
-		fake_test(test_look_with_a_new_cpu),
-		fake_test(test_look_when_kvm_comes),
-		fake_test(test_look_is_quiet_but_for_the_last),
-		fake_test(test_look_says_at_last_why_it_failed),
-		fake_test(test_look_after_a_switch),
-		fake_test(test_look_until_it_is_attached),
-		fake_test(test_look_when_kvm_comes_anew),
-		fake_test(test_look_leaves_some_alone),
-		fake_test(test_look_without_memory),
+		fake_test(test_tick_with_no_news),
+		fake_test(test_tick_with_a_new_cpu),
+		fake_test(test_tick_when_kvm_comes),
+		fake_test(test_tick_is_quiet_but_for_the_last),
+		fake_test(test_tick_says_at_last_why_it_failed),
+		fake_test(test_tick_after_a_switch),
+		fake_test(test_tick_until_it_is_attached),
+		fake_test(test_tick_when_kvm_comes_anew),
+		fake_test(test_tick_leaves_some_alone),
+		fake_test(test_tick_without_memory),
 		fake_test(test_waits),
 		fake_test(test_the_first_one_waits_and_grows),
 		fake_test(test_does_not_wait),

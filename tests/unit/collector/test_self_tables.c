@@ -114,7 +114,7 @@ static void assert_map(size_t row, size_t family, size_t number, const struct fa
 	assert_int_equal(cell_at("map", row, "limit")->number, map->limit);
 	assert_int_equal(cell_at("map", row, "used")->number, map->used);
 	assert_int_equal(cell_at("map", row, "bytes")->number, map->bytes);
-	assert_int_equal(cell_at("map", row, "unfit")->number, map->unfit);
+	assert_int_equal(cell_at("map", row, "unfit")->number, map->dropped);
 }
 
 /* So many maps at two families; alpha cannot be asked, gamma has none. */
@@ -198,7 +198,7 @@ static void test_maps_that_change(void **state)
 	assert_map(0, ALPHA, 0, &maps[0]);
 	assert_int_equal(snapshot_find_table(collector_snapshot(collector), "map")->nrows, 1);
 	machine.update_ret = 1;
-	assert_true(collector_look(collector, &report));
+	assert_true(collector_tick(collector, &report));
 	assert_int_equal(collector_read(collector, UINT64_MAX), 0);
 	assert_map(0, ALPHA, 0, &maps[0]);
 	assert_map(1, ALPHA, 1, &maps[1]);
@@ -250,12 +250,12 @@ static void test_tables_do_not_grow(void **state)
 	(void)state;
 	open_all();
 	machine.update_ret = 1;
-	assert_false(collector_look(collector, &report));
+	assert_false(collector_tick(collector, &report));
 	snapshot = collector_snapshot(collector);
 	for (size_t i = 0; i < agent_tables_count; i++)
 		assert_int_equal(
-			agent_tables[i].shape(collector,
-					      snapshot_find_table(snapshot, agent_tables[i].name)),
+			agent_tables[i].sync(collector,
+					     snapshot_find_table(snapshot, agent_tables[i].name)),
 			0);
 	assert_int_equal(snapshot_find_table(snapshot, "agent")->nrows, 1);
 	assert_int_equal(snapshot_find_table(snapshot, "agent")->ncolumns, 1);

@@ -88,7 +88,7 @@ static void assert_views(bool awake, const char *expected)
 }
 
 /* The same with one blank for many, and none at a line's beginning or end. */
-static void assert_words(bool awake, const char *expected)
+static void assert_text(bool awake, const char *expected)
 {
 	char *text = views(awake), *to = text;
 
@@ -159,31 +159,31 @@ static void test_all_views_without_sleep(void **state)
 {
 	(void)state;
 	load(everything);
-	assert_words(true,
-		     "VM exits by reason, all VMs, without those that sleep:\n\n" WITHOUT_LATENCY
-		     "io 609 67.00% 96.77% 4.17us 88.43us 99.00us 4.93us\n"
-		     "npf 300 33.00% 3.23% - - 5.00us 0.33us\n\n"
-		     "Total Samples:909, Total events handled time:3100.00us.\n\n"
-		     "VM exits by VM, without those that sleep:\n\n"
-		     "VM Samples Samples% Time% Avg time\n"
-		     "web1-4711 609 67.00% 96.77% 4.93us\n"
-		     "db-1 300 33.00% 3.23% 0.33us\n\n" VM_EXIT_SHARES
-		     ", without those that sleep:\n\n"
-		     "VM VM-EXIT Samples Samples% Time% Avg time\n"
-		     "web1-4711 io 609 100.00% 100.00% 4.93us\n"
-		     "db-1 npf 300 100.00% 100.00% 0.33us\n\n"
-		     "VM exits by vCPU, without those that sleep:\n\n"
-		     "VCPU Time% Exit time Guest time Run delay\n"
-		     "web1-4711::vcpu0 96.77% 3000.00us 5000000.00us 12.35us\n"
-		     "db-1::vcpu0 3.23% 100.00us 4000000.00us -\n\n"
-		     "Exits to userspace by reason, all VMs, without those that sleep:\n\n"
-		     "USERSPACE-EXIT Samples Samples% Time% Avg time\n"
-		     "IO 600 100.00% 100.00% 5.00us\n\n"
-		     "Total Samples:600, Total events handled time:3000.00us.\n\n"
-		     "Exits to userspace by VM and reason, as shares of the VM's, "
-		     "without those that sleep:\n\n"
-		     "VM USERSPACE-EXIT Samples Samples% Time% Avg time\n"
-		     "web1-4711 IO 600 100.00% 100.00% 5.00us\n\n");
+	assert_text(true,
+		    "VM exits by reason, all VMs, without those that sleep:\n\n" WITHOUT_LATENCY
+		    "io 609 67.00% 96.77% 4.17us 88.43us 99.00us 4.93us\n"
+		    "npf 300 33.00% 3.23% - - 5.00us 0.33us\n\n"
+		    "Total Samples:909, Total events handled time:3100.00us.\n\n"
+		    "VM exits by VM, without those that sleep:\n\n"
+		    "VM Samples Samples% Time% Avg time\n"
+		    "web1-4711 609 67.00% 96.77% 4.93us\n"
+		    "db-1 300 33.00% 3.23% 0.33us\n\n" VM_EXIT_SHARES
+		    ", without those that sleep:\n\n"
+		    "VM VM-EXIT Samples Samples% Time% Avg time\n"
+		    "web1-4711 io 609 100.00% 100.00% 4.93us\n"
+		    "db-1 npf 300 100.00% 100.00% 0.33us\n\n"
+		    "VM exits by vCPU, without those that sleep:\n\n"
+		    "VCPU Time% Exit time Guest time Run delay\n"
+		    "web1-4711::vcpu0 96.77% 3000.00us 5000000.00us 12.35us\n"
+		    "db-1::vcpu0 3.23% 100.00us 4000000.00us -\n\n"
+		    "Exits to userspace by reason, all VMs, without those that sleep:\n\n"
+		    "USERSPACE-EXIT Samples Samples% Time% Avg time\n"
+		    "IO 600 100.00% 100.00% 5.00us\n\n"
+		    "Total Samples:600, Total events handled time:3000.00us.\n\n"
+		    "Exits to userspace by VM and reason, as shares of the VM's, "
+		    "without those that sleep:\n\n"
+		    "VM USERSPACE-EXIT Samples Samples% Time% Avg time\n"
+		    "web1-4711 IO 600 100.00% 100.00% 5.00us\n\n");
 }
 
 /* No view of what is not there, or all 0; its metrics are not shown then. */
@@ -215,35 +215,35 @@ static void test_absent_and_zero(void **state)
 {
 	(void)state;
 	load(MAGIC "table\texit\ncolumn\tcount\nrow\t0\tio\t3\nrow\t1\tnpf\t5\n");
-	assert_words(false, "VM exits by reason, all VMs:\n\n" WITHOUT_LATENCY
-			    "npf 5 62.50% - - - - -\nio 3 37.50% - - - - -\n\n"
-			    "Total Samples:8.\n\n");
+	assert_text(false, "VM exits by reason, all VMs:\n\n" WITHOUT_LATENCY
+			   "npf 5 62.50% - - - - -\nio 3 37.50% - - - - -\n\n"
+			   "Total Samples:8.\n\n");
 	load(MAGIC EXIT
 	     "row\t0\tio\t3\t-\nrow\t1\tnpf\t5\t10\nrow\t2\tmsr\t1\t0\nrow\t3\tcpuid\t-\t9\n"
 	     "row\t4\tshutdown\t1\t0\n"
 	     "table\texit_latency\ncolumn\tlatency\nrow\t0\tnpf::1-2\t-\n");
-	assert_words(false, "VM exits by reason, all VMs:\n\n" WITHOUT_LATENCY
-			    "npf 5 50.00% 52.63% - - - 0.00us\n"
-			    "cpuid - - 47.37% - - - -\n"
-			    "io 3 30.00% - - - - -\n"
-			    "msr 1 10.00% 0.00% - - - -\n"
-			    "shutdown 1 10.00% 0.00% - - - -\n\n"
-			    "Total Samples:10, Total events handled time:0.02us.\n\n");
+	assert_text(false, "VM exits by reason, all VMs:\n\n" WITHOUT_LATENCY
+			   "npf 5 50.00% 52.63% - - - 0.00us\n"
+			   "cpuid - - 47.37% - - - -\n"
+			   "io 3 30.00% - - - - -\n"
+			   "msr 1 10.00% 0.00% - - - -\n"
+			   "shutdown 1 10.00% 0.00% - - - -\n\n"
+			   "Total Samples:10, Total events handled time:0.02us.\n\n");
 	load(MAGIC EXIT "row\t0\tio\t3\t0\nrow\t1\tnpf\t'many\t0\nrow\t2\tmsr\t1\t'long\n");
-	assert_words(false, "VM exits by reason, all VMs:\n\n" WITHOUT_LATENCY
-			    "io 3 75.00% - - - - -\nmsr 1 25.00% - - - - -\n\n"
-			    "Total Samples:4, Total events handled time:0.00us.\n\n");
+	assert_text(false, "VM exits by reason, all VMs:\n\n" WITHOUT_LATENCY
+			   "io 3 75.00% - - - - -\nmsr 1 25.00% - - - - -\n\n"
+			   "Total Samples:4, Total events handled time:0.00us.\n\n");
 	load(MAGIC EXIT "row\t0\tio\t'many\t100\n");
-	assert_words(false, "VM exits by reason, all VMs:\n\n" WITHOUT_LATENCY
-			    "io - - 100.00% - - - -\n\n");
+	assert_text(false, "VM exits by reason, all VMs:\n\n" WITHOUT_LATENCY
+			   "io - - 100.00% - - - -\n\n");
 	load(MAGIC
 	     "table\tvcpu\ncolumn\texits\ncolumn\texit_time\ncolumn\thalt_time\n"
 	     "row\t0\ta-1::vcpu0\t4\t70\t90\nrow\t1\ta-1::vcpu1\t4\t100\t-\nrow\t2\ta-1::vcpu2\t4\t30\t10\n");
-	assert_words(true, "VM exits by vCPU, without those that sleep:\n\n"
-			   "VCPU Time% Exit time Guest time Run delay\n"
-			   "a-1::vcpu2 100.00% 0.02us - -\n"
-			   "a-1::vcpu0 0.00% 0.00us - -\n"
-			   "a-1::vcpu1 - - - -\n\n");
+	assert_text(true, "VM exits by vCPU, without those that sleep:\n\n"
+			  "VCPU Time% Exit time Guest time Run delay\n"
+			  "a-1::vcpu2 100.00% 0.02us - -\n"
+			  "a-1::vcpu0 0.00% 0.00us - -\n"
+			  "a-1::vcpu1 - - - -\n\n");
 }
 
 /* Where reasons cannot be told a VM's exits are counted all the same, but not without sleep. */
@@ -257,9 +257,9 @@ static void test_totals_of_vms(void **state)
 	     "row\t0\tb-2\t1\nrow\t1\ta-1\t3\nrow\t2\tc-3\t-\nrow\t3\td-4\t0\n");
 	snprintf(expected, sizeof(expected),
 		 "VM exits by VM:\n\n%sa-1 3 75.00%% - -\nb-2 1 25.00%% - -\n\n", vms);
-	assert_words(false, expected);
+	assert_text(false, expected);
 	assert_shown((const char *const[]){ "vm_exit_total", NULL });
-	assert_words(true, "");
+	assert_text(true, "");
 	assert_shown((const char *const[]){ NULL });
 	load(MAGIC VM_EXIT
 	     "row\t0\ta-1::io\t3\t100\nrow\t1\tb-2::io\t1\t50\nrow\t2\ta-1::npf\t4\t100\n" VM_EXIT_TOTAL
@@ -274,7 +274,7 @@ static void test_totals_of_vms(void **state)
 		 "a-1 io 3 42.86%% 50.00%% 0.03us\n"
 		 "b-2 io 1 100.00%% 100.00%% 0.05us\n\n",
 		 vms, VM_EXIT_SHARES);
-	assert_words(false, expected);
+	assert_text(false, expected);
 }
 
 /* 64 bits of everything, more than once. */
@@ -289,15 +289,15 @@ static void test_huge_numbers(void **state)
 		   "row\t0\tio::0\t18446744073709551615\n"
 		   "row\t1\tio::2147483648+\t18446744073709551615\n"
 		   "row\t2\tmsr::2147483648+\t3\n");
-	assert_words(false,
-		     "VM exits by reason, all VMs:\n\n" WITHOUT_LATENCY
-		     "io 18446744073709551615 100.00% 100.00% 0.00us >2147483.65us "
-		     "18446744073709551.62us 0.00us\n"
-		     "npf 18446744073709551615 100.00% 100.00% - - 18446744073709551.62us 0.00us\n"
-		     "msr 1 0.00% 100.00% >2147483.65us >2147483.65us 0.00us "
-		     "18446744073709551.61us\n\n"
-		     "Total Samples:18446744073709551615, "
-		     "Total events handled time:18446744073709551.62us.\n\n");
+	assert_text(false,
+		    "VM exits by reason, all VMs:\n\n" WITHOUT_LATENCY
+		    "io 18446744073709551615 100.00% 100.00% 0.00us >2147483.65us "
+		    "18446744073709551.62us 0.00us\n"
+		    "npf 18446744073709551615 100.00% 100.00% - - 18446744073709551.62us 0.00us\n"
+		    "msr 1 0.00% 100.00% >2147483.65us >2147483.65us 0.00us "
+		    "18446744073709551.61us\n\n"
+		    "Total Samples:18446744073709551615, "
+		    "Total events handled time:18446744073709551.62us.\n\n");
 }
 
 /* A VM's name ends at the first "::", a reason's is the rest; bad rows harm no other. */
@@ -309,23 +309,23 @@ static void test_names(void **state)
 	     "row\t2\thlt\t1\t10\nrow\t3\t::io\t1\t9\nrow\t4\thlt:10::io\t2\t40\n"
 	     "row\t5\t\t1\t5\nrow\t6\tn\"%s\\-2::hlts\t1\t3\nrow\t7\tn\"%s\\-2::hl\t1\t2\n"
 	     "row\t8\tn\"%s\\-2::hlt\t1\t1\n");
-	assert_words(true, "VM exits by VM, without those that sleep:\n\n"
-			   "VM Samples Samples% Time% Avg time\n"
-			   "hlt-1 2 22.22% 42.02% 0.03us\n"
-			   "hlt:10 2 22.22% 33.61% 0.02us\n"
-			   "2 22.22% 11.76% 0.01us\n"
-			   "hlt 1 11.11% 8.40% 0.01us\n"
-			   "n\"%s\\-2 2 22.22% 4.20% 0.00us\n\n" VM_EXIT_SHARES
-			   ", without those that sleep:\n\n"
-			   "VM VM-EXIT Samples Samples% Time% Avg time\n"
-			   "hlt-1 DE excp 1 50.00% 60.00% 0.03us\n"
-			   "hlt-1 a::b 1 50.00% 40.00% 0.02us\n"
-			   "hlt:10 io 2 100.00% 100.00% 0.02us\n"
-			   "io 1 50.00% 64.29% 0.01us\n"
-			   "1 50.00% 35.71% 0.01us\n"
-			   "hlt 1 100.00% 100.00% 0.01us\n"
-			   "n\"%s\\-2 hlts 1 50.00% 60.00% 0.00us\n"
-			   "n\"%s\\-2 hl 1 50.00% 40.00% 0.00us\n\n");
+	assert_text(true, "VM exits by VM, without those that sleep:\n\n"
+			  "VM Samples Samples% Time% Avg time\n"
+			  "hlt-1 2 22.22% 42.02% 0.03us\n"
+			  "hlt:10 2 22.22% 33.61% 0.02us\n"
+			  "2 22.22% 11.76% 0.01us\n"
+			  "hlt 1 11.11% 8.40% 0.01us\n"
+			  "n\"%s\\-2 2 22.22% 4.20% 0.00us\n\n" VM_EXIT_SHARES
+			  ", without those that sleep:\n\n"
+			  "VM VM-EXIT Samples Samples% Time% Avg time\n"
+			  "hlt-1 DE excp 1 50.00% 60.00% 0.03us\n"
+			  "hlt-1 a::b 1 50.00% 40.00% 0.02us\n"
+			  "hlt:10 io 2 100.00% 100.00% 0.02us\n"
+			  "io 1 50.00% 64.29% 0.01us\n"
+			  "1 50.00% 35.71% 0.01us\n"
+			  "hlt 1 100.00% 100.00% 0.01us\n"
+			  "n\"%s\\-2 hlts 1 50.00% 60.00% 0.00us\n"
+			  "n\"%s\\-2 hl 1 50.00% 40.00% 0.00us\n\n");
 }
 
 /* Of all reasons of all processors, these sleep. */

@@ -217,7 +217,7 @@ static void test_json_quotes_and_utf8(void **state)
 }
 
 /* A line of a table: its words, which may have single blanks in them. */
-static void assert_words(const char *line, size_t len, const char *words)
+static void assert_text(const char *line, size_t len, const char *words)
 {
 	char found[256] = "";
 	size_t n = 0;
@@ -237,7 +237,7 @@ static void assert_lines(const char *text, const char *const *lines)
 	for (; *lines; lines++) {
 		size_t len = strcspn(text, "\n");
 
-		assert_words(text, len, *lines);
+		assert_text(text, len, *lines);
 		assert_int_equal(text[len], '\n');
 		text += len + 1;
 	}

@@ -17,24 +17,24 @@
 enum { CELLS_FD = 11, ENDED_FD, CODES_FD, CONTROL_FD };
 
 struct test_cell {
-	struct cell cell;
-	struct cell_reason reason[SLOTS];
+	struct thread_counters thread;
+	struct reason_counters reason[SLOTS];
 };
 
 struct test_ended {
-	struct cells_ended head;
-	struct cell_reason reason[SLOTS];
+	struct retired_counters head;
+	struct reason_counters reason[SLOTS];
 };
 
 /* The kernel's maps. */
 static struct {
 	struct {
 		bool there;
-		struct cell_key key;
-		struct test_cell cell;
-	} cells[CELLS];
+		struct thread_key key;
+		struct test_cell thread;
+	} counters[CELLS];
 	struct test_ended ended;
-	struct cells_control control;
+	struct counters_control control;
 	__u64 codes[REASONS_SLOT_FIRST]; /* by slot; 0: not claimed */
 	int ended_err, delete_err;
 	unsigned lookups;
@@ -49,8 +49,8 @@ int __wrap_bpf_map_get_next_key(int fd, const void *key, void *next);
 static int find(const void *key)
 {
 	for (int i = 0; i < CELLS; i++) {
-		if (kernel.cells[i].there &&
-		    memcmp(&kernel.cells[i].key, key, sizeof(struct cell_key)) == 0)
+		if (kernel.counters[i].there &&
+		    memcmp(&kernel.counters[i].key, key, sizeof(struct thread_key)) == 0)
 			return i;
 	}
 	return -1;
@@ -69,7 +69,7 @@ int __wrap_bpf_map_lookup_elem(int fd, const void *key, void *value)
 		at = find(key);
 		if (at < 0)
 			return -ENOENT;
-		memcpy(value, &kernel.cells[at].cell, sizeof(struct test_cell));
+		memcpy(value, &kernel.counters[at].thread, sizeof(struct test_cell));
 		return 0;
 	case CODES_FD:
 		memcpy(&slot, key, sizeof(slot));
@@ -91,7 +91,7 @@ int __wrap_bpf_map_update_elem(int fd, const void *key, const void *value, __u64
 		at = find(key);
 		assert_true(at >= 0);
 		assert_int_equal(flags, 2); /* BPF_EXIST */
-		memcpy(&kernel.cells[at].cell, value, sizeof(struct test_cell));
+		memcpy(&kernel.counters[at].thread, value, sizeof(struct test_cell));
 		return 0;
 	case ENDED_FD:
 		if (!kernel.ended_err)
@@ -113,7 +113,7 @@ int __wrap_bpf_map_delete_elem(int fd, const void *key)
 	assert_int_equal(fd, CELLS_FD);
 	assert_true(at >= 0);
 	if (!kernel.delete_err)
-		kernel.cells[at].there = false;
+		kernel.counters[at].there = false;
 	return kernel.delete_err;
 }
 
@@ -121,16 +121,16 @@ int __wrap_bpf_map_get_next_key(int fd, const void *key, void *next)
 {
 	assert_int_equal(fd, CELLS_FD);
 	for (int i = key ? find(key) + 1 : 0; i < CELLS; i++) {
-		if (!kernel.cells[i].there)
+		if (!kernel.counters[i].there)
 			continue;
-		memcpy(next, &kernel.cells[i].key, sizeof(struct cell_key));
+		memcpy(next, &kernel.counters[i].key, sizeof(struct thread_key));
 		return 0;
 	}
 	return -ENOENT;
 }
 
-static struct cells cells;
-static struct cells_row rows[2];
+static struct vcpu_counters counters;
+static struct overflow_row rows[2];
 static struct cpus cpus = { .n = 2 };
 static struct vms vms; /* none: what VMs have is test_cells_vms.c's */
 
@@ -138,42 +138,43 @@ static int setup(void **state)
 {
 	memset(&kernel, 0, sizeof(kernel));
 	memset(rows, 0, sizeof(rows));
-	assert_int_equal(cells_init(&cells, "exit", 1, SLOTS, REASONS_SVM, &cpus, "proc"), 0);
-	cells.object = (void *)&cells; /* loaded */
-	cells.rows = rows;
-	cells.fd = CELLS_FD;
-	cells.ended_fd = ENDED_FD;
-	cells.codes_fd = CODES_FD;
-	cells.control_fd = CONTROL_FD;
+	assert_int_equal(
+		vcpu_counters_init(&counters, "exit", 1, SLOTS, REASONS_SVM, &cpus, "proc"), 0);
+	counters.object = (void *)&counters; /* loaded */
+	counters.rows = rows;
+	counters.fd = CELLS_FD;
+	counters.ended_fd = ENDED_FD;
+	counters.codes_fd = CODES_FD;
+	counters.control_fd = CONTROL_FD;
 	return work_setup(state);
 }
 
 static int teardown(void **state)
 {
-	cells.object = NULL;
-	cells.rows = NULL;
-	cells_free(&cells);
+	counters.object = NULL;
+	counters.rows = NULL;
+	vcpu_counters_free(&counters);
 	return work_teardown(state);
 }
 
 /* A thread's cell, with this many exits of slot 9, each of 10 ns. */
 static struct test_cell *thread(int at, uint32_t tid, uint64_t count)
 {
-	struct test_cell *cell = &kernel.cells[at].cell;
+	struct test_cell *thread = &kernel.counters[at].thread;
 
-	kernel.cells[at].there = true;
-	kernel.cells[at].key = (struct cell_key){ .start = 10000000, .tid = tid, .tgid = 5 };
-	*cell = (struct test_cell){ .cell = { .isa = REASONS_SVM + 1 } };
-	cell->reason[9] = (struct cell_reason){ count, count * 10, 10 + (uint64_t)at };
-	return cell;
+	kernel.counters[at].there = true;
+	kernel.counters[at].key = (struct thread_key){ .start = 10000000, .tid = tid, .tgid = 5 };
+	*thread = (struct test_cell){ .thread = { .isa = REASONS_SVM + 1 } };
+	thread->reason[9] = (struct reason_counters){ count, count * 10, 10 + (uint64_t)at };
+	return thread;
 }
 
 static void assert_total(uint64_t count, uint64_t time, uint64_t max)
 {
-	assert_int_equal(cells_read(&cells, &vms), 0);
-	assert_int_equal(cells.total[9].count, count);
-	assert_int_equal(cells.total[9].time, time);
-	assert_int_equal(cells.total[9].max, max);
+	assert_int_equal(vcpu_counters_read(&counters, &vms), 0);
+	assert_int_equal(counters.total[9].count, count);
+	assert_int_equal(counters.total[9].time, time);
+	assert_int_equal(counters.total[9].max, max);
 }
 
 static void test_sums(void **state)
@@ -186,9 +187,9 @@ static void test_sums(void **state)
 	rows[1].count[9] = 11;
 	rows[1].count[0] = 1;
 	assert_total(36, 180, 13);
-	assert_int_equal(cells.total[0].count, 1);
-	assert_int_equal(cells.unfit, 19);
-	assert_int_equal(cells.used, 2);
+	assert_int_equal(counters.total[0].count, 1);
+	assert_int_equal(counters.dropped, 19);
+	assert_int_equal(counters.used, 2);
 }
 
 /* Whatever becomes of a thread, and however often it is read, it counts once. */
@@ -196,19 +197,19 @@ static void test_ended_threads(void **state)
 {
 	(void)state;
 	thread(0, 1, 13);
-	thread(1, 2, 5)->cell.ended = 1;
+	thread(1, 2, 5)->thread.ended = 1;
 	for (int i = 0; i < 6; i++)
 		assert_total(18, 180, 11);
-	assert_false(kernel.cells[1].there);
-	assert_int_equal(cells.used, 1);
+	assert_false(kernel.counters[1].there);
+	assert_int_equal(counters.used, 1);
 	assert_int_equal(kernel.ended.reason[9].count, 5);
 	assert_int_equal(kernel.ended.reason[9].time, 50);
 	assert_int_equal(kernel.ended.head.last.tid, 2);
 	assert_int_equal(kernel.ended.head.isa, REASONS_SVM + 1);
-	kernel.cells[0].cell.cell.ended = 1;
+	kernel.counters[0].thread.thread.ended = 1;
 	for (int i = 0; i < 6; i++)
 		assert_total(18, 180, 11);
-	assert_int_equal(cells.used, 0);
+	assert_int_equal(counters.used, 0);
 	assert_int_equal(kernel.ended.reason[9].count, 18);
 }
 
@@ -216,9 +217,9 @@ static void test_ended_threads(void **state)
 static void goes_on(unsigned number)
 {
 	if (number == 3)
-		kernel.cells[0].cell.cell.ended = 1;
+		kernel.counters[0].thread.thread.ended = 1;
 	if (number == 4)
-		kernel.cells[0].cell.reason[9].count++;
+		kernel.counters[0].thread.reason[9].count++;
 }
 
 static void test_marked_while_read(void **state)
@@ -231,7 +232,7 @@ static void test_marked_while_read(void **state)
 	kernel.before_lookup = goes_on;
 	for (int i = 0; i < 4; i++)
 		assert_total(14, 130, 10);
-	assert_false(kernel.cells[0].there);
+	assert_false(kernel.counters[0].there);
 }
 
 /* Cells of further vCPUs end with their thread, which only the first is marked with. */
@@ -239,78 +240,78 @@ static void test_further_cells(void **state)
 {
 	(void)state;
 	thread(0, 1, 3);
-	kernel.cells[0].key.vcpu = 0x1000;
-	thread(1, 1, 5)->cell.ended = 1;
+	kernel.counters[0].key.vcpu = 0x1000;
+	thread(1, 1, 5)->thread.ended = 1;
 	thread(2, 2, 7);
-	kernel.cells[2].key.vcpu = 0x1000;
+	kernel.counters[2].key.vcpu = 0x1000;
 	for (int i = 0; i < 6; i++)
 		assert_total(15, 150, 12);
-	assert_false(kernel.cells[0].there);
-	assert_false(kernel.cells[1].there);
-	assert_true(kernel.cells[2].there);
+	assert_false(kernel.counters[0].there);
+	assert_false(kernel.counters[1].there);
+	assert_true(kernel.counters[2].there);
 	assert_int_equal(kernel.ended.reason[9].count, 8);
 }
 
 static void test_maps_that_fail(void **state)
 {
 	(void)state;
-	thread(0, 1, 13)->cell.ended = 1;
+	thread(0, 1, 13)->thread.ended = 1;
 	kernel.ended_err = -EPERM;
 	for (int i = 0; i < 6; i++)
 		assert_total(13, 130, 10);
-	assert_true(kernel.cells[0].there);
-	assert_int_equal(cells.used, 1);
+	assert_true(kernel.counters[0].there);
+	assert_int_equal(counters.used, 1);
 	kernel.ended_err = 0;
 	kernel.delete_err = -EPERM;
 	for (int i = 0; i < 3; i++)
 		assert_total(13, 130, 10);
-	assert_true(kernel.cells[0].there);
+	assert_true(kernel.counters[0].there);
 	kernel.delete_err = 0;
 	assert_total(13, 130, 10);
-	assert_false(kernel.cells[0].there);
+	assert_false(kernel.counters[0].there);
 }
 
 static void test_reset_max(void **state)
 {
 	(void)state;
 	thread(0, 1, 13);
-	thread(1, 2, 5)->cell.ended = 1;
+	thread(1, 2, 5)->thread.ended = 1;
 	for (int i = 0; i < 6; i++)
 		assert_total(18, 180, 11);
-	assert_int_equal(cells_reset_max(&cells), 0);
-	assert_int_equal(kernel.control.turn, 1);
+	assert_int_equal(vcpu_counters_reset_max(&counters), 0);
+	assert_int_equal(kernel.control.epoch, 1);
 	assert_total(18, 180, 0);
 	/* as a thread writes it in the new turn */
-	kernel.cells[0].cell.reason[9].max = (1ULL << CELL_MAX_BITS) | 4;
+	kernel.counters[0].thread.reason[9].max = (1ULL << MAX_TIME_BITS) | 4;
 	assert_total(18, 180, 4);
-	kernel.cells[0].cell.cell.ended = 1;
+	kernel.counters[0].thread.thread.ended = 1;
 	for (int i = 0; i < 3; i++)
 		assert_total(18, 180, 4);
-	assert_false(kernel.cells[0].there);
-	cells.control.turn = 0xffff;
-	assert_int_equal(cells_reset_max(&cells), 0);
-	assert_int_equal(kernel.control.turn, 0);
+	assert_false(kernel.counters[0].there);
+	counters.control.epoch = 0xffff;
+	assert_int_equal(vcpu_counters_reset_max(&counters), 0);
+	assert_int_equal(kernel.control.epoch, 0);
 }
 
 static void test_names(void **state)
 {
 	(void)state;
-	assert_string_equal(cells_reason_name(&cells, 0), "other");
-	assert_string_equal(cells_reason_name(&cells, 9), "read_cr0");
-	assert_string_equal(cells_reason_name(&cells, 1), "other");
+	assert_string_equal(vcpu_counters_reason_name(&counters, 0), "other");
+	assert_string_equal(vcpu_counters_reason_name(&counters, 9), "read_cr0");
+	assert_string_equal(vcpu_counters_reason_name(&counters, 1), "other");
 	kernel.codes[1] = 0x4d2;
-	assert_string_equal(cells_reason_name(&cells, 1), "0x4d2");
+	assert_string_equal(vcpu_counters_reason_name(&counters, 1), "0x4d2");
 	kernel.codes[2] = 0x72; /* its name came with a later version */
-	assert_string_equal(cells_reason_name(&cells, 2), "cpuid");
+	assert_string_equal(vcpu_counters_reason_name(&counters, 2), "cpuid");
 	/* another vendor's, as the cells say */
-	thread(0, 1, 1)->cell.isa = REASONS_VMX + 1;
+	thread(0, 1, 1)->thread.isa = REASONS_VMX + 1;
 	assert_total(1, 10, 10);
-	assert_string_equal(cells_reason_name(&cells, 9), "EXCEPTION_NMI");
-	assert_true(cells.vms.sleeps[reasons_slot_of(REASONS_VMX, 12)]);
+	assert_string_equal(vcpu_counters_reason_name(&counters, 9), "EXCEPTION_NMI");
+	assert_true(counters.vms.sleeps[reasons_slot_of(REASONS_VMX, 12)]);
 	/* one that has not left guest mode yet says nothing */
-	kernel.cells[0].cell.cell.isa = 0;
+	kernel.counters[0].thread.thread.isa = 0;
 	assert_total(1, 10, 10);
-	assert_int_equal(cells.isa, REASONS_VMX);
+	assert_int_equal(counters.isa, REASONS_VMX);
 }
 
 static void proc_thread(uint32_t tid, unsigned long long start)
@@ -335,7 +336,7 @@ static void proc_make(const char *pid_namespace)
 	assert_int_equal(symlink("time:[4026531834]", "proc/self/ns/time"), 0);
 }
 
-static void test_sweep(void **state)
+static void test_reap(void **state)
 {
 	(void)state;
 	proc_make("pid:[4026531836]");
@@ -344,25 +345,25 @@ static void test_sweep(void **state)
 	thread(2, 3, 3); /* its number is another's */
 	proc_thread(1, 1);
 	proc_thread(3, 2);
-	cells_sweep(&cells);
-	assert_int_equal(kernel.cells[0].cell.cell.ended, 0);
-	assert_int_equal(kernel.cells[1].cell.cell.ended, 1);
-	assert_int_equal(kernel.cells[2].cell.cell.ended, 1);
+	vcpu_counters_reap(&counters);
+	assert_int_equal(kernel.counters[0].thread.thread.ended, 0);
+	assert_int_equal(kernel.counters[1].thread.thread.ended, 1);
+	assert_int_equal(kernel.counters[2].thread.thread.ended, 1);
 	for (int i = 0; i < 6; i++)
 		assert_total(6, 60, 12);
-	assert_int_equal(cells.used, 1);
+	assert_int_equal(counters.used, 1);
 }
 
 /* Where /proc does not show all threads, or under other numbers, nobody is taken for gone. */
-static void test_no_sweep(void **state)
+static void test_no_reap(void **state)
 {
 	(void)state;
 	thread(0, 1, 1);
-	cells_sweep(&cells);
-	assert_int_equal(kernel.cells[0].cell.cell.ended, 0);
+	vcpu_counters_reap(&counters);
+	assert_int_equal(kernel.counters[0].thread.thread.ended, 0);
 	proc_make("pid:[4026532123]");
-	cells_sweep(&cells);
-	assert_int_equal(kernel.cells[0].cell.cell.ended, 0);
+	vcpu_counters_reap(&counters);
+	assert_int_equal(kernel.counters[0].thread.thread.ended, 0);
 }
 
 static void test_no_memory(void **state)
@@ -375,28 +376,28 @@ static void test_no_memory(void **state)
 		thread(i, 1 + (uint32_t)i, 2);
 	do {
 		alloc_fail_at(n++);
-		err = cells_read(&cells, &vms);
+		err = vcpu_counters_read(&counters, &vms);
 		assert_true(err == 0 || err == -ENOMEM);
 	} while (alloc_failed());
 	assert_true(n > 3);
 	assert_total(2 * CELLS, 20 * CELLS, 10 + CELLS - 1);
 }
 
-#define cells_test(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define counters_test(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cells_test(test_sums),
-		cells_test(test_ended_threads),
-		cells_test(test_marked_while_read),
-		cells_test(test_further_cells),
-		cells_test(test_maps_that_fail),
-		cells_test(test_reset_max),
-		cells_test(test_names),
-		cells_test(test_sweep),
-		cells_test(test_no_sweep),
-		cells_test(test_no_memory),
+		counters_test(test_sums),
+		counters_test(test_ended_threads),
+		counters_test(test_marked_while_read),
+		counters_test(test_further_cells),
+		counters_test(test_maps_that_fail),
+		counters_test(test_reset_max),
+		counters_test(test_names),
+		counters_test(test_reap),
+		counters_test(test_no_reap),
+		counters_test(test_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,15 +14,15 @@
 
 /* A cell as the kernel has it. */
 struct test_cell {
-	struct cell cell;
-	struct cell_reason reason[SLOTS];
+	struct thread_counters counters;
+	struct reason_counters reason[SLOTS];
 };
 
 static struct vcpu vcpus[2];
 static struct vm vms_[2];
 static struct vm *list[2];
 static struct vms vms;
-static struct cells_vms all;
+static struct vm_counters all;
 
 static int setup(void **state)
 {
@@ -39,7 +39,7 @@ static int setup(void **state)
 		list[i] = &vms_[i];
 	}
 	vms = (struct vms){ .list = list, .n = 2 };
-	cells_vms_init(&all, SLOTS);
+	vm_counters_init(&all, SLOTS);
 	all.sleeps[SLEEP] = true;
 	return 0;
 }
@@ -47,30 +47,30 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	cells_vms_free(&all);
+	vm_counters_free(&all);
 	return 0;
 }
 
-static struct cell_key key_of(uint32_t tid)
+static struct thread_key key_of(uint32_t tid)
 {
-	return (struct cell_key){ .start = tid * 1000ULL, .tid = tid, .tgid = 100 };
+	return (struct thread_key){ .start = tid * 1000ULL, .tid = tid, .tgid = 100 };
 }
 
 /* One read that shows one cell. */
-static int read_one(const struct cell_key *key, const struct test_cell *cell)
+static int read_one(const struct thread_key *key, const struct test_cell *counters)
 {
-	int err = cells_vms_begin(&all, &vms);
+	int err = vm_counters_begin(&all, &vms);
 
 	if (err)
 		return err;
-	err = cells_vms_take(&all, key, &cell->cell);
-	cells_vms_end(&all);
+	err = vm_counters_take(&all, key, &counters->counters);
+	vm_counters_end(&all);
 	return err;
 }
 
 static void assert_reason(int vm, unsigned slot, uint64_t count, uint64_t time)
 {
-	const struct cells_vm *sums = cells_vms_find(&all, &vms_[vm]);
+	const struct vm_sums *sums = vm_counters_find(&all, &vms_[vm]);
 
 	assert_non_null(sums);
 	assert_int_equal(sums->reason[slot].count, count);
@@ -80,7 +80,7 @@ static void assert_reason(int vm, unsigned slot, uint64_t count, uint64_t time)
 
 static void assert_vcpu(int vcpu, uint64_t exits, uint64_t guest, uint64_t exit, uint64_t halt)
 {
-	const struct cells_vcpu *sums = cells_vms_find_vcpu(&all, &vcpus[vcpu]);
+	const struct vcpu_sums *sums = vm_counters_find_vcpu(&all, &vcpus[vcpu]);
 
 	assert_non_null(sums);
 	assert_int_equal(sums->exits, exits);
@@ -91,27 +91,27 @@ static void assert_vcpu(int vcpu, uint64_t exits, uint64_t guest, uint64_t exit,
 
 static void test_by_address(void **state)
 {
-	struct test_cell cell = { .cell = { .vcpu = 0x2000, .guest_time = 500 } };
-	struct cell_key key = key_of(7); /* whatever its thread */
+	struct test_cell counters = { .counters = { .vcpu = 0x2000, .guest_time = 500 } };
+	struct thread_key key = key_of(7); /* whatever its thread */
 
 	(void)state;
-	cell.reason[1] = (struct cell_reason){ 13, 130, 0 };
-	cell.reason[SLEEP] = (struct cell_reason){ 3, 3000, 0 };
-	assert_int_equal(read_one(&key, &cell), 0);
+	counters.reason[1] = (struct reason_counters){ 13, 130, 0 };
+	counters.reason[SLEEP] = (struct reason_counters){ 3, 3000, 0 };
+	assert_int_equal(read_one(&key, &counters), 0);
 	assert_reason(1, 1, 13, 130);
 	assert_reason(1, SLEEP, 3, 3000);
 	assert_reason(1, 0, 0, 0);
 	assert_vcpu(1, 16, 500, 3130, 3000);
-	assert_null(cells_vms_find(&all, &vms_[0]));
-	assert_null(cells_vms_find_vcpu(&all, &vcpus[0]));
+	assert_null(vm_counters_find(&all, &vms_[0]));
+	assert_null(vm_counters_find_vcpu(&all, &vcpus[0]));
 	assert_true(all.grown);
 	/* read again, nothing comes to it; then what is more */
 	all.grown = false;
-	assert_int_equal(read_one(&key, &cell), 0);
+	assert_int_equal(read_one(&key, &counters), 0);
 	assert_vcpu(1, 16, 500, 3130, 3000);
-	cell.reason[1].count++;
-	cell.cell.guest_time += 5;
-	assert_int_equal(read_one(&key, &cell), 0);
+	counters.reason[1].count++;
+	counters.counters.guest_time += 5;
+	assert_int_equal(read_one(&key, &counters), 0);
 	assert_reason(1, 1, 14, 130);
 	assert_vcpu(1, 17, 505, 3130, 3000);
 	assert_false(all.grown);
@@ -119,110 +119,110 @@ static void test_by_address(void **state)
 
 static void test_by_thread(void **state)
 {
-	struct test_cell cell = { 0 };
-	struct cell_key key = key_of(101);
+	struct test_cell counters = { 0 };
+	struct thread_key key = key_of(101);
 
 	(void)state;
-	cell.reason[3].count = 5;
-	assert_int_equal(read_one(&key, &cell), 0);
+	counters.reason[3].count = 5;
+	assert_int_equal(read_one(&key, &counters), 0);
 	assert_reason(0, 3, 5, 0);
 	/* the number is another thread's now: not the vCPU's */
 	vcpus[0].start = 4711;
 	key.start = 4712;
-	cell.reason[3].count = 1000;
-	assert_int_equal(read_one(&key, &cell), -EAGAIN);
+	counters.reason[3].count = 1000;
+	assert_int_equal(read_one(&key, &counters), -EAGAIN);
 	assert_reason(0, 3, 5, 0);
 }
 
 /* Another thread takes the vCPU over, and the first one ends: no sum falls. */
 static void test_other_threads(void **state)
 {
-	struct test_cell one = { .cell = { .vcpu = 0x1000 } }, two = one;
-	struct cell_key key1 = key_of(7), key2 = key_of(8);
+	struct test_cell one = { .counters = { .vcpu = 0x1000 } }, two = one;
+	struct thread_key key1 = key_of(7), key2 = key_of(8);
 	uint32_t id;
 
 	(void)state;
 	one.reason[1].count = 100;
 	assert_int_equal(read_one(&key1, &one), 0);
-	id = cells_vms_find(&all, &vms_[0])->reason[1].id;
+	id = vm_counters_find(&all, &vms_[0])->reason[1].id;
 	two.reason[1].count = 7;
 	assert_int_equal(read_one(&key2, &two), 0);
 	assert_reason(0, 1, 107, 0);
 	assert_int_equal(all.ntaken, 1);
-	assert_int_equal(cells_vms_find(&all, &vms_[0])->reason[1].id, id);
+	assert_int_equal(vm_counters_find(&all, &vms_[0])->reason[1].id, id);
 	/* the thread runs the other VM from now on */
-	two.cell.vcpu = 0x2000;
+	two.counters.vcpu = 0x2000;
 	two.reason[1].count = 9;
 	assert_int_equal(read_one(&key2, &two), 0);
 	assert_reason(0, 1, 107, 0);
 	assert_reason(1, 1, 2, 0);
-	assert_int_not_equal(cells_vms_find(&all, &vms_[1])->reason[1].id, id);
+	assert_int_not_equal(vm_counters_find(&all, &vms_[1])->reason[1].id, id);
 }
 
 /* A VM that is not known yet gets all of it later; one that has ended is forgotten. */
 static void test_vms_come_and_go(void **state)
 {
-	struct test_cell cell = { .cell = { .vcpu = 0x2000 } };
-	struct cell_key key = key_of(7);
+	struct test_cell counters = { .counters = { .vcpu = 0x2000 } };
+	struct thread_key key = key_of(7);
 
 	(void)state;
 	vms.n = 1;
-	cell.reason[1].count = 11;
+	counters.reason[1].count = 11;
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(read_one(&key, &cell), -EAGAIN);
-	assert_int_equal(read_one(&key, &cell), 0); /* waited for long enough */
-	assert_null(cells_vms_find(&all, &vms_[1]));
+		assert_int_equal(read_one(&key, &counters), -EAGAIN);
+	assert_int_equal(read_one(&key, &counters), 0); /* waited for long enough */
+	assert_null(vm_counters_find(&all, &vms_[1]));
 	vms.n = 2;
-	assert_int_equal(read_one(&key, &cell), 0);
+	assert_int_equal(read_one(&key, &counters), 0);
 	assert_reason(1, 1, 11, 0);
 	vms.n = 1;
-	read_one(&key, &cell);
-	assert_null(cells_vms_find(&all, &vms_[1]));
-	assert_null(cells_vms_find_vcpu(&all, &vcpus[1]));
+	read_one(&key, &counters);
+	assert_null(vm_counters_find(&all, &vms_[1]));
+	assert_null(vm_counters_find_vcpu(&all, &vcpus[1]));
 	assert_int_equal(all.nvms, 0);
 	/* at the same address: another VM, which begins at 0 */
 	vms_[1].id = 3;
 	vcpus[1].id = 13;
 	vms.n = 2;
-	cell.reason[1].count = 12;
-	assert_int_equal(read_one(&key, &cell), 0);
+	counters.reason[1].count = 12;
+	assert_int_equal(read_one(&key, &counters), 0);
 	assert_reason(1, 1, 1, 0);
 }
 
 static void test_many_in_any_order(void **state)
 {
 	static const uint32_t tids[] = { 9, 3, 7, 1, 8, 2 };
-	struct test_cell cell = { .cell = { .vcpu = 0x1000 } };
+	struct test_cell counters = { .counters = { .vcpu = 0x1000 } };
 
 	(void)state;
 	for (int round = 0; round < 2; round++) {
-		cell.reason[1].count++;
-		assert_int_equal(cells_vms_begin(&all, &vms), 0);
+		counters.reason[1].count++;
+		assert_int_equal(vm_counters_begin(&all, &vms), 0);
 		for (size_t i = 0; i < ARRAY_SIZE(tids); i++) {
-			struct cell_key key = key_of(tids[i]);
+			struct thread_key key = key_of(tids[i]);
 
-			assert_int_equal(cells_vms_take(&all, &key, &cell.cell), 0);
+			assert_int_equal(vm_counters_take(&all, &key, &counters.counters), 0);
 		}
-		cells_vms_end(&all);
+		vm_counters_end(&all);
 	}
 	assert_int_equal(all.ntaken, ARRAY_SIZE(tids));
 	for (size_t i = 1; i < all.ntaken; i++)
-		assert_true(cell_key_compare(&all.taken[i - 1].key, &all.taken[i].key) < 0);
+		assert_true(thread_key_compare(&all.taken[i - 1].key, &all.taken[i].key) < 0);
 	assert_reason(0, 1, 2 * ARRAY_SIZE(tids), 0);
 }
 
 static void test_no_memory(void **state)
 {
-	struct test_cell cell = { .cell = { .vcpu = 0x1000 } };
-	struct cell_key key = key_of(7);
+	struct test_cell counters = { .counters = { .vcpu = 0x1000 } };
+	struct thread_key key = key_of(7);
 	unsigned n = 0;
 	int err;
 
 	(void)state;
-	cell.reason[1].count = 5;
+	counters.reason[1].count = 5;
 	do {
 		alloc_fail_at(n++);
-		err = read_one(&key, &cell);
+		err = read_one(&key, &counters);
 		assert_true(err == 0 || err == -ENOMEM);
 	} while (alloc_failed());
 	assert_true(n > 5);
@@ -232,18 +232,18 @@ static void test_no_memory(void **state)
 
 static void test_order_of_keys(void **state)
 {
-	struct cell_key first = { 5, 0, 7, 8 }, key;
+	struct thread_key first = { 5, 0, 7, 8 }, key;
 
 	(void)state;
-	assert_int_equal(cell_key_compare(&first, &first), 0);
+	assert_int_equal(thread_key_compare(&first, &first), 0);
 	for (int i = 0; i < 4; i++) {
 		key = first;
 		key.start += i == 0;
 		key.tid += i == 1;
 		key.tgid += i == 2;
 		key.vcpu += i == 3;
-		assert_true(cell_key_compare(&first, &key) < 0);
-		assert_true(cell_key_compare(&key, &first) > 0);
+		assert_true(thread_key_compare(&first, &key) < 0);
+		assert_true(thread_key_compare(&key, &first) > 0);
 	}
 }
 

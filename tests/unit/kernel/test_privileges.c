@@ -157,9 +157,9 @@ static void test_missing(void **state)
 	}
 }
 
-static void assert_words(int err, const char *words)
+static void assert_text(int err, const char *words)
 {
-	char *found = privs_load_words(err, "lockdown");
+	char *found = privs_load_text(err, "lockdown");
 
 	assert_non_null(found);
 	assert_string_equal(found, words);
@@ -175,21 +175,21 @@ static void assert_words(int err, const char *words)
 static void check_without_lockdown(void)
 {
 	process.effective = BOTH;
-	assert_words(-EPERM, "bpf() was refused (Operation not permitted)" NONE_MISSING);
-	assert_words(-EACCES, "bpf() was refused (Permission denied)" NONE_MISSING);
-	assert_words(-EINVAL, CANNOT "Invalid argument");
-	assert_words(-ENOSYS, "this kernel has no bpf()");
-	assert_words(-ENOMEM, CANNOT "Cannot allocate memory");
-	assert_words(-ENOENT, CANNOT "No such file or directory");
+	assert_text(-EPERM, "bpf() was refused (Operation not permitted)" NONE_MISSING);
+	assert_text(-EACCES, "bpf() was refused (Permission denied)" NONE_MISSING);
+	assert_text(-EINVAL, CANNOT "Invalid argument");
+	assert_text(-ENOSYS, "this kernel has no bpf()");
+	assert_text(-ENOMEM, CANNOT "Cannot allocate memory");
+	assert_text(-ENOENT, CANNOT "No such file or directory");
 	process.effective = BIT(CAP_BPF);
-	assert_words(
+	assert_text(
 		-EPERM,
 		"bpf() was refused (Operation not permitted): CAP_PERFMON is missing; run as root, or with that");
-	assert_words(
+	assert_text(
 		-EACCES,
 		"bpf() was refused (Permission denied): CAP_PERFMON is missing; run as root, or with that");
-	assert_words(-EINVAL, CANNOT "Invalid argument"); /* it is not for that */
-	assert_words(-ENOSYS, "this kernel has no bpf()");
+	assert_text(-EINVAL, CANNOT "Invalid argument"); /* it is not for that */
+	assert_text(-ENOSYS, "this kernel has no bpf()");
 }
 
 static void test_no_lockdown_file(void **state)
@@ -221,18 +221,18 @@ static void test_confidentiality(void **state)
 {
 	(void)state;
 	write_text("lockdown", "none integrity [confidentiality]\n");
-	assert_words(-EPERM, CONFIDENTIAL);
-	assert_words(-EACCES, CONFIDENTIAL);
-	assert_words(-EINVAL, CONFIDENTIAL);
-	assert_words(-ENOSYS, "this kernel has no bpf()");
-	assert_words(-ENOMEM, CANNOT "Cannot allocate memory");
+	assert_text(-EPERM, CONFIDENTIAL);
+	assert_text(-EACCES, CONFIDENTIAL);
+	assert_text(-EINVAL, CONFIDENTIAL);
+	assert_text(-ENOSYS, "this kernel has no bpf()");
+	assert_text(-ENOMEM, CANNOT "Cannot allocate memory");
 	process.effective = 0;
-	assert_words(
+	assert_text(
 		-EPERM,
 		"bpf() was refused (Operation not permitted): CAP_BPF and CAP_PERFMON are missing; run as root, or with that");
-	assert_words(-EINVAL, CONFIDENTIAL);
+	assert_text(-EINVAL, CONFIDENTIAL);
 	write_text("lockdown", "none integrity [confidentiality]"); /* with no newline */
-	assert_words(-EINVAL, CONFIDENTIAL);
+	assert_text(-EINVAL, CONFIDENTIAL);
 }
 
 static void test_no_memory_for_words(void **state)
@@ -243,7 +243,7 @@ static void test_no_memory_for_words(void **state)
 	for (unsigned i = 0; i < 2 * ARRAY_SIZE(errors); i++) {
 		process.effective = i % 2 ? BOTH : 0;
 		alloc_fail_at(0);
-		assert_null(privs_load_words(errors[i / 2], "lockdown"));
+		assert_null(privs_load_text(errors[i / 2], "lockdown"));
 		assert_true(alloc_failed());
 	}
 }

@@ -263,13 +263,13 @@ static void test_ranges(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(isas); i++) {
-		struct cells_range ranges[CELLS_RANGES];
+		struct code_range ranges[CODE_RANGES];
 
 		exit_layout_ranges(isas[i], ranges);
 		for (__u32 code = 0; code < 0x500; code++) {
 			int slot = -ENOENT;
 
-			for (int j = 0; j < CELLS_RANGES; j++) {
+			for (int j = 0; j < CODE_RANGES; j++) {
 				if (code - ranges[j].first < ranges[j].count)
 					slot = (int)(ranges[j].slot + code - ranges[j].first);
 			}

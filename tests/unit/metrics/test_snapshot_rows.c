@@ -207,10 +207,10 @@ static void test_room_that_is_left(void **state)
 	for (uint32_t id = 0; id < 100; id++)
 		assert_int_equal(snapshot_table_add_row(table, id, "row"), 0);
 	room = table->room;
-	for (uint32_t turn = 1; turn < 5; turn++) {
+	for (uint32_t epoch = 1; epoch < 5; epoch++) {
 		snapshot_table_keep_rows(table, keep_none, NULL);
 		for (uint32_t id = 0; id < 100; id++)
-			assert_int_equal(snapshot_table_add_row(table, turn * 100 + id, "row"), 0);
+			assert_int_equal(snapshot_table_add_row(table, epoch * 100 + id, "row"), 0);
 	}
 	assert_int_equal(table->room, room);
 	assert_int_equal(table->nrows, 100);

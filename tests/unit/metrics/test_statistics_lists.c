@@ -19,11 +19,11 @@
 #define FIELD_SIZE 64
 
 /* The words of stat_items.def, as the lists have them. */
-static const char *const kind_words[] = {
+static const char *const kind_text[] = {
 	[STAT_CUMULATIVE] = "CUMULATIVE",   [STAT_INSTANT] = "INSTANT",	  [STAT_PEAK] = "PEAK",
 	[STAT_LINEAR_HIST] = "LINEAR_HIST", [STAT_LOG_HIST] = "LOG_HIST",
 };
-static const char *const units_words[] = {
+static const char *const units_text[] = {
 	[METRIC_NONE] = "NONE",
 	[METRIC_COUNT] = "COUNT",
 	[METRIC_NSEC] = "NSEC",
@@ -180,12 +180,12 @@ static unsigned check_described(const struct list *list)
 
 		if (!item || !is_described(stat))
 			continue;
-		if (strcmp(kind_words[item->kind], stat->kind) == 0 &&
-		    strcmp(units_words[item->units], stat->units) == 0)
+		if (strcmp(kind_text[item->kind], stat->kind) == 0 &&
+		    strcmp(units_text[item->units], stat->units) == 0)
 			continue;
 		print_error("%s: %s is %s, %s; stat_items.def says %s, %s\n", list->file,
-			    stat->name, stat->kind, stat->units, kind_words[item->kind],
-			    units_words[item->units]);
+			    stat->name, stat->kind, stat->units, kind_text[item->kind],
+			    units_text[item->units]);
 		wrong++;
 	}
 	return wrong;

@@ -18,7 +18,7 @@ static struct events events;
 static struct report report;
 static struct stat_family *family;
 static struct shown a, a0, b;
-static char *why;
+static char *error;
 static struct pins pins;
 
 static void open_family(bool pinned)
@@ -35,8 +35,8 @@ static void open_family(bool pinned)
 	void *state = NULL;
 
 	kernel.pins = env.pins;
-	assert_int_equal(stat_family.open(&env, &state, &why), 0);
-	assert_null(why);
+	assert_int_equal(stat_family.open(&env, &state, &error), 0);
+	assert_null(error);
 	family = state;
 }
 
@@ -52,7 +52,7 @@ static int setup(void **state)
 	config.debugfs = strdup("debug");
 	config.vms = 16;
 	report = (struct report){ 0 };
-	why = NULL;
+	error = NULL;
 	a = shown_vm(100, 7);
 	a0 = shown_vcpu(&a, 11, 0);
 	b = shown_vm(200, 8);
@@ -72,22 +72,22 @@ static int teardown(void **state)
 	assert_false(kernel.linked);
 	config_free(&config);
 	report_clear(&report);
-	free(why);
+	free(error);
 	fake_maps_free();
 	return fakes_teardown(state);
 }
 
 static int attach(void)
 {
-	free(why);
-	why = NULL;
-	return stat_family.attach(family, &report, &why);
+	free(error);
+	error = NULL;
+	return stat_family.attach(family, &report, &error);
 }
 
 static void assert_attached(void)
 {
 	assert_int_equal(attach(), 0);
-	assert_null(why);
+	assert_null(error);
 	assert_int_equal(family->source, STAT_ITERATOR);
 	assert_true(kernel.linked);
 }
@@ -239,30 +239,30 @@ static void test_refresh(void **state)
 }
 
 /* A look makes a pass when none was made for nearly a second. */
-static void test_look(void **state)
+static void test_tick(void **state)
 {
 	(void)state;
 	kernel.ns = 5000000000;
-	stat_family.look(family, &report);
+	stat_family.tick(family, &report);
 	assert_attached();
 	assert_int_equal(kernel.passes, 2);
 	kernel.ns += 899999999;
-	stat_family.look(family, &report);
+	stat_family.tick(family, &report);
 	assert_int_equal(kernel.passes, 2);
 	kernel.ns += 1;
-	stat_family.look(family, &report);
-	stat_family.look(family, &report);
+	stat_family.tick(family, &report);
+	stat_family.tick(family, &report);
 	assert_int_equal(kernel.passes, 3);
 	show(&a, &a0);
 	kernel.ns += 1000000000;
-	stat_family.look(family, &report);
+	stat_family.tick(family, &report);
 	kernel.ns += 1000000000;
-	stat_family.look(family, &report);
+	stat_family.tick(family, &report);
 	assert_int_equal(vms->n, 1);
 	assert_int_equal(kernel_refresh(vms, family), 1); /* what the look has seen */
 	stat_family.detach(family);
 	kernel.ns += 1000000000;
-	stat_family.look(family, &report);
+	stat_family.tick(family, &report);
 	assert_int_equal(kernel.passes, 6);
 }
 
@@ -310,7 +310,7 @@ int main(void)
 		test(test_failed_passes),
 		test(test_failed_first_pass),
 		test(test_refresh),
-		test(test_look),
+		test(test_tick),
 		test(test_detach),
 		test(test_no_pins),
 	};

@@ -20,7 +20,7 @@ static struct report report;
 static struct stat_family *family;
 static struct snapshot snapshot;
 static struct shown a, a0;
-static char *why;
+static char *error;
 static struct pins pins;
 
 static int open_family(void)
@@ -35,7 +35,7 @@ static int open_family(void)
 		.report = &report,
 	};
 	void *state = NULL;
-	int err = stat_family.open(&env, &state, &why);
+	int err = stat_family.open(&env, &state, &error);
 
 	kernel.pins = &pins;
 	family = state;
@@ -66,7 +66,7 @@ static int setup(void **state)
 	events = (struct events){ 0 };
 	report = (struct report){ 0 };
 	snapshot = (struct snapshot){ 0 };
-	why = NULL;
+	error = NULL;
 	a = shown_vm(100, 7);
 	a0 = shown_vcpu(&a, 11, 0);
 	a.values[VM_COUNT] = 2;
@@ -91,22 +91,22 @@ static int teardown(void **state)
 	snapshot_free(&snapshot);
 	config_free(&config);
 	report_clear(&report);
-	free(why);
+	free(error);
 	fake_maps_free();
 	return fakes_teardown(state);
 }
 
 static int attach(void)
 {
-	free(why);
-	why = NULL;
-	return stat_family.attach(family, &report, &why);
+	free(error);
+	error = NULL;
+	return stat_family.attach(family, &report, &error);
 }
 
 static void assert_attached(enum stat_source source)
 {
 	assert_int_equal(attach(), 0);
-	assert_null(why);
+	assert_null(error);
 	assert_int_equal(family->source, source);
 	assert_int_equal(kernel.linked, source == STAT_ITERATOR);
 }
@@ -114,8 +114,8 @@ static void assert_attached(enum stat_source source)
 static void assert_fails(int err, const char *words)
 {
 	assert_int_equal(attach(), err);
-	assert_non_null(why);
-	assert_string_equal(why, words);
+	assert_non_null(error);
+	assert_string_equal(error, words);
 	assert_int_equal(family->source, STAT_NOWHERE);
 	assert_false(kernel.linked);
 }
@@ -128,10 +128,10 @@ static void assert_info(const char *text)
 	report_clear(&report);
 }
 
-static void shape_and_read(void)
+static void sync_and_read(void)
 {
 	for (size_t i = 0; i < STAT_FAMILY_TABLES; i++) {
-		assert_int_equal(stat_tables[i].shape(family, snapshot.tables[i]), 0);
+		assert_int_equal(stat_tables[i].sync(family, snapshot.tables[i]), 0);
 		assert_int_equal(stat_tables[i].read(family, snapshot.tables[i]), 0);
 	}
 }
@@ -173,7 +173,7 @@ static void test_words(void **state)
 	assert_attached(STAT_ITERATOR);
 	assert_vms("vmm-7#1");
 	assert_int_equal(report.n, 0);
-	shape_and_read();
+	sync_and_read();
 	assert_int_equal(host("stock", "exits"), 5);
 }
 
@@ -188,7 +188,7 @@ static void test_debugfs(void **state)
 	assert_info(FALLS_BACK "KVM's types are not as known");
 	assert_attached(STAT_DEBUGFS);
 	assert_int_equal(report.n, 0); /* it has been said */
-	shape_and_read();
+	sync_and_read();
 	assert_int_equal(host("stock", "exits"), 11);
 	assert_int_equal(host("stock", "largepages"), 13);
 	assert_int_equal(host("vms", "vms"), -1);
@@ -197,22 +197,22 @@ static void test_debugfs(void **state)
 	write_text("debug/kvm/largepages", "2\n");
 	assert_int_equal(kernel_refresh(vms, family), 1);
 	assert_int_equal(kernel_refresh(vms, family), 0);
-	shape_and_read();
+	sync_and_read();
 	assert_int_equal(host("stock", "exits"), 11);
 	assert_int_equal(host("stock", "largepages"), 2);
 	write_text("debug/kvm/exits", "5\n");
 	kernel.ns = 5000000000;
-	stat_family.look(family, &report);
-	shape_and_read();
+	stat_family.tick(family, &report);
+	sync_and_read();
 	assert_int_equal(host("stock", "exits"), 12);
 	stat_family.detach(family);
 	kernel_refresh(vms, family);
-	shape_and_read();
+	sync_and_read();
 	assert_int_equal(host("stock", "exits"), 12);
 	assert_int_equal(host("stock", "largepages"), -1);
 	write_text("debug/kvm/exits", "6\n");
 	assert_attached(STAT_DEBUGFS);
-	shape_and_read();
+	sync_and_read();
 	assert_int_equal(host("stock", "exits"), 13);
 	assert_int_equal(stat_family.generation(family), 0);
 	assert_int_equal(stat_family.map(family, 0, NULL), -ENOENT);
@@ -223,7 +223,7 @@ static void test_falls_back_later(void **state)
 {
 	(void)state;
 	assert_attached(STAT_ITERATOR);
-	shape_and_read();
+	sync_and_read();
 	kernel.layout_name = "news";
 	kernel.load_err = -ENOSYS;
 	make_folders("debug/kvm");
@@ -233,13 +233,13 @@ static void test_falls_back_later(void **state)
 	/* a fetch can come before the columns are made anew */
 	for (size_t i = 0; i < STAT_FAMILY_TABLES; i++)
 		assert_int_equal(stat_tables[i].read(family, snapshot.tables[i]), 0);
-	shape_and_read();
+	sync_and_read();
 	/* a VM's, or a vCPU's: debugfs does not tell them apart */
 	assert_int_equal(host("stock", "exits"), 10);
 	assert_int_equal(host("stock", "remote_tlb_flush"), -1);
 	kernel.load_err = 0;
 	assert_attached(STAT_ITERATOR);
-	shape_and_read();
+	sync_and_read();
 	assert_int_equal(host("stock", "exits"), 10);
 	assert_int_equal(host("stock", "remote_tlb_flush"), 3);
 	assert_int_equal(kernel.objects, 1);
@@ -252,7 +252,7 @@ static void test_layouts_in_a_row(void **state)
 
 	(void)state;
 	assert_attached(STAT_ITERATOR);
-	shape_and_read();
+	sync_and_read();
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		kernel.layout_name = names[i];
 		kernel.layout_err = i % 2 ? -EINVAL : 0;
@@ -272,10 +272,10 @@ static void test_other_kvm(void **state)
 {
 	(void)state;
 	assert_attached(STAT_ITERATOR);
-	shape_and_read();
+	sync_and_read();
 	kernel.kvm_err = -ENOENT;
 	assert_fails(-ENOENT, "KVM is not loaded");
-	shape_and_read();
+	sync_and_read();
 	assert_int_equal(host("stock", "exits"), 5);
 	assert_int_equal(host("stat", "gauge"), -1);
 	kernel.kvm_err = 0;
@@ -287,7 +287,7 @@ static void test_other_kvm(void **state)
 	assert_int_equal(kernel.objects, 1);
 	assert_int_equal(kernel.describes, 2);
 	assert_vms("vmm-7.2#2");
-	shape_and_read();
+	sync_and_read();
 	assert_int_equal(host("stock", "exits"), 6);
 	assert_int_equal(host("stock", "remote_tlb_flush"), 4);
 	assert_int_equal(host("stat", "news"), 2);
@@ -305,14 +305,14 @@ static void test_restarts(void **state)
 	restart();
 	show(NULL);
 	assert_attached(STAT_ITERATOR);
-	shape_and_read();
+	sync_and_read();
 	assert_int_equal(host("stock", "exits"), 5);
 	assert_int_equal(fake_maps_vms(), 0);
 	restart();
 	kernel.layout_name = "news";
 	assert_attached(STAT_ITERATOR);
 	assert_info("stat: another KVM's statistics were kept, totals begin at 0");
-	shape_and_read();
+	sync_and_read();
 	assert_int_equal(host("stock", "exits"), 0);
 }
 
@@ -327,14 +327,14 @@ static void test_restart_that_fails_first(void **state)
 	kernel.load_err = 0;
 	show(NULL);
 	assert_attached(STAT_ITERATOR);
-	shape_and_read();
+	sync_and_read();
 	assert_int_equal(host("stock", "exits"), 5);
 	/* and that once */
 	kernel.layout_name = "news";
 	assert_attached(STAT_ITERATOR);
 	kernel.layout_name = NULL;
 	assert_attached(STAT_ITERATOR);
-	shape_and_read();
+	sync_and_read();
 	assert_int_equal(host("stock", "exits"), 5);
 }
 
@@ -381,7 +381,7 @@ static void test_attach_without_memory(void **state)
 				vms_end_all(vms);
 				family->source = STAT_NOWHERE;
 			}
-			shape_and_read();
+			sync_and_read();
 		}
 		assert_true(n > 5);
 		assert_int_equal(family->source, STAT_ITERATOR);

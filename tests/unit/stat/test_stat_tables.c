@@ -14,10 +14,10 @@ static struct stat_family family;
 static struct snapshot snapshot;
 static struct shown a, a0, a1, b;
 
-static void shape(void)
+static void sync(void)
 {
 	for (size_t i = 0; i < STAT_FAMILY_TABLES; i++)
-		assert_int_equal(stat_tables[i].shape(&family, snapshot.tables[i]), 0);
+		assert_int_equal(stat_tables[i].sync(&family, snapshot.tables[i]), 0);
 }
 
 static void read_all(void)
@@ -31,7 +31,7 @@ static void refresh(void)
 {
 	stat_totals_sum(&family.totals, vms);
 	stat_buckets_number(&family);
-	shape();
+	sync();
 	read_all();
 }
 
@@ -141,7 +141,7 @@ static void assert_absent(const char *name, const char *row, const char *column)
 static void test_columns(void **state)
 {
 	(void)state;
-	shape();
+	sync();
 	assert_columns("stock", "remote_tlb_flush:counter:count exits:counter:count "
 				"guest_mode:instant:");
 	assert_columns("stat", "count:counter:count both:counter:count gauge:instant:byte "
@@ -293,7 +293,7 @@ static void test_detached(void **state)
 	refresh();
 	family.source = STAT_NOWHERE;
 	vms_begin(vms);
-	shape();
+	sync();
 	read_all();
 	assert_cell("stock", "", "exits", 1100);
 	assert_absent("stock", "", "guest_mode");
@@ -342,7 +342,7 @@ static void test_no_layout(void **state)
 	family.source = STAT_NOWHERE;
 	stat_buckets_free(&family.buckets);
 	assert_false(stat_buckets_number(&family));
-	shape();
+	sync();
 	read_all();
 	assert_columns("stock", "");
 	assert_int_equal(table_of("stock")->nrows, 1);
@@ -369,7 +369,7 @@ static void test_other_columns(void **state)
 	assert_int_equal(vms_set_layout(vms, &layout, FAKE_BUCKETS), 0);
 	pass(&b);
 	stat_totals_sum(&family.totals, vms);
-	shape();
+	sync();
 	assert_absent("stat", "", "busy"); /* all are unknown till they are read */
 	read_all();
 	assert_columns("stat", "count:counter:count both:counter:count gauge:counter:byte "
@@ -397,7 +397,7 @@ static void test_no_memory(void **state)
 			int err;
 
 			alloc_fail_at(n);
-			err = stat_tables[i].shape(&family, snapshot.tables[i]);
+			err = stat_tables[i].sync(&family, snapshot.tables[i]);
 			if (!alloc_failed())
 				break;
 			assert_int_equal(err, -ENOMEM);

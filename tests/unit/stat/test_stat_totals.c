@@ -205,7 +205,7 @@ static void test_map_is_full(void **state)
 		pass_and_sum(&a, &a0, &a1, &b);
 		assert_totals(5, 12, 13, 36, 52, 2, 37);
 		assert_int_equal(totals.nkept, 1);
-		assert_int_equal(totals.unfit, 1);
+		assert_int_equal(totals.dropped, 1);
 		assert_map_writes(i ? "" : "+100");
 	}
 	pass_and_sum(&b);
@@ -216,20 +216,20 @@ static void test_map_is_full(void **state)
 	pass_and_sum(NULL);
 	assert_totals(5, 0, 0, 36, 52, 0, 0);
 	assert_int_equal(totals.nkept, 0);
-	assert_int_equal(totals.unfit, 1);
+	assert_int_equal(totals.dropped, 1);
 	pass_and_sum(&b, &a, &a0, &a1);
-	assert_int_equal(totals.unfit, 2);
+	assert_int_equal(totals.dropped, 2);
 }
 
 /* One that never fitted ends: its entry is not missed. */
-static void test_unfit_ends(void **state)
+static void test_dropped_ends(void **state)
 {
 	(void)state;
 	stat_totals_keep(&totals, FAKE_ENDED_FD, FAKE_VMS_FD, true);
 	fake_maps_err = -ENOMEM;
 	pass_and_sum(&a);
 	assert_int_equal(totals.nkept, 0);
-	assert_int_equal(totals.unfit, 1);
+	assert_int_equal(totals.dropped, 1);
 	pass_and_sum(NULL);
 	pass_and_sum(NULL);
 	assert_int_equal(totals.nkept, 0);
@@ -256,7 +256,7 @@ static void test_inherit(void **state)
 	assert_int_equal(stat_totals_init(&other, &younger), 0);
 	a.values[VM_FLUSH] = 43;
 	a.values[VM_BOTH] = a.values[VM_HIST] = 47;
-	totals.unfit = 3;
+	totals.dropped = 3;
 	pass_and_sum(&a, &a0, &a1, &b);
 	vms_end_all(vms);
 	stat_totals_inherit(&younger, &totals);
@@ -268,7 +268,7 @@ static void test_inherit(void **state)
 	assert_int_equal(younger.ended[VM_HIST + 4], 0);
 	assert_int_equal(younger.ended[VM_VALUES], 0);
 	assert_int_equal(younger.ended[VM_VALUES + 2], 52);
-	assert_int_equal(younger.unfit, 3); /* a counter too */
+	assert_int_equal(younger.dropped, 3); /* a counter too */
 	assert_int_equal(younger.nkept, 0);
 	stat_totals_free(&younger);
 	stat_layout_free(&other);
@@ -334,7 +334,7 @@ int main(void)
 		test(test_sum),		 test(test_missed_and_ended),
 		test(test_vcpu_ends),	 test(test_never_falls),
 		test(test_without_maps), test(test_writes),
-		test(test_map_is_full),	 test(test_unfit_ends),
+		test(test_map_is_full),	 test(test_dropped_ends),
 		test(test_inherit),	 test(test_inherit_from_the_other_list),
 		test(test_no_memory),
 	};

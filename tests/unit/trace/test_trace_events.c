@@ -236,14 +236,14 @@ static void attach(const int *errors)
 /* Report, which gives this error and these words (NULL: none). */
 static void assert_reported(int err, const char *words)
 {
-	char *why = NULL;
+	char *error = NULL;
 
-	assert_int_equal(trace_events_report(&list, &env, &why), err);
+	assert_int_equal(trace_events_report(&list, &env, &error), err);
 	if (words)
-		assert_string_equal(why, words);
+		assert_string_equal(error, words);
 	else
-		assert_null(why);
-	free(why);
+		assert_null(error);
+	free(error);
 }
 
 static void test_all_attached(void **state)
