@@ -165,7 +165,7 @@ static int map_sync(void *state, struct snapshot_table *table)
 		[MAP_LIMIT] = "limit",
 		[MAP_USED] = "used",
 		[MAP_BYTES] = "bytes",
-		[MAP_DROPPED] = "unfit",
+		[MAP_DROPPED] = "dropped",
 	};
 	struct family_map map;
 	int err = columns_add(table, names, sizeof(names) / sizeof(names[0]));

@@ -41,7 +41,7 @@ struct metric_indom_desc {
 	enum metric_label_how how;
 	const char *label;
 	const char *labels; /* the domain's own, as a JSON object */
-	const char *text;  /* what its instances are */
+	const char *text;   /* what its instances are */
 };
 
 struct metric {

@@ -159,16 +159,16 @@ one_vm() {
 	conf "${pins[@]}" vms=2 '[trace]' kvm_pio
 	restart true
 	busy --vms 4
-	wait_for 5 unfit 2
+	wait_for 5 dropped 2
 	[ "$(value kvm.agent.map.limit stat_vms) $(value kvm.agent.map.used stat_vms)" = "2 2" ]
 	stat_values "guest-$GUEST" <"$STATS" | diff - <(pcp_values)
 	pcp_values | of counter >"$WORK/counters"
 	expect_totals "$STATS"
 	let_go "$GUEST"
 	expect_totals
-	[ "$(value kvm.agent.map.used stat_vms) $(value kvm.agent.map.unfit stat_vms)" = "0 2" ]
+	[ "$(value kvm.agent.map.used stat_vms) $(value kvm.agent.map.dropped stat_vms)" = "0 2" ]
 }
 
-unfit() {
-	[ "$(values kvm.nvms)" = 4 ] && [ "$(value kvm.agent.map.unfit stat_vms)" = "$1" ]
+dropped() {
+	[ "$(values kvm.nvms)" = 4 ] && [ "$(value kvm.agent.map.dropped stat_vms)" = "$1" ]
 }

@@ -26,14 +26,14 @@ until_true 20 is kvm.exit.count io $((5 * PIO))
 sleep 1 # until the last ones have halted
 exact $((5 * PIO))
 expect "used" "$(value kvm.agent.map.used exit_cells)" 3
-[ "$(value kvm.agent.map.unfit exit_cells)" -ge $((2 * PIO)) ]
-unfit=$(value kvm.agent.map.unfit exit_cells)
+[ "$(value kvm.agent.map.dropped exit_cells)" -ge $((2 * PIO)) ]
+dropped=$(value kvm.agent.map.dropped exit_cells)
 kill $pid
 wait $pid
 until_true 10 is kvm.agent.map.used exit_cells 0
 guest --pio "$PIO" --vcpus 3 >/dev/null
 exact $((8 * PIO))
-expect "threads that have ended make room" "$(value kvm.agent.map.unfit exit_cells)" "$unfit"
+expect "threads that have ended make room" "$(value kvm.agent.map.dropped exit_cells)" "$dropped"
 
 # a guest that pauses between its last exit and its next entry
 guest --pio "$PIO" --repeat --pause-ms 4000 >/tmp/done &
@@ -58,7 +58,7 @@ expect "a thread that pauses" "$(value kvm.agent.map.used exit_cells)" 1
 expect "the VM's pairs" $(($(sum kvm.vm.exit.latency) + 2)) "$(value kvm.vm.exit.total "guest-$pid")"
 pminfo $host -l kvm.vm.exit.latency |
 	grep "guest-$pid::io::16384-32767" | grep -q '"bucket":"16384-32767".*"reason":"io".*"vm":"guest"'
-expect "histograms that found no room" "$(value kvm.agent.map.unfit exit_vm_latency)" 0
+expect "histograms that found no room" "$(value kvm.agent.map.dropped exit_vm_latency)" 0
 
 # it pauses; the agent is killed; it ends; the next agent has all that it did
 sleep 1

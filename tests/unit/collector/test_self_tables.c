@@ -114,7 +114,7 @@ static void assert_map(size_t row, size_t family, size_t number, const struct fa
 	assert_int_equal(cell_at("map", row, "limit")->number, map->limit);
 	assert_int_equal(cell_at("map", row, "used")->number, map->used);
 	assert_int_equal(cell_at("map", row, "bytes")->number, map->bytes);
-	assert_int_equal(cell_at("map", row, "unfit")->number, map->dropped);
+	assert_int_equal(cell_at("map", row, "dropped")->number, map->dropped);
 }
 
 /* So many maps at two families; alpha cannot be asked, gamma has none. */
@@ -206,7 +206,7 @@ static void test_maps_that_change(void **state)
 
 static void assert_no_map(size_t row)
 {
-	static const char *const columns[] = { "limit", "used", "bytes", "unfit" };
+	static const char *const columns[] = { "limit", "used", "bytes", "dropped" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(columns); i++)
 		assert_false(cell_at("map", row, columns[i])->present);

@@ -142,7 +142,7 @@ static void test_the_agents_own(void **state)
 		{ "kvm.agent.map.limit", 2, 9, METRIC_U64, METRIC_INDOM_MAP },
 		{ "kvm.agent.map.used", 2, 10, METRIC_U64, METRIC_INDOM_MAP },
 		{ "kvm.agent.map.bytes", 2, 11, METRIC_U64, METRIC_INDOM_MAP },
-		{ "kvm.agent.map.unfit", 2, 12, METRIC_U64, METRIC_INDOM_MAP },
+		{ "kvm.agent.map.dropped", 2, 12, METRIC_U64, METRIC_INDOM_MAP },
 		{ "kvm.control.attached", 3, 0, METRIC_U32, METRIC_INDOM_FAMILY },
 		{ "kvm.control.reset_max", 3, 1, METRIC_U32, METRIC_INDOM_NULL },
 		{ "kvm.nvms", 4, 0, METRIC_U32, METRIC_INDOM_NULL },
@@ -299,7 +299,7 @@ static void test_indoms(void **state)
 		assert_true(json_is_object(labels));
 		assert_true(json_is_string(json_object_get(labels, "indom_name")));
 		json_decref(labels);
-		assert_true(strlen(metric_indoms[i].words) > 0);
+		assert_true(strlen(metric_indoms[i].text) > 0);
 		assert_true(strlen(metric_indoms[i].label) > 0);
 		for (size_t j = 0; j < i; j++)
 			assert_int_not_equal(metric_indoms[i].serial, metric_indoms[j].serial);
