@@ -6,7 +6,7 @@
 # make demo     show a guest's counters through a private pmcd (root)
 # make bench    measure what counting costs a guest (root)
 # make deps     install what is missing (root, Debian)
-# make pmns     make the file pmns anew from src/metrics/metrics.def
+# make tables   make pmns and the list of metrics in pmdakvm(1) from src/metrics/metrics.def and help
 # make format   clang-format over all of our C
 # make install  put it beside the stock agent (PREFIX=, DESTDIR=); uninstall undoes it
 # make clean    remove what was built
@@ -39,7 +39,7 @@ BPF_CFLAGS := -O2 -g -target bpf $(WARNINGS) -Ivmlinux -Ibpf
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all install install-check uninstall check check-programs demo bench bench-programs deps pmns format clean
+.PHONY: all install install-check uninstall check check-programs demo bench bench-programs deps tables format clean
 all: $(O)/pmdakvm $(O)/pmda_kvm.so $(O)/kvmbpf
 
 # --- the BPF side: one object and one skeleton for each family ---
@@ -122,13 +122,17 @@ $(O)/kvmbpf: $(COMMAND_MAIN) $(O)/libcommand.a $(O)/libpmdakvm.a
 	$(Q)$(CC) $(CFLAGS) $(SAN_FLAGS) $^ -o $@ $(LDFLAGS) -lsmartcols -ljansson $(BPF_LIBS)
 
 # --- tools ---
-$(O)/tools/%: tools/%.c $(O)/libpmdakvm.a
+TOOLS := $(patsubst tools/%.c,$(O)/tools/%,$(wildcard tools/*.c))
+
+$(TOOLS): $(O)/tools/%: tools/%.c $(O)/gen/help.o $(O)/libpmdakvm.a
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $< $(O)/libpmdakvm.a -o $@ $(BPF_LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $< $(filter %.o %.a,$^) -o $@ $(BPF_LIBS)
 
-pmns: $(O)/tools/pmns
-	$(Q)$(O)/tools/pmns > pmns.new && mv pmns.new pmns
+# what is made from THE table and checked in, so that people can read it there
+tables: $(TOOLS)
+	$(Q)$(O)/tools/pmns >$(O)/pmns && cp $(O)/pmns pmns
+	$(Q)$(O)/tools/man man/pmdakvm.1 >$(O)/pmdakvm.1 && cp $(O)/pmdakvm.1 man/pmdakvm.1
 
 # --- tests, demo, bench: each installs what it needs, then comes back here ---
 include tests/unit/unit.mk
@@ -143,7 +147,7 @@ check:
 	$(Q)+$(MAKE) --no-print-directory all check-programs
 	$(Q)SAN=$(SAN) tests/run.sh $(CURDIR) $(abspath $(O)) $(TESTS)
 
-check-programs: $(UNIT_TESTS) $(TEST_PROGRAMS) $(O)/tools/pmns
+check-programs: $(UNIT_TESTS) $(TEST_PROGRAMS) $(TOOLS)
 
 demo:
 	$(Q)scripts/deps.sh build demo
@@ -229,4 +233,4 @@ clean:
 	$(Q)rm -rf $(O)
 
 -include $(patsubst %.o,%.d,$(LIB_OBJ) $(PMDA_MAIN) $(PMDA_OBJ) $(COMMAND_MAIN) $(COMMAND_OBJ) \
-	$(UNIT_OBJ)) $(FAMILIES:%=$(O)/bpf/%.raw.d) $(TEST_PROGRAMS:=.d) $(O)/tools/pmns.d
+	$(UNIT_OBJ)) $(FAMILIES:%=$(O)/bpf/%.raw.d) $(TEST_PROGRAMS:=.d) $(TOOLS:=.d)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* Print the PMNS file from THE table; "make pmns" puts it into the file pmns. */
+/* Print the PMNS file from THE table; "make tables" puts it into the file pmns. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -65,7 +65,7 @@ int main(void)
 	}
 	puts("/* SPDX-License-Identifier: GPL-2.0-or-later */\n"
 	     "/* Copyright (c) 2026 The pmdakvm authors */\n"
-	     "/* Made by \"make pmns\" from src/metrics/metrics.def; do not edit. */");
+	     "/* Made by \"make tables\" from src/metrics/metrics.def; do not edit. */");
 	for (size_t i = 0; i < nnodes; i++)
 		printf("\n%s {\n%s}\n", nodes[i].path, nodes[i].lines);
 	return 0;

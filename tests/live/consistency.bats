@@ -33,13 +33,28 @@ files() {
 		<(sed -nE 's/^@ ([^ ]+) .*/\1/p' help | sort)
 }
 
-@test "pmdakvm(1) names every metric that is not a stock total, and no other" {
-	for name in $(sed -nE 's/^METRIC\("([^"]+)", ([0-9]+),.*/\2 \1/p' src/metrics/metrics.def |
-		awk '$1 > 0 { print $2 }'); do
-		leaf=${name##*.}
-		grep -qE "(${name//./\\.}|\\\\fB$leaf\\\\fR)" man/pmdakvm.1 || { echo "$name"; return 1; }
-	done
-	for name in $(grep -oE 'kvm\.(agent|trace|control|vm|vcpu|exit)\.[a-z_.]+[a-z]' man/*.[158] README.md help | cut -d: -f2); do
+@test "pmdakvm(1) lists the metrics as the table and help have them" {
+	"$BUILD/tools/man" man/pmdakvm.1 | diff man/pmdakvm.1 -
+}
+
+@test "the metric list is made of the page's marked lines, or refused" {
+	new_work
+	printf 'before\n.\\" METRICS: made by "make tables", do not edit\nformerly\n.\\" END\nafter\n' >"$WORK/page"
+	run "$BUILD/tools/man" "$WORK/page"
+	[ "$status" = 0 ]
+	[[ $output == before* && $output == *after && $output != *formerly* ]]
+	[[ $output == *'fBkvm.exit.time\fR (counter, ns, per exit reason)'* ]]
+	sed -i '/END/d' "$WORK/page"
+	run "$BUILD/tools/man" "$WORK/page"
+	[ "$status" = 1 ]
+	[[ $output == *"no list between METRICS and END"* ]]
+	run "$BUILD/tools/man" "$WORK/none"
+	[ "$status" = 1 ]
+	[[ $output == *"No such file"* ]]
+}
+
+@test "man pages, README and help name metrics of the table" {
+	for name in $(grep -ohE 'kvm\.(agent|trace|control|vm|vcpu|exit|userspace_exit)\.[a-z_.]+[a-z]' man/*.[158] README.md help | sort -u); do
 		grep -qE "\"${name//./\\.}[\".]|^SUBTREE\(\"${name%.*}\"" src/metrics/metrics.def || [[ $name == *conf ]] ||
 			{ echo "$name"; return 1; }
 	done
