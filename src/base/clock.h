@@ -5,10 +5,10 @@
 
 #include <stdint.h>
 
-/* What families wait for between two looks at the kernel, if no fetch makes one: ns. */
+/* Time between two reads of the kernel without a fetch, in ns. Slightly below a tick of 1 s. */
 #define CLOCK_TICK_NS UINT64_C(900000000)
 
-/* The monotonic clock, in ns. */
+/* CLOCK_MONOTONIC, in ns. */
 uint64_t clock_ns(void);
 
 #endif /* PMDAKVM_CLOCK_H */

@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How many warnings one file may cause before they are only counted. */
+/* Warnings reported per file; further ones are only counted. */
 #define WARNINGS_MAX 20
-/* How much of a bad word a warning shows. */
+/* Bytes of an invalid word that a warning quotes. */
 #define SHOWN_BYTES 60
 
 enum section { SECTION_NONE, SECTION_UNKNOWN, SECTION_PATHS, SECTION_BPF, SECTION_TRACE };
@@ -27,16 +27,16 @@ static const struct {
 	{ "dynamic", SECTION_TRACE },
 };
 
-/* What an option takes; the first two are a char * in struct config, a number a uint32_t. */
+/* An option's value type: TAKES_PATH and TAKES_PIN set a char *, TAKES_NUMBER a uint32_t. */
 enum takes { TAKES_PATH, TAKES_PIN, TAKES_NUMBER };
 
-/* The options NAME = VALUE, each in its section. */
+/* All NAME = VALUE options. */
 static const struct option {
 	enum section section;
 	const char *name;
 	size_t offset; /* in struct config */
 	enum takes takes;
-	uint32_t least, most; /* of a number */
+	uint32_t least, most; /* limits of a TAKES_NUMBER value */
 } options[] = {
 	{ SECTION_PATHS, "debugfs", offsetof(struct config, debugfs), TAKES_PATH, 0, 0 },
 	{ SECTION_PATHS, "tracefs", offsetof(struct config, tracefs), TAKES_PATH, 0, 0 },
@@ -112,7 +112,7 @@ void config_free(struct config *config)
 	*config = (struct config){ 0 };
 }
 
-/* A tracepoint's name is a C identifier; a pattern has *, ? or [] besides. */
+/* A tracepoint's name is a C identifier; a pattern also contains *, ? or []. */
 static int name_check(const char *name, bool *ret_pattern)
 {
 	size_t special = strcspn(name, "*?[");
@@ -154,7 +154,7 @@ int config_add_event(struct config *config, const char *name, unsigned line)
 	return 0;
 }
 
-/* Cut white space from both ends, in place. */
+/* Strip leading and trailing white space, in place. */
 static char *trim(char *text)
 {
 	size_t len;
@@ -199,7 +199,7 @@ static void parse_section(struct parser *parser, char *text)
 		     SHOWN_BYTES, text);
 }
 
-/* The option of that name in the parser's section, or NULL. */
+/* Return the option of this name in the current section, or NULL. */
 static const struct option *option_find(const struct parser *parser, const char *name)
 {
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
@@ -232,7 +232,7 @@ static void warn_option(struct parser *parser, const char *name)
 	     section_name(parser->section), known);
 }
 
-/* What [bpf] pin takes: none, a path, or the name of a folder below the mount. */
+/* [bpf] pin is "none", an absolute path, or the name of a directory below the mount. */
 static bool is_pin(const char *value)
 {
 	return *value == '/' || (*value && *value != '.' && !strchr(value, '/'));
@@ -316,7 +316,7 @@ static int parse_event(struct parser *parser, char *text)
 	return err == -ENOMEM ? err : 0;
 }
 
-/* A pattern may begin with '[' too, but then it goes on behind the ']' that ends it. */
+/* A pattern may start with '[' too, but then text follows its closing ']'. */
 static bool is_section(const char *text)
 {
 	const char *end = strchr(text, ']');
@@ -324,7 +324,7 @@ static bool is_section(const char *text)
 	return *text == '[' && !strchr(text + 1, '[') && (!end || text[strlen(text) - 1] == ']');
 }
 
-/* text has len bytes and a NUL behind them. */
+/* text has len bytes, followed by a NUL; it may contain NULs. */
 static int parse_line(struct parser *parser, char *text, size_t len)
 {
 	if (memchr(text, '\0', len)) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * kvm.conf: the stock agent's file and meaning, plus shell patterns in [trace].
+ * Parser for kvm.conf: the stock agent's format and meaning, plus shell patterns in [trace].
  *
  *	[paths]
  *	debugfs = /sys/kernel/debug
@@ -15,9 +15,8 @@
  *	kvm_exit
  *	kvm_mmu_*
  *
- * We parse it ourselves: libinih as Debian builds it refuses a line without
- * '=' and cuts long lines without a word, and GLib's and libconfig's formats
- * are others.
+ * The parser is our own: Debian's build of libinih rejects lines without '=' and silently
+ * truncates long lines; GLib and libconfig read different formats.
  */
 #ifndef PMDAKVM_CONFIG_H
 #define PMDAKVM_CONFIG_H
@@ -28,50 +27,49 @@
 
 #include "base/report.h"
 
-/* A longer line is no event and no path that a kernel would take. */
+/* Longest accepted line in bytes; the kernel accepts no longer event name or path. */
 #define CONFIG_LINE_MAX 4095
 
 struct config_event {
-	char *name; /* an event, or a pattern as fnmatch(3) takes it */
+	char *name; /* event name or fnmatch(3) pattern */
 	bool pattern;
-	unsigned line; /* in the file; 0 if it did not come from one */
+	unsigned line; /* line number in the file; 0: not from a file */
 };
 
-/* How many VMs' counts are kept over a restart, where the file does not say. */
+/* Default of [bpf] vms: VMs whose last counts are kept across a restart. */
 #define CONFIG_VMS 4096
 
-/* How many vCPUs' exits are counted with their times, where the file does not say. */
+/* Default of [bpf] vcpus: vCPUs whose exits are counted with times. */
 #define CONFIG_VCPUS 4096
 
 struct config {
-	char *path; /* the file; "-e" if the events come from the command line */
+	char *path; /* file name; "-e" if the events come from the command line */
 	char *debugfs;
 	char *tracefs;
 	char *lockdown;
-	char *pin;		/* the folder for pinned maps, as the file has it; "none": none */
-	uint32_t vms;		/* whose counts are kept there, at most */
-	const char *only;	/* the one family that is wanted; NULL: all */
-	uint32_t vcpus;		/* whose exits are counted with their times, at most */
-	uint32_t vm_histograms; /* of a vCPU and a reason, at most; 0: none */
-	struct config_event *events; /* in the file's order, no name twice */
+	char *pin;		/* directory for pinned maps, as written in the file, or "none" */
+	uint32_t vms;		/* maximum number of VMs whose last counts are pinned */
+	const char *only;	/* the only family to open; NULL: all */
+	uint32_t vcpus;		/* maximum number of vCPUs whose exits are counted with times */
+	uint32_t vm_histograms; /* maximum number of (vCPU, reason) histograms; 0: none */
+	struct config_event *events; /* in file order, names are unique */
 	size_t nevents;
 };
 
-/* Defaults: the kernel's own paths, pin folder pmdakvm, no events. 0 or -ENOMEM. */
+/* Set defaults: the kernel's own paths, pin directory pmdakvm, no events. Returns 0 or -ENOMEM. */
 int config_init(struct config *ret_config);
 
 /*
- * Read the file at path. Every line that makes no sense is passed over and adds
- * one warning "FILE:LINE: ..." to the report (from the 21st on they are only
- * counted); the rest counts. Returns 0, -ENOMEM, or the error that opening or
- * reading gave: a line in the report says so, and ret_config then holds what was
- * read before it, or the defaults. Only with -ENOMEM is ret_config untouched.
+ * Read the file at path. An invalid line is ignored and adds one warning "FILE:LINE: ..." to
+ * the report; from the 21st on, warnings are only counted. Returns 0, -ENOMEM, or the error
+ * of opening or reading the file. Such an error is reported, and ret_config holds the lines
+ * read before it, or the defaults. ret_config is untouched only with -ENOMEM.
  */
 int config_load(const char *path, struct report *report, struct config *ret_config);
 
 /*
- * Add one event or pattern, as a line in [trace] would. Returns 0, -EEXIST if it
- * is there already, -EINVAL if it can be no event's name, or -ENOMEM.
+ * Add one event or pattern, as a line in [trace] does. Returns 0, -EEXIST for a duplicate,
+ * -EINVAL for an invalid event name, or -ENOMEM.
  */
 int config_add_event(struct config *config, const char *name, unsigned line);
 

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
-/* FNV-1a, of 64 bits: pinned maps live by its values, which must not change. */
+/* 64-bit FNV-1a hash. Pinned maps store its values, so the result must never change. */
 #ifndef PMDAKVM_HASH_H
 #define PMDAKVM_HASH_H
 
 #include <stdint.h>
 
-/* What a hash begins with. */
+/* Initial hash: the FNV offset basis. */
 #define HASH_START UINT64_C(0xcbf29ce484222325)
 
-/* The hash with one number more, mostly a byte. */
+/* Add one number, usually a byte, to the hash. */
 static inline uint64_t hash_step(uint64_t hash, uint64_t number)
 {
 	return (hash ^ number) * UINT64_C(0x100000001b3);
 }
 
-/* The hash with a text more, its end not included. */
+/* Add a string to the hash, without its NUL. */
 static inline uint64_t hash_text(uint64_t hash, const char *text)
 {
 	for (; *text; text++)

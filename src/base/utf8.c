@@ -10,21 +10,21 @@ static const char replacement[] = "\xef\xbf\xbd";
 
 /* The Unicode standard's table of well-formed sequences, by the first byte. */
 static const struct lead {
-	unsigned char last;	 /* first bytes up to this, from the row before, */
-	unsigned char low, high; /* have a second one from low to high */
-	unsigned char more;	 /* and this many behind them */
+	unsigned char last;	 /* highest first byte of this row; it starts after the row above */
+	unsigned char low, high; /* range of the second byte */
+	unsigned char more;	 /* number of continuation bytes */
 } leads[] = {
 	{ 0x7f, 0, 0, 0 },	 /* ASCII */
-	{ 0xc1, 1, 0, 1 },	 /* begins nothing: not a first byte, or overlong */
+	{ 0xc1, 1, 0, 1 },	 /* invalid: a continuation byte, or overlong */
 	{ 0xdf, 0x80, 0xbf, 1 }, /* U+0080 */
-	{ 0xe0, 0xa0, 0xbf, 2 }, /* U+0800; below is overlong */
+	{ 0xe0, 0xa0, 0xbf, 2 }, /* U+0800; lower second bytes are overlong */
 	{ 0xec, 0x80, 0xbf, 2 }, /* U+1000 */
-	{ 0xed, 0x80, 0x9f, 2 }, /* U+D000; above are surrogates */
+	{ 0xed, 0x80, 0x9f, 2 }, /* U+D000; higher second bytes are surrogates */
 	{ 0xef, 0x80, 0xbf, 2 }, /* U+E000 */
-	{ 0xf0, 0x90, 0xbf, 3 }, /* U+10000; below is overlong */
+	{ 0xf0, 0x90, 0xbf, 3 }, /* U+10000; lower second bytes are overlong */
 	{ 0xf3, 0x80, 0xbf, 3 }, /* U+40000 */
-	{ 0xf4, 0x80, 0x8f, 3 }, /* U+100000; above is no code point */
-	{ 0xff, 1, 0, 1 },	 /* begins nothing */
+	{ 0xf4, 0x80, 0x8f, 3 }, /* U+100000; higher second bytes exceed U+10FFFF */
+	{ 0xff, 1, 0, 1 },	 /* invalid */
 };
 
 size_t utf8_read(const char *text, uint32_t *ret_code)
@@ -52,7 +52,7 @@ size_t utf8_read(const char *text, uint32_t *ret_code)
 	return lead->more + 1U;
 }
 
-/* Put text to a place as valid UTF-8, without a NUL; to nowhere: only return the size. */
+/* Write text to to as valid UTF-8, without a NUL; to may be NULL. Returns the size in bytes. */
 static size_t utf8_put(const char *text, char *to)
 {
 	size_t size = 0, len, put;

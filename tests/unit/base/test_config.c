@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* The configuration as a whole; test_config_lines.c has what single lines come to. */
+/* kvm.conf as a whole file; test_config_lines.c tests single lines. */
 #include "fakes/support.h"
 
 #include <errno.h>
@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* fopen as the module has it; the file "failing" breaks off while it is read. */
+/* Replaces the module's fopen(); reading the file "failing" ends in EIO. */
 FILE *__real_fopen(const char *path, const char *mode);
 FILE *__wrap_fopen(const char *path, const char *mode);
 
@@ -95,7 +95,7 @@ static void test_a_whole_file(void **state)
 	unload_config(&report, &config);
 }
 
-/* A bad line costs itself; the last good one counts. */
+/* An invalid line is ignored; the last valid one wins. */
 static void test_paths_beside_bad_ones(void **state)
 {
 	static const char text[] = "[paths]\ntracefs = /a\ntracefs = b\nbpffs = /c\n"
@@ -112,7 +112,7 @@ static void test_paths_beside_bad_ones(void **state)
 	unload_config(&report, &config);
 }
 
-/* Where maps are pinned: a name, a path or none; the last good one counts. */
+/* pin is a name, a path or none; the last valid one wins. */
 static void test_pin(void **state)
 {
 	static const struct {
@@ -180,7 +180,7 @@ static void test_200_events(void **state)
 	unload_config(&report, &config);
 }
 
-/* Loading fails with this error, in these words, and the defaults hold. */
+/* Loading fails with this error and message; the defaults apply. */
 static void check_unreadable(const char *path, int err, const char *text)
 {
 	struct report report = { 0 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* kvm.conf line by line: what each comes to, and the exact words of each warning. */
+/* kvm.conf line by line: the result and exact warning of each line. */
 #include "fakes/support.h"
 
 #include <string.h>
@@ -9,7 +9,7 @@
 #define PATHS "(known: debugfs, tracefs, lockdown)"
 #define SIXTY "123456789 123456789 123456789 123456789 123456789 123456789 "
 
-/* A file's text, and all that comes of it: events by name, warnings. */
+/* A file's text, the resulting events by name, and the warnings. */
 struct row {
 	const char *text, *events;
 	const char *warnings[6];
@@ -98,7 +98,7 @@ static void test_bad_paths(void **state)
 	check_rows(rows, ARRAY_SIZE(rows));
 }
 
-/* A warning is whole, however long what it names. */
+/* A warning is not truncated, however long the quoted value. */
 static void test_a_long_warning(void **state)
 {
 	char path[400], text[512], warning[512];
@@ -140,7 +140,7 @@ static void test_bad_pins(void **state)
 	check_rows(rows, ARRAY_SIZE(rows));
 }
 
-/* What is good is taken at once, the last one stands; what is bad changes nothing. */
+/* The last valid number wins; an invalid one changes nothing. */
 static void test_vms(void **state)
 {
 	static const struct {
@@ -177,7 +177,7 @@ static void test_bad_vms(void **state)
 		"-1",
 		"+1",
 		"1000001",
-		"4294967297", /* which is 1, cut to 32 bits */
+		"4294967297", /* 1 if truncated to 32 bits */
 		"many",
 		"",
 		"12x",
@@ -188,7 +188,7 @@ static void test_bad_vms(void **state)
 		"1e3",
 		"18446744073709551617", /* 20 digits */
 		"99999999999999999999",
-		"0000000000000000012", /* 19 digits, though a small number */
+		"0000000000000000012", /* 19 digits, small value */
 		SIXTY "1",
 	};
 
@@ -210,7 +210,7 @@ static void test_bad_vms(void **state)
 	}
 }
 
-/* A number by no name, in no other section, and by default the number that the file has. */
+/* Names are case-sensitive and per section; the default applies otherwise. */
 static void test_bad_vms_lines(void **state)
 {
 	static const struct row rows[] = {
@@ -318,7 +318,7 @@ static void test_nul_bytes(void **state)
 	unload_config(&report, &config);
 }
 
-/* An event of so many bytes: it counts if they are not too many. */
+/* An event of len bytes is accepted up to CONFIG_LINE_MAX. */
 static void check_long_line(size_t len, const char *events, const char *const *warnings)
 {
 	struct report report;
@@ -352,7 +352,7 @@ static void test_long_lines(void **state)
 			NULL });
 }
 
-/* So many bad lines: 20 are shown, the rest is counted. */
+/* Of many invalid lines 20 are reported, the rest is counted. */
 static void check_bad_lines(unsigned lines, const char *last)
 {
 	struct report report;

@@ -24,7 +24,7 @@ static void test_levels_and_formats(void **state)
 	report_clear(&report);
 }
 
-/* A line stays one line. */
+/* A line stays one line: control characters are replaced. */
 static void test_control_characters(void **state)
 {
 	static const struct {
@@ -93,7 +93,7 @@ static void test_no_memory_is_counted(void **state)
 		assert_int_equal(report.n, 1);
 		assert_int_equal(report.dropped, n + 1);
 	}
-	assert_true(n >= 2); /* the text's and the list's */
+	assert_true(n >= 2); /* allocations of the text and of the list */
 	assert_int_equal(report.n, 2);
 	assert_string_equal(report.lines[0].text, "first");
 	assert_string_equal(report.lines[1].text, "second");

@@ -10,7 +10,7 @@
 
 #define FFFD "\xef\xbf\xbd"
 
-/* This is one character, of all its bytes. */
+/* All bytes of text are one character. */
 static void assert_character(const char *text, uint32_t expected)
 {
 	uint32_t code = 0;
@@ -19,7 +19,7 @@ static void assert_character(const char *text, uint32_t expected)
 	assert_int_equal(code, expected);
 }
 
-/* The first and the last of each length, and around the surrogates. */
+/* The first and last character of each length, and those around the surrogates. */
 static void test_characters(void **state)
 {
 	(void)state;
@@ -39,7 +39,7 @@ static void test_characters(void **state)
 	assert_character("\xf4\x8f\xbf\xbf", 0x10ffff);
 }
 
-/* Every code point that UTF-8 can hold, written as its definition says. */
+/* Every code point that UTF-8 can encode, encoded by its definition. */
 static void test_every_code_point(void **state)
 {
 	(void)state;
@@ -79,13 +79,13 @@ static void test_copy(void **state)
 	assert_copy("a" FFFD "b", "a" FFFD "b");
 }
 
-/* Each longest piece that could begin a character is one U+FFFD. */
+/* Each maximal prefix of a character becomes one U+FFFD. */
 static void test_copy_of_what_is_none(void **state)
 {
 	(void)state;
-	assert_copy("a\x80z", "a" FFFD "z"); /* not a first byte */
+	assert_copy("a\x80z", "a" FFFD "z"); /* a continuation byte */
 	assert_copy("\xbf", FFFD);
-	assert_copy("\xc3", FFFD); /* cut short */
+	assert_copy("\xc3", FFFD); /* truncated */
 	assert_copy("\xc3z", FFFD "z");
 	assert_copy("\xe2\x82z", FFFD "z");
 	assert_copy("\xf0\x9f\x98", FFFD);
