@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Far above any kernel's NR_CPUS: what lies beyond is no CPU list. */
+/* Far above any kernel's NR_CPUS; a larger number makes the list invalid. */
 #define CPUS_LIMIT 65536UL
 
-/* Mark the CPUs of a list in set, which holds CPUS_LIMIT entries. */
+/* Mark the CPUs of a list such as "0-3,8" in set[CPUS_LIMIT]. */
 static int list_parse(const char *list, bool *set)
 {
 	const char *p = list;
@@ -42,7 +42,7 @@ static int list_parse(const char *list, bool *set)
 	return 0;
 }
 
-/* Read the list in DIR/NAME; ret_set holds CPUS_LIMIT entries. */
+/* Read the list in DIR/NAME into a new ret_set[CPUS_LIMIT]. */
 static int list_read(const char *dir, const char *name, bool **ret_set)
 {
 	char *path = NULL, *line = NULL;

@@ -31,7 +31,7 @@ static bool is_bpffs(const char *path)
 	return statfs(path, &fs) == 0 && fs.f_type == BPF_FS_MAGIC;
 }
 
-/* Where the first BPF file system is mounted, as a copy; NULL if nowhere. */
+/* Return a copy of the first BPF file system's mount point; NULL if none is mounted. */
 static char *bpffs_mount(void)
 {
 	struct mntent *entry;
@@ -64,7 +64,7 @@ static char *folder_path(const char *wanted)
 	return path;
 }
 
-/* Who has the folder locked, by /proc/locks; 0: nobody that we can see. */
+/* Find the process that locks the directory in /proc/locks; 0: none visible. */
 static pid_t lock_owner(const struct stat *folder)
 {
 	FILE *locks = fopen("/proc/locks", "re");
@@ -87,7 +87,7 @@ static pid_t lock_owner(const struct stat *folder)
 	return owner;
 }
 
-/* Does it run the program that we run? */
+/* Does the process run our own executable? */
 static bool is_pmdakvm(pid_t pid)
 {
 	char path[64], own[256] = "", other[256] = "";
@@ -105,7 +105,7 @@ static pid_t parent_of(pid_t pid)
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 	file = fopen(path, "re");
-	/* the second field is the command, in brackets; ours has none in it */
+	/* field 2 is the command in parentheses; our own contains none */
 	if (file && fscanf(file, "%*d (%*[^)]) %*c %d", &parent) != 1)
 		parent = 0;
 	if (file)
@@ -114,8 +114,9 @@ static pid_t parent_of(pid_t pid)
 }
 
 /*
- * An agent that hangs keeps its lock when pmcd gives it up. pmcd has one agent of ours at a
- * time: another child of our own parent, of the same name, is such a one. End it.
+ * A hung agent keeps its lock after pmcd times it out and starts a new one. pmcd runs one agent of
+ * ours at a time, so a lock owner with our parent and our executable is the old agent. Kill it,
+ * wait up to 1 s, and take its lock.
  */
 static bool end_given_up(const struct stat *folder, int fd)
 {
@@ -132,7 +133,7 @@ static bool end_given_up(const struct stat *folder, int fd)
 	return false;
 }
 
-/* Make or find the folder, ours alone, and lock it. Returns its descriptor. */
+/* Create or open the directory, check that only we can access it, and lock it. Returns its fd. */
 static int folder_open(const char *path, const char **ret_error)
 {
 	struct stat st;
@@ -212,7 +213,7 @@ void pins_close(struct pins *pins)
 	free(pins);
 }
 
-/* A hash of what must be the same for a map to be taken up (FNV-1a). */
+/* FNV-1a hash of everything that must match for pinned maps to be reused. */
 static __u64 layout_of(struct bpf_object *object, uint32_t version)
 {
 	__u64 hash = HASH_START;
@@ -248,7 +249,7 @@ static struct bpf_map *meta_of(struct bpf_object *object)
 	return NULL;
 }
 
-/* Is a pinned thing a map? It may be a program or a link too. */
+/* A pinned object can also be a program or a link. */
 static bool fd_is_map(int fd)
 {
 	char path[64], target[64] = "";
@@ -257,7 +258,8 @@ static bool fd_is_map(int fd)
 	return readlink(path, target, sizeof(target) - 1) > 0 && strstr(target, "bpf-map");
 }
 
-/* Open the pin of a map. A descriptor, -ENOENT, or -EEXIST for what is no map. */
+/* Open a map's pin. Returns a descriptor, -ENOENT, -EEXIST if the file is not a pinned map, or an
+ * error. */
 static int pin_open(const struct pins *pins, const struct bpf_map *map)
 {
 	struct stat st;
@@ -305,7 +307,7 @@ static bool same_layout(const struct pins *pins, struct bpf_object *object, uint
 	return same;
 }
 
-/* What is there of an object's maps: how many pins, how many that fit. */
+/* Count an object's maps, their existing pins, and the pins with matching properties. */
 static int pins_count(const struct pins *pins, struct bpf_object *object, struct report *report,
 		      size_t *ret_maps, size_t *ret_pins, size_t *ret_fit)
 {
@@ -360,7 +362,7 @@ static int reuse_all(const struct pins *pins, struct bpf_object *object)
 		fd = pin_open(pins, map);
 		if (fd < 0)
 			return fd;
-		err = bpf_map__reuse_fd(map, fd); /* which makes a copy of fd */
+		err = bpf_map__reuse_fd(map, fd); /* duplicates fd */
 		close(fd);
 		if (err)
 			return err;

@@ -13,7 +13,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-/* Does this kernel know CAP_BPF and CAP_PERFMON (from 5.8 on)? */
+/* CAP_BPF and CAP_PERFMON exist since Linux 5.8. */
 static bool kernel_has_cap_bpf(void)
 {
 	return prctl(PR_CAPBSET_READ, CAP_BPF, 0, 0, 0) >= 0;
@@ -38,7 +38,7 @@ const char *privs_missing(void)
 	return bpf ? "CAP_PERFMON is" : "CAP_BPF is";
 }
 
-/* Set what is to be kept of what we have. */
+/* Select the permitted capabilities to keep. */
 static void choose(void)
 {
 	bool bpf = capng_have_capability(CAPNG_PERMITTED, CAP_BPF);
@@ -54,7 +54,7 @@ static void choose(void)
 		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_SYS_ADMIN);
 }
 
-/* Is the kernel locked down so far that its memory may not be read? */
+/* In lockdown mode confidentiality, BPF cannot read kernel memory. */
 static bool is_confidential(const char *lockdown)
 {
 	FILE *file = fopen(lockdown, "re");

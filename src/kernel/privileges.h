@@ -1,28 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
-/* Privileges: what counting takes, and letting go of the rest (libcap-ng). */
+/* Check for the capabilities that BPF needs and drop all others (libcap-ng). */
 #ifndef PMDAKVM_PRIVS_H
 #define PMDAKVM_PRIVS_H
 
 #include <stddef.h>
 
 /*
- * Which of the capabilities that BPF takes this process lacks, in words such as
- * "CAP_BPF and CAP_PERFMON are"; "" if it has both. On kernels before 5.8 CAP_SYS_ADMIN
- * stands for both.
+ * Return the missing capabilities as text with a verb, such as "CAP_BPF and CAP_PERFMON are";
+ * "" if none is missing or capabilities cannot be read. Kernels before 5.8 need CAP_SYS_ADMIN
+ * instead.
  */
 const char *privs_missing(void);
 
 /*
- * Why loading BPF gave this error, in words, to be freed; NULL: no memory. lockdown is
- * the path of the kernel's word on its mode, which may be missing.
+ * Explain an error (negative errno) of loading BPF. The caller frees the text; NULL: no memory.
+ * lockdown is the path of the kernel's lockdown file, which may not exist.
  */
 char *privs_load_text(int err, const char *lockdown);
 
 /*
- * Keep those capabilities and no other, for this process and what it may execute,
- * with no_new_privs; and become the user of that name (NULL: stay who we are).
- * Returns 0, -ENOENT for a user that does not exist, or another error.
+ * Keep only those capabilities, set no_new_privs, and change to the named user (NULL: keep the
+ * user). Returns 0, -ENOENT for an unknown user, or another negative errno.
  */
 int privs_drop(const char *user);
 

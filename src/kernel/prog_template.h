@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * One BPF program per tracepoint, all copies of one template that differ in one
- * number. Loading copies takes a seventh of what opening an object for each
- * would take, and one program per tracepoint is what makes "which event" known
- * at no cost while it runs.
+ * Load one BPF program per tracepoint as copies of a template that differ in one immediate. The
+ * program of a tracepoint knows its event at no run-time cost. Loading copies takes a seventh of
+ * the time of opening one object per tracepoint.
  */
 #ifndef PMDAKVM_TEMPLATE_H
 #define PMDAKVM_TEMPLATE_H
@@ -17,20 +16,20 @@ struct template
 {
 	struct bpf_insn *insns;
 	size_t ninsns;
-	size_t mark; /* which of them moves the number into a register */
+	size_t mark; /* index of the instruction that loads the number */
 };
 
 /*
- * Take a copy of a program's instructions and find the one that moves the value
- * mark into a register. Returns 0, -EINVAL if there is not exactly one, -ENOMEM.
+ * Copy a program's instructions and find the one that moves the 64-bit immediate mark into a
+ * register. Returns 0, -EINVAL unless there is exactly one, or -ENOMEM.
  */
 int template_init(const struct bpf_insn *insns, size_t ninsns, int32_t mark,
 		  struct template *ret_template);
 
 /*
- * Load a copy with the number in the mark's place, as a raw tracepoint program
- * called after the event. Returns its descriptor, for the caller to close and to
- * attach with bpf_raw_tracepoint_open, or the kernel's error.
+ * Load a copy with number in place of the mark, as a raw tracepoint program named after the
+ * event (truncated to 15 bytes). Returns its descriptor, which the caller closes and attaches with
+ * bpf_raw_tracepoint_open(), or the kernel's error.
  */
 int template_load(const struct template *template, int32_t number, const char *event);
 

@@ -7,7 +7,7 @@
 
 #include "kernel/cpus.h"
 
-/* A folder "cpu" as sysfs has it. */
+/* Create a directory "cpu" like sysfs. */
 static void lists_write(const char *possible, const char *online)
 {
 	make_folders("cpu");
@@ -15,7 +15,7 @@ static void lists_write(const char *possible, const char *online)
 	write_text("cpu/online", online);
 }
 
-/* CPUs as a text: 1 for present, 0 for not. */
+/* present as text: 1 or 0 per CPU. */
 static void assert_cpus(const struct cpus *cpus, const char *present)
 {
 	assert_int_equal(cpus->n, strlen(present));
@@ -38,7 +38,7 @@ static void test_lists(void **state)
 		{ "0-1,4-5\n", "0-1,4-5\n", "110011" },
 		{ "2-2\n", "2\n", "001" },
 		{ "5,0\n", "5\n", "000001" },
-		{ "0-3\n", "0-3,4-7,900\n", "1111" }, /* what is not possible is not counted */
+		{ "0-3\n", "0-3,4-7,900\n", "1111" }, /* CPUs that are not possible are ignored */
 		{ "0-2\n", "\n", "000" },
 		{ "0,2,\n", "0,\n", "100" },
 		{ "0-15\n", "0-9,11,13-15\n", "1111111111010111" },
@@ -123,7 +123,7 @@ static void test_files_that_cannot_be_read(void **state)
 	assert_untouched(&cpus, sizeof(cpus));
 }
 
-/* What has been online once stays. */
+/* A CPU that was online once stays present. */
 static void test_update(void **state)
 {
 	struct cpus cpus;
@@ -134,14 +134,14 @@ static void test_update(void **state)
 	assert_cpus(&cpus, "10010");
 	assert_int_equal(cpus_update("cpu", &cpus), 0);
 	assert_cpus(&cpus, "10010");
-	lists_write("0-4\n", "0-1\n"); /* 1 came, 3 went */
+	lists_write("0-4\n", "0-1\n"); /* 1 goes online, 3 offline */
 	assert_int_equal(cpus_update("cpu", &cpus), 1);
 	assert_cpus(&cpus, "11010");
 	assert_int_equal(cpus_update("cpu", &cpus), 0);
 	lists_write("0-4\n", "3\n");
 	assert_int_equal(cpus_update("cpu", &cpus), 0);
 	assert_cpus(&cpus, "11010");
-	lists_write("0-4\n", "0-5\n"); /* 5 is not possible; 4 is the last */
+	lists_write("0-4\n", "0-5\n"); /* 5 is not possible */
 	assert_int_equal(cpus_update("cpu", &cpus), 1);
 	assert_cpus(&cpus, "11111");
 	cpus_free(&cpus);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * The folder for pinned maps; test_pins_maps.c has what is in it. What another agent
- * would do is done by a second pins_open, as flock() locks by descriptor.
+ * The directory for pinned maps; test_pinned_maps_reuse.c tests its contents. A second
+ * pins_open() stands for another agent, as flock() locks per open file description.
  */
 #include "fakes/fake_bpffs.h"
 
@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* There is no folder to be had, and this is why. */
+/* pins_open() yields no directory and reports this reason. */
 static void assert_no_folder(const char *wanted, const char *words)
 {
 	struct pins *none;
@@ -45,7 +45,7 @@ static void test_no_bpf_file_system(void **state)
 	assert_no_folder(folder, ": it is on no BPF file system" AFTER);
 	assert_int_equal(rmdir("folder"), 0);
 	assert_no_folder(folder, ": it is on no BPF file system" AFTER);
-	assert_int_equal(rmdir("folder"), -1); /* made for nothing, and removed again */
+	assert_int_equal(rmdir("folder"), -1); /* pins_open() removed it again */
 	assert_no_folder("/proc/nowhere/else", ": No such file or directory" AFTER);
 	write_text("folder", "");
 	assert_no_folder(folder, ": Not a directory" AFTER);
@@ -74,11 +74,11 @@ static void test_the_folder_is_made(void **state)
 	assert_string_equal(pins->path, on_bpffs("ours"));
 	assert_true(fcntl(pins->fd, F_GETFD) & FD_CLOEXEC);
 	pins_close(pins);
-	open_folder(); /* it is there now */
+	open_folder(); /* it exists now */
 	assert_no_folder(on_bpffs("deeper/than/that"), ": No such file or directory" AFTER);
 }
 
-/* A name stands for a folder below the mount, wherever that is. */
+/* A name is a directory below the mount point, wherever that is. */
 static void test_a_name(void **state)
 {
 	struct stat st;
@@ -130,7 +130,7 @@ static void test_a_link_to_a_folder(void **state)
 	assert_no_folder(on_bpffs("ours"), ": Not a directory" AFTER);
 }
 
-/* Until it is let go. */
+/* The lock lasts until pins_close(). */
 static void test_another_agent(void **state)
 {
 	(void)state;

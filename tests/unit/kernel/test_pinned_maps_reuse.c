@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* Maps that are pinned, taken up, replaced or left alone. */
+/* Maps are pinned, reused, replaced or kept. */
 #include "fakes/fake_bpffs.h"
 
 #include <bpf/bpf.h>
@@ -12,7 +12,7 @@
 #include "families/family.h"
 #include "bpf/trace.h"
 
-/* Of the layout. */
+/* The layout version. */
 static uint32_t version;
 
 static struct bpf_map *map_of(const char *name)
@@ -39,7 +39,7 @@ static void open_object(unsigned cpus)
 				  false);
 }
 
-/* Do as a family does that is opened: pins_reuse gives this; are its maps pinned then? */
+/* Open a family: pins_reuse() returns this; check whether its maps are pinned afterwards. */
 static void start(unsigned cpus, int reused)
 {
 	open_folder();
@@ -64,7 +64,7 @@ static __u64 count_get(__u32 cpu)
 	return row.count[7];
 }
 
-/* The first start pins the maps; those after it take them up, with what is in them. */
+/* The first start pins the maps; later ones reuse them with their contents. */
 static void test_same_layout(void **state)
 {
 	struct stat st;
@@ -88,7 +88,7 @@ static void test_same_layout(void **state)
 	}
 }
 
-/* What is gone from the agent is counted from 0 by the next, which pins its own. */
+/* Without matching pins the next agent counts from 0 and pins its own maps. */
 static void assert_replaced(unsigned cpus)
 {
 	let_go();
@@ -113,7 +113,7 @@ static void test_other_sizes(void **state)
 	assert_replaced(2);
 }
 
-/* The maps fit, but what wrote them gave another meaning to what is in them. */
+/* The maps match, but their layout hash differs. */
 static void test_another_stamp(void **state)
 {
 	struct pin_meta value;
@@ -132,7 +132,7 @@ static void test_another_stamp(void **state)
 	assert_replaced(3);
 }
 
-/* A family's new layout version replaces its maps, though they are of the same shape. */
+/* A new layout version replaces maps of equal sizes and types. */
 static void test_another_version(void **state)
 {
 	(void)state;
@@ -143,7 +143,7 @@ static void test_another_version(void **state)
 	assert_replaced(3);
 }
 
-/* All of them or none. */
+/* Maps are reused all or none. */
 static void test_one_is_missing(void **state)
 {
 	static const char *const names[] = { "ours/trace_rows", "ours/trace_meta" };
@@ -158,7 +158,7 @@ static void test_one_is_missing(void **state)
 	}
 }
 
-/* A map of that name, but of another kind. */
+/* Maps of the same names and another type. */
 static void test_another_map(void **state)
 {
 	int fd;
@@ -173,7 +173,7 @@ static void test_another_map(void **state)
 	assert_replaced(3);
 }
 
-/* A map of another type that is like ours in all else, its stamp too. */
+/* A map of another type that equals ours otherwise, including the layout hash. */
 static void test_another_type(void **state)
 {
 	struct pin_meta value;
@@ -193,7 +193,7 @@ static void test_another_type(void **state)
 	assert_replaced(3);
 }
 
-/* In the place of one map stands one that differs in a single thing, or in more. */
+/* One map is replaced by one that differs in one or more properties. */
 static void test_a_map_that_does_not_fit(void **state)
 {
 	static const struct bpf_map_create_opts plain = { .sz = sizeof(plain) };
@@ -225,7 +225,7 @@ static void test_a_map_that_does_not_fit(void **state)
 	}
 }
 
-/* What is no map is not ours to remove, nor to pin over. */
+/* A file that is not a map is neither removed nor replaced. */
 static void assert_left_alone(const char *name)
 {
 	struct stat before, after;
@@ -266,10 +266,10 @@ static void test_foreign_things(void **state)
 	close(fd);
 	assert_left_alone("ours/trace_meta");
 	assert_int_equal(unlink(on_bpffs("ours/trace_meta")), 0);
-	start(3, 0); /* now that there is room */
+	start(3, 0); /* the name is free now */
 }
 
-/* Half of it is not left behind. */
+/* A failure leaves no partial set of pins. */
 static void test_pinning_that_fails(void **state)
 {
 	struct stat st;
@@ -282,7 +282,7 @@ static void test_pinning_that_fails(void **state)
 	assert_int_equal(pins_reuse(pins, object, version, &report), 0);
 	assert_int_equal(bpf_object__load(object), 0);
 	fd = map_make();
-	assert_int_equal(bpf_obj_pin(fd, on_bpffs("ours/trace_meta")), 0); /* quick, it was */
+	assert_int_equal(bpf_obj_pin(fd, on_bpffs("ours/trace_meta")), 0); /* wins the race */
 	close(fd);
 	assert_int_equal(pins_pin(pins, object, version, &report), -EEXIST);
 	assert_line(REPORT_WARNING, on_bpffs("ours"),
@@ -291,7 +291,7 @@ static void test_pinning_that_fails(void **state)
 	assert_int_equal(errno, ENOENT);
 }
 
-/* What is not loaded has none. */
+/* An object that is not loaded has no generation. */
 static void test_generation(void **state)
 {
 	(void)state;
@@ -312,7 +312,7 @@ static bool is_pinned(const char *name)
 	return lstat(on_bpffs(name), &st) == 0;
 }
 
-/* Without pins an object is loaded, and nothing is said or pinned. */
+/* Without pins, an object is loaded and nothing is reported or pinned. */
 static void test_load_without_pins(void **state)
 {
 	(void)state;
@@ -333,7 +333,7 @@ static void load(unsigned cpus)
 	assert_int_equal(pins_load(pins, object, version, &report), 0);
 }
 
-/* Made and pinned, taken up, replaced: all in one call. */
+/* pins_load() creates and pins, reuses, or replaces maps. */
 static void test_load(void **state)
 {
 	(void)state;
@@ -361,7 +361,7 @@ static void test_load(void **state)
 	assert_int_equal(count_get(3), 17);
 }
 
-/* What is no map of ours stays, and the object is loaded with maps of its own. */
+/* A file that is not a map stays; the object is loaded with unpinned maps. */
 static void test_load_beside_foreign_things(void **state)
 {
 	(void)state;
@@ -376,19 +376,19 @@ static void test_load_beside_foreign_things(void **state)
 	assert_int_equal(count_get(2), 13);
 	let_go();
 	assert_int_equal(rmdir(on_bpffs("ours/trace_meta")), 0);
-	load(3); /* now that there is room */
+	load(3); /* the name is free now */
 	assert_int_equal(report.n, 0);
 	assert_true(is_pinned("ours/trace_rows"));
 }
 
-/* That the maps cannot be pinned costs their being kept, no more. */
+/* An object whose maps cannot be pinned is loaded anyway. */
 static void test_load_with_no_room_for_pins(void **state)
 {
 	(void)state;
 	need_bpf();
 	open_folder();
 	open_object(3);
-	assert_int_equal(rmdir(on_bpffs("ours")), 0); /* the folder goes meanwhile */
+	assert_int_equal(rmdir(on_bpffs("ours")), 0); /* the directory disappears */
 	assert_int_equal(pins_load(pins, object, version, &report), 0);
 	assert_line(REPORT_WARNING, on_bpffs("ours"),
 		    ": maps cannot be pinned there (No such file or directory)" AFTER);
@@ -396,7 +396,7 @@ static void test_load_with_no_room_for_pins(void **state)
 	assert_int_equal(count_get(2), 13);
 }
 
-/* An object that cannot be loaded pins nothing; pins that are there stay as they are. */
+/* An object that fails to load pins nothing and keeps existing pins. */
 static void test_load_that_fails(void **state)
 {
 	(void)state;
@@ -408,7 +408,7 @@ static void test_load_that_fails(void **state)
 		open_object(3);
 		template = bpf_object__find_program_by_name(object, "trace_template");
 		bpf_program__set_autoload(template, true);
-		bpf_program__set_type(template, BPF_PROG_TYPE_UNSPEC); /* which is refused */
+		bpf_program__set_type(template, BPF_PROG_TYPE_UNSPEC); /* fails to load */
 		assert_true(pins_load(pins, object, version, &report) < 0);
 		assert_int_equal(report.n, 0);
 		assert_int_equal(is_pinned("ours/trace_rows"), i);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* Words for what is missing, and what is dropped, with capabilities of the tests' own. */
+/* Texts for missing capabilities, and dropping privileges, with faked capabilities. */
 #include "kernel/privileges.h"
 #include "fakes/support.h"
 
@@ -15,16 +15,16 @@
 #define BIT(cap) (1ULL << (cap))
 #define BOTH	 (BIT(CAP_BPF) | BIT(CAP_PERFMON))
 
-/* The process as libcap-ng and the kernel show it, and what was asked of them. */
+/* The process as seen by libcap-ng and the kernel, and the recorded calls. */
 static struct process {
 	bool unknown; /* capabilities cannot be read */
-	bool old;     /* a kernel before 5.8 */
+	bool old;     /* kernel before 5.8 */
 	uint64_t effective, permitted;
 	unsigned uid;
 	int apply_ret, prctl_ret;
 	/* outcomes */
 	bool cleared, no_new_privs;
-	uint64_t kept; /* since capng_clear */
+	uint64_t kept; /* added since capng_clear() */
 	unsigned applied;
 	capng_select_t applied_to;
 	int changed_uid, changed_gid;
@@ -50,7 +50,7 @@ int __wrap_capng_have_capability(capng_type_t which, unsigned capability)
 {
 	assert_true(which == CAPNG_EFFECTIVE || which == CAPNG_PERMITTED);
 	assert_false(process.unknown);
-	assert_false(process.cleared); /* it would say what is to be kept */
+	assert_false(process.cleared); /* after capng_clear() it returns the selection */
 	return ((which == CAPNG_EFFECTIVE ? process.effective : process.permitted) >> capability) &
 	       1;
 }
@@ -99,7 +99,7 @@ int __wrap_prctl(int option, ...)
 	if (option == PR_CAPBSET_READ) {
 		assert_int_equal(value, CAP_BPF);
 		errno = EINVAL;
-		return process.old ? -1 : 0; /* known, whether or not in the bounding set */
+		return process.old ? -1 : 0; /* 0: known, but not in the bounding set */
 	}
 	assert_int_equal(option, PR_SET_NO_NEW_PRIVS);
 	assert_int_equal(value, 1);
@@ -144,11 +144,11 @@ static void test_missing(void **state)
 		{ ADMIN, true, false, "" },
 		{ 0, true, false, "CAP_SYS_ADMIN is" },
 		{ BIT(CAP_NET_ADMIN), false, false, "CAP_BPF and CAP_PERFMON are" },
-		{ 0, false, true, "" }, /* who cannot tell does not say */
+		{ 0, false, true, "" }, /* nothing is reported missing if unknown */
 	};
 
 	(void)state;
-	process.permitted = ADMIN | BOTH; /* which it does not have now */
+	process.permitted = ADMIN | BOTH; /* permitted, not effective */
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		process.effective = rows[i].effective;
 		process.old = rows[i].old;
@@ -171,7 +171,7 @@ static void assert_text(int err, const char *words)
 #define NONE_MISSING ", though no capability is missing: by a container or a security module?"
 #define CANNOT	     "the BPF object cannot be loaded: "
 
-/* Errors without a lockdown, or in a mode that lets BPF be. */
+/* Errors without lockdown, or in a mode that permits BPF. */
 static void check_without_lockdown(void)
 {
 	process.effective = BOTH;
@@ -188,7 +188,7 @@ static void check_without_lockdown(void)
 	assert_text(
 		-EACCES,
 		"bpf() was refused (Permission denied): CAP_PERFMON is missing; run as root, or with that");
-	assert_text(-EINVAL, CANNOT "Invalid argument"); /* it is not for that */
+	assert_text(-EINVAL, CANNOT "Invalid argument"); /* not a permission error */
 	assert_text(-ENOSYS, "this kernel has no bpf()");
 }
 
@@ -206,7 +206,7 @@ static void test_modes_that_let_us(void **state)
 		"none integrity confidentiality\n",
 		"",
 		"\n",
-		"\nnone integrity [confidentiality]\n", /* not its first line */
+		"\nnone integrity [confidentiality]\n", /* only the first line counts */
 	};
 
 	(void)state;
@@ -216,7 +216,7 @@ static void test_modes_that_let_us(void **state)
 	}
 }
 
-/* A missing capability comes first: without it the mode makes no difference. */
+/* A missing capability is reported before the lockdown mode. */
 static void test_confidentiality(void **state)
 {
 	(void)state;
@@ -231,7 +231,7 @@ static void test_confidentiality(void **state)
 		-EPERM,
 		"bpf() was refused (Operation not permitted): CAP_BPF and CAP_PERFMON are missing; run as root, or with that");
 	assert_text(-EINVAL, CONFIDENTIAL);
-	write_text("lockdown", "none integrity [confidentiality]"); /* with no newline */
+	write_text("lockdown", "none integrity [confidentiality]"); /* without newline */
 	assert_text(-EINVAL, CONFIDENTIAL);
 }
 
@@ -248,7 +248,7 @@ static void test_no_memory_for_words(void **state)
 	}
 }
 
-/* What is kept is what there was of those two, and nothing else. */
+/* Only the permitted ones of the needed capabilities are kept. */
 static void test_drop_keeps(void **state)
 {
 	static const struct {
@@ -277,7 +277,7 @@ static void test_drop_keeps(void **state)
 	}
 }
 
-/* Only root may touch the bounding set, and only who is another changes. */
+/* Only root changes the bounding set; the ID changes only for another user. */
 static void test_drop_users(void **state)
 {
 	(void)state;

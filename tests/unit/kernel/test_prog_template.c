@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* What goes to the kernel is caught on its way: no test needs bpf(). */
+/* A fake records what is loaded; no test needs bpf(). */
 #include "fakes/support.h"
 
 #include <errno.h>
@@ -19,7 +19,7 @@
 		.code = BPF_JMP | BPF_EXIT \
 	}
 
-/* What the kernel was asked for, and what it is to answer. */
+/* The recorded request and the reply to give. */
 static struct {
 	unsigned loads;
 	enum bpf_prog_type type;
@@ -48,7 +48,7 @@ int __wrap_bpf_prog_load(enum bpf_prog_type type, const char *name, const char *
 
 static const struct bpf_insn program[] = {
 	MOV(BPF_REG_0, 0),
-	{ .code = BPF_ALU | BPF_MOV | BPF_K, .imm = TRACE_SLOT_MARK }, /* 32 bits: not ours */
+	{ .code = BPF_ALU | BPF_MOV | BPF_K, .imm = TRACE_SLOT_MARK }, /* 32-bit move: no match */
 	{ .code = BPF_ALU64 | BPF_MOV | BPF_X, .imm = TRACE_SLOT_MARK },
 	{ .code = BPF_ALU64 | BPF_ADD | BPF_K, .imm = TRACE_SLOT_MARK },
 	MOV(BPF_REG_1, TRACE_SLOT_MARK + 1),
@@ -108,7 +108,7 @@ static void test_not_exactly_one_mark(void **state)
 	assert_untouched(&template, sizeof(template));
 }
 
-/* For every test below: a template, and a kernel that says yes. */
+/* For each test below: a template, and loading succeeds. */
 static struct template template;
 
 static int template_setup(void **state)
@@ -142,7 +142,7 @@ static void test_load(void **state)
 	assert_memory_equal(kernel.insns, expected, sizeof(expected));
 }
 
-/* Each copy has its own number, and no other trace of the one before. */
+/* Each copy has its own number and nothing left of the previous one. */
 static void test_load_again(void **state)
 {
 	(void)state;
@@ -154,7 +154,7 @@ static void test_load_again(void **state)
 	assert_int_equal(kernel.loads, 3);
 }
 
-/* A program's name has 15 bytes, an event's as many as it wants. */
+/* A program's name has at most 15 bytes; an event's name can be longer. */
 static void test_a_long_name(void **state)
 {
 	(void)state;
