@@ -28,7 +28,7 @@ const struct item_list items_known[ITEMS_GROUPS] = {
 	[ITEMS_STAT] = { stat_items, sizeof(stat_items) / sizeof(stat_items[0]) },
 };
 
-/* What a group's lines begin with. */
+/* First word of a group's lines in the file. */
 static const char *const group_text[ITEMS_GROUPS] = {
 	[ITEMS_TRACE] = "trace",
 	[ITEMS_STAT] = "stat",
@@ -45,7 +45,7 @@ const struct item *items_find(enum item_group group, const char *name)
 	return NULL;
 }
 
-/* The group of a line, and what stands behind its word; ITEMS_GROUPS: it has no such word. */
+/* Return the group of a line and the text after its first word; ITEMS_GROUPS: unknown word. */
 static enum item_group line_group(const char *line, const char **ret_rest)
 {
 	int group;
@@ -61,7 +61,7 @@ static enum item_group line_group(const char *line, const char **ret_rest)
 	return (enum item_group)group;
 }
 
-/* line has its newline; a last line that has none may have been cut */
+/* The line must end with a newline: a last line without one may be truncated. */
 static int line_parse(struct items *items, const char *line)
 {
 	const char *rest;
@@ -81,7 +81,7 @@ static int line_parse(struct items *items, const char *line)
 	return *where ? 0 : -ENOMEM;
 }
 
-/* What was not read must not be written over: its numbers stay those of their events. */
+/* Forget the path of an unreadable file, so that its numbers are never overwritten. */
 static void unreadable(struct items *items, struct report *report)
 {
 	report_add(report, REPORT_WARNING, "%s: %s; item numbers it remembers are unknown",
@@ -153,7 +153,7 @@ int items_number(struct items *items, enum item_group group, const char *name)
 	return ITEMS_FREE_FIRST + (int)(vacant - names);
 }
 
-/* Make the folder that the file at path is in; its parent must be there. */
+/* Create the directory of the file at path; the directory's parent must exist. */
 static void make_folder(const char *path)
 {
 	char *folder = strdup(path), *slash;
@@ -163,7 +163,7 @@ static void make_folder(const char *path)
 	slash = strrchr(folder, '/');
 	if (slash && slash != folder) {
 		*slash = '\0';
-		mkdir(folder, 0755); /* if it fails, so does opening the file */
+		mkdir(folder, 0755); /* on failure, opening the file fails too */
 	}
 	free(folder);
 }

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Both kinds of rows; not one by way of the other, which would expand an indom of NULL. */
+/* METRIC and SUBTREE are separate: one macro calling the other would expand the indom NULL. */
 const struct metric metrics[] = {
 #define INDOM(id, serial, table, how, label, labels, text)
 #define METRIC(name, cluster, item, type, semantics, units, indom, table, column) \

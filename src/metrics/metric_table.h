@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * Typed access to THE table, metrics.def: what every metric is called, what it
- * is, and in which table and column of a snapshot its values stand.
+ * Typed access to THE table, src/metrics/metrics.def: each metric's name, PMID, type, semantics and
+ * units, and the snapshot table and column that hold its values.
  */
 #ifndef PMDAKVM_METRICS_H
 #define PMDAKVM_METRICS_H
@@ -15,7 +15,7 @@
 
 enum metric_type { METRIC_U32, METRIC_U64, METRIC_STRING };
 
-/* Instance domains, by their rows' order in metrics.def. */
+/* Instance domains, in the order of their rows in metrics.def. */
 enum metric_indom {
 #define INDOM(id, serial, table, how, label, labels, text) METRIC_INDOM_##id,
 #define METRIC(name, cluster, item, type, semantics, units, indom, table, column)
@@ -28,49 +28,49 @@ enum metric_indom {
 	METRIC_INDOM_NULL = METRIC_INDOMS, /* one value, no instance */
 };
 
-/* What an instance's label of its domain's name holds. */
+/* Value of an instance's label named by metric_indom_desc.label. */
 enum metric_label_how {
 	METRIC_LABEL_NUMBER, /* the instance's number */
-	METRIC_LABEL_LAST,   /* the last part of its name, after "::" */
-	METRIC_LABEL_NONE,   /* there is none: the row has all labels with it */
+	METRIC_LABEL_LAST,   /* the last part of the instance name, after "::" */
+	METRIC_LABEL_NONE,   /* no such label: the row carries all labels */
 };
 
 struct metric_indom_desc {
 	unsigned serial;
-	const char *table; /* of a snapshot: its rows are the instances */
+	const char *table; /* snapshot table whose rows are the instances */
 	enum metric_label_how how;
 	const char *label;
-	const char *labels; /* the domain's own, as a JSON object */
-	const char *text;   /* what its instances are */
+	const char *labels; /* labels of the domain itself, a JSON object */
+	const char *text;   /* help text: describes the instances */
 };
 
 struct metric {
-	const char *name; /* of a subtree: what comes before the ".": kvm.trace */
+	const char *name; /* a subtree's: the prefix without the last ".", e.g. kvm.trace */
 	unsigned cluster;
-	unsigned item; /* of a subtree: 0, its metrics' items come from items.h */
+	unsigned item; /* a subtree's: 0; item_numbers.h assigns its metrics' items */
 	enum metric_type type;
 	enum metric_semantics semantics;
 	enum metric_units units;
 	enum metric_indom indom;
-	const char *table;     /* of a snapshot */
-	const char *column;    /* NULL: a subtree, with one metric for each column */
-	enum item_group group; /* of a subtree: whose item numbers its metrics have */
+	const char *table;     /* snapshot table */
+	const char *column;    /* NULL: a subtree with one metric per column */
+	enum item_group group; /* a subtree's: group of its metrics' item numbers */
 };
 
-/* All rows, in the table's order. */
+/* All metrics and subtrees, in the order of metrics.def. */
 extern const struct metric metrics[];
 extern const size_t metrics_count;
 
 /* All instance domains, by enum metric_indom. */
 extern const struct metric_indom_desc metric_indoms[METRIC_INDOMS];
 
-/* Is it a row for a whole subtree, whose names depend on kernel and kvm.conf? */
+/* Is the row a subtree, whose metric names depend on the kernel and kvm.conf? */
 static inline int metric_is_subtree(const struct metric *metric)
 {
 	return !metric->column;
 }
 
-/* Is it about the agent, not about guests? */
+/* Does the metric describe the agent itself, not guests? */
 static inline int metric_is_own(const struct metric *metric)
 {
 	return metric->cluster == 2 || metric->cluster == 3 ||
@@ -78,34 +78,37 @@ static inline int metric_is_own(const struct metric *metric)
 }
 
 /*
- * The subtree that a name lies in (kvm.trace for kvm.trace.count), or NULL: such
- * a name is answered by the agent at run time and stands in no PMNS.
+ * Return the subtree that contains a name (kvm.trace for kvm.trace.count), or NULL. The agent
+ * resolves names in subtrees at run time; the PMNS file does not list them.
  */
 const struct metric *metrics_subtree_of(const char *name);
 
-/* What metrics_each found: a metric with a place in a snapshot. */
+/* A metric with its table and column in a snapshot, passed by metrics_each(). */
 struct metric_place {
 	const struct metric *metric;
-	char name[256]; /* its whole name */
+	char name[256]; /* full metric name, truncated if longer */
 	const struct snapshot_table *table;
 	size_t column;
-	enum metric_semantics semantics; /* the column's, where the metric leaves it to that */
+	enum metric_semantics semantics; /* of the metric or, for METRIC_BY_COLUMN, of the column */
 	enum metric_units units;
 };
 
-/* What a column's metric is: as the metric says, or the column; if neither does, instant. */
+/*
+ * Semantics and units of a column's metric: the metric's own, or for METRIC_BY_COLUMN the column's.
+ * Semantics default to METRIC_INSTANT if neither is set.
+ */
 enum metric_semantics metric_semantics_of(const struct metric *metric,
 					  const struct snapshot_table *table, size_t column);
 enum metric_units metric_units_of(const struct metric *metric, const struct snapshot_table *table,
 				  size_t column);
 
-/* The last part of an instance's name, after "::". */
+/* Return a pointer to the last part of an instance name, after "::". */
 const char *metric_label_last(const char *instance);
 
 /*
- * Call visit for every metric whose table and column are in the snapshot, in the
- * table's order, subtrees one by one. Stops when visit returns other than 0, and
- * returns that, else 0. The place lives as long as the call.
+ * Call visit for every metric whose table and column are in the snapshot, in the order of
+ * metrics.def; a subtree yields one call per column. Stops at the first non-zero return value of
+ * visit and returns it, else 0. The place is valid during the call only.
  */
 int metrics_each(const struct snapshot *snapshot,
 		 int (*visit)(const struct metric_place *place, void *data), void *data);

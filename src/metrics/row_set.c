@@ -54,7 +54,7 @@ static int row_add(struct snapshot_table *table, const struct row_want *want)
 int rows_follow(struct rows *rows, struct snapshot_table *table, int err)
 {
 	if (!err) {
-		if (rows->n) /* neither function takes NULL */
+		if (rows->n) /* qsort() does not accept NULL */
 			qsort(rows->list, rows->n, sizeof(*rows->list), want_compare);
 		snapshot_table_keep_rows(table, is_wanted, rows);
 	}

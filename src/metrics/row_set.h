@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
-/* A table's rows as they are to be: those of what is gone go, those that are missing come. */
+/* Bring a table's rows in line with a wanted set: remove the others, add missing ones. */
 #ifndef PMDAKVM_ROWS_H
 #define PMDAKVM_ROWS_H
 
@@ -9,26 +9,27 @@
 
 #include "metrics/snapshot.h"
 
-/* A row that is to be there. */
+/* A wanted row. */
 struct row_want {
 	uint32_t id;
 	const char *name;
-	const char *last; /* NULL, or what comes after name and "::" */
+	const char *last; /* if not NULL, the row's name is NAME::LAST */
 	struct snapshot_labels *labels;
 };
 
-/* Begins empty, as { 0 }. */
+/* Initialize with { 0 }. */
 struct rows {
 	struct row_want *list;
 	size_t n, room;
 };
 
-/* Want a row; what it points to must live until rows_follow. 0 or -ENOMEM. */
+/* Add a wanted row; its pointers must stay valid until rows_follow(). Returns 0 or -ENOMEM. */
 int rows_want(struct rows *rows, const struct row_want *want);
 
 /*
- * Have the table's rows be those that are wanted, unless err says that wanting has gone
- * wrong; a row that is there stays as it is. Frees the list. Returns err, 0 or -ENOMEM.
+ * If err is 0, make the table's rows the wanted ones; existing wanted rows stay unchanged. If
+ * err, from rows_want(), is not 0, the table stays unchanged. Frees the list. Returns err, 0 or
+ * -ENOMEM.
  */
 int rows_follow(struct rows *rows, struct snapshot_table *table, int err);
 

@@ -21,7 +21,7 @@ static bool name_is_plain(const char *name)
 	return true;
 }
 
-/* JSON has escapes for control characters, but none is needed for DEL. */
+/* JSON requires escapes for control characters, except for DEL. */
 static bool labels_are_plain(const char *json)
 {
 	for (; *json; json++) {
@@ -124,7 +124,7 @@ int snapshot_add_table(struct snapshot *snapshot, const char *name,
 	return 0;
 }
 
-/* Make room for one more column at the end, in every row. */
+/* Append an absent cell to every row. */
 static int cells_widen(struct snapshot_table *table)
 {
 	size_t old = table->ncolumns, new = old + 1;
@@ -172,12 +172,12 @@ void snapshot_table_describe(struct snapshot_table *table, size_t column,
 	table->columns[column].units = units;
 }
 
-/* The number of the first row whose id is not below this one. */
+/* Return the index of the first row whose id is not below id. */
 static size_t row_bound(const struct snapshot_table *table, uint32_t id)
 {
 	size_t low = 0, high = table->nrows;
 
-	/* ids are mostly dense from 0, as CPU numbers are */
+	/* fast path: ids are often dense from 0, like CPU numbers */
 	if (id < high && table->rows[id].id == id)
 		return id;
 	while (low < high) {
@@ -191,7 +191,7 @@ static size_t row_bound(const struct snapshot_table *table, uint32_t id)
 	return low;
 }
 
-/* Have memory for one row more; in steps, since rows come by the thousand. */
+/* Reserve memory for one more row; doubles it, since tables can have thousands of rows. */
 static int rows_make_room(struct snapshot_table *table)
 {
 	size_t room = table->room ? table->room * 2 : 4, width = table->ncolumns;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * What was read at one moment: tables of rows (instances) and columns (values).
- * Every cell is a number, a text, or absent. A snapshot can be saved as text and
- * loaded again, so that what shows numbers can be tested without a kernel.
+ * Snapshots: the values read at one moment, as tables of rows (instances) and columns (values).
+ * Every cell is a number, a text, or absent. A snapshot can be saved as text and loaded again, so
+ * that output code can be tested without a kernel.
  */
 #ifndef PMDAKVM_SNAPSHOT_H
 #define PMDAKVM_SNAPSHOT_H
@@ -16,21 +16,21 @@
 
 #include "metrics/units.h"
 
-/* A JSON object of an instance's labels, on one line; rows share it. */
+/* An instance's labels: a JSON object on one line, reference-counted and shared by rows. */
 struct snapshot_labels {
 	size_t refs;
 	char json[];
 };
 
 struct snapshot_row {
-	uint32_t id;			/* the instance's number; rows are in its order */
-	char *name;			/* the instance's name; "" in a table of one nameless row */
-	struct snapshot_labels *labels; /* NULL: what its instance domain says */
+	uint32_t id;			/* instance number; rows are sorted by it */
+	char *name;			/* instance name; "" in a table without instances */
+	struct snapshot_labels *labels; /* NULL: derived from the instance domain */
 };
 
 struct snapshot_column {
 	char *name;
-	/* Where the metric leaves it to the column; METRIC_BY_COLUMN: nobody has said. */
+	/* Used if the metric is METRIC_BY_COLUMN. METRIC_BY_COLUMN here: not set. */
 	enum metric_semantics semantics;
 	enum metric_units units;
 };
@@ -38,7 +38,7 @@ struct snapshot_column {
 struct snapshot_cell {
 	bool present;
 	uint64_t number;
-	char *text; /* NULL in a number */
+	char *text; /* NULL: the cell is a number */
 };
 
 struct snapshot_table {
@@ -47,63 +47,63 @@ struct snapshot_table {
 	size_t ncolumns;
 	struct snapshot_row *rows;
 	size_t nrows;
-	size_t room;		     /* rows that rows and cells have memory for */
+	size_t room;		     /* allocated rows, of rows and of cells */
 	struct snapshot_cell *cells; /* [nrows][ncolumns] */
-	uint64_t changes;	     /* how often rows have come or gone */
+	uint64_t changes;	     /* incremented when rows are added or removed */
 };
 
 struct snapshot {
-	struct snapshot_table **tables; /* a table stays where it is */
+	struct snapshot_table **tables; /* pointers to tables stay valid */
 	size_t ntables;
 };
 
 void snapshot_free(struct snapshot *snapshot);
 
 /*
- * Add an empty table. Returns 0, -EEXIST for a name that is there, -EINVAL for one
- * with a control character, or -ENOMEM.
+ * Add an empty table. Returns 0, -EEXIST for an existing name, -EINVAL for a name with a control
+ * character, or -ENOMEM.
  */
 int snapshot_add_table(struct snapshot *snapshot, const char *name,
 		       struct snapshot_table **ret_table);
 
-/* The table of that name, or NULL. */
+/* Return the table of this name, or NULL. */
 struct snapshot_table *snapshot_find_table(const struct snapshot *snapshot, const char *name);
 
 /*
- * Add a column or a row; cells that this makes are absent. A row goes to its
- * place in the order of ids. Return 0, -EEXIST for a name or id that is there,
- * -EINVAL for a name with a control character, or -ENOMEM.
+ * Add a column at the end, or a row in the order of ids; new cells are absent. Return 0, -EEXIST
+ * for an existing column name or row id, -EINVAL for a name with a control character, or -ENOMEM.
  */
 int snapshot_table_add_column(struct snapshot_table *table, const char *name);
 int snapshot_table_add_row(struct snapshot_table *table, uint32_t id, const char *name);
 
-/* Say what a column's numbers mean. */
+/* Set the semantics and units of a column. */
 void snapshot_table_describe(struct snapshot_table *table, size_t column,
 			     enum metric_semantics semantics, enum metric_units units);
 
-/* Remove the rows that keep says false to. */
+/* Remove the rows for which keep returns false; keep is called once per row, in order. */
 void snapshot_table_keep_rows(struct snapshot_table *table, bool (*keep)(uint32_t id, void *data),
 			      void *data);
 
 /*
- * Labels of rows: made of a copy of the text, with one reference, or NULL for no memory
- * or a control character in it, other than DEL; a row takes a reference of its own.
+ * Row labels. snapshot_labels_new() copies the text and returns it with one reference; NULL
+ * without memory or if the text contains a control character other than DEL. snapshot_row_label()
+ * takes its own reference and drops the row's previous labels.
  */
 struct snapshot_labels *snapshot_labels_new(const char *json);
 void snapshot_labels_unref(struct snapshot_labels *labels);
 void snapshot_row_label(struct snapshot_row *row, struct snapshot_labels *labels);
 
-/* The number of the column of that name, or -1. */
+/* Return the index of the column of this name, or -1. */
 int snapshot_table_column(const struct snapshot_table *table, const char *name);
 
-/* The number of the row with that id, or -1. */
+/* Return the index of the row with this id, or -1. */
 int snapshot_table_row(const struct snapshot_table *table, uint32_t id);
 
-/* The cell at a row and a column, by their numbers. */
+/* Return the cell at a row index and a column index. */
 struct snapshot_cell *snapshot_table_cell(const struct snapshot_table *table, size_t row,
 					  size_t column);
 
-/* To those who add what may be there already, that it is there is no error. */
+/* Treat -EEXIST as success, for callers that add what may exist already. */
 static inline int snapshot_once(int err)
 {
 	return err == -EEXIST ? 0 : err;
@@ -113,20 +113,19 @@ static inline int snapshot_once(int err)
 void snapshot_table_unset(struct snapshot_table *table);
 
 /*
- * Set a cell to a number; to a copy of a text, with '?' for what is a control
- * character (0, or -ENOMEM and the cell is absent); to nothing.
+ * Set a cell to a number, to a copy of a text, or to absent. Control characters in the text are
+ * replaced by '?'. snapshot_cell_set_text() returns 0, or -ENOMEM with the cell absent.
  */
 void snapshot_cell_set(struct snapshot_cell *cell, uint64_t number);
 int snapshot_cell_set_text(struct snapshot_cell *cell, const char *text);
 void snapshot_cell_unset(struct snapshot_cell *cell);
 
-/* Write all of it as text. Returns 0 or what writing gave. */
+/* Write the snapshot as text. Returns 0 or the error of writing. */
 int snapshot_save(const struct snapshot *snapshot, FILE *file);
 
 /*
- * Read what snapshot_save wrote. Returns 0; -EINVAL if the text is no snapshot,
- * with the number of the bad line in *ret_line; -ENOMEM; or what reading gave.
- * ret_snapshot is untouched on failure.
+ * Read the text format of snapshot_save(). Returns 0; -EINVAL for an invalid line; -ENOMEM; or the
+ * error of reading. On failure *ret_line is the line number and ret_snapshot is untouched.
  */
 int snapshot_load(FILE *file, struct snapshot *ret_snapshot, unsigned *ret_line);
 

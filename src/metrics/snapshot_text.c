@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * A snapshot as text, fields apart by tabs, one thing a line:
+ * Save and load a snapshot as text. Fields are separated by tabs:
  *
  *	pmdakvm-snapshot	1
  *	table	NAME
- *	column	NAME			every column of the table
- *	column	NAME	SEMANTICS	UNITS	... that says what its numbers mean
- *	row	ID	NAME	CELL ...	every row: one cell for every column
- *	labels	JSON			those of the row before
+ *	column	NAME			one line per column of the table
+ *	column	NAME	SEMANTICS	UNITS	... if the column's semantics are set
+ *	row	ID	NAME	CELL ...	one line per row, one cell per column
+ *	labels	JSON			labels of the preceding row
  *
- * A cell is a number, - for none, or ' and a text. Names, texts and labels have no
- * control characters, but for DEL in labels.
+ * A cell is a number, "-" if absent, or "'" followed by a text. Names, texts and labels contain no
+ * control characters, except DEL in labels.
  */
 #define _GNU_SOURCE
 #include "metrics/snapshot.h"
@@ -72,7 +72,7 @@ int snapshot_save(const struct snapshot *snapshot, FILE *file)
 	return 0;
 }
 
-/* A decimal number that fills the whole text and is not above max. */
+/* Parse a text that is a decimal number of at most max. */
 static int number_parse(const char *text, uint64_t max, uint64_t *ret_number)
 {
 	unsigned long long number;
@@ -122,20 +122,20 @@ static int column_parse(struct snapshot_table *table, char *text)
 	return 0;
 }
 
-/* What is loaded so far, and what the next line may be about. */
+/* The state of loading. */
 struct loading {
 	struct snapshot snapshot;
-	struct snapshot_table *table; /* the last one, or NULL */
-	int row;		      /* that of the line before, or -1 */
+	struct snapshot_table *table; /* the current table, or NULL */
+	int row;		      /* index of the row in the preceding line, or -1 */
 };
 
-/* Is it what rows bear: one JSON object, with no blanks but spaces? 0, -EINVAL or -ENOMEM. */
+/* Check that text is one JSON object without tab or CR. Returns 0, -EINVAL or -ENOMEM. */
 static int labels_check(const char *text)
 {
 	json_t *labels;
 	bool fits;
 
-	errno = 0; /* jansson does not always say that there was no memory */
+	errno = 0; /* jansson does not report every lack of memory */
 	labels = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
 	if (!labels && errno == ENOMEM)
 		return -ENOMEM;
@@ -230,7 +230,7 @@ int snapshot_load(FILE *file, struct snapshot *ret_snapshot, unsigned *ret_line)
 	if (!err && !feof(file))
 		err = errno ? -errno : -EIO;
 	if (!err && !number)
-		err = -EINVAL; /* an empty file is no snapshot */
+		err = -EINVAL; /* an empty file is not a snapshot */
 	free(line);
 	if (err) {
 		snapshot_free(&loading.snapshot);

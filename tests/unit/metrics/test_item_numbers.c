@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* The tables of item numbers, and numbers that are given. The file: test_items_file.c. */
+/* The .def tables and assigned numbers; test_item_numbers_file.c tests the file. */
 #include "fakes/support.h"
 
 #include <ctype.h>
@@ -13,7 +13,7 @@
 
 #define STOCK_STATS 43
 
-/* Append-only: numbers go up from the first one, with no gap. */
+/* Append-only: numbers ascend from the first one, without gaps. */
 static void assert_known(enum item_group group, unsigned first)
 {
 	const struct item_list *known = &items_known[group];
@@ -40,7 +40,7 @@ static void test_known_events(void **state)
 	assert_true(known->n > 200);
 	assert_known(ITEMS_TRACE, 1);
 	for (size_t i = 0; i < known->n; i++) {
-		/* kvm.trace.count is taken */
+		/* kvm.trace.count exists */
 		assert_string_not_equal(known->list[i].name, "count");
 		assert_int_equal(known->list[i].kind, STAT_CUMULATIVE);
 		assert_int_equal(known->list[i].units, METRIC_COUNT);
@@ -55,10 +55,11 @@ static void test_known_stats(void **state)
 	assert_true(items_known[ITEMS_STAT].n > 300);
 	assert_known(ITEMS_STAT, 0);
 	for (size_t i = 0; i < items_known[ITEMS_STAT].n; i++)
-		assert_true(strlen(items_known[ITEMS_STAT].list[i].name) < 48); /* the kernel's */
+		assert_true(strlen(items_known[ITEMS_STAT].list[i].name) <
+			    48); /* the kernel's KVM_STATS_NAME_SIZE */
 }
 
-/* The stock agent's default order, so that its archives and ours agree. */
+/* The stock agent's default order: its archives and ours use the same PMIDs. */
 static void test_the_first_five(void **state)
 {
 	static const char *const first[] = {
@@ -82,7 +83,7 @@ static const char *help_of(const char *name)
 	return NULL;
 }
 
-/* The stock agent's metrics are the first statistics: same numbers, words and meaning. */
+/* The stock agent's metrics are the first statistics: same numbers, help and semantics. */
 static void test_stock_stats(void **state)
 {
 	size_t n = 0;
@@ -115,7 +116,7 @@ static bool ends_with(const char *name, const char *end)
 	return len >= end_len && strcmp(name + len - end_len, end) == 0;
 }
 
-/* What the kernel's names promise: _hist, _ns and max_ mean what they say. */
+/* Kinds and units match the kernel's naming: _hist, _ns and max_. */
 static void test_kinds_by_name(void **state)
 {
 	(void)state;
@@ -124,7 +125,8 @@ static void test_kinds_by_name(void **state)
 		bool hist = ends_with(item->name, "_hist");
 
 		assert_int_equal(item->kind == STAT_LOG_HIST, hist);
-		assert_int_not_equal(item->kind, STAT_LINEAR_HIST); /* no kernel has one yet */
+		assert_int_not_equal(item->kind,
+				     STAT_LINEAR_HIST); /* no kernel has a linear histogram yet */
 		assert_int_equal(item->kind == STAT_PEAK, strncmp(item->name, "max_", 4) == 0);
 		assert_int_equal(item->units == METRIC_NSEC, hist || ends_with(item->name, "_ns"));
 		assert_int_equal(item->units == METRIC_BYTES, ends_with(item->name, "_mem"));
@@ -134,7 +136,7 @@ static void test_kinds_by_name(void **state)
 	}
 }
 
-/* Those that go up and down; all others but peaks only grow. */
+/* Gauges; all others except peaks only grow. */
 static void test_gauges(void **state)
 {
 	static const char *const gauges[] = {
@@ -187,7 +189,7 @@ static uint32_t names_hash(enum item_group group, size_t n)
 	return hash;
 }
 
-/* No name's number ever moves. New rows come after these, which stay as they are. */
+/* No name's number ever changes; new rows come after these. */
 static void test_numbers_stay(void **state)
 {
 	(void)state;
@@ -195,7 +197,7 @@ static void test_numbers_stay(void **state)
 	assert_int_equal(names_hash(ITEMS_STAT, 326), 0x39f97568U);
 }
 
-/* Each group knows its own names. */
+/* Each group has its own names. */
 static void test_find(void **state)
 {
 	(void)state;
@@ -226,13 +228,13 @@ static void test_numbers(void **state)
 	assert_true(items.changed);
 	assert_int_equal(items_number(&items, ITEMS_TRACE, "new_two"), 769);
 	assert_int_equal(items_number(&items, ITEMS_TRACE, "new_one"), 768);
-	assert_int_equal(items_save(&items), 0); /* to nowhere */
+	assert_int_equal(items_save(&items), 0); /* no file */
 	items_free(&items);
 	assert_null(items.names[ITEMS_TRACE][0]);
 	items_free(&items);
 }
 
-/* A name of one group is new to the other, where the same numbers are free. */
+/* A name assigned in one group is unknown in the other, and the same numbers are free there. */
 static void test_numbers_of_two_groups(void **state)
 {
 	struct items items;
@@ -272,7 +274,7 @@ static void test_all_numbers_taken(void **state)
 	assert_int_equal(items_load(NULL, NULL, &items), 0);
 	assert_full(&items, ITEMS_TRACE);
 	assert_int_equal(items_number(&items, ITEMS_TRACE, "kvm_exit"), 1);
-	assert_null(items.names[ITEMS_STAT][0]); /* a full group takes none of the other's */
+	assert_null(items.names[ITEMS_STAT][0]); /* a full group uses no number of the other */
 	assert_full(&items, ITEMS_STAT);
 	assert_int_equal(items_number(&items, ITEMS_STAT, "efer_reload"), 0);
 	assert_int_equal(items_number(&items, ITEMS_TRACE, "name256"), -ENOSPC);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* The file in which a host remembers the item numbers that it gave. */
+/* The file that keeps a host's assigned item numbers. */
 #include "fakes/support.h"
 
 #include <errno.h>
@@ -16,7 +16,7 @@
 #define BAD(line) \
 	"items:" line ": neither \"trace NUMBER NAME\" nor \"stat NUMBER NAME\"; passed over"
 
-/* Load the file "items" with this text; it adds these warnings. */
+/* Load the file "items" with this text; expect these warnings. */
 static void load(const char *text, const char *const *warnings, struct items *items)
 {
 	struct report report = { 0 };
@@ -38,14 +38,14 @@ static void test_what_is_remembered(void **state)
 	assert_int_equal(items_number(&items, ITEMS_TRACE, "last"), 1023);
 	assert_int_equal(items_number(&items, ITEMS_TRACE, "first"), 768);
 	assert_int_equal(items_number(&items, ITEMS_TRACE, "kvm_exit"),
-			 1); /* items.def has it by now */
+			 1); /* tracepoint_items.def has it now */
 	assert_false(items.changed);
 	assert_int_equal(items_number(&items, ITEMS_TRACE, "a"), 769);
-	assert_int_equal(items_number(&items, ITEMS_TRACE, "b"), 771); /* 770 stays taken */
+	assert_int_equal(items_number(&items, ITEMS_TRACE, "b"), 771); /* 770 stays assigned */
 	items_free(&items);
 }
 
-/* A group's lines are its own, in any order; both may have a number, or a name. */
+/* Groups are independent, lines in any order; both can use the same number or name. */
 static void test_what_is_remembered_of_two_groups(void **state)
 {
 	struct items items;
@@ -57,10 +57,11 @@ static void test_what_is_remembered_of_two_groups(void **state)
 	assert_int_equal(items_number(&items, ITEMS_TRACE, "tail"), 1023);
 	assert_int_equal(items_number(&items, ITEMS_STAT, "both"), 768);
 	assert_int_equal(items_number(&items, ITEMS_TRACE, "both"), 769);
-	assert_int_equal(items_number(&items, ITEMS_STAT, "exits"), 1); /* stats.def has it now */
+	assert_int_equal(items_number(&items, ITEMS_STAT, "exits"),
+			 1); /* stat_items.def has it now */
 	assert_false(items.changed);
 	assert_int_equal(items_number(&items, ITEMS_STAT, "a"), 769);
-	assert_int_equal(items_number(&items, ITEMS_STAT, "b"), 771); /* 770 stays taken */
+	assert_int_equal(items_number(&items, ITEMS_STAT, "b"), 771); /* 770 stays assigned */
 	assert_int_equal(items_number(&items, ITEMS_TRACE, "last"), 768);
 	assert_int_equal(items_number(&items, ITEMS_TRACE, "a"), 770);
 	items_free(&items);
@@ -96,7 +97,7 @@ static void test_a_file_that_cannot_be_opened(void **state)
 	report_clear(&report);
 }
 
-/* It is not written over, either: what it remembers is not lost. */
+/* An unreadable file is not overwritten: its numbers are not lost. */
 static void test_a_file_that_cannot_be_read(void **state)
 {
 	struct report report = { 0 };
@@ -127,8 +128,7 @@ static void test_lines_without_sense(void **state)
 				    BAD("8"), BAD("9"), BAD("10"), BAD("11"), BAD("12"), BAD("13"),
 				    BAD("14"), BAD("15"), NULL },
 	     &items);
-	assert_string_equal(items.names[ITEMS_TRACE][0],
-			    "a"); /* the first line with a number has it */
+	assert_string_equal(items.names[ITEMS_TRACE][0], "a"); /* the first line of a number wins */
 	for (unsigned i = 1; i < ARRAY_SIZE(items.names[0]); i++)
 		assert_null(items.names[ITEMS_TRACE][i]);
 	items_free(&items);
@@ -157,7 +157,7 @@ static void test_stat_lines_without_sense(void **state)
 	items_free(&items);
 }
 
-/* Names of up to 127 bytes; a longer one, or a longer line, makes no sense. */
+/* Names have at most 127 bytes; a longer name or line is invalid. */
 static void test_long_lines(void **state)
 {
 	char text[1024], name[129];
@@ -212,7 +212,7 @@ static void test_save(void **state)
 	assert_int_equal(report.n, 0);
 }
 
-/* Numbers stay from start to start, also where a name is not asked for. */
+/* Numbers survive restarts, also of names that are not requested. */
 static void test_save_and_load(void **state)
 {
 	struct items items;
@@ -230,7 +230,7 @@ static void test_save_and_load(void **state)
 	items_free(&items);
 }
 
-/* Events come first, each group by number, whatever the order they came in. */
+/* Saved in order: tracepoints first, each group by number. */
 static void test_save_of_two_groups(void **state)
 {
 	struct items items;
@@ -258,7 +258,7 @@ static void test_save_that_fails(void **state)
 
 	(void)state;
 	assert_int_equal(items_load("a/b/items", NULL, &items),
-			 0); /* one folder is made, not two */
+			 0); /* only one directory level is created */
 	assert_int_equal(items_number(&items, ITEMS_TRACE, "x"), 768);
 	assert_int_equal(items_save(&items), -ENOENT);
 	assert_true(items.changed);
@@ -267,14 +267,14 @@ static void test_save_that_fails(void **state)
 	assert_file("a/b/items", "trace 768 x\n");
 	assert_int_equal(items_number(&items, ITEMS_TRACE, "y"), 769);
 	assert_int_equal(remove("a/b/items"), 0);
-	make_folders("a/b/items"); /* a folder in its place */
+	make_folders("a/b/items"); /* a directory of the file's name */
 	assert_int_equal(items_save(&items), -EISDIR);
 	assert_true(items.changed);
 	assert_int_equal(access("a/b/items.new", F_OK), -1);
 	items_free(&items);
 }
 
-/* The new file is made beside the old one, which stays if that cannot be. */
+/* If PATH.new cannot be created, the old file stays. */
 static void test_save_where_the_new_file_cannot_be(void **state)
 {
 	struct items items;
@@ -290,7 +290,7 @@ static void test_save_where_the_new_file_cannot_be(void **state)
 	items_free(&items);
 }
 
-/* What the next fsync or fclose answers that the module calls; 0: what is true. */
+/* Result of the module's next fsync() or fclose(); 0: the real one. */
 static int fsync_err, fclose_err;
 
 int __real_fsync(int fd);
@@ -325,7 +325,7 @@ static void test_save_that_fails_late(void **state)
 	fsync_err = EIO;
 	assert_int_equal(items_save(&items), -EIO);
 	fclose_err = EDQUOT;
-	assert_int_equal(items_save(&items), -EIO); /* the first error counts */
+	assert_int_equal(items_save(&items), -EIO); /* the first error is returned */
 	fsync_err = 0;
 	fclose_err = EDQUOT;
 	assert_int_equal(items_save(&items), -EDQUOT);
@@ -335,7 +335,7 @@ static void test_save_that_fails_late(void **state)
 	items_free(&items);
 }
 
-/* The old file stays whole where the new one finds no room. */
+/* The old file stays intact if the disk is full. */
 static void test_save_to_a_full_disk(void **state)
 {
 	struct rlimit limit, none;
@@ -386,7 +386,7 @@ static void test_no_memory(void **state)
 	assert_true(alloc_failed());
 	assert_true(items.changed);
 	assert_file("items", "trace 900 old\ntrace 901 older\n");
-	alloc_fail_at(1); /* the folder's name: it is there already */
+	alloc_fail_at(1); /* the directory's name: the directory exists */
 	assert_int_equal(items_save(&items), 0);
 	assert_true(alloc_failed());
 	items_free(&items);

@@ -60,7 +60,7 @@ static const char *const stock[] = {
 	"guest_mode",
 };
 
-/* Those of them that go down as well as up. */
+/* The gauges among them. */
 static const char *const gauges[] = { "largepages", "mmu_unsync", "guest_mode" };
 
 static bool is_gauge(const char *name)
@@ -96,7 +96,7 @@ static void test_stock_names_and_pmids(void **state)
 	assert_int_equal(n, 43);
 }
 
-/* kvm.trace.count and the subtree kvm.trace are the stock agent's, too. */
+/* kvm.trace.count and the subtree kvm.trace are also the stock agent's. */
 static void test_cluster_1(void **state)
 {
 	const struct metric *count = NULL, *trace = metrics_subtree_of("kvm.trace.kvm_exit");
@@ -121,7 +121,7 @@ static void test_cluster_1(void **state)
 	assert_int_equal(trace->indom, METRIC_INDOM_CPU);
 }
 
-/* Those of clusters 2 and 3, by their PMIDs, which never change. */
+/* Metrics of clusters 2 and 3; their PMIDs never change. */
 static void test_the_agents_own(void **state)
 {
 	static const struct {
@@ -202,7 +202,7 @@ static void test_pmids_and_names_are_unique(void **state)
 		for (size_t j = 0; j < i; j++) {
 			const struct metric *other = &metrics[j];
 
-			/* rows of one subtree are of one cluster, and of tables that differ */
+			/* rows of a subtree share a cluster and differ in table */
 			if (metric_is_subtree(one) && strcmp(one->name, other->name) == 0) {
 				assert_true(metric_is_subtree(other));
 				assert_int_equal(one->cluster, other->cluster);
@@ -218,7 +218,7 @@ static void test_pmids_and_names_are_unique(void **state)
 	}
 }
 
-/* No metric's item lies where a subtree of its cluster takes its own from. */
+/* No metric's item is in the range of a subtree of its cluster. */
 static void test_subtrees_have_room(void **state)
 {
 	(void)state;
@@ -237,7 +237,7 @@ static void test_subtrees_have_room(void **state)
 	}
 }
 
-/* Words of letters, digits and _, apart by dots; no metric is also a folder. */
+/* Words of letters, digits and _, separated by dots; no metric is also an inner node. */
 static void test_names_are_pmns_names(void **state)
 {
 	(void)state;
@@ -338,7 +338,7 @@ static void test_subtree_of(void **state)
 					 strcmp(strrchr(metrics[i].name, '.'), ".stat") == 0);
 }
 
-/* What metrics_each found, as a text, and where it is to stop. */
+/* The places visited by metrics_each(), as text, and where to stop. */
 struct seen {
 	char text[1024];
 	unsigned n, stop_after;
@@ -406,7 +406,7 @@ static void test_each_of_nothing(void **state)
 	snapshot_free(&snapshot);
 }
 
-/* A name that is too long is cut, and no more. */
+/* A name that is too long is truncated. */
 static void test_each_with_a_long_name(void **state)
 {
 	struct snapshot snapshot = { 0 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* What a column says of its metric, and what instance domains stand on. */
+/* Columns' semantics and units, and instance domains. */
 #include "fakes/support.h"
 
 #include <string.h>
@@ -28,7 +28,7 @@ static struct snapshot_table *table_add(struct snapshot *snapshot, const char *n
 	return table;
 }
 
-/* A metric that says itself what it is does not ask its column, and the other way round. */
+/* A metric's own semantics and units override the column's; BY_COLUMN uses the column's. */
 static void test_semantics_and_units(void **state)
 {
 	const struct metric *by_column = metric_find("kvm.vm.stat");
@@ -75,12 +75,12 @@ static void test_label_last(void **state)
 		const char *last = metric_label_last(names[i][0]);
 
 		assert_string_equal(last, names[i][1]);
-		/* a part of the name, no copy */
+		/* points into the name */
 		assert_ptr_equal(last, names[i][0] + strlen(names[i][0]) - strlen(last));
 	}
 }
 
-/* What a table for people leaves out, since it says nothing of guests. */
+/* Metrics of the agent itself, omitted in tables about guests. */
 static void test_is_own(void **state)
 {
 	size_t own = 0;
@@ -98,7 +98,7 @@ static void test_is_own(void **state)
 	assert_true(own > 3);
 }
 
-/* Places as they were found, one after another. */
+/* The places visited, in order. */
 struct places {
 	size_t n;
 	struct {
@@ -128,7 +128,7 @@ static void assert_place(const struct places *places, size_t i, const char *name
 	assert_int_equal(places->at[i].units, units);
 }
 
-/* Each place has what holds for its own column; nothing is left from the one before. */
+/* Each place describes its own column, with nothing left of the previous one. */
 static void test_places(void **state)
 {
 	struct snapshot snapshot = { 0 };
@@ -159,7 +159,7 @@ static void test_places(void **state)
 	snapshot_free(&snapshot);
 }
 
-/* Only a subtree can leave it to its columns, and then it says nothing itself. */
+/* Only a subtree can be BY_COLUMN, and then its units are NONE. */
 static void test_who_leaves_it_to_columns(void **state)
 {
 	(void)state;
@@ -174,7 +174,7 @@ static void test_who_leaves_it_to_columns(void **state)
 	}
 }
 
-/* An archive knows a domain by its serial, so that none of these ever changes. */
+/* Archives identify a domain by its serial; serials never change. */
 static void test_serials(void **state)
 {
 	static const struct {
@@ -204,7 +204,7 @@ static void test_serials(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < METRIC_INDOMS; i++) {
-		assert_non_null(indoms[i].table); /* a new domain has to be added here */
+		assert_non_null(indoms[i].table); /* add new domains here */
 		assert_int_equal(metric_indoms[i].serial, indoms[i].serial);
 		assert_string_equal(metric_indoms[i].table, indoms[i].table);
 		assert_string_equal(metric_indoms[i].label, indoms[i].label);
@@ -212,7 +212,7 @@ static void test_serials(void **state)
 	}
 }
 
-/* A domain's instances are the rows of a table that one of its own metrics is read from. */
+/* A domain's instances are the rows of a table used by one of its metrics. */
 static void test_tables_of_indoms(void **state)
 {
 	(void)state;
@@ -233,7 +233,7 @@ static void test_tables_of_indoms(void **state)
 	}
 }
 
-/* An instance's labels are of its rows (NONE), or by a name that its domain has not. */
+/* Labels come from the rows (NONE), or have a name that the domain's labels lack. */
 static void test_labels_of_indoms(void **state)
 {
 	(void)state;

@@ -35,7 +35,7 @@ static void want(struct rows *rows, uint32_t id, const char *name, const char *l
 	assert_int_equal(rows_want(rows, &one), 0);
 }
 
-/* The rows as "ID:NAME=NUMBER", "-" for no number. */
+/* The rows as "ID:NAME=NUMBER", "-" for an absent cell. */
 static void assert_rows(const char *text)
 {
 	char found[1024] = "", number[32];
@@ -67,7 +67,7 @@ static void test_nothing(void **state)
 	assert_rows("");
 }
 
-/* Wanted in any order; what is there stays as it is. */
+/* Rows are wanted in any order; existing rows stay unchanged. */
 static void test_come_and_go(void **state)
 {
 	struct rows rows = { 0 };
@@ -115,7 +115,7 @@ static void test_many(void **state)
 		assert_int_equal(table->rows[i].id, 2 * i);
 }
 
-/* Rows share them, and hold them while they are there. */
+/* Rows share labels and hold a reference while they exist. */
 static void test_labels(void **state)
 {
 	struct snapshot_labels *labels = snapshot_labels_new("{\"vm\":\"a\"}");
@@ -137,7 +137,7 @@ static void test_labels(void **state)
 	assert_string_equal(table->rows[0].labels->json, "{\"vm\":\"a\"}");
 }
 
-/* Who wants them has failed: the table is as it was. */
+/* With an error the table stays unchanged. */
 static void test_failed(void **state)
 {
 	struct rows rows = { 0 };

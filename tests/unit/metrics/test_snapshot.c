@@ -13,7 +13,7 @@ static struct snapshot_table *table_make(struct snapshot *snapshot, const char *
 	return table;
 }
 
-/* A number that only this row and column have. */
+/* A number unique to this row and column. */
 static uint64_t number_for(uint32_t id, size_t column)
 {
 	return id * 1000ULL + column + 1;
@@ -52,7 +52,7 @@ static void test_tables(void **state)
 	assert_int_equal(snapshot.ntables, 101);
 	assert_null(snapshot_find_table(&snapshot, "t"));
 	assert_null(snapshot_find_table(&snapshot, "t1000"));
-	for (int i = 0; i < 101; i++) { /* a table stays where it is */
+	for (int i = 0; i < 101; i++) { /* pointers to tables stay valid */
 		snprintf(name, sizeof(name), "t%d", i);
 		assert_ptr_equal(snapshot_find_table(&snapshot, name), tables[i]);
 		assert_ptr_equal(snapshot.tables[i], tables[i]);
@@ -119,7 +119,7 @@ static void test_texts_are_freed(void **state)
 	snapshot_free(&snapshot);
 }
 
-/* Rows come to their place in the order of ids, and take their cells along. */
+/* Rows are sorted by id and keep their cells. */
 static void test_rows_in_any_order(void **state)
 {
 	static const uint32_t ids[] = { 5, 0, 9, 7, 1, UINT32_MAX, 6, 4294967294, 2 };
@@ -180,7 +180,7 @@ static void test_row_that_is_there(void **state)
 	snapshot_free(&snapshot);
 }
 
-/* Columns that come after rows: their cells are absent, and the others stay. */
+/* Columns added after rows: their cells are absent, other cells stay. */
 static void test_columns_after_rows(void **state)
 {
 	struct snapshot snapshot = { 0 };
@@ -294,7 +294,7 @@ static void test_no_memory_for_tables_and_texts(void **state)
 	assert_null(cell.text);
 }
 
-/* Four rows, as many as there is room for, with a number each. */
+/* Four rows, the allocated number, with a number each. */
 static struct snapshot_table *full_table(struct snapshot *snapshot)
 {
 	struct snapshot_table *table = table_make(snapshot, "t");
@@ -308,7 +308,7 @@ static struct snapshot_table *full_table(struct snapshot *snapshot)
 	return table;
 }
 
-/* Whatever is not there, the table is as it was; later there is memory, and all is well. */
+/* Without memory the table stays unchanged; a later attempt succeeds. */
 static void test_no_memory_for_rows_and_columns(void **state)
 {
 	(void)state;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* Rows that come and go, what they are labelled with, and what columns say of themselves. */
+/* Adding and removing rows, their labels, and columns' semantics and units. */
 #include "fakes/support.h"
 
 #include <errno.h>
@@ -23,7 +23,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* A column of numbers, one of texts, and rows of these ids, cells filled. */
+/* A column of numbers, one of texts, and filled rows with these ids. */
 static void fill(const uint32_t *ids, size_t n)
 {
 	char name[16];
@@ -43,7 +43,7 @@ static void fill(const uint32_t *ids, size_t n)
 	}
 }
 
-/* The rows have these ids, and are as fill made them. */
+/* The rows have these ids and the contents set by fill(). */
 static void assert_filled(const uint32_t *ids, size_t n)
 {
 	char name[16];
@@ -59,7 +59,7 @@ static void assert_filled(const uint32_t *ids, size_t n)
 	}
 }
 
-/* Which ids are to stay, and which were asked for. */
+/* The ids to keep, and those passed to keep. */
 struct keeping {
 	const uint32_t *ids;
 	size_t n, nasked;
@@ -90,7 +90,7 @@ static void keep_these(const uint32_t *ids, size_t n)
 		assert_true(keeping.asked[i - 1] < keeping.asked[i]);
 }
 
-/* Those that go, at the ends or in the middle, take their cells along. */
+/* Rows removed at the ends or in the middle lose their cells. */
 static void test_rows_go(void **state)
 {
 	static const uint32_t ids[] = { 0, 1, 2, 5, 8, 9, UINT32_MAX };
@@ -114,7 +114,7 @@ static void test_rows_go(void **state)
 	keep_these(NULL, 0);
 }
 
-/* A row that comes in the place of one that has gone has nothing of it. */
+/* A row added in place of a removed one inherits nothing. */
 static void test_rows_come_again(void **state)
 {
 	static const uint32_t ids[] = { 3, 4, 6, 7 };
@@ -159,8 +159,8 @@ static void test_rows_without_columns(void **state)
 }
 
 /*
- * Memory is got in steps, not for every row: with room left a row needs its name, and no
- * more. Under valgrind: there is memory for as many as there is room.
+ * Memory grows in steps: with room left a row allocates only its name. Valgrind checks that the
+ * memory suffices for all rows of the room.
  */
 static void test_room(void **state)
 {
@@ -172,7 +172,7 @@ static void test_room(void **state)
 	for (uint32_t id = 0; id < 1009; id++) {
 		bool full = table->nrows == table->room;
 
-		if (id == 3) /* with room left, which is made wider */
+		if (id == 3) /* widen the rows while room is left */
 			assert_int_equal(snapshot_table_add_column(table, "second"), 0);
 		alloc_fail_at(1);
 		assert_int_equal(snapshot_table_add_row(table, id, "row"), full ? -ENOMEM : 0);
@@ -197,7 +197,7 @@ static bool keep_none(uint32_t id, void *data)
 	return false;
 }
 
-/* Rows that went leave their room to those that come. */
+/* New rows reuse the room of removed ones. */
 static void test_room_that_is_left(void **state)
 {
 	size_t room;
@@ -215,7 +215,7 @@ static void test_room_that_is_left(void **state)
 	assert_int_equal(table->room, room);
 	assert_int_equal(table->nrows, 100);
 	snapshot_table_keep_rows(table, keep_none, NULL);
-	assert_int_equal(snapshot_table_add_column(table, "b"), 0); /* for that room, too */
+	assert_int_equal(snapshot_table_add_column(table, "b"), 0); /* for the unused room too */
 	for (uint32_t id = 0; id < 100; id++) {
 		assert_int_equal(snapshot_table_add_row(table, id, "row"), 0);
 		snapshot_cell_set(snapshot_table_cell(table, id, 1), id);
@@ -224,7 +224,7 @@ static void test_room_that_is_left(void **state)
 	assert_int_equal(snapshot_table_cell(table, 99, 1)->number, 99);
 }
 
-/* Only rows that come or go change it, however many go at a time. */
+/* changes counts only calls that add or remove rows. */
 static void test_changes(void **state)
 {
 	static const uint32_t ids[] = { 1, 2, 3 };
@@ -245,7 +245,7 @@ static void test_changes(void **state)
 	assert_int_equal(table->changes, 4);
 	assert_int_equal(snapshot_table_add_row(table, 2, "row"), 0);
 	keep_these(ids + 2, 1);
-	assert_int_equal(table->changes, 6); /* as many rows as before, and yet */
+	assert_int_equal(table->changes, 6); /* the same number of rows, yet changed */
 	keep_these(NULL, 0);
 	assert_int_equal(table->changes, 7);
 }
@@ -265,7 +265,7 @@ static void test_labels(void **state)
 	assert_null(snapshot_labels_new("{\"a\":\n1}"));
 	assert_null(snapshot_labels_new("{\"a\":1}\x1f"));
 	assert_null(snapshot_labels_new("\t{}"));
-	labels = snapshot_labels_new("{\"a\":\"\x7f\xc3\xa9\"}"); /* as JSON has it */
+	labels = snapshot_labels_new("{\"a\":\"\x7f\xc3\xa9\"}"); /* valid in JSON */
 	assert_string_equal(labels->json, "{\"a\":\"\x7f\xc3\xa9\"}");
 	snapshot_labels_unref(labels);
 	alloc_fail_at(0);
@@ -273,7 +273,7 @@ static void test_labels(void **state)
 	assert_true(alloc_failed());
 }
 
-/* Under valgrind: they live as long as any row, or who made them, needs them. */
+/* Valgrind checks that labels live as long as a row or their creator holds a reference. */
 static void test_rows_share_labels(void **state)
 {
 	static const uint32_t ids[] = { 1, 2, 3 };
@@ -287,7 +287,7 @@ static void test_rows_share_labels(void **state)
 		assert_ptr_equal(table->rows[i].labels, labels);
 	}
 	assert_int_equal(labels->refs, 4);
-	snapshot_row_label(&table->rows[0], labels); /* which it has */
+	snapshot_row_label(&table->rows[0], labels); /* its present labels */
 	assert_int_equal(labels->refs, 4);
 	snapshot_row_label(&table->rows[0], NULL);
 	assert_null(table->rows[0].labels);
@@ -299,10 +299,11 @@ static void test_rows_share_labels(void **state)
 	assert_int_equal(others->refs, 1);
 	snapshot_labels_unref(labels);
 	keep_these(ids + 1, 2);
-	assert_string_equal(table->rows[0].labels->json, "{\"x\":1}"); /* they move along */
+	assert_string_equal(table->rows[0].labels->json,
+			    "{\"x\":1}"); /* labels move with their row */
 	assert_string_equal(table->rows[1].labels->json, "{}");
 	assert_int_equal(labels->refs, 1);
-	snapshot_row_label(&table->rows[1], labels); /* the one who has them all to itself */
+	snapshot_row_label(&table->rows[1], labels); /* the only holder */
 	assert_int_equal(labels->refs, 1);
 	others->refs++;
 	keep_these(ids + 2, 1);
@@ -315,7 +316,7 @@ static void test_unset(void **state)
 	static const uint32_t ids[] = { 1, 5, 7 };
 
 	(void)state;
-	snapshot_table_unset(table); /* which has no cell */
+	snapshot_table_unset(table); /* a table without cells */
 	fill(ids, ARRAY_SIZE(ids));
 	snapshot_table_unset(table);
 	assert_int_equal(table->nrows, 3);
@@ -335,7 +336,7 @@ static void test_what_columns_say(void **state)
 	(void)state;
 	assert_int_equal(snapshot_table_add_column(table, "a"), 0);
 	assert_int_equal(snapshot_table_add_column(table, "b"), 0);
-	assert_int_equal(table->columns[0].semantics, METRIC_BY_COLUMN); /* nothing yet */
+	assert_int_equal(table->columns[0].semantics, METRIC_BY_COLUMN); /* not set */
 	assert_int_equal(table->columns[0].units, METRIC_NONE);
 	snapshot_table_describe(table, 1, METRIC_DISCRETE, METRIC_BYTES);
 	snapshot_table_describe(table, 0, METRIC_COUNTER, METRIC_NSEC);

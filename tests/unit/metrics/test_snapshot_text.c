@@ -155,7 +155,7 @@ static void test_round_trip(void **state)
 	assert_round_trip(everything);
 }
 
-/* 53 tables of up to 53 rows and columns, made by hand, saved, loaded, saved. */
+/* 53 tables of up to 53 rows and columns, saved, loaded and saved again. */
 static void test_round_trip_of_many_tables(void **state)
 {
 	struct snapshot snapshot = { 0 }, loaded;
@@ -212,7 +212,7 @@ static void test_saved_text(void **state)
 	snapshot_free(&snapshot);
 }
 
-/* Rows may stand in any order, and the last line may lack its newline. */
+/* Rows can be in any order; the last line can lack its newline. */
 static void test_other_ways_to_write_it(void **state)
 {
 	struct snapshot snapshot;
@@ -238,7 +238,7 @@ static void test_other_ways_to_write_it(void **state)
 #define TABLE MAGIC "table\tt\ncolumn\ta\ncolumn\tb\n"
 #define ROW   "row\t0\tr\t1\t2\n"
 
-/* What is no snapshot, and the number of its bad line. */
+/* Invalid snapshots and the number of the invalid line. */
 static const struct {
 	const char *text;
 	unsigned line;
@@ -375,7 +375,7 @@ static void test_nul_bytes(void **state)
 	assert_int_equal(line, 3);
 }
 
-/* A file cut anywhere is loaded, or refused because of its last line. */
+/* A truncated file is loaded, or rejected for its last line. */
 static void test_a_file_cut_anywhere(void **state)
 {
 	unsigned lines = 1, loaded = 0;
@@ -397,7 +397,7 @@ static void test_a_file_cut_anywhere(void **state)
 			loaded++;
 		}
 		if (everything[size - 1] == '\n') {
-			assert_int_equal(err, 0); /* whole lines are a snapshot */
+			assert_int_equal(err, 0); /* complete lines are a valid snapshot */
 			lines++;
 		}
 	}
@@ -418,7 +418,7 @@ static void test_reading_that_fails(void **state)
 	fclose(file);
 }
 
-/* Wherever a disk is full, saving says so. */
+/* Saving reports a full disk at any position. */
 static void test_writing_that_fails(void **state)
 {
 	struct snapshot snapshot;
@@ -441,7 +441,7 @@ static void test_writing_that_fails(void **state)
 
 static void *json_malloc(size_t size)
 {
-	return malloc(size); /* which may fail */
+	return malloc(size); /* can fail, by the fake */
 }
 
 static void test_no_memory(void **state)
@@ -464,7 +464,7 @@ static void test_no_memory(void **state)
 		assert_untouched(&snapshot, sizeof(snapshot));
 	}
 	json_set_alloc_funcs(malloc, free);
-	assert_true(n > 40 + 10); /* with jansson's own */
+	assert_true(n > 40 + 10); /* includes jansson's allocations */
 	text = save(&snapshot);
 	assert_string_equal(text, everything);
 	free(text);

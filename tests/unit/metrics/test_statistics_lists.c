@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * stat_items.def against the statistics of released kernels, as tests/data/statistics/record has
- * listed them: a name that it lacks would get another number on each host.
+ * stat_items.def against the statistics of released kernels, recorded by
+ * tests/data/statistics/record: a name missing there would get a different number on each host.
  */
 #include "fakes/support.h"
 
@@ -13,12 +13,12 @@
 
 #include "metrics/item_numbers.h"
 
-#define LISTS_MIN  5  /* those that there were at first */
-#define STATS_MIN  20 /* arm64's, the shortest */
+#define LISTS_MIN  5  /* the initial number of lists */
+#define STATS_MIN  20 /* arm64's list, the shortest */
 #define STATS_MAX  512
 #define FIELD_SIZE 64
 
-/* The words of stat_items.def, as the lists have them. */
+/* Kinds and units as written in the lists. */
 static const char *const kind_text[] = {
 	[STAT_CUMULATIVE] = "CUMULATIVE",   [STAT_INSTANT] = "INSTANT",	  [STAT_PEAK] = "PEAK",
 	[STAT_LINEAR_HIST] = "LINEAR_HIST", [STAT_LOG_HIST] = "LOG_HIST",
@@ -34,7 +34,7 @@ struct recorded {
 	char owner[FIELD_SIZE], name[FIELD_SIZE], kind[FIELD_SIZE], units[FIELD_SIZE];
 };
 
-/* One file of the folder. */
+/* One file of the directory. */
 struct list {
 	const char *file;
 	char title[512];
@@ -42,7 +42,7 @@ struct list {
 	size_t n;
 };
 
-/* The path of a list; of "" the folder's. Stays until the next call. */
+/* The path of a list, or of the directory for "". Valid until the next call. */
 static const char *list_path(const char *name)
 {
 	static char path[PATH_MAX];
@@ -89,7 +89,7 @@ static int is_list(const struct dirent *entry)
 	return dot && strcmp(dot, ".txt") == 0;
 }
 
-/* Have every list checked. check says what is wrong, and returns how often. */
+/* Check every list. check prints what is wrong and returns the number of errors. */
 static void each_list(unsigned (*check)(const struct list *list))
 {
 	static struct list list;
@@ -108,7 +108,7 @@ static void each_list(unsigned (*check)(const struct list *list))
 	assert_int_equal(wrong, 0);
 }
 
-/* The title says which kernel it was; a list that was cut short is none. */
+/* The title names the kernel; a truncated list is invalid. */
 static unsigned check_whole(const struct list *list)
 {
 	if (strncmp(list->title, "# ", 2) == 0 && strchr(list->title, '\n') && list->n >= STATS_MIN)
@@ -123,7 +123,7 @@ static void test_whole(void **state)
 	each_list(check_whole);
 }
 
-/* A VM's and a vCPU's might share a name; no kernel has had that. */
+/* No known kernel has the same name for a VM and a vCPU statistic. */
 static unsigned check_unique(const struct list *list)
 {
 	unsigned wrong = 0;
@@ -164,7 +164,7 @@ static void test_known(void **state)
 	each_list(check_known);
 }
 
-/* A kernel that tells neither kind nor units has - for both. */
+/* A kernel that reports neither kind nor units has - for both. */
 static bool is_described(const struct recorded *stat)
 {
 	return strcmp(stat->kind, "-") != 0 || strcmp(stat->units, "-") != 0;

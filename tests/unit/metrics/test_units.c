@@ -44,7 +44,7 @@ static void test_units(void **state)
 	}
 }
 
-/* That a column says it is a name to show, but no column can say that in turn. */
+/* BY_COLUMN has a name to show, but cannot be parsed: a column must not be BY_COLUMN. */
 static void test_by_column(void **state)
 {
 	enum metric_semantics semantics;
