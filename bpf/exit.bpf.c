@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * The exit family: why vCPUs leave guest mode, and how long the host takes until it
- * enters it again. A program at kvm_exit, in one of several forms, and one at kvm_entry.
+ * The exit family: exit reasons of vCPUs, and the time from each exit to the next entry. One
+ * program at kvm_exit, in a variant per argument form, and one at kvm_entry.
  *
- * The reason stands in a struct of KVM's vendor module, whose type information takes
- * CAP_SYS_ADMIN to relocate by: the user side (src/kvm/exit_offsets.c) reads where it is, and
- * sets it here. Nothing else reads kernel memory, so without reasons all of this runs in
- * every lockdown mode.
+ * The reason is in a struct of KVM's vendor module. CO-RE relocation against a module's BTF needs
+ * CAP_SYS_ADMIN, so the user side (src/kvm/exit_offsets.c) reads the offsets and sets them in
+ * rodata. Nothing else reads kernel memory: without reasons the programs run in every lockdown
+ * mode.
  */
 #include "vcpu_counters.bpf.h"
 #include "exit.h"
@@ -16,7 +16,7 @@
 
 const volatile struct exit_setup setup;
 
-/* By vCPU's thread; how many is set before loading. */
+/* Counters, one entry per vCPU thread; max_entries is set before loading. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -25,7 +25,7 @@ struct {
 	__type(value, struct exit_counters);
 } exit_cells SEC(".maps");
 
-/* Of threads that have ended; the user side's alone. */
+/* Counters of retired threads; used by the user side only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -34,7 +34,7 @@ struct {
 	       sizeof(struct retired_counters) + sizeof(struct reason_counters) * EXIT_SLOTS);
 } exit_ended SEC(".maps");
 
-/* What found no room; a row for each possible CPU. */
+/* Overflow counters, one row per possible CPU; max_entries is set before loading. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -43,7 +43,7 @@ struct {
 	__type(value, struct overflow_row);
 } exit_rows SEC(".maps");
 
-/* How long exits took, by slot. */
+/* Histograms of exit times, by slot. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
 	__uint(max_entries, EXIT_HISTOGRAMS);
@@ -51,7 +51,7 @@ struct {
 	__type(value, struct exit_buckets);
 } exit_latency SEC(".maps");
 
-/* The same by vCPU and slot, for VMs; how many is set before loading. */
+/* Histograms by vCPU and slot, for per-VM sums; max_entries is set before loading. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -60,7 +60,7 @@ struct {
 	__type(value, struct exit_buckets);
 } exit_vm_latency SEC(".maps");
 
-/* Codes that no range has, by the slots that they have claimed. */
+/* Claimed slot to code, for codes outside all ranges. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, UNKNOWN_SLOTS);
@@ -75,7 +75,7 @@ struct {
 	__type(value, struct counters_control);
 } exit_control SEC(".maps");
 
-/* The user side's alone. */
+/* Used by the user side only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -83,7 +83,7 @@ struct {
 	__type(value, struct pin_meta);
 } exit_meta SEC(".maps");
 
-/* What a new cell and a new histogram hold: nothing. Too large for the stack. */
+/* Zeroed initial values of map entries; too large for the stack. */
 static struct exit_counters fresh_counters;
 static struct exit_buckets fresh_buckets;
 
@@ -116,7 +116,7 @@ static __always_inline __u32 code_read(__u64 vcpu, __u32 isa_number)
 	return code & isa->mask;
 }
 
-/* An exit that found no cell still counts, by its reason, but has no time. */
+/* Count an exit without a map entry by its reason; its time is unknown. */
 static __always_inline void count_dropped(__u32 slot)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
@@ -148,7 +148,7 @@ static __always_inline int exited(__u64 vcpu, __u32 isa, __u32 code)
 
 int exit_vcpu_first(const __u64 *ctx);
 
-/* From Linux 5.16 on: kvm_exit(vcpu, isa). */
+/* Since Linux 5.16: kvm_exit(vcpu, isa). */
 SEC("raw_tp")
 int exit_vcpu_first(const __u64 *ctx)
 {
@@ -160,7 +160,7 @@ int exit_vcpu_first(const __u64 *ctx)
 
 int exit_reason_first(const __u64 *ctx);
 
-/* Before: kvm_exit(reason, vcpu, isa). */
+/* Before Linux 5.16: kvm_exit(reason, vcpu, isa). */
 SEC("raw_tp")
 int exit_reason_first(const __u64 *ctx)
 {
@@ -183,7 +183,7 @@ static __always_inline __u32 bucket_of(__u64 time)
 	return bucket % EXIT_BUCKETS;
 }
 
-/* Count a time in the histogram of that key; false: it found no room. */
+/* Count a time in the histogram of this key; false: the map is full. */
 static __always_inline bool count_bucket(void *map, const void *key, __u32 bucket)
 {
 	struct exit_buckets *buckets = bpf_map_lookup_elem(map, key);

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * The stat family: KVM's own statistics of every VM and vCPU, from an iterator over
- * all open files. Nothing runs while nobody reads, and no guest pays for it.
+ * The stat family: KVM's own statistics of every VM and vCPU, read by an iterator over all open
+ * files. It runs only on read and adds no cost to guests.
  *
- * A VM or vCPU is found by the name of its file and by the file system that the file
- * is of, the kernel's own for such things: a name alone anybody can have. The types
- * of KVM may stand in a module's type information, which takes CAP_SYS_ADMIN to
- * relocate by: the user side (src/kvm/stat_schema.c) reads the offsets, and sets them here.
+ * A VM or vCPU file is identified by its name and by its file system, anon_inodefs: any file can
+ * have the name alone. KVM's types can be in a module's BTF, and CO-RE relocation against that
+ * needs CAP_SYS_ADMIN, so the user side (src/kvm/stat_schema.c) reads the offsets and sets them in
+ * rodata.
  *
- * The file of a VM can be closed while vCPUs are open, so that a vCPU brings its VM
- * along, if the record before was not of that VM anyway.
+ * A VM's file can be closed while its vCPUs' files are open, so a vCPU also writes its VM's record,
+ * unless the preceding record belongs to that VM.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_core_read.h>
@@ -21,7 +21,7 @@
 
 const volatile struct stat_offsets offsets;
 
-/* Of ended VMs, the sums of what they counted; how many bytes is set before loading. */
+/* Sums over destroyed VMs; value_size is set before loading. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -29,7 +29,7 @@ struct {
 	__uint(value_size, sizeof(__u64));
 } stat_ended SEC(".maps");
 
-/* Of each living VM, its last known counts. Both are the user side's alone. */
+/* Last counts of each running VM. This map and stat_ended are used by the user side only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -45,17 +45,17 @@ struct {
 	__type(value, struct pin_meta);
 } stat_meta SEC(".maps");
 
-/* The record being made; too large for the stack. One pass at a time runs. */
+/* The record under construction; too large for the stack. Only one pass runs at a time. */
 static struct {
 	struct stat_record head;
 	char member[STAT_BYTES_MAX];
 } out;
 
-/* The VM that this pass has written last, and of which process. */
+/* The VM last written in this pass, and its process. */
 static __u64 last_kvm;
 static __u32 last_tgid;
 
-/* A process's or thread's number in the PID namespace of who reads; 0: it is not in it. */
+/* Return a pid's number in the reader's PID namespace; 0: not visible there. */
 static __u32 number_of(const struct pid *pid)
 {
 	struct task_struct *reader = (void *)bpf_get_current_task();
@@ -72,7 +72,7 @@ static __u32 number_of(const struct pid *pid)
 	return here.ns == there.ns ? there.nr : 0;
 }
 
-/* A number of four bytes at an offset in a struct. */
+/* Read a 4-byte number at an offset in a struct. */
 static __u32 number_at(const void *base, __u32 offset)
 {
 	__u32 number = 0;
@@ -99,7 +99,8 @@ static __u64 birth_of(const void *kvm)
 	return BPF_CORE_READ(dentry, d_inode, i_ino);
 }
 
-/* Write the record with a stat member; 0, or the buffer is full and it comes again. */
+/* Write the record and a stat member. Not 0: the buffer is full, and the kernel retries the file.
+ */
 static int write_record(struct seq_file *seq, const char *member, __u32 bytes)
 {
 	if (bytes > STAT_BYTES_MAX)
@@ -110,7 +111,7 @@ static int write_record(struct seq_file *seq, const char *member, __u32 bytes)
 	return bpf_seq_write(seq, &out, sizeof(out.head) + bytes);
 }
 
-/* Who ran a vCPU last, and how long it has waited for a CPU. */
+/* Set the record's thread fields: the last thread to run a vCPU, and its run delay. */
 static void thread_of(const struct pid *pid)
 {
 	const struct hlist_node *link = pid ? BPF_CORE_READ(pid, tasks[0].first) : NULL;
@@ -159,7 +160,7 @@ static void write_vcpu(struct seq_file *seq, const void *vcpu)
 	out.head.vcpu = (__u64)vcpu;
 	out.head.vcpu_id = number_at(vcpu, offsets.vcpu_id);
 	thread_of(offsets.vcpu_pid == STAT_NOT_THERE ? NULL : pointer_at(vcpu, offsets.vcpu_pid));
-	/* what was written of the VM is dropped too if this does not fit */
+	/* if this does not fit, the kernel drops the VM's record too */
 	if (write_record(seq, (const char *)vcpu + offsets.vcpu_stat, offsets.vcpu_stat_bytes))
 		last_kvm = 0;
 }

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * The trace family: how often each configured kvm tracepoint fired, per CPU.
+ * The trace family: counts of each configured kvm tracepoint, per CPU.
  *
  * This object is loaded once. The user side (src/families/trace/trace.c) copies the template
- * program for every event, puts the event's item number where the mark is, and
- * attaches the copy to that one tracepoint.
+ * program for each event, replaces the mark with the event's item number, and attaches the copy to
+ * that tracepoint.
  *
- * Why a plain increment is exact: a slot belongs to one program and a row to
- * one CPU, and the kernel never runs a raw tracepoint program twice at a time
- * on a CPU; a nested run is skipped and counted in its recursion_misses.
+ * A plain increment is exact: a slot belongs to one program, a row to one CPU, and the kernel never
+ * runs a raw tracepoint program nested on a CPU; it skips a nested run and counts it in the
+ * program's recursion_misses.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include "trace.h"
 
-/* One row of counters per possible CPU; how many is set before loading. */
+/* One row of counters per possible CPU; max_entries is set before loading. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -24,7 +24,7 @@ struct {
 	__type(value, struct trace_row);
 } trace_rows SEC(".maps");
 
-/* Read and written by the user side alone. */
+/* Used by the user side only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -42,7 +42,7 @@ int trace_template(const void *ctx)
 	__u64 slot;
 
 	(void)ctx;
-	/* A move that no optimizer may see through, so that it can be patched. */
+	/* Opaque to the optimizer, so that the loader can patch the immediate. */
 	asm volatile("%0 = %1" : "=r"(slot) : "i"(TRACE_SLOT_MARK));
 	if (slot >= TRACE_SLOTS)
 		return 0;

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
-/* The trace family: layouts that the BPF side and the user side share. */
+/* Layouts of the trace family, shared by the BPF side and the user side. */
 #ifndef PMDAKVM_BPF_TRACE_H
 #define PMDAKVM_BPF_TRACE_H
 
 #include "pin.h"
 
 /*
- * The layout version of this family's pinned maps. Raise it when the meaning of what they
- * hold changes and its size does not: maps of another version are replaced, counters begin at 0.
+ * Layout version of this family's pinned maps. Increment it when the meaning of their contents
+ * changes but not the size: maps of another version are replaced, counters restart at 0.
  */
 #define TRACE_LAYOUT 1
 
-/* The trace family: an event's slot is its item number, which has 10 bits. */
+/* An event's slot is its item number, which has 10 bits. */
 #define TRACE_SLOTS 1024
 
-/* One for each possible CPU. */
+/* One row per possible CPU. */
 struct trace_row {
 	__u64 count[TRACE_SLOTS];
 };
@@ -23,8 +23,8 @@ struct trace_row {
 _Static_assert(sizeof(struct trace_row) % CACHE_LINE_BYTES == 0, "rows share a cache line");
 
 /*
- * What the template program of bpf/trace.bpf.c says instead of a slot number:
- * the loader looks for a move of this value and puts the slot in its place.
+ * Placeholder for the slot number in the template program of bpf/trace.bpf.c: the loader finds the
+ * move of this value and replaces it with the slot.
  */
 #define TRACE_SLOT_MARK 0x7ace51
 

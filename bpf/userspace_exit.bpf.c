@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * The userspace_exit family: why vCPUs go out to the VMM, and how long until it has KVM run
- * them again. kvm_userspace_exit ends a KVM_RUN. Another begins with kvm_fpu, load 1, on x86;
- * where there is no such event, kvm_entry is next to it.
+ * The userspace_exit family: reasons of exits to the VMM, and the time until the next KVM_RUN.
+ * kvm_userspace_exit marks the end of a KVM_RUN. On x86, kvm_fpu with load 1 marks the start of
+ * the next; on kernels without that event kvm_entry is the closest one.
  *
- * Neither says of which vCPU: a cell is known by its thread. No kernel memory is read.
+ * These events do not identify the vCPU; counters are keyed by thread. No kernel memory is read.
  */
 #include "vcpu_counters.bpf.h"
 #include "userspace_exit.h"
 
-/* What KVM_RUN fails with, and the one reason that is true then; see KVM's documentation. */
+/*
+ * Errors of KVM_RUN. KVM_EXIT_MEMORY_FAULT is the only exit reason that is valid together with an
+ * error, EFAULT or EHWPOISON; see the kernel's Documentation/virt/kvm/api.rst.
+ */
 #define EINTR		      4
 #define EFAULT		      14
 #define EHWPOISON	      133
@@ -18,7 +21,7 @@
 
 const volatile struct userspace_exit_setup setup;
 
-/* By vCPU's thread; how many is set before loading. */
+/* Counters, one entry per vCPU thread; max_entries is set before loading. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -27,7 +30,7 @@ struct {
 	__type(value, struct userspace_exit_counters);
 } userspace_exit_cells SEC(".maps");
 
-/* Of threads that have ended; the user side's alone. */
+/* Counters of retired threads; used by the user side only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -36,7 +39,7 @@ struct {
 				   sizeof(struct reason_counters) * USERSPACE_EXIT_SLOTS);
 } userspace_exit_ended SEC(".maps");
 
-/* What found no room; a row for each possible CPU. */
+/* Overflow counters, one row per possible CPU; max_entries is set before loading. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -45,7 +48,7 @@ struct {
 	__type(value, struct overflow_row);
 } userspace_exit_rows SEC(".maps");
 
-/* Codes that no range has, by the slots that they have claimed. */
+/* Claimed slot to code, for codes outside all ranges. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, UNKNOWN_SLOTS);
@@ -60,7 +63,7 @@ struct {
 	__type(value, struct counters_control);
 } userspace_exit_control SEC(".maps");
 
-/* The user side's alone. */
+/* Used by the user side only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -68,7 +71,7 @@ struct {
 	__type(value, struct pin_meta);
 } userspace_exit_meta SEC(".maps");
 
-/* What a new cell holds: nothing. Too large for the stack. */
+/* Zeroed initial value of a map entry; too large for the stack. */
 static struct userspace_exit_counters fresh_counters;
 
 static __always_inline __u32 slot_of(__u32 reason, __s32 error)
@@ -87,10 +90,10 @@ static __always_inline __u32 slot_of(__u32 reason, __s32 error)
 	return code_claim(&userspace_exit_codes, reason);
 }
 
-/* A slot that the verifier, too, sees to be in a cell; nothing else counts under "other". */
+/* Bound a slot so that the verifier sees it; an invalid slot counts as slot 0, "other". */
 static __always_inline __u64 slot_within(__u64 slot)
 {
-	asm volatile("" : "+r"(slot)); /* else what is checked is a copy */
+	asm volatile("" : "+r"(slot)); /* otherwise the compiler checks a copy */
 	return slot < USERSPACE_EXIT_SLOTS ? slot : 0;
 }
 
@@ -123,7 +126,7 @@ int userspace_exit_begin(const __u64 *ctx)
 	return 0;
 }
 
-/* KVM runs the vCPU again. */
+/* KVM_RUN started again: close the open exit. */
 static __always_inline int run_again(void)
 {
 	const struct counters_control *control;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
-/* The userspace_exit family: layouts that the BPF side and the user side share. */
+/* Layouts of the userspace_exit family, shared by the BPF side and the user side. */
 #ifndef PMDAKVM_BPF_USERSPACE_EXIT_H
 #define PMDAKVM_BPF_USERSPACE_EXIT_H
 
 #include "vcpu_counters.h"
 
 /*
- * The layout version of this family's pinned maps. Raise it when the meaning of what they
- * hold changes and its size does not: maps of another version are replaced, counters begin at 0.
+ * Layout version of this family's pinned maps. Increment it when the meaning of their contents
+ * changes but not the size: maps of another version are replaced, counters restart at 0.
  */
 #define USERSPACE_EXIT_LAYOUT 1
 
@@ -22,8 +22,9 @@ struct userspace_exit_counters {
 _Static_assert(sizeof(struct userspace_exit_counters) + sizeof(struct thread_key) <= 2048,
 	       "a vCPU takes more than the man page says");
 
+/* Rodata, set before loading. */
 struct userspace_exit_setup {
-	__u32 restart, error; /* slots of KVM_RUN's errors */
+	__u32 restart, error; /* slots for KVM_RUN errors: EINTR, any other */
 	struct code_range ranges[CODE_RANGES];
 };
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * Cells: what vCPUs' threads go out for, counted by the thread itself. Shared by the
- * families exit and userspace_exit; see vcpu_counters.h for the layouts.
+ * Exit counters, one map entry per vCPU thread; the thread is the only writer. Shared by the
+ * families exit and userspace_exit; layouts are in vcpu_counters.h.
  *
- * Only the thread that a cell is of writes to it, and none of the events that do so nests
- * in another on the same thread: plain adds are exact.
+ * None of the events that write an entry nests in another on the same thread, so plain adds are
+ * exact.
  */
 #ifndef PMDAKVM_CELLS_BPF_H
 #define PMDAKVM_CELLS_BPF_H
@@ -15,12 +15,15 @@
 #include <bpf/bpf_helpers.h>
 #include "vcpu_counters.h"
 
-/* To ask whether this kernel has a helper (from Linux 5.11 on). */
+/* For a CO-RE check whether the kernel has this helper (since Linux 5.11). */
 enum bpf_func_id___counters {
 	BPF_FUNC_get_current_task_btf___counters = 158,
 };
 
-/* The current thread's key. Typed loads, where there are any, every lockdown mode permits. */
+/*
+ * Set key to the current thread's, with vcpu 0. Every lockdown mode permits loads through the typed
+ * pointer of bpf_get_current_task_btf(); the fallback reads kernel memory.
+ */
 static __always_inline void thread_key_of(struct thread_key *key)
 {
 	__u64 numbers = bpf_get_current_pid_tgid();
@@ -38,7 +41,7 @@ static __always_inline void thread_key_of(struct thread_key *key)
 	}
 }
 
-/* The cell of that key, made of what fresh holds if there is none; NULL: it found no room. */
+/* Find the entry of key, or create it as a copy of fresh; NULL: the map is full. */
 static __always_inline struct thread_counters *
 counters_find_or_make(void *map, const struct thread_key *key, const void *fresh, __u64 vcpu)
 {
@@ -56,8 +59,9 @@ counters_find_or_make(void *map, const struct thread_key *key, const void *fresh
 }
 
 /*
- * The current thread's cell for that vCPU; 0: which one is not known. Nearly every thread
- * runs one vCPU; one that runs more has further cells, so that what is one's stays so.
+ * Find or create the current thread's entry for a vCPU (address; 0: unknown). Nearly every thread
+ * runs one vCPU. A thread that runs more has one entry for each, so that counts of different
+ * vCPUs never mix.
  */
 static __always_inline struct thread_counters *counters_get(void *map, const void *fresh,
 							    __u64 vcpu)
@@ -73,7 +77,7 @@ static __always_inline struct thread_counters *counters_get(void *map, const voi
 	return counters_find_or_make(map, &key, fresh, vcpu);
 }
 
-/* What was open or entered before a detach is forgotten. */
+/* Forget an exit or entry from before a detach: its generation differs. */
 static __always_inline void counters_renew(struct thread_counters *counters,
 					   const struct counters_control *control)
 {
@@ -84,7 +88,7 @@ static __always_inline void counters_renew(struct thread_counters *counters,
 	counters->entered = 0;
 }
 
-/* An exit begins. One that is open still is replaced: its time is not known. */
+/* An exit begins. It replaces an exit that is still open, whose time stays unknown. */
 static __always_inline void exit_begin(struct thread_counters *counters, __u32 slot, __u64 now)
 {
 	if (counters->entered) {
@@ -95,7 +99,7 @@ static __always_inline void exit_begin(struct thread_counters *counters, __u32 s
 	counters->slot = slot;
 }
 
-/* The open exit ends: how long it took. */
+/* The open exit ends. Returns its time in ns; max is kept per epoch. */
 static __always_inline __u64 exit_end(struct thread_counters *counters,
 				      struct reason_counters *reason, __u32 epoch, __u64 now)
 {
@@ -110,12 +114,13 @@ static __always_inline __u64 exit_end(struct thread_counters *counters,
 }
 
 /*
- * The slot of a code that no range has: those that come first have slots of their own, of
- * which a hash map, by slot, holds the codes; its lock decides who is first. 0 for others.
+ * Return the slot of a code outside all ranges. The first UNKNOWN_SLOTS such codes claim slots
+ * 1 to UNKNOWN_SLOTS in a hash map from slot to code; BPF_NOEXIST under the map's lock decides
+ * concurrent claims. Further codes get slot 0.
  */
 static __always_inline __u32 code_claim(void *map, __u64 code)
 {
-/* the verifier does not follow a counter that is on the stack */
+/* the verifier does not track a loop counter on the stack */
 #pragma unroll
 	for (__u32 i = 1; i <= UNKNOWN_SLOTS; i++) {
 		__u32 slot = i;
@@ -131,7 +136,7 @@ static __always_inline __u32 code_claim(void *map, __u64 code)
 	return 0;
 }
 
-/* A thread ends, and what it has counted is final. */
+/* The current thread exits: mark its entry final, for the user side to retire. */
 static __always_inline void thread_ended(void *map)
 {
 	struct thread_key key;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * Counters that vCPU threads write: layouts that the BPF side and the user side share, of the
- * families exit and userspace_exit.
+ * Layouts of the per-thread counters of the families exit and userspace_exit, shared by the BPF
+ * side and the user side.
  */
 #ifndef PMDAKVM_BPF_VCPU_COUNTERS_H
 #define PMDAKVM_BPF_VCPU_COUNTERS_H
@@ -10,85 +10,83 @@
 #include "pin.h"
 
 /*
- * The families exit and userspace_exit, which share a scheme: what a vCPU's thread goes out
- * for is counted in a cell that only this thread writes, so plain adds are exact, and memory
- * grows with vCPUs, not with CPUs.
+ * Key of a vCPU thread's counters. Only this thread writes them, so plain adds are exact, and
+ * memory grows with vCPUs, not with CPUs.
  */
 struct thread_key {
-	__u64 start;	 /* of the thread: ns since boot, so that a number used again is another */
-	__u64 vcpu;	 /* 0: the first vCPU that it ran; else the address of a further one */
-	__u32 tid, tgid; /* as the first PID namespace has them */
+	__u64 start;	 /* thread start, ns since boot; tells a reused tid from the old one */
+	__u64 vcpu;	 /* 0: the thread's first vCPU; otherwise address of a further one */
+	__u32 tid, tgid; /* in the initial PID namespace */
 };
 
 struct reason_counters {
 	__u64 count;
-	__u64 time; /* ns, over all pairs that were closed */
-	__u64 max;  /* the longest, ns, with the number of its turn above it */
+	__u64 time; /* ns, sum over closed pairs */
+	__u64 max;  /* longest time, ns, in the low MAX_TIME_BITS; epoch above */
 };
 
 /*
- * The longest of a reason counts for one turn; a new turn begins with each reset. So a
- * reset is one write, and no cell has two writers.
+ * max is valid for the current epoch only; a reset starts a new epoch. So a reset is one write to
+ * the control map, and counters keep a single writer.
  */
 #define MAX_TIME_BITS 48
 
-/* What stands in front of a cell's reasons. A pair is an exit and the next entry. */
+/* Head of a thread's counters, before its reasons. A pair is an exit and the next entry. */
 struct thread_counters {
-	__u64 vcpu;	  /* the address of struct kvm_vcpu; 0: not known */
-	__u64 opened;	  /* when the exit that has no entry yet was; 0: there is none */
-	__u64 entered;	  /* when the guest was entered; 0: it is not known to run */
-	__u64 guest_time; /* ns, from entries to exits */
-	__u32 slot;	  /* of the exit that has no entry yet */
-	__u32 generation; /* of the times above: a pair never spans a detach */
-	__u32 isa;	  /* whose the slots are: enum reasons_isa + 1; 0: no exit has said */
-	__u32 ended;	  /* the thread is gone: nobody writes here any more */
+	__u64 vcpu;	  /* address of struct kvm_vcpu; 0: unknown */
+	__u64 opened;	  /* time of the open exit, which has no entry yet; 0: none */
+	__u64 entered;	  /* time of the guest entry; 0: not in the guest, or unknown */
+	__u64 guest_time; /* ns, sum from entries to exits */
+	__u32 slot;	  /* reason slot of the open exit */
+	__u32 generation; /* of opened and entered: a pair never spans a detach */
+	__u32 isa;	  /* ISA of the slots: enum reasons_isa + 1; 0: no exit yet */
+	__u32 ended;	  /* the thread has exited: no more writes */
 };
 
-#define UNKNOWN_SLOTS 8 /* slots 1 to 8 are claimed by codes that no range has */
+#define UNKNOWN_SLOTS 8 /* slots 1 to 8: claimed by codes outside all ranges */
 
-/* The most slots that a family has. */
+/* Largest number of slots of a family. */
 #define COUNTER_SLOTS_MAX 256
 
-/* What cells of ended threads had counted; followed by as many struct cell_reason as a cell has. */
+/* Sums of retired threads; followed by the family's number of struct reason_counters. */
 struct retired_counters {
-	struct thread_key
-		last; /* the cell that was added last: if it is still there, it is in here */
-	__u64 isa;    /* that cell's */
+	struct thread_key last; /* last added entry: if it still exists, the sums contain it */
+	__u64 isa;		/* of that entry */
 };
 
-/* What found no room in a cell: one row for each possible CPU, on cache lines of its own. */
+/* Exits without a map entry: one row per possible CPU, on its own cache lines. */
 struct overflow_row {
 	__u64 count[COUNTER_SLOTS_MAX];
-	__u64 buckets;	  /* pairs that found no room in the host's histograms */
-	__u64 vm_buckets; /* the same of VMs' */
+	__u64 buckets;	  /* pairs dropped because the host's histogram map is full */
+	__u64 vm_buckets; /* pairs dropped because the VMs' histogram map is full */
 	__u64 pad[6];
 };
 
 _Static_assert(sizeof(struct overflow_row) % CACHE_LINE_BYTES == 0, "rows share a cache line");
 
-/* Set by the user side, before it attaches. */
+/* Written by the user side before it attaches; a reset of max writes epoch. */
 struct counters_control {
 	__u32 generation;
-	__u32 epoch; /* of the longest times; 16 bits */
+	__u32 epoch; /* of reason_counters.max; 16 bits */
 };
 
-/* Codes first ... first + count - 1 have the slots from slot on. */
+/* Codes first to first + count - 1 have the consecutive slots from slot on. */
 struct code_range {
 	__u32 first, count, slot;
 };
 
 #define CODE_RANGES 8
 
-/* Times in ns by powers of two: 0-1, 2-3, 4-7 ... and the last one, which has no end. */
+/* Buckets of times in ns, by powers of two: 0-1, 2-3, 4-7 ...; the last one is open-ended. */
 #define EXIT_BUCKETS 32
 
 struct exit_buckets {
 	__u64 count[EXIT_BUCKETS];
 };
 
-/* A vCPU's histogram of a reason, which only the thread that runs it writes. */
+/* Key of a vCPU's histogram of a reason; only the thread that runs the vCPU writes it. */
 struct exit_vm_key {
-	__u64 vcpu; /* its address */
+	__u64 vcpu; /* address of struct kvm_vcpu */
 	__u32 slot;
 	__u32 pad;
 };

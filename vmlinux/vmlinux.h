@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * The few kernel types and constants that our BPF programs use, kept by hand,
- * so that a build does not depend on the kernel of the machine it runs on.
- * A kernel struct added here carries preserve_access_index and only the
- * fields that we read.
+ * Hand-written subset of the kernel's types and constants that the BPF programs use, so that the
+ * build does not depend on the running kernel. Structs have preserve_access_index and only the
+ * fields that are read.
  */
 #ifndef PMDAKVM_VMLINUX_H
 #define PMDAKVM_VMLINUX_H
@@ -21,7 +20,7 @@ typedef signed long long __s64;
 typedef _Bool bool;
 enum { false, true };
 
-/* Names that libbpf's helper prototypes are written in. */
+/* Types used in libbpf's helper prototypes. */
 typedef __u16 __be16;
 typedef __u32 __be32;
 typedef __u32 __wsum;
@@ -57,7 +56,7 @@ struct file {
 };
 
 struct upid {
-	int nr; /* a process's number in that namespace */
+	int nr; /* the pid's number in namespace ns */
 	void *ns;
 };
 
@@ -70,8 +69,8 @@ struct hlist_head {
 };
 
 struct pid {
-	unsigned int level;	    /* of the innermost namespace; 0: the first one */
-	struct hlist_head tasks[1]; /* of which the first is the thread's */
+	unsigned int level;	    /* depth of the innermost namespace; 0: the initial one */
+	struct hlist_head tasks[1]; /* by enum pid_type; [0] is PIDTYPE_PID: the thread */
 	struct upid numbers[1];
 };
 
@@ -107,7 +106,7 @@ struct bpf_iter__task_file {
 
 #pragma clang attribute pop
 
-/* enum bpf_map_type and the map flags, as in the kernel's UAPI. */
+/* Map types, update flags and map flags, from the kernel's UAPI (linux/bpf.h). */
 enum {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
