@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 The pmdakvm authors
 #
-# make          build all (needs neither root, nor the network, nor this kernel)
-# make check    install what is missing, build, run every test (root)
+# make          build all (needs neither root nor network, on any kernel)
+# make check    install missing packages, build, run all tests (root)
 # make demo     show a guest's counters through a private pmcd (root)
-# make bench    measure what counting costs a guest (root)
-# make deps     install what is missing (root, Debian)
-# make tables   make pmns and the list of metrics in pmdakvm(1) from src/metrics/metrics.def and help
-# make format   clang-format over all of our C
-# make install  put it beside the stock agent (PREFIX=, DESTDIR=); uninstall undoes it
-# make clean    remove what was built
+# make bench    measure the cost of counting for a guest (root)
+# make deps     install missing packages (root, Debian)
+# make tables   regenerate pmns and the metric list of pmdakvm(1) from src/metrics/metrics.def
+# make format   run clang-format on all C files
+# make install  install next to the stock agent (PREFIX=, DESTDIR=); undo with uninstall
+# make clean    remove the build directory
 #
-# O=DIR builds there; V=1 shows the commands; SAN=1 builds with sanitizers;
-# TESTS="unit input" runs those parts of the tests only (see tests/run.sh).
+# O=DIR sets the build directory; V=1 shows commands; SAN=1 builds with sanitizers;
+# TESTS="unit agent" runs only those parts of the tests (see tests/run.sh).
 
 VERSION := 0.1.0
 
@@ -42,7 +42,7 @@ BPF_CFLAGS := -O2 -g -target bpf $(WARNINGS) -Ivmlinux -Ibpf
 .PHONY: all install install-check uninstall check check-programs demo bench bench-programs deps tables format clean
 all: $(O)/pmdakvm $(O)/pmda_kvm.so $(O)/kvmbpf
 
-# --- the BPF side: one object and one skeleton for each family ---
+# --- BPF side: one object and one skeleton per family ---
 FAMILIES := $(patsubst bpf/%.bpf.c,%,$(wildcard bpf/*.bpf.c))
 
 $(O)/bpf/%.raw.o: bpf/%.bpf.c
@@ -50,7 +50,7 @@ $(O)/bpf/%.raw.o: bpf/%.bpf.c
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
 
-# drops DWARF and keeps BTF
+# drops DWARF, keeps BTF
 $(O)/bpf/%.bpf.o: $(O)/bpf/%.raw.o
 	$(Q)$(BPFTOOL) gen object $@ $<
 
@@ -82,10 +82,10 @@ $(O)/gen/help.c: help tools/help.awk
 $(O)/gen/help.o: $(O)/gen/help.c
 	$(Q)$(CC) $(ALL_CFLAGS) -c $< -o $@
 
-# --- the user side: a folder's sources are found; tests/live/consistency.bats holds the layers ---
+# --- user side: sources are found by directory; tests/live/consistency.bats checks the layers ---
 objects = $(patsubst %.c,$(O)/%.o,$(foreach dir,$(1),$(sort $(wildcard src/$(dir)/*.c))))
 
-# a library that knows neither PCP nor the command line
+# the library depends neither on PCP nor on the command line
 LIB_OBJ := $(call objects,base kernel metrics kvm vms engine families families/* collector) \
 	$(O)/gen/families.o
 PMDA_MAIN := $(O)/src/pmda/main.o
@@ -134,7 +134,7 @@ tables: $(TOOLS)
 	$(Q)$(O)/tools/pmns >$(O)/pmns && cp $(O)/pmns pmns
 	$(Q)$(O)/tools/man man/pmdakvm.1 >$(O)/pmdakvm.1 && cp $(O)/pmdakvm.1 man/pmdakvm.1
 
-# --- tests, demo, bench: each installs what it needs, then comes back here ---
+# --- tests, demo, bench: each installs the packages it needs, then runs make again ---
 include tests/unit/unit.mk
 include tests/programs/programs.mk
 include tests/bench/bench.mk
@@ -159,18 +159,18 @@ bench:
 	$(Q)+$(MAKE) --no-print-directory all $(O)/tests/guest $(O)/tests/idle_vms bench-programs
 	$(Q)tests/bench/run $(CURDIR) $(abspath $(O))
 
-# --- installing: beside PCP's own agent, never over it; ./Install there switches pmcd ---
+# --- install: next to PCP's own agent, never over it; ./Install there switches pmcd ---
 PREFIX ?= /usr/local
 DESTDIR ?=
 AGENT_DIR := $(PREFIX)/lib/pmdakvm/pmdas/kvm
 PCP_ETC := /etc/pcp
 PCP_VAR := /var/lib/pcp
 REWRITE := pmlogrewrite/kvm_trace_stock.conf
-# by no name that PCP itself might use
+# a name that PCP itself does not use
 REPORTS := pmrep/pmdakvm.conf
 MAN := $(PREFIX)/share/man
 
-# One rule for an event, by its name: the stock agent's item numbers were line numbers.
+# One rule per event name: the stock agent's item numbers are line numbers of kvm.conf.
 $(O)/$(REWRITE): src/metrics/tracepoint_items.def Makefile
 	@mkdir -p $(@D)
 	$(Q){ echo '# SPDX-License-Identifier: GPL-2.0-or-later'; \
@@ -207,7 +207,7 @@ install: install-check all $(O)/$(REWRITE)
 	$(Q)install -m 644 dashboards/pmrep/kvm.conf $(DESTDIR)$(PCP_ETC)/$(REPORTS)
 	@echo "Installed. To switch pmcd to this agent: cd $(AGENT_DIR) && ./Install"
 
-# Takes the agent out of pmcd first, if it is there. An unchanged kvm.conf of ours goes too.
+# Removes the agent from pmcd first. An unmodified kvm.conf is removed too.
 uninstall: install-check
 	$(Q)if [ -z "$(DESTDIR)" ] && [ -x $(AGENT_DIR)/Remove ] && \
 	  grep -qs "[[:space:]]$(AGENT_DIR)/" $(PCP_ETC)/pmcd/pmcd.conf; then cd $(AGENT_DIR) && ./Remove; fi

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 The pmdakvm authors
 #
-# demo.sh TOP BUILD [ROUNDS [SECONDS]]: a private pmcd with our agent, a small
-# guest if no VM runs, and pmrep on it, at the end with our reports. Leaves nothing behind.
+# demo.sh TOP BUILD [ROUNDS [SECONDS]]: start a private pmcd with our agent, and a small guest if no
+# VM runs; show counters and our reports with pmrep. Leaves nothing behind.
 set -euo pipefail
 
 top=$1 build=$2 rounds=${3:-10} seconds=${4:-1}
@@ -31,7 +31,7 @@ trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# Does any process have a VM open?
+# Succeed if any process has a VM open.
 vm_runs() {
 	find /proc/[0-9]*/fd -lname 'anon_inode:kvm-vm' -print -quit 2>/dev/null | grep -q .
 }
@@ -47,17 +47,17 @@ start_guest() {
 	echo "No VM runs here, so a small one of our own does: 2 vCPUs that do port I/O, MMIO and CPUID."
 }
 
-# Two CPUs that are online, or the one there is: "0,1"
+# Print two online CPUs, or the only one: "0,1"
 online_cpus() {
 	awk -F'[,-]' '{ print (NF > 1 ? $1 "," $2 : $1) }' /sys/devices/system/cpu/online
 }
 
-# Has it instances? Where nothing has happened it has none, and pmrep sorts none.
+# Succeed if the metric has instances. pmrep cannot sort a metric without any.
 has_instances() {
 	[ "$(pmprobe -h "$PMCD_HOST" "$1" | cut -d' ' -f2)" -gt 0 ]
 }
 
-# report NAME METRIC WORDS [REASON]: a report of ours, which shows that metric; or why not.
+# report NAME METRIC TITLE [REASON]: show our report of METRIC, or say why it is empty.
 report() {
 	echo
 	echo "$3 (pmrep :$1)"
@@ -69,7 +69,7 @@ report() {
 }
 
 pmcd_env "$dir"
-# nothing of the demo's is to be left, and the host's own agent is not to be met
+# pin = none: leave no pins behind and do not use the host agent's
 printf '[bpf]\npin = none\n[trace]\n*\n' >"$dir/kvm.conf"
 pmcd_files "$dir" "$top" "$build" daemon -c "$dir/kvm.conf"
 if ! vm_runs; then
@@ -83,7 +83,7 @@ metrics=()
 for event in $events; do
 	metrics+=("kvm.trace.$event,$event")
 done
-# the first row of a rate has no value yet: one more than the rounds
+# one more sample than rounds: the first sample of a rate has no value
 pmrep -h "$PMCD_HOST" -p -X "by CPU" -w 18 -s $((rounds + 1)) -t "$seconds" "${metrics[@]}"
 
 pvm="where KVM runs guests by PVM, kvm_exit never fires"

@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 The pmdakvm authors
 #
-# deps.sh [build|demo|check]...: install the Debian packages that building, the
-# demo or the tests need and this host lacks. Does nothing, needs neither root
-# nor the network, where all are there.
+# deps.sh [build|demo|check]...: install missing Debian packages for the build, the demo or the
+# tests. If none is missing, it needs neither root nor network.
 set -euo pipefail
 
 build="gcc make libc6-dev pkgconf clang bpftool libbpf-dev libelf-dev zlib1g-dev
@@ -44,14 +43,14 @@ if [ "$(id -u)" != 0 ]; then
 fi
 echo "installing ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
-# where systemd does not run, pcp's own scripts must not ask it to start things
+# without systemd running, pcp's maintainer scripts must not ask it to start services
 [ -d /run/systemd/system ] || export SYSTEMD_OFFLINE=1
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 get() {
 	apt-get -o DPkg::Lock::Timeout=300 "$@" >"$log" 2>&1
 }
-# an old list of packages may name versions that are gone
+# update first: an old package list can name versions that no longer exist
 if ! get update || ! get install -y --no-install-recommends "${missing[@]}"; then
 	echo "deps.sh: apt-get failed; its last words:" >&2
 	tail -n 15 "$log" >&2

@@ -2,32 +2,32 @@
 # Copyright (c) 2026 The pmdakvm authors
 # shellcheck shell=bash
 #
-# A private pmcd with our agent, for the demo and the tests: its files, socket
-# and PMNS are in a folder of its own, and it knows of no other pmcd. Sourced.
+# Functions to run a private pmcd with our agent, for the demo and the tests. Its files, socket and
+# PMNS are in a separate directory, independent of the host's pmcd. Sourced.
 
-# pmcd_env DIR: point every PCP program started from here at DIR.
+# pmcd_env DIR: make every PCP program started from here use DIR.
 pmcd_env() {
-	local dir # pcp.env uses this name for its own ends
+	local dir # pcp.env sets a variable of this name
 	# shellcheck disable=SC1091
 	set +u
 	. /etc/pcp.env
 	set -u
 	export PCP_RUN_DIR=$1/run PCP_LOG_DIR=$1/log PCP_VAR_DIR=$1/var PCP_TMP_DIR=$1/tmp
 	export PCP_TMPFILE_DIR=$1/tmp PCP_SYSCONF_DIR=$1/etc PMNS_DEFAULT=$1/root HOME=$1/home
-	# else the system's pmdaroot would start our agent, without our environment
+	# otherwise the system's pmdaroot starts our agent, without our environment
 	export PMCD_ROOT_AGENT=0
-	# else the system's resolver is asked for names that are on this host
+	# otherwise pmcd asks the system's resolver for local host names
 	export PMCD_SOCKET=$1/pmcd.socket PMCD_HOST=unix://$1/pmcd.socket
-	# pmrep and its kin want the python3 that has PCP's modules
+	# pmrep and similar tools need the python3 that has PCP's modules
 	export PCP_PYTHON_PROG=/usr/bin/python3 PCP_COLOR=0
 	mkdir -p "$1"/{run,log,var/config/pmda,tmp,etc/kvm,home}
 	chmod 755 "$1"
-	# pmcd becomes user pcp and writes there
+	# pmcd changes to user pcp and writes there
 	chown pcp:pcp "$1" "$1"/{run,log,var,var/config,var/config/pmda,tmp} 2>/dev/null || true
 }
 
-# pmcd_files DIR TOP BUILD KIND [AGENT-OPTION...]: pmcd.conf and the PMNS, for an
-# agent of KIND daemon or dso.
+# pmcd_files DIR TOP BUILD KIND [AGENT-OPTION...]: write pmcd.conf and the PMNS. KIND is daemon or
+# dso.
 pmcd_files() {
 	local dir=$1 top=$2 build=$3 kind=$4
 	shift 4
@@ -41,8 +41,7 @@ pmcd_files() {
 	esac >"$dir/pmcd.conf"
 }
 
-# pmcd_start DIR: start it; PMCD_PID is its process, for pmcd_stop. After
-# pmcd_env and pmcd_files.
+# pmcd_start DIR: start pmcd and set PMCD_PID for pmcd_stop. Call pmcd_env and pmcd_files first.
 pmcd_start() {
 	local dir=$1 try
 	for try in 1 2 3 4 5; do
@@ -59,14 +58,14 @@ pmcd_start() {
 			sleep 0.1
 		done
 		pmcd_stop
-		grep -q "in use" "$dir/pmcd.log" || break # no other port would help
+		grep -q "in use" "$dir/pmcd.log" || break # another port would not help
 	done
 	echo "a private pmcd did not come up (try $try); its log:" >&2
 	cat "$dir/pmcd.log" >&2
 	return 1
 }
 
-# pmcd_stop: end it, and its agent with it.
+# pmcd_stop: stop pmcd and its agent.
 pmcd_stop() {
 	[ -n "${PMCD_PID:-}" ] || return 0
 	kill -TERM "$PMCD_PID" 2>/dev/null || true

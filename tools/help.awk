@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 The pmdakvm authors
-# The file help, made into C: see src/pmda/help.h.
+# Generate C from the file help; src/pmda/help.h declares the result.
 
 function quoted(text) {
 	gsub(/\\/, "\\\\", text)

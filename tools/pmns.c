@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* Print the PMNS file from THE table; "make tables" puts it into the file pmns. */
+/* Print the PMNS from src/metrics/metrics.def; "make tables" writes it to the file pmns. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,7 +32,7 @@ static void line_add(struct node *node, const char *name, const char *what)
 		 name, what);
 }
 
-/* The node for all of path but its last word; makes what is missing. */
+/* Return the node of path without its last word; create missing nodes. */
 static struct node *parent_of(const char *path)
 {
 	const char *dot = strrchr(path, '.');
@@ -54,7 +54,7 @@ int main(void)
 		const struct metric *metric = &metrics[i];
 		char what[32] = "KVM:*:*";
 
-		/* a subtree answers for itself, and may have several rows */
+		/* the agent resolves names below a subtree; a subtree can have several rows */
 		if (metrics_subtree_of(metric->name) ||
 		    (i && metric_is_subtree(metric) &&
 		     strcmp(metric->name, metrics[i - 1].name) == 0))
