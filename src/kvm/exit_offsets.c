@@ -20,7 +20,7 @@ _Static_assert(REASONS_UNKNOWN_SLOTS == UNKNOWN_SLOTS && REASONS_SLOT_UNKNOWN ==
 
 /* --- types --- */
 
-/* A type without its names, const and the like; NULL: there is none. */
+/* Resolve typedefs and modifiers such as const; NULL if the type does not exist. */
 static const struct btf_type *resolve(const struct btf *btf, __u32 id)
 {
 	int resolved = btf__resolve_type(btf, id);
@@ -35,7 +35,7 @@ static const struct btf_type *find_struct(const struct btf *btf, const char *nam
 	return id < 0 ? NULL : btf__type_by_id(btf, (__u32)id);
 }
 
-/* The type that a pointer points to. */
+/* The type a pointer points to; NULL if id is no pointer. */
 static const struct btf_type *pointee(const struct btf *btf, __u32 id)
 {
 	const struct btf_type *type = resolve(btf, id);
@@ -50,7 +50,7 @@ static bool is_named(const struct btf *btf, const struct btf_type *type, const c
 	return own && strcmp(own, name) == 0;
 }
 
-/* A member by its name: 0 with its place in bytes and its type, or -ENOENT. */
+/* Look up a member by name. Returns 0 with its byte offset and its type, or -ENOENT. */
 static int find_member(const struct btf *btf, const struct btf_type *type, const char *name,
 		       __s32 *ret_offset, __u32 *ret_type)
 {
@@ -72,7 +72,7 @@ static int find_member(const struct btf *btf, const struct btf_type *type, const
 	return -ENOENT;
 }
 
-/* Is it an integer that the low 32 bits of can be read of? */
+/* Can an exit code be read from the low 32 bits of this integer type? */
 static bool is_code(const struct btf *btf, __u32 id)
 {
 	const struct btf_type *type = resolve(btf, id);
@@ -82,7 +82,9 @@ static bool is_code(const struct btf *btf, __u32 id)
 
 /* --- tracepoints --- */
 
-/* The place of the vCPU among a tracepoint's arguments; -ENOENT: no such tracepoint or argument. */
+/*
+ * The position of the vCPU among a tracepoint's arguments; -ENOENT: no such tracepoint or argument.
+ */
 static int vcpu_argument(const struct btf *btf, const char *name, bool *ret_there)
 {
 	__s32 id = btf__find_by_name_kind(btf, name, BTF_KIND_TYPEDEF);
@@ -93,10 +95,13 @@ static int vcpu_argument(const struct btf *btf, const char *name, bool *ret_ther
 	if (!*ret_there)
 		return -ENOENT;
 	params = btf_params(type);
-	for (int i = 1; i < btf_vlen(type); i++) { /* before all comes what was registered */
+	for (int i = 1; i < btf_vlen(type);
+	     i++) { /* parameter 0 is the void *data given at registration */
 		const struct btf_type *to = pointee(btf, params[i].type);
 
-		/* where only pointers to it are used, it is declared and not defined */
+		/*
+		 * a module that uses only pointers to it has a forward declaration, no definition
+		 */
 		if (to && (btf_is_struct(to) || btf_is_fwd(to)) && is_named(btf, to, "kvm_vcpu"))
 			return i - 1;
 	}
@@ -120,7 +125,10 @@ static int read_arguments(const struct btf *btf, struct exit_layout *layout)
 
 /* --- reasons --- */
 
-/* vcpu_svm.vmcb->control.exit_code. Its upper half, where it has one, no code needs. */
+/*
+ * Locate vcpu_svm.vmcb->control.exit_code. Where the field is 64 bits wide, no code needs the upper
+ * half.
+ */
 static int read_svm(const struct btf *btf, struct exit_isa *isa)
 {
 	const struct btf_type *type = find_struct(btf, "vcpu_svm");
@@ -138,7 +146,10 @@ static int read_svm(const struct btf *btf, struct exit_isa *isa)
 	return 0;
 }
 
-/* vcpu_vmx.exit_reason or vcpu_vmx.vt.exit_reason, a number or a union with it; flags above. */
+/*
+ * Locate vcpu_vmx.exit_reason or vcpu_vmx.vt.exit_reason, an integer or a union with member full.
+ * The bits above 15 are flags.
+ */
 static int read_vmx(const struct btf *btf, struct exit_isa *isa)
 {
 	const struct btf_type *type = find_struct(btf, "vcpu_vmx");
@@ -178,7 +189,7 @@ void exit_layout_ranges(unsigned isa, struct code_range ranges[CODE_RANGES])
 
 /* --- files --- */
 
-/* What a module's types are, or those of vmlinux where it is none; *ret_own is to be freed. */
+/* BTF of a module, or of vmlinux (base) where the module has none; the caller frees *ret_own. */
 static const struct btf *module_btf(const char *dir, const char *module, struct btf *base,
 				    struct btf **ret_own)
 {
@@ -223,7 +234,7 @@ int exit_layout_read(const char *btf_dir, struct exit_layout *ret_layout)
 	char path[256];
 	int err;
 
-	memset(&layout, 0, sizeof(layout)); /* it is compared with the holes in it */
+	memset(&layout, 0, sizeof(layout)); /* exit_layout_equal() compares padding, too */
 	snprintf(path, sizeof(path), "%s/vmlinux", btf_dir);
 	base = btf__parse(path, NULL);
 	if (!base)

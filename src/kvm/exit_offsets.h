@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * What this kernel's kvm_exit and kvm_entry have as arguments, and where the reason of an
- * exit stands in the vendor module's struct: read from the kernel's type information (BTF),
- * as /sys/kernel/btf has it for everybody.
+ * Reads from BTF the argument form of the kvm_exit and kvm_entry tracepoints and the offset of the
+ * exit reason in the vendor module's vCPU struct. The source, /sys/kernel/btf, is readable by
+ * everybody.
  */
 #ifndef PMDAKVM_EXIT_LAYOUT_H
 #define PMDAKVM_EXIT_LAYOUT_H
@@ -13,10 +13,10 @@
 
 #include "bpf/exit.h"
 
-/* The arguments of kvm_exit; each form has a program of its own. */
+/* Argument forms of kvm_exit; each form has its own BPF program. */
 enum exit_form {
-	EXIT_VCPU_FIRST,   /* (vcpu, isa), from Linux 5.16 on */
-	EXIT_REASON_FIRST, /* (reason, vcpu, isa), before */
+	EXIT_VCPU_FIRST,   /* (vcpu, isa), since Linux 5.16 */
+	EXIT_REASON_FIRST, /* (reason, vcpu, isa), before Linux 5.16 */
 	EXIT_FORMS,
 };
 
@@ -26,17 +26,16 @@ struct exit_layout {
 };
 
 /*
- * Read the type information in btf_dir: vmlinux, kvm where it is a module, kvm_amd and
- * kvm_intel. Where there is none of a vendor's the layout has no reasons. Returns 0, -ENOENT
- * if there is no kvm_exit in it, -EINVAL if that is not as known, or the error of reading.
- * ret_layout is untouched on failure.
+ * Read BTF from btf_dir: vmlinux, kvm if it is a module, kvm_amd and kvm_intel. A vendor without
+ * BTF gets no reasons. Returns 0, -ENOENT if BTF has no kvm_exit, -EINVAL if the arguments of
+ * kvm_exit are unknown, or the error from reading the files. ret_layout is untouched on failure.
  */
 int exit_layout_read(const char *btf_dir, struct exit_layout *ret_layout);
 
-/* Are they the same? */
+/* Are both layouts the same? */
 bool exit_layout_equal(const struct exit_layout *one, const struct exit_layout *other);
 
-/* The slots of a table of reasons, for a BPF program; codes of more than 32 bits are left out. */
+/* The slot ranges of a reason table, for a BPF program; codes of more than 32 bits are omitted. */
 void exit_layout_ranges(unsigned isa, struct code_range ranges[CODE_RANGES]);
 
 #endif /* PMDAKVM_EXIT_LAYOUT_H */

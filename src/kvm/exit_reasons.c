@@ -142,7 +142,7 @@ int reasons_code_of(enum reasons_isa isa, unsigned slot, uint64_t *ret_code)
 
 bool reasons_sleeps(const char *name, size_t len)
 {
-	/* of AMD, arm64, Intel and the VMM */
+	/* of AMD, arm64, Intel and the VMM, in this order */
 	static const char *const sleeping[] = {
 		"hlt", "idle-halt", "vmgexit_ap_hlt_loop", "WFx", "HLT", "AP_RESET_HOLD",
 	};

@@ -15,7 +15,7 @@ const struct statistic *stat_list_find(const struct stat_list *list, const char 
 	return NULL;
 }
 
-/* Of the sizes that are rare: those of an int and shorter. */
+/* Read a value of a rare size: 4, 2 or 1 bytes. */
 static uint64_t value_read(const char *from, uint32_t size)
 {
 	uint32_t four;
@@ -32,7 +32,7 @@ static uint64_t value_read(const char *from, uint32_t size)
 	return (unsigned char)*from;
 }
 
-/* A member may stand at an odd address, for which memcpy() is a plain load. */
+/* A member can be unaligned; memcpy() compiles to a plain load. */
 void stat_decode(const struct stat_list *list, const void *member, uint64_t *ret_values)
 {
 	for (size_t n = 0; n < list->n; n++) {
@@ -53,20 +53,23 @@ void stat_decode(const struct stat_list *list, const void *member, uint64_t *ret
 	}
 }
 
-/* The least value that the kernel puts in a bucket; false: it cannot be told. */
+/* The lowest value that the kernel sorts into a bucket; false if it is unknown. */
 static bool bucket_from(const struct statistic *stat, uint32_t bucket, uint64_t *ret_from)
 {
 	if (stat->kind == STAT_LINEAR_HIST)
 		return stat->bucket_size &&
 		       !__builtin_mul_overflow(stat->bucket_size, bucket, ret_from);
-	/* by the place of the highest bit that is set, from 1 on; 0 has none */
+	/*
+	 * the bucket is the number of the highest set bit, counted from 1; bucket 0 is for the
+	 * value 0
+	 */
 	if (stat->kind != STAT_LOG_HIST || bucket > 64)
 		return false;
 	*ret_from = bucket ? UINT64_C(1) << (bucket - 1) : 0;
 	return true;
 }
 
-/* The greatest. */
+/* The highest value that the kernel sorts into a bucket; false if it is unknown. */
 static bool bucket_to(const struct statistic *stat, uint32_t bucket, uint64_t *ret_to)
 {
 	uint64_t next;
@@ -82,8 +85,8 @@ static bool bucket_to(const struct statistic *stat, uint32_t bucket, uint64_t *r
 }
 
 /*
- * The kernel cuts what it sorts to whole units of its own: a bucket's last value, times
- * the scale, goes up to the next unit.
+ * Convert to the statistic's units and add more; false on overflow. The kernel truncates values to
+ * whole units of its own, so a bucket's highest value, scaled, extends up to the next unit.
  */
 static bool to_units(const struct statistic *stat, uint64_t value, uint64_t more,
 		     uint64_t *ret_value)

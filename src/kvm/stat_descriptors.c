@@ -10,7 +10,10 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* More than any kernel has (some 50, and 48): what a broken file may ask of our memory. */
+/*
+ * Limits memory use for a corrupt file; kernels have up to about 50 descriptors and names of 48
+ * bytes.
+ */
 #define DESCRIPTORS_MAX 4096
 #define NAME_SIZE_MAX	256
 
@@ -23,8 +26,8 @@ static const enum stat_kind kinds[] = {
 };
 
 /*
- * The kernel's units in ours: base^exponent of them times 10^more is one of ours. A yes
- * or no counts 0 or 1.
+ * Maps the kernel's units to ours: base^exponent kernel units times 10^more are one of ours. A
+ * boolean counts 0 or 1.
  */
 static const struct unit {
 	enum metric_units units;
@@ -37,10 +40,10 @@ static const struct unit {
 	[KVM_STATS_UNIT_BOOLEAN >> KVM_STATS_UNIT_SHIFT] = { METRIC_COUNT, 0 },
 };
 
-/* What a file of descriptors holds. */
+/* The contents of a descriptor file. */
 struct descriptors {
 	char *bytes;
-	size_t n, step; /* how many, and from one to the next */
+	size_t n, step; /* number of descriptors; bytes from one to the next */
 };
 
 static int power(unsigned base, int exponent, uint64_t *ret_power)
@@ -57,7 +60,7 @@ static int power(unsigned base, int exponent, uint64_t *ret_power)
 	return 0;
 }
 
-/* Take the units, if they can be told in ours with whole numbers. */
+/* Set units and scale, if the kernel's units are an integral multiple of ours. */
 static void units_set(const struct kvm_stats_desc *desc, struct statistic *stat)
 {
 	unsigned unit = (desc->flags & KVM_STATS_UNIT_MASK) >> KVM_STATS_UNIT_SHIFT;
@@ -69,7 +72,7 @@ static void units_set(const struct kvm_stats_desc *desc, struct statistic *stat)
 		return;
 	if (base != KVM_STATS_BASE_POW10 && base != KVM_STATS_BASE_POW2)
 		return;
-	/* nobody has more than seconds, or powers of two of them */
+	/* kernels use only seconds and negative powers of ten of them */
 	if (units[unit].more && (base != KVM_STATS_BASE_POW10 || desc->exponent > 0))
 		return;
 	exponent = desc->exponent + units[unit].more;
@@ -85,14 +88,14 @@ static void stat_describe(const struct kvm_stats_desc *desc, struct statistic *s
 
 	if (type < sizeof(kinds) / sizeof(kinds[0])) {
 		if (!stat_can_be(stat, kinds[type]))
-			return; /* this tells of something else */
+			return; /* the descriptor contradicts BTF */
 		stat->kind = kinds[type];
 		stat->bucket_size = stat->kind == STAT_LINEAR_HIST ? desc->bucket_size : 0;
 	}
 	units_set(desc, stat);
 }
 
-/* Read all of size; a file that ends before is not what it says. */
+/* Read exactly size bytes at offset; -EINVAL if the file is shorter. */
 static int read_all(int fd, char *bytes, size_t size, size_t offset)
 {
 	while (size) {
@@ -125,7 +128,7 @@ static int descriptors_read(int fd, struct descriptors *ret_descriptors)
 		return -EINVAL;
 	all.n = header.num_desc;
 	all.step = sizeof(struct kvm_stats_desc) + header.name_size;
-	all.bytes = malloc(all.n * all.step + 1); /* of 0 bytes it may be NULL */
+	all.bytes = malloc(all.n * all.step + 1); /* malloc(0) may return NULL */
 	if (!all.bytes)
 		return -ENOMEM;
 	err = read_all(fd, all.bytes, all.n * all.step, header.desc_offset);
@@ -146,7 +149,8 @@ static void descriptors_use(const struct descriptors *all, struct stat_list *lis
 
 		if (!memchr(name, '\0', all->step - sizeof(desc)))
 			continue;
-		memcpy(&desc, bytes, sizeof(desc)); /* names of any size stand between them */
+		memcpy(&desc, bytes, sizeof(desc)); /* names of any size follow each one, so it can
+						       be unaligned */
 		for (size_t j = 0; j < list->n; j++) {
 			if (strcmp(list->list[j].name, name) == 0)
 				stat_describe(&desc, &list->list[j]);
@@ -167,7 +171,10 @@ int stat_list_describe(int fd, struct stat_list *list)
 	return 0;
 }
 
-/* Ask for a new descriptor. A signal interrupts KVM_CREATE_VM, which waits for locks. */
+/*
+ * Make an ioctl that returns a new descriptor. A signal can interrupt KVM_CREATE_VM while it waits
+ * for locks.
+ */
 static int kvm_make(int fd, unsigned long request)
 {
 	int made;
@@ -190,7 +197,7 @@ static int describe_from(int fd, struct stat_list *list)
 	return err;
 }
 
-/* Of the VM, and of a vCPU if it can be made; the VM's are of use without. */
+/* Describe the VM's statistics, and the vCPU's if one can be created. The VM's are useful alone. */
 static int describe_vm(int vm, struct stat_layout *layout)
 {
 	int vcpu, err;
@@ -206,7 +213,7 @@ static int describe_vm(int vm, struct stat_layout *layout)
 	return 0;
 }
 
-/* Make the VM, which is gone with its last descriptor. KVM's are close-on-exec. */
+/* Create the VM. It is destroyed with its last descriptor; KVM's descriptors are close-on-exec. */
 static int describe_kvm(int kvm, struct stat_layout *layout)
 {
 	int has, vm, err;

@@ -13,18 +13,20 @@
 
 #include "metrics/item_numbers.h"
 
-/* Structs in structs; the kernel's go three deep. Broken type information may go round. */
+/* Nesting limit; the kernel's structs nest three deep. Corrupt BTF can be cyclic. */
 #define NESTING_MAX 8
 
-/* A statistic as it is found. */
+/* A statistic found in BTF. */
 struct leaf {
 	const char *name;
-	uint64_t bit; /* from the stat member's start */
+	uint64_t bit; /* offset from the start of the stat member */
 	uint32_t size;
-	uint32_t buckets; /* 0: no histogram */
+	uint32_t buckets; /* 0: not a histogram */
 };
 
-/* The size of an integer of whole bytes, which can be read as such; 0: it is none. */
+/*
+ * The size in bytes of an integer type that can be read as such (1, 2, 4 or 8); 0 for other types.
+ */
 static uint32_t integer_size(const struct btf *btf, uint32_t id)
 {
 	const struct btf_type *type = btf__type_by_id(btf, (uint32_t)btf__resolve_type(btf, id));
@@ -35,7 +37,7 @@ static uint32_t integer_size(const struct btf *btf, uint32_t id)
 	return type->size;
 }
 
-/* The same, also of an atomic: a struct whose one member is called counter. */
+/* The same, and also for an atomic: a struct whose only member is named counter. */
 static uint32_t scalar_size(const struct btf *btf, uint32_t id)
 {
 	for (unsigned depth = 0; depth < NESTING_MAX; depth++) {
@@ -57,8 +59,8 @@ static uint32_t scalar_size(const struct btf *btf, uint32_t id)
 }
 
 /*
- * What stats.def says, where it knows the name, and where that fits what the statistic
- * is. Its kind is that of an array or a scalar already.
+ * Set kind and units from stat_items.def if it has the name and its kind fits the type. On entry
+ * the kind is the default for an array or a scalar.
  */
 static void kind_from_table(struct statistic *stat)
 {
@@ -71,7 +73,7 @@ static void kind_from_table(struct statistic *stat)
 	}
 }
 
-/* Does it share bytes, or its name, with one that is there? */
+/* Does the leaf overlap, or share its name with, a statistic in the list? */
 static bool is_taken(const struct stat_list *list, const struct leaf *leaf, uint64_t offset,
 		     uint64_t end)
 {
@@ -86,7 +88,7 @@ static bool is_taken(const struct stat_list *list, const struct leaf *leaf, uint
 	return false;
 }
 
-/* Add it, unless it cannot be read or named. */
+/* Append the leaf, unless it cannot be read or named. */
 static int leaf_add(struct stat_list *list, const struct leaf *leaf)
 {
 	uint32_t buckets = leaf->buckets ? leaf->buckets : 1;
@@ -116,7 +118,7 @@ static int leaf_add(struct stat_list *list, const struct leaf *leaf)
 static int flatten(const struct btf *btf, const struct btf_type *type, uint64_t bit, unsigned depth,
 		   struct stat_list *list);
 
-/* Add a member, or what is in it; bit is its place. */
+/* Add a member, or the members nested in it; bit is its offset. */
 static int member_add(const struct btf *btf, const struct btf_member *member, uint64_t bit,
 		      unsigned depth, struct stat_list *list)
 {
@@ -144,8 +146,8 @@ static int member_add(const struct btf *btf, const struct btf_member *member, ui
 }
 
 /*
- * Add what is in a struct or union. In a union the first to name a byte has it: KVM has
- * pages_4k, pages_2m and pages_1g there, then pages[3], which is the same.
+ * Add all members of a struct or union. In a union the first member to cover a byte wins: KVM has
+ * pages_4k, pages_2m and pages_1g there, then pages[3], which is the same memory.
  */
 static int flatten(const struct btf *btf, const struct btf_type *type, uint64_t bit, unsigned depth,
 		   struct stat_list *list)
@@ -168,7 +170,10 @@ static int compare_offsets(const void *a, const void *b)
 	return left->offset < right->offset ? -1 : left->offset > right->offset;
 }
 
-/* Make the list of what is in a stat member of that type; it may be half-built on failure. */
+/*
+ * Build the list of statistics in a stat member of this type; the list can be incomplete on
+ * failure.
+ */
 static int list_make(const struct btf *btf, const struct btf_type *type, struct stat_list *list)
 {
 	int err;
@@ -177,7 +182,7 @@ static int list_make(const struct btf *btf, const struct btf_type *type, struct 
 	err = flatten(btf, type, 0, 0, list);
 	if (err)
 		return err;
-	if (list->n) /* a union may have led back */
+	if (list->n) /* members of a union can be out of order */
 		qsort(list->list, list->n, sizeof(*list->list), compare_offsets);
 	for (size_t i = 0; i < list->n; i++) {
 		list->list[i].first = list->nvalues;
@@ -186,7 +191,7 @@ static int list_make(const struct btf *btf, const struct btf_type *type, struct 
 	return 0;
 }
 
-/* What a member must be, so that it is the one we know. */
+/* The type that a member must have to be accepted. */
 enum member_type { MEMBER_STRUCT, MEMBER_POINTER, MEMBER_INT };
 
 static bool is_of_type(const struct btf *btf, const struct btf_type *type, uint32_t id,
@@ -204,8 +209,8 @@ static bool is_of_type(const struct btf *btf, const struct btf_type *type, uint3
 }
 
 /*
- * Find a member by name, also in anonymous structs and unions. Sets its offset and its
- * type without const and the like; returns false if there is none such.
+ * Find a member by name, also inside anonymous structs and unions. Sets its offset and its type,
+ * typedefs and modifiers resolved; returns false if there is no such member.
  */
 static bool member_find(const struct btf *btf, const struct btf_type *type, const char *name,
 			enum member_type wanted, unsigned depth, uint32_t *ret_offset,
@@ -245,7 +250,7 @@ static int layout_make(const struct btf *btf, const struct btf_type *vm,
 	    !member_find(btf, vcpu, "kvm", MEMBER_POINTER, 0, &layout->vcpu_kvm, &other) ||
 	    !member_find(btf, vcpu, "vcpu_id", MEMBER_INT, 0, &layout->vcpu_id, &other))
 		return -EINVAL;
-	/* they say which process, VM and thread, for which there are other ways */
+	/* these identify process, VM and thread; fallbacks exist */
 	if (!member_find(btf, vm, "userspace_pid", MEMBER_INT, 0, &layout->vm_userspace_pid,
 			 &other))
 		layout->vm_userspace_pid = STAT_NO_OFFSET;
@@ -260,7 +265,7 @@ static int layout_make(const struct btf *btf, const struct btf_type *vm,
 	return err;
 }
 
-/* A struct of that name which has members, with an id from first on and below end. */
+/* A struct with this name and with members, whose id is in [first, end). */
 static const struct btf_type *struct_find(const struct btf *btf, const char *name, uint32_t first,
 					  uint32_t end)
 {
@@ -277,7 +282,7 @@ static const struct btf_type *struct_find(const struct btf *btf, const char *nam
 	return NULL;
 }
 
-/* The types from id own on are the module's, which come first. */
+/* BTF ids from own on are the module's; they are searched first. */
 static int layout_find(const struct btf *btf, uint32_t own, struct stat_layout *layout)
 {
 	const struct btf_type *vm, *vcpu;
@@ -293,7 +298,7 @@ static int layout_find(const struct btf *btf, uint32_t own, struct stat_layout *
 	return layout_make(btf, vm, vcpu, layout);
 }
 
-/* base NULL: a file that stands alone. Returns 0, -ENOMEM, or -ENOENT for what cannot be read. */
+/* base NULL: a standalone BTF file. Returns 0, -ENOMEM, or -ENOENT if the file cannot be read. */
 static int btf_open(const char *dir, const char *name, struct btf *base, struct btf **ret_btf)
 {
 	struct btf *btf;
@@ -311,7 +316,7 @@ static int btf_open(const char *dir, const char *name, struct btf *base, struct 
 	return errno == ENOMEM ? -ENOMEM : -ENOENT;
 }
 
-/* Is there a file of that name in the folder? */
+/* Does the folder contain this name? */
 static bool folder_has(const char *dir, const char *name)
 {
 	int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -326,7 +331,7 @@ int stat_layout_kvm(const char *module_dir, const char *btf_dir)
 {
 	if (!folder_has(module_dir, "."))
 		return -ENOENT;
-	/* what is built in has no state of its being loaded */
+	/* only a loadable module has initstate */
 	if (folder_has(module_dir, "initstate") && !folder_has(btf_dir, "kvm"))
 		return -ENODATA;
 	return 0;
@@ -344,7 +349,7 @@ int stat_layout_read(const char *btf_dir, struct stat_layout *ret_layout)
 	err = btf_open(btf_dir, "kvm", base, &module);
 	if (err && err != -ENOENT)
 		goto out;
-	/* without a module KVM is built in, or is not there */
+	/* without BTF of a module, KVM is built in or absent */
 	err = layout_find(module ? module : base, module ? btf__type_cnt(base) : 1, &layout);
 	if (err)
 		goto out;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* Arithmetic over all values of a list of statistics. */
+/* Arithmetic over all values of a list of statistics; see stat_schema.h. */
 #include "kvm/stat_schema.h"
 
 void stat_add(const struct stat_list *list, const uint64_t *values, bool cumulative, uint64_t *sum)

@@ -15,14 +15,14 @@
 
 #define TYPEDEF_PREFIX "btf_trace_"
 
-/* The kernel's groups that hold KVM's events, over all architectures. */
+/* The kernel's trace groups with KVM's events, of all architectures. */
 static const char *const groups[] = {
 	"kvm", "kvmmmu", "kvm-s390", "kvm_hv", "kvm_pr", "kvm_booke",
 };
 
 /*
- * Where KVM is built in, its typedefs stand among those of the whole kernel.
- * No other part of the kernel has an event whose name begins with kvm_.
+ * Where KVM is built in, its typedefs are among those of the whole kernel. No other part of the
+ * kernel has an event whose name begins with kvm_.
  */
 static bool is_kvm_event(const char *name)
 {
@@ -51,13 +51,13 @@ static struct btf *btf_open(const char *dir, const char *name, struct btf *base)
 
 	if (asprintf(&path, "%s/%s", dir, name) < 0)
 		return NULL;
-	/* base NULL: a file that stands alone */
+	/* base NULL: a standalone BTF file */
 	btf = btf__parse_split(path, base);
 	free(path);
 	return btf;
 }
 
-/* Add the events whose typedefs have ids from first on. */
+/* Add the events whose typedefs have ids from first on; unless all is set, only KVM's. */
 static int btf_scan(const struct btf *btf, unsigned int first, bool all, struct events *events)
 {
 	for (unsigned int id = first; id < btf__type_cnt(btf); id++) {
