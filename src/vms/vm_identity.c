@@ -15,22 +15,22 @@
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
 /*
- * Most of a file that is read. A command line may be megabytes, as its owner likes; those
- * that libvirt writes are tens of KiB at the most, with the name at the front.
+ * Bytes read of a file at most. A process can make its command line megabytes long; libvirt writes
+ * tens of KiB at most, with the name at the front.
  */
 #define INPUT_MAX (128 << 10)
 
-/* What a name becomes that is empty even as the kernel has it. */
+/* The name of a VM whose command name (comm) is empty. */
 #define NAMELESS "vm"
 
-/* --- the command line: all found in it points into it --- */
+/* --- the command line: results point into it --- */
 
 enum vmm { VMM_UNKNOWN, QEMU, FIRECRACKER, CLOUD_HYPERVISOR, CROSVM };
 
-/* Words in the names of programs. As comm is, they are of no more than 15 bytes. */
+/* Substrings of program names. Like comm, they have at most 15 bytes. */
 static const struct {
 	const char *word;
-	bool alone; /* the name is that word */
+	bool alone; /* the whole name must match */
 	enum vmm vmm;
 } programs[] = {
 	{ "qemu", false, QEMU },
@@ -51,7 +51,7 @@ static enum vmm vmm_of(const char *program)
 	return VMM_UNKNOWN;
 }
 
-/* End the value here at its comma; ",," is one that is meant. Returns what follows. */
+/* Terminate the value at its comma and unescape ",,". Returns a pointer to the rest. */
 static char *qemu_value_end(char *value)
 {
 	char *from = value, *to = value;
@@ -66,8 +66,8 @@ static char *qemu_value_end(char *value)
 }
 
 /*
- * The last value of key in a list as QEMU reads it: KEY=VALUE,... A first element that
- * has no "=" is the value of an implied key; another without is a switch.
+ * The last value of key in a QEMU option list: KEY=VALUE,... If implied, a first element without
+ * "=" is the value; any other element without "=" is a switch.
  */
 static char *qemu_list_value(char *list, const char *key, bool implied)
 {
@@ -102,7 +102,7 @@ static char *qemu_uuid(char *list)
 	return qemu_list_value(list, "uuid", false);
 }
 
-/* The UUID in a list where brackets and quotes may hold commas. */
+/* The UUID in a list in which brackets and quotes can contain commas. */
 static char *list_uuid(char *list)
 {
 	char *element = list, *found = NULL;
@@ -117,7 +117,7 @@ static char *list_uuid(char *list)
 			continue;
 		last = !*p;
 		*p = '\0';
-		if (!strncmp(element, "system_", 7)) /* as later versions name it */
+		if (!strncmp(element, "system_", 7)) /* the name in later versions of crosvm */
 			element += 7;
 		if (!strncmp(element, "uuid=", 5))
 			found = element + 5;
@@ -133,16 +133,17 @@ static char *whole(char *value)
 
 enum what { NAME, UUID, WHATS };
 
-/* The options that say who a guest is. The last one counts. */
+/* The options that name a VM or give its UUID. The last one on the command line wins. */
 static const struct option {
 	enum vmm vmm;
 	const char *name;
 	enum what what;
-	char *(*value)(char *text); /* what is meant of the option's value; NULL: none of it */
+	char *(*value)(
+		char *text); /* extracts the value from the option's argument; NULL: none in it */
 } options[] = {
-	{ QEMU, "name", NAME, qemu_guest }, /* all of them make one list */
+	{ QEMU, "name", NAME, qemu_guest }, /* QEMU merges all -name options into one list */
 	{ QEMU, "uuid", UUID, whole },
-	{ QEMU, "smbios", UUID, qemu_uuid }, /* of type 1; sets what -uuid sets */
+	{ QEMU, "smbios", UUID, qemu_uuid }, /* of type 1; sets the same UUID as -uuid */
 	{ FIRECRACKER, "id", NAME, whole },
 	{ CLOUD_HYPERVISOR, "platform", UUID, list_uuid },
 	{ CROSVM, "name", NAME, whole },
@@ -150,8 +151,8 @@ static const struct option {
 };
 
 /*
- * The value in arg, or all of the next argument; NULL if this is not the option. QEMU's
- * begin with one dash or two, and never hold a value; the others' with two.
+ * The value after "=" in arg, or the whole next argument; NULL if arg is not this option. QEMU's
+ * options start with one dash or two and take no "="; the others' start with two.
  */
 static char *option_value(const struct option *option, char *arg, char *next)
 {
@@ -171,7 +172,7 @@ static char *option_value(const struct option *option, char *arg, char *next)
 	return arg[len] == '=' && !dash ? arg + len + 1 : NULL;
 }
 
-/* The VMM's option that arg is, and its value; NULL: none, or without one. */
+/* The VMM's option that arg is, and its value; NULL if it is no known option or has no value. */
 static const struct option *option_find(enum vmm vmm, char *arg, char *next, char **ret_value)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
@@ -187,7 +188,7 @@ static const struct option *option_find(enum vmm vmm, char *arg, char *next, cha
 	return NULL;
 }
 
-/* Look through the arguments from arg to end. */
+/* Parse the arguments from arg to end. */
 static void options_read(enum vmm vmm, char *arg, char *end, char *found[WHATS])
 {
 	const struct option *option;
@@ -210,13 +211,13 @@ static void options_read(enum vmm vmm, char *arg, char *end, char *found[WHATS])
 /* --- /proc --- */
 
 struct input {
-	char *text; /* size bytes, and a NUL */
+	char *text; /* size bytes and a NUL */
 	size_t size;
 };
 
 /*
- * Read PROC/PID/NAME. Empty if it cannot be read, since the process may have ended; for
- * want of memory is an error, lest the VM be called something else for that.
+ * Read PROC/PID/NAME. The text is empty if the file cannot be read, since the process may have
+ * ended. Lack of memory is an error, so that it does not change the VM's name.
  */
 static int input_read(const char *proc, pid_t pid, const char *name, struct input *ret_input)
 {
@@ -264,7 +265,7 @@ static int cmdline_read(const char *proc, pid_t pid, const char *comm, struct vm
 		return err;
 	end = input.text + input.size;
 	while (input.size == INPUT_MAX && end > input.text && end[-1])
-		end--; /* part of an argument is none */
+		end--; /* drop a truncated argument */
 	slash = strrchr(input.text, '/');
 	vmm = vmm_of(slash ? slash + 1 : input.text);
 	if (vmm == VMM_UNKNOWN)
@@ -279,12 +280,13 @@ static int cmdline_read(const char *proc, pid_t pid, const char *comm, struct vm
 	return err;
 }
 
-/* --- the control group --- */
+/* --- the cgroup --- */
 
-/* The path in a line ID:CONTROLLERS:PATH, and how much it says. */
+/* The path in a line ID:CONTROLLERS:PATH, and the rank of its hierarchy; 0: not usable. */
 static char *cgroup_line(char *line, unsigned *ret_rank)
 {
-	static const char deleted[] = " (deleted)"; /* the kernel adds it for a zombie */
+	static const char deleted[] =
+		" (deleted)"; /* the kernel appends it to a removed cgroup's path */
 	char *controllers = strchr(line, ':');
 	char *path = controllers ? strchr(controllers + 1, ':') : NULL;
 	size_t len;
@@ -296,16 +298,16 @@ static char *cgroup_line(char *line, unsigned *ret_rank)
 	len = strlen(path);
 	if (len >= strlen(deleted) && !strcmp(path + len - strlen(deleted), deleted))
 		path[len - strlen(deleted)] = '\0';
-	if (path[0] != '/' || !path[1]) /* the root: this hierarchy is not in use */
+	if (path[0] != '/' || !path[1]) /* the root: the hierarchy is unused */
 		return NULL;
-	if (!strcmp(line, "0:")) /* version 2 */
+	if (!strcmp(line, "0:")) /* cgroup v2 */
 		*ret_rank = 3;
 	else
 		*ret_rank = strcmp(controllers + 1, "name=systemd") ? 1 : 2;
 	return path;
 }
 
-/* The path that says most; of the same rank the first. */
+/* The path with the highest rank; among equals the first. */
 static char *cgroup_find(char *lines)
 {
 	unsigned best = 0, rank;
@@ -322,7 +324,7 @@ static char *cgroup_find(char *lines)
 	return found;
 }
 
-/* What a component has between prefix and suffix; NULL if it has nothing there. */
+/* The part of a component between prefix and suffix; NULL if they do not match or it is empty. */
 static char *between(char *component, size_t len, const char *prefix, const char *suffix,
 		     size_t *ret_len)
 {
@@ -335,7 +337,7 @@ static char *between(char *component, size_t len, const char *prefix, const char
 	return component + before;
 }
 
-/* Undo systemd's escapes, \xHH. What is none of them stays; so does one of a NUL. */
+/* Undo systemd's escapes, \xHH. Anything else stays, and so does an escaped NUL. */
 static void unit_unescape(char *text)
 {
 	char *to = text;
@@ -354,8 +356,8 @@ static void unit_unescape(char *text)
 }
 
 /*
- * The name of the machine, or the UID of the pod, that a path is in, of several the
- * outermost: it is the one that this host knows. Both end the path there.
+ * Return the machine's name (machine_find) or the pod's UID (pod_find) from a path; of nested ones
+ * the outermost, since only that one is known to this host. Both truncate the path there.
  */
 static char *machine_find(char *path)
 {
@@ -377,8 +379,8 @@ static char *machine_find(char *path)
 }
 
 /*
- * The UID in ...kubepods...-podUID.slice, where the kubelet has systemd make the groups.
- * A runtime of another mind puts :RUNTIME:CONTAINER behind it.
+ * The UID in ...kubepods...-podUID.slice, the form of the kubelet's systemd cgroup driver. A
+ * runtime with another driver appends :RUNTIME:CONTAINER.
  */
 static char *slice_uid(char *component, size_t len, size_t *ret_len)
 {
@@ -390,7 +392,7 @@ static char *slice_uid(char *component, size_t len, size_t *ret_len)
 	return dash ? between(dash, (size_t)(end - dash), "-pod", "", ret_len) : NULL;
 }
 
-/* Else it is kubepods/.../podUID/... */
+/* The other form is kubepods/.../podUID/... */
 static char *pod_find(char *path)
 {
 	bool below = false;
@@ -409,7 +411,8 @@ static char *pod_find(char *path)
 		return NULL;
 	uid[uid_len] = '\0';
 	for (char *p = uid; *p; p++) {
-		if (*p == '_') /* a dash is between slices there; in a UID "_" is none */
+		if (*p == '_') /* slice names cannot contain "-", so "_" stands for it; a UID has no
+				  "_" */
 			*p = '-';
 	}
 	return uid;
@@ -427,7 +430,8 @@ static int cgroup_read(const char *proc, pid_t pid, struct vm_identity *identity
 	path = cgroup_find(input.text);
 	if (path) {
 		err = utf8_copy(path, &identity->cgroup);
-		pod = pod_find(path); /* first: a machine in it would be the pod's own */
+		pod = pod_find(path); /* first, because machine_find() truncates: a machine inside a
+					 pod belongs to the pod */
 		machine = machine_find(path);
 	}
 	if (!err && pod)

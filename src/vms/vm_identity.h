@@ -1,48 +1,45 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
-/*
- * Who a VM is: its name, and where it runs, from its VMM's process (/proc) alone.
- */
+/* Reads a VM's identity (name, UUID, cgroup, machine, pod) from its VMM's process in /proc. */
 #ifndef PMDAKVM_VM_IDENTITY_H
 #define PMDAKVM_VM_IDENTITY_H
 
 #include <stddef.h>
 #include <sys/types.h>
 
-/* All are valid UTF-8; U+FFFD stands for what is none. */
+/* All strings are valid UTF-8; U+FFFD replaces invalid bytes. */
 struct vm_identity {
 	char *name;    /* exact; never NULL or "" */
-	char *uuid;    /* as it was given to the VMM; NULL: it was not */
-	char *cgroup;  /* the process's control group; NULL: unknown, or the root */
-	char *machine; /* as this host's systemd-machined calls it; NULL: it is in none */
-	char *pod;     /* the UID of a Kubernetes pod; NULL: it is in none */
+	char *uuid;    /* as given to the VMM; NULL if it was not given */
+	char *cgroup;  /* of the process; NULL: unknown, or the root cgroup */
+	char *machine; /* name in this host's systemd-machined; NULL: not in a machine */
+	char *pod;     /* UID of the Kubernetes pod; NULL: not in a pod */
 };
 
 /*
- * Read PROC/PID/cmdline and PROC/PID/cgroup. The name is QEMU's -name, Firecracker's
- * --id, crosvm's --name; else (and where the file cannot be read, or the name is empty)
- * comm, the command's name as the kernel has it, or "vm" where that is "". Returns 0 or
- * -ENOMEM; ret_identity is untouched on failure.
+ * Read PROC/PID/cmdline and PROC/PID/cgroup. The name is QEMU's -name, Firecracker's --id, crosvm's
+ * --name; if there is none, if it is empty, or if the file cannot be read, it is comm, the kernel's
+ * command name, or "vm" if comm is "". Returns 0 or -ENOMEM; ret_identity is untouched on failure.
  */
 int vm_identity_read(const char *proc, pid_t pid, const char *comm,
 		     struct vm_identity *ret_identity);
 
 void vm_identity_free(struct vm_identity *identity);
 
-/* Longest NAME of NAME-PID, in bytes. */
+/* Maximum length of NAME in NAME-PID, in bytes. */
 #define VM_NAME_MAX 64
 
 /*
- * The name a VM has as an instance, without "-PID": each character that is white space, a
- * control character, "/" or U+FFFD becomes "_", and so does each "::" and what is no
- * UTF-8; at most VM_NAME_MAX bytes, cut between characters. Never empty.
+ * The instance name of a VM, without "-PID": "_" replaces each white space or control character,
+ * "/", U+FFFD, each "::" and invalid UTF-8; at most VM_NAME_MAX bytes, cut between characters.
+ * Never empty.
  */
 void vm_identity_instance(const char *name, char ret_name[VM_NAME_MAX + 1]);
 
 /*
- * The labels of a VM, or of one of its vCPUs (vcpu >= 0), as a JSON object of text,
- * one line: {"vm":NAME,"pid":PID,"uuid":...,"cgroup":...,"machine":...,"pod":...,"vcpu":N};
- * what is unknown is left out, and a text cut to 1024 bytes. NULL: no memory. To be freed.
+ * The labels of a VM, or of one of its vCPUs (vcpu >= 0), as a JSON object on one line:
+ * {"vm":NAME,"pid":PID,"uuid":...,"cgroup":...,"machine":...,"pod":...,"vcpu":N}; unknown labels
+ * are omitted, and text is cut to 1024 bytes. Returns NULL without memory. The caller frees it.
  */
 char *vm_identity_labels(const struct vm_identity *identity, pid_t pid, long vcpu);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* What PCP is told of who a VM is. */
+/* Derives instance names and labels from a VM's identity. */
 #include "vms/vm_identity.h"
 
 #include <jansson.h>
@@ -11,25 +11,25 @@
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Longest text in a label, in bytes: an instance has 64 KiB for all of its labels. */
+/* Maximum bytes of a label's text; PCP allows 64 KiB for all labels of an instance. */
 #define LABEL_MAX 1024
 
-/* What has no place in the name of an instance. */
+/* Is the character not allowed in an instance name? */
 static bool code_is_odd(uint32_t code)
 {
 	static const struct {
 		uint32_t first, last;
 	} odd[] = {
-		{ 0, ' ' },				/* controls, white space */
-		{ '/', '/' },				/* divides names */
-		{ 0x7f, 0xa0 },				/* controls, U+00A0 */
-		{ 0x1680, 0x1680 },			/* Unicode's separators: ogham, */
-		{ 0x2000, 0x200a },			/* widths, */
-		{ 0x2028, 0x2029 },			/* lines and paragraphs, */
-		{ 0x202f, 0x202f },			/* narrow, */
-		{ 0x205f, 0x205f },			/* mathematical, */
-		{ 0x3000, 0x3000 },			/* ideographic */
-		{ UTF8_REPLACEMENT, UTF8_REPLACEMENT }, /* what was no UTF-8 */
+		{ 0, ' ' },	    /* controls, white space */
+		{ '/', '/' },	    /* separates parts of a metric's instance name */
+		{ 0x7f, 0xa0 },	    /* controls, U+00A0 */
+		{ 0x1680, 0x1680 }, /* Unicode separators: ogham, */
+		{ 0x2000, 0x200a }, /* widths, */
+		{ 0x2028, 0x2029 }, /* lines and paragraphs, */
+		{ 0x202f, 0x202f }, /* narrow, */
+		{ 0x205f, 0x205f }, /* mathematical, */
+		{ 0x3000, 0x3000 }, /* ideographic */
+		{ UTF8_REPLACEMENT, UTF8_REPLACEMENT }, /* invalid UTF-8 */
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(odd); i++) {
@@ -70,7 +70,7 @@ char *vm_identity_labels(const struct vm_identity *identity, pid_t pid, long vcp
 {
 	const struct {
 		const char *key, *text;
-		json_int_t number; /* where there is no text; negative: it is unknown */
+		json_int_t number; /* if text is NULL; negative: unknown */
 	} labels[] = {
 		{ "vm", identity->name, -1 },
 		{ "pid", NULL, pid },
@@ -90,7 +90,7 @@ char *vm_identity_labels(const struct vm_identity *identity, pid_t pid, long vcp
 			value = json_integer(labels[i].number);
 		else
 			continue;
-		/* takes the value in any case, and refuses NULL for either */
+		/* takes the reference even on failure, and fails for a NULL object or value */
 		if (json_object_set_new(object, labels[i].key, value))
 			goto out;
 	}

@@ -10,18 +10,18 @@
 #include "base/fnv1a.h"
 #include "base/sorted_array.h"
 
-/* A NAME-PID, by its hash: two that share one only get a number that they did not need. */
+/* The use of a NAME-PID, keyed by hash. A collision only adds a suffix that was not needed. */
 struct name_use {
 	uint64_t hash;
-	uint64_t given; /* when it was given back last, by names->clock */
-	uint32_t live;	/* VMs that have it now, numbers apart */
-	uint32_t count; /* that had it ever */
+	uint64_t given; /* names->clock at the last vm_names_give() */
+	uint32_t live;	/* VMs that use it now, with any suffix */
+	uint32_t count; /* VMs that ever used it */
 };
 
 struct vm_names {
-	struct name_use *list; /* by hash */
+	struct name_use *list; /* sorted by hash */
 	size_t n, room;
-	size_t ended; /* of them, with no live VM */
+	size_t ended; /* entries without a live VM */
 	uint64_t clock;
 };
 
@@ -73,7 +73,7 @@ static void name_remove(struct vm_names *names, size_t at)
 	memmove(&names->list[at], &names->list[at + 1], (names->n - at) * sizeof(*names->list));
 }
 
-/* Of those that no VM has now, forget the one that ended the longest ago. */
+/* Forget the entry without a live VM that ended the longest ago. */
 static void forget_oldest(struct vm_names *names)
 {
 	size_t oldest = names->n;
@@ -87,7 +87,7 @@ static void forget_oldest(struct vm_names *names)
 	names->ended--;
 }
 
-/* What is known of that hash; NULL: nothing. */
+/* The entry with this hash, or NULL. */
 static struct name_use *name_find(const struct vm_names *names, uint64_t hash)
 {
 	size_t at = name_bound(names, hash);
@@ -95,7 +95,7 @@ static struct name_use *name_find(const struct vm_names *names, uint64_t hash)
 	return at < names->n && names->list[at].hash == hash ? &names->list[at] : NULL;
 }
 
-/* A new one, of a VM that lives. */
+/* Add an entry for a live VM; NULL without memory. */
 static struct name_use *name_add(struct vm_names *names, uint64_t hash)
 {
 	size_t at = name_bound(names, hash);

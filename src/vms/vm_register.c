@@ -20,7 +20,7 @@ uint32_t vms_next_number(uint32_t *last)
 	return *last;
 }
 
-/* Arrays of n numbers, never of none, so that NULL means no memory. */
+/* Allocate n zeroed numbers, at least one, so that NULL always means no memory. */
 static void *numbers(size_t n, size_t size)
 {
 	return calloc(n + 1, size);
@@ -67,7 +67,7 @@ static void vm_free(struct vm *vm)
 	free(vm);
 }
 
-/* Its name can be had again, with another number. */
+/* Release the VM's name; the next VM to use it gets another suffix. */
 static void vm_give_name(struct vms *vms, const struct vm *vm)
 {
 	char name[VM_NAME_MAX + 1];
@@ -116,7 +116,7 @@ static int compare_address(const void *element, const void *key)
 	return sorted_numbers((*(struct vm *const *)element)->key.kvm, *(const uint64_t *)key);
 }
 
-/* The place of the first VM whose address is not below this one. */
+/* The index of the first VM whose address is not below kvm. */
 static size_t vm_bound(const struct vms *vms, uint64_t kvm)
 {
 	return sorted_bound(vms->list, vms->n, sizeof(struct vm *), &kvm, compare_address);
@@ -141,7 +141,7 @@ static int make_labels(const struct vm_identity *identity, pid_t pid, long vcpu,
 	return *ret_labels ? 0 : -ENOMEM;
 }
 
-/* Whose process it is, and so its name: where several have it open, the creator. */
+/* Is the process the VM's creator? If several processes have the VM open, the creator names it. */
 static bool record_is_creators(const struct stat_record *record)
 {
 	return record->creator && record->creator == record->tgid;
@@ -153,7 +153,7 @@ static int vm_identify(struct vms *vms, struct vm *vm, const struct stat_record 
 	int err;
 
 	memcpy(comm, record->comm, sizeof(record->comm));
-	/* a process that this namespace does not show has its number in the first one */
+	/* a process outside the reader's PID namespace is known by its number in the initial one */
 	vm->pid = record->pid ? record->pid : record->tgid;
 	vm->is_creators = record_is_creators(record);
 	err = vm_identity_read(vms->proc, record->pid ? (pid_t)record->pid : 0, comm,
@@ -163,7 +163,7 @@ static int vm_identify(struct vms *vms, struct vm *vm, const struct stat_record 
 	err = make_labels(&vm->identity, (pid_t)vm->pid, -1, &vm->labels);
 	if (err)
 		return err;
-	/* the last thing that can fail, so that no name is taken in vain */
+	/* last, because nothing can fail after it: a taken name is always used */
 	vm_identity_instance(vm->identity.name, name);
 	vm->name = vm_names_take(vms->names, name, vm->pid);
 	return vm->name ? 0 : -ENOMEM;
@@ -199,7 +199,7 @@ static int vm_add(struct vms *vms, size_t at, const struct stat_record *record, 
 	return 0;
 }
 
-/* It has ended: say so, with what this pass has seen of it yet, and forget it. */
+/* The VM was destroyed: report it with what this pass has seen of it so far, and forget it. */
 static void vm_end(struct vms *vms, size_t at)
 {
 	vms_sum(vms, vms->list[at]);
@@ -212,7 +212,7 @@ static void vm_end(struct vms *vms, size_t at)
 	vms->changes++;
 }
 
-/* The process that made the VM has it open too: it is the VMM, whoever was seen first. */
+/* The creator's process has the VM open, too: it is the VMM, whichever process came first. */
 static int vm_rename(struct vms *vms, struct vm *vm, const struct stat_record *record)
 {
 	struct vm fresh = { 0 };
@@ -235,7 +235,7 @@ static int vm_rename(struct vms *vms, struct vm *vm, const struct stat_record *r
 	return 0;
 }
 
-/* Make new values the last known. Are they others? */
+/* Store new values. Returns whether they differ from the previous ones. */
 static bool values_take(const struct stat_list *list, const uint64_t *from, uint64_t *to)
 {
 	size_t bytes = list->nvalues * sizeof(*from);
@@ -262,10 +262,10 @@ static int see_vm(struct vms *vms, const struct stat_record *record, const void 
 	if (!vm || vm->key.kvm != record->kvm)
 		err = vm_add(vms, at, record, &vm);
 	else if (vm->pass + 1 < vms->pass)
-		vms->changes++; /* it was missed, and is back */
+		vms->changes++; /* it was absent from the last pass and is back */
 	if (err)
 		return err;
-	/* only while nobody has been shown the name, and no vCPU is called after it */
+	/* only while the name is unpublished and no vCPU name contains it */
 	if (!vm->is_creators && vm->since == vms->pass && !vm->nvcpus && record_is_creators(record))
 		err = vm_rename(vms, vm, record);
 	vm->changed |= values_take(&vms->layout->vm, values, vm->values);
@@ -273,7 +273,7 @@ static int see_vm(struct vms *vms, const struct stat_record *record, const void 
 	return err;
 }
 
-/* What is known of a vCPU that was closed before its VM goes on in the VM's sums. */
+/* A vCPU was closed before its VM: its cumulative values stay in the VM's sums. */
 static void vcpu_end(struct vms *vms, struct vm *vm, size_t at)
 {
 	struct vcpu *vcpu = &vm->vcpus[at];
@@ -325,8 +325,8 @@ static size_t vcpu_find(const struct vm *vm, uint64_t address)
 }
 
 /*
- * Who runs a vCPU, and its wait for a CPU. What another thread had waited before it took the
- * vCPU over is not the vCPU's.
+ * Update the vCPU's thread and its run delay. A delay of another thread from before it took over
+ * the vCPU is not the vCPU's.
  */
 static void thread_take(struct vcpu *vcpu, const struct stat_record *record)
 {
@@ -337,7 +337,7 @@ static void thread_take(struct vcpu *vcpu, const struct stat_record *record)
 	if (!record->start && vcpu->tid != record->tid)
 		vcpu->start = 0;
 	vcpu->tid = record->tid;
-	if (!record->start) /* it has ended, or there was none */
+	if (!record->start) /* the thread has ended, or there was none */
 		return;
 	if (record->run_delay != STAT_NO_DELAY) {
 		if ((same || !vcpu->has_run_delay) && record->run_delay > vcpu->thread_delay)
@@ -356,7 +356,7 @@ static int see_vcpu(struct vms *vms, const struct stat_record *record, const voi
 	struct vcpu *vcpu;
 	int err;
 
-	/* a vCPU's record comes after one of its VM */
+	/* the iterator writes a VM's record before its vCPUs' */
 	if (!vm || vm->key.kvm != record->kvm || vm->pass != vms->pass)
 		return -EINVAL;
 	stat_decode(&vms->layout->vcpu, member, values);
