@@ -14,7 +14,7 @@
 
 #define MAX_MASK ((UINT64_C(1) << MAX_TIME_BITS) - 1)
 
-/* Numbers of the first namespaces, include/linux/proc_ns.h. */
+/* Inode numbers of the initial namespaces, from include/linux/proc_ns.h. */
 #define FIRST_PID_NAMESPACE  "pid:[4026531836]"
 #define FIRST_TIME_NAMESPACE "time:[4026531834]"
 
@@ -30,7 +30,7 @@ static struct reason_counters *ended_reasons(const struct vcpu_counters *counter
 
 /* --- names --- */
 
-/* Reasons in which a vCPU may sleep until it is woken. */
+/* Set the reasons in which a vCPU may sleep until it is woken. */
 static void find_sleeps(struct vcpu_counters *counters)
 {
 	const struct reason *list;
@@ -49,7 +49,7 @@ static void find_sleeps(struct vcpu_counters *counters)
 	}
 }
 
-/* As a cell has it. */
+/* Set the instruction set from a counter's isa field (enum reasons_isa + 1). */
 static void isa_set(struct vcpu_counters *counters, uint64_t isa)
 {
 	if (isa < 1 || isa > REASONS_ISAS || isa - 1 == counters->isa)
@@ -58,7 +58,7 @@ static void isa_set(struct vcpu_counters *counters, uint64_t isa)
 	find_sleeps(counters);
 }
 
-/* The code that has claimed a slot. 0 or -ENOENT. */
+/* The unknown code that was assigned to a slot. Returns 0 or -ENOENT. */
 static int claimed_code(const struct vcpu_counters *counters, unsigned slot, uint64_t *ret_code)
 {
 	__u32 key = slot;
@@ -144,7 +144,7 @@ static int map_fd(const struct vcpu_counters *counters, struct bpf_object *objec
 	return map ? bpf_map__fd(map) : -ENOENT;
 }
 
-/* Have an object count on in the maps of the one before it. */
+/* Let an object reuse the maps of its predecessor. */
 static int maps_inherit(struct bpf_object *from, struct bpf_object *to)
 {
 	struct bpf_map *map;
@@ -178,8 +178,9 @@ static int object_load(struct vcpu_counters *counters, struct bpf_object *object
 }
 
 /*
- * What an earlier agent has kept. If it was killed between adding a cell and deleting it,
- * the cell is still there: it must not be added again.
+ * Take over the counts of an earlier agent. If that agent was killed between adding a thread's
+ * counters to the retired ones and deleting them, they are still in the map and must not be added
+ * again.
  */
 static void take_up(struct vcpu_counters *counters)
 {
@@ -234,7 +235,7 @@ void vcpu_counters_begin(struct vcpu_counters *counters)
 
 /* --- reading --- */
 
-/* All keys that there are, in order. */
+/* Read all keys, sorted. */
 static int keys_read(struct vcpu_counters *counters)
 {
 	int err = map_keys_read(counters->fd, sizeof(struct thread_key), &counters->keys);
@@ -245,7 +246,7 @@ static int keys_read(struct vcpu_counters *counters)
 	return err;
 }
 
-/* The longest of two; one of another turn is none. */
+/* The larger of sum and max, a time of the map; max counts as 0 if it is of another epoch. */
 static uint64_t longest(const struct vcpu_counters *counters, uint64_t sum, uint64_t max)
 {
 	if (max >> MAX_TIME_BITS != counters->control.epoch)
@@ -264,7 +265,7 @@ static void total_add(const struct vcpu_counters *counters, const struct reason_
 	}
 }
 
-/* Exits that found no cell. They have no time. */
+/* Add exits that found no room for their thread's counters. They have no time. */
 static void total_add_rows(struct vcpu_counters *counters)
 {
 	counters->dropped = 0;
@@ -279,7 +280,7 @@ static void total_add_rows(struct vcpu_counters *counters)
 	}
 }
 
-/* Add a cell's reasons to those that are kept, or take them out again. */
+/* Add a thread's reasons to the retired ones, or subtract them if out is set. */
 static void ended_add(struct vcpu_counters *counters, const struct thread_counters *thread,
 		      bool out)
 {
@@ -296,8 +297,8 @@ static void ended_add(struct vcpu_counters *counters, const struct thread_counte
 }
 
 /*
- * A thread has ended. One write adds its cell to what is kept and says so, then the cell is
- * deleted: whenever the agent is killed, the cell counts once.
+ * Retire an ended thread's counters. One write adds them to the retired ones and records the key,
+ * then they are deleted: at whatever point the agent is killed, they count exactly once.
  */
 static void retire(struct vcpu_counters *counters, const struct thread_key *key,
 		   const struct thread_counters *thread)
@@ -306,7 +307,8 @@ static void retire(struct vcpu_counters *counters, const struct thread_key *key,
 	__u32 zero = 0;
 
 	counters->used--;
-	if (thread_key_compare(key, &last) == 0) { /* it is in there, and could not be deleted */
+	if (thread_key_compare(key, &last) ==
+	    0) { /* they are added already, but could not be deleted */
 		bpf_map_delete_elem(counters->fd, key);
 		return;
 	}
@@ -316,7 +318,7 @@ static void retire(struct vcpu_counters *counters, const struct thread_key *key,
 	if (bpf_map_update_elem(counters->ended_fd, &zero, counters->ended, BPF_ANY)) {
 		ended_add(counters, thread, true);
 		counters->ended->last = last;
-		total_add(counters, counters_reasons(thread)); /* it stays where it is */
+		total_add(counters, counters_reasons(thread)); /* they stay in the map */
 		counters->used++;
 		return;
 	}
@@ -328,7 +330,10 @@ static bool same_thread(const struct thread_key *one, const struct thread_key *o
 	return one->start == other->start && one->tid == other->tid && one->tgid == other->tgid;
 }
 
-/* Read one cell, and fold it if its thread is gone; *gone is the last thread that was. */
+/*
+ * Read one thread's counters, and retire them if the thread has ended; *gone is the last ended
+ * thread.
+ */
 static int cell_read(struct vcpu_counters *counters, const struct thread_key *key,
 		     const struct thread_key **gone)
 {
@@ -339,7 +344,7 @@ static int cell_read(struct vcpu_counters *counters, const struct thread_key *ke
 	if (bpf_map_lookup_elem(counters->fd, key, thread))
 		return 0;
 	if (thread->ended && !ended) {
-		/* what came before the mark may not have been copied yet when it was */
+		/* counts from before the mark may be missing from the first copy, so copy again */
 		if (bpf_map_lookup_elem(counters->fd, key, thread))
 			return 0;
 		ended = true;
@@ -387,7 +392,7 @@ int vcpu_counters_reset_max(struct vcpu_counters *counters)
 	return counters->object ? control_write(counters) : 0;
 }
 
-/* --- threads that ended unseen --- */
+/* --- threads that ended while nothing was attached --- */
 
 static bool link_is(const char *proc, const char *name, const char *target)
 {
@@ -397,7 +402,10 @@ static bool link_is(const char *proc, const char *name, const char *target)
 	return readlink(path, is, sizeof(is) - 1) > 0 && strcmp(is, target) == 0;
 }
 
-/* Does /proc show all threads, under the numbers and with the times that cells have? */
+/*
+ * Does /proc show all threads, with the TIDs and start times that the keys have? It does in the
+ * initial PID and time namespaces.
+ */
 static bool proc_shows_all(const char *proc)
 {
 	char path[128];
@@ -407,7 +415,7 @@ static bool proc_shows_all(const char *proc)
 	       (link_is(proc, "self/ns/time", FIRST_TIME_NAMESPACE) || errno == ENOENT);
 }
 
-/* Is that thread still there? Its start, in hundredths of a second, is the 22nd field. */
+/* Does the thread still exist? Field 22 is its start in hundredths of a second. */
 static bool thread_is_there(const char *proc, const struct thread_key *key)
 {
 	char path[128], line[1024];
@@ -420,7 +428,7 @@ static bool thread_is_there(const char *proc, const struct thread_key *key)
 	if (!file)
 		return errno != ENOENT && errno != ESRCH;
 	if (fgets(line, sizeof(line), file))
-		after = strrchr(line, ')'); /* the command may have anything in it */
+		after = strrchr(line, ')'); /* the command can contain any character */
 	fclose(file);
 	for (int field = 2; after && field < 22; field++)
 		after = strchr(after + 1, ' ');

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * The user side of cells (bpf/vcpu_counters.h, bpf/vcpu_counters.bpf.h): read them, add them up,
- * and keep what threads that have ended had counted.
+ * The user side of per-thread vCPU counters (bpf/vcpu_counters.h, bpf/vcpu_counters.bpf.h): reads
+ * them, sums them up, and retires counters of ended threads.
  */
 #ifndef PMDAKVM_CELLS_H
 #define PMDAKVM_CELLS_H
@@ -21,59 +21,63 @@
 #include "kvm/exit_reasons.h"
 
 struct vcpu_counters {
-	const char *name;     /* of the family, which its maps' names begin with */
-	uint32_t layout;      /* version of its pinned maps */
-	unsigned nslots;      /* of a cell */
-	enum reasons_isa isa; /* whose slots they are: as the last cell had it */
+	const char *name;     /* of the family; the prefix of its maps' names */
+	uint32_t layout;      /* layout version of its pinned maps */
+	unsigned nslots;      /* reasons per thread */
+	enum reasons_isa isa; /* of the slots; taken from the last counters read */
 	const struct cpus *cpus;
 	const char *proc;
 	struct bpf_object *object;	 /* NULL: not loaded yet */
 	const struct overflow_row *rows; /* mapped, [cpus->n]; NULL: not loaded */
 	int fd, ended_fd, codes_fd, control_fd;
-	struct retired_counters *ended; /* with its reasons behind it */
-	struct thread_counters *room;	/* for one that is read */
-	struct map_keys keys;		/* struct cell_key of those that there are, in order */
+	struct retired_counters *ended; /* followed by its reasons */
+	struct thread_counters *room;	/* buffer for one thread's counters */
+	struct map_keys keys;		/* struct thread_key of all entries, sorted */
 	struct reason_counters
-		*total;		/* [nslots] of the host, max without its turn; as last read */
-	uint64_t used, dropped; /* cells there are; exits that found none */
+		*total;		/* [nslots] of the host as last read; max without the epoch */
+	uint64_t used, dropped; /* entries in the map; exits that found no room */
 	struct counters_control control;
-	char names[COUNTER_SLOTS_MAX][REASONS_NAME_SIZE]; /* of reasons that have been counted */
+	char names[COUNTER_SLOTS_MAX][REASONS_NAME_SIZE]; /* of unknown codes that were counted */
 	struct vm_counters vms;
 };
 
-/* Begin with nothing loaded; what is given must outlive it. 0 or -ENOMEM. */
+/* Initialize with nothing loaded; the arguments must outlive it. Returns 0 or -ENOMEM. */
 int vcpu_counters_init(struct vcpu_counters *counters, const char *name, uint32_t layout,
 		       unsigned nslots, enum reasons_isa isa, const struct cpus *cpus,
 		       const char *proc);
 
-/* Free all, with the object; takes what cells_init has failed on, or zeros. */
+/*
+ * Free everything, including the object; takes a zeroed struct or one whose vcpu_counters_init
+ * failed.
+ */
 void vcpu_counters_free(struct vcpu_counters *counters);
 
 /*
- * Load an object, which is then the cells', or is closed. Its maps are those of the object
- * before it, if there was one, else the pinned ones. Cells are at most limit. Returns what
- * loading gave; after an error all is as before.
+ * Load an object; counters own it from then on, and it is closed on failure. It reuses the maps of
+ * its predecessor if there is one, else the pinned maps. limit is the maximum number of threads
+ * with counters. Returns 0 or the error from loading, which leaves the state unchanged.
  */
 int vcpu_counters_load(struct vcpu_counters *counters, struct bpf_object *object, uint32_t limit,
 		       const struct pins *pins, struct report *report);
 
 /*
- * Before anything is attached anew: open pairs are void from now on. Threads that ended
- * while nothing was attached are looked for, once sched_process_exit is attached.
+ * Call vcpu_counters_begin before attaching: it invalidates open exit-entry pairs. Call
+ * vcpu_counters_reap once sched_process_exit is attached: it marks threads that ended while nothing
+ * was attached.
  */
 void vcpu_counters_begin(struct vcpu_counters *counters);
 void vcpu_counters_reap(struct vcpu_counters *counters);
 
 /*
- * Read all: total, and what each VM and vCPU of the register has. Threads that have ended
- * go into what is kept. 0 or -ENOMEM.
+ * Read all counters: sets total and the sums of each VM and vCPU in the register, and retires ended
+ * threads. Returns 0 or -ENOMEM.
  */
 int vcpu_counters_read(struct vcpu_counters *counters, const struct vms *vms);
 
-/* From now on the longest time of each reason is looked for anew. 0 or an error. */
+/* Begin a new epoch: max of each reason starts again. Returns 0 or an error. */
 int vcpu_counters_reset_max(struct vcpu_counters *counters);
 
-/* What a slot's reason is called; lives as long as the cells. */
+/* The name of a slot's reason; valid as long as counters is. */
 const char *vcpu_counters_reason_name(struct vcpu_counters *counters, unsigned slot);
 
 #endif /* PMDAKVM_CELLS_H */

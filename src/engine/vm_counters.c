@@ -43,7 +43,7 @@ static int compare_place(const void *left, const void *right)
 	return sorted_numbers(((const struct vcpu_place *)left)->by, *(const uint64_t *)right);
 }
 
-/* --- which there are --- */
+/* --- lookup --- */
 
 static struct vm_sums *find_vm(const struct vm_counters *all, uint32_t id, size_t *ret_at)
 {
@@ -115,7 +115,7 @@ static struct vcpu_sums *have_vcpu(struct vm_counters *all, const struct vcpu *v
 	return &grown[at];
 }
 
-/* What was taken of a cell, made if it is new; NULL: no memory. */
+/* The taken state of a thread's counters, created if it is new; NULL without memory. */
 static struct taken_counters *have_taken(struct vm_counters *all, const struct thread_key *key)
 {
 	size_t at = sorted_bound(all->taken, all->ntaken, sizeof(*all->taken), key, compare_taken);
@@ -170,7 +170,7 @@ static int sort_place(const void *left, const void *right)
 	return compare_place(left, &((const struct vcpu_place *)right)->by);
 }
 
-/* Where each vCPU is found. 0 or -ENOMEM. */
+/* Index all vCPUs by address and by thread. Returns 0 or -ENOMEM. */
 static int index_vcpus(struct vm_counters *all, const struct vms *vms)
 {
 	struct vcpu_place *addresses, *threads;
@@ -251,7 +251,7 @@ static const struct vcpu_place *find_place(const struct vm_counters *all,
 	if (counters->vcpu)
 		return vm_counters_place(all, counters->vcpu);
 	place = place_by(all, all->threads, key->tid);
-	/* the number may be one that another thread has had */
+	/* the TID may be reused by another thread */
 	if (place && place->vcpu->start && place->vcpu->start != key->start)
 		return NULL;
 	return place;

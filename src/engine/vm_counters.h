@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * Whose cells are: what VMs and vCPUs have, of cells that are read again and again. What a
- * cell has more than at the last read is added to its vCPU and VM, so that a sum never falls,
- * whichever thread runs the vCPU and whatever becomes of the thread.
+ * Assigns per-thread counters to VMs and vCPUs and sums them up. Each read adds the increase of a
+ * thread's counters since the last read to its vCPU and VM, so a sum never falls, whichever thread
+ * runs the vCPU and even if the thread ends.
  */
 #ifndef PMDAKVM_CELLS_VMS_H
 #define PMDAKVM_CELLS_VMS_H
@@ -17,46 +17,46 @@
 #include "kvm/exit_reasons.h"
 #include "vms/vm_register.h"
 
-/* A cell's reasons. */
+/* The reasons that follow a thread's counters. */
 static inline struct reason_counters *counters_reasons(const struct thread_counters *counters)
 {
 	return (struct reason_counters *)(counters + 1);
 }
 
-/* How long a VM's exits of a reason took. */
+/* Histogram of the durations of a VM's exits for one reason. */
 struct vm_histogram {
 	uint64_t count[EXIT_BUCKETS];
-	uint32_t id[EXIT_BUCKETS]; /* as instances; 0: nothing fell into it yet */
+	uint32_t id[EXIT_BUCKETS]; /* instance numbers; 0: bucket is empty so far */
 };
 
-/* A VM and a reason. */
+/* Sums of one VM and one reason. */
 struct vm_reason_sums {
 	uint64_t count, time;
-	uint32_t id;			/* as an instance; 0: not counted yet */
+	uint32_t id;			/* instance number; 0: not counted yet */
 	struct vm_histogram *histogram; /* NULL: none */
 };
 
 struct vm_sums {
-	uint32_t id; /* struct vm's */
-	bool there;  /* at the last read */
+	uint32_t id; /* of struct vm */
+	bool there;  /* present at the last read */
 	struct vm_reason_sums reason[];
 };
 
 struct vcpu_sums {
-	uint32_t id; /* struct vcpu's */
+	uint32_t id; /* of struct vcpu */
 	bool there;
 	uint64_t exits, guest_time, exit_time, halt_time;
 };
 
-/* What was taken of a cell already. */
+/* The part of a thread's counters that is in the sums already. */
 struct taken_counters {
 	struct thread_key key;
 	bool there;
-	unsigned waits; /* reads at which its vCPU was not known */
+	unsigned waits; /* reads at which its vCPU was unknown */
 	struct thread_counters *counters;
 };
 
-/* What was taken of a vCPU's histogram already. */
+/* The part of a vCPU's histogram that is in the sums already. */
 struct taken_histogram {
 	struct exit_vm_key key;
 	bool there;
@@ -64,7 +64,7 @@ struct taken_histogram {
 	struct exit_buckets buckets;
 };
 
-/* Where a vCPU is found: by its address, or by its thread. */
+/* Index entry of a vCPU, by its address or by its thread. */
 struct vcpu_place {
 	uint64_t by;
 	const struct vm *vm;
@@ -73,17 +73,17 @@ struct vcpu_place {
 
 struct vm_counters {
 	unsigned nslots;
-	uint32_t last_id, last_bucket_id; /* of a VM and a reason; and a bucket */
-	bool grown; /* a VM has a reason more than when somebody has last set this to false */
-	struct vm_sums **vms; /* by id */
+	uint32_t last_id, last_bucket_id; /* given to a VM-reason pair; to a bucket */
+	bool grown;	      /* a VM has a new reason or bucket; the reader clears it */
+	struct vm_sums **vms; /* sorted by id */
 	size_t nvms;
-	struct vcpu_sums *vcpus; /* by id */
+	struct vcpu_sums *vcpus; /* sorted by id */
 	size_t nvcpus;
-	struct taken_counters *taken; /* by key */
+	struct taken_counters *taken; /* sorted by key */
 	size_t ntaken;
-	struct taken_histogram *histograms; /* by key */
+	struct taken_histogram *histograms; /* sorted by key */
 	size_t nhistograms;
-	struct vcpu_place *addresses, *threads; /* [nplaces] each, by what they say */
+	struct vcpu_place *addresses, *threads; /* [nplaces] each, sorted by that */
 	size_t nplaces;
 	bool sleeps[COUNTER_SLOTS_MAX]; /* reasons in which the vCPU may sleep */
 };
@@ -91,43 +91,45 @@ struct vm_counters {
 void vm_counters_init(struct vm_counters *all, unsigned nslots);
 void vm_counters_free(struct vm_counters *all);
 
-/* A read begins, with these VMs. 0 or -ENOMEM: then nothing may be taken. */
+/* Begin a read with these VMs. Returns 0, or -ENOMEM: then take nothing. */
 int vm_counters_begin(struct vm_counters *all, const struct vms *vms);
 
 /*
- * Take what a cell has more than before. If its vCPU is not known, that waits: -EAGAIN for the
- * first few times, in which the vCPU may be found, then 0. Or -ENOMEM: then it waits, too.
+ * Add the increase of a thread's counters. If its vCPU is unknown, the increase is kept for later:
+ * returns -EAGAIN the first VCPU_WAITS times, in which the vCPU may appear, then 0. Returns -ENOMEM
+ * if there is no memory; the increase is kept for later, too.
  */
 int vm_counters_take(struct vm_counters *all, const struct thread_key *key,
 		     const struct thread_counters *counters);
 
 /*
- * The same of histograms, after a read of cells: begin, take each, end. Taking gives 1 for
- * a vCPU that is not known and was waited for: it is gone, and nobody counts there.
+ * The same for histograms, after a read of counters: begin, take each, end. vm_histograms_take
+ * returns 1 for a vCPU that is still unknown after VCPU_WAITS reads: it is gone, and nothing writes
+ * its histogram any more.
  */
 void vm_histograms_begin(struct vm_counters *all);
 int vm_histograms_take(struct vm_counters *all, const struct exit_vm_key *key,
 		       const struct exit_buckets *buckets);
 void vm_histograms_end(struct vm_counters *all);
 
-/* A read is over: who was not there is forgotten. */
+/* End a read: forget what was not present. */
 void vm_counters_end(struct vm_counters *all);
 
-/* The VM's sums, made if there are none; NULL: no memory. */
+/* The VM's sums, created if missing; NULL without memory. */
 struct vm_sums *vm_counters_have(struct vm_counters *all, const struct vm *vm);
 
-/* Where the vCPU at an address is; NULL: not known. */
+/* The vCPU at an address; NULL if unknown. */
 const struct vcpu_place *vm_counters_place(const struct vm_counters *all, uint64_t address);
 
-/* So often what an unknown vCPU counts is waited for: once a second VMs are looked for. */
+/* Reads for which counts of an unknown vCPU are kept; VMs are looked for once a second. */
 #define VCPU_WAITS 3
 
-/* What a VM or vCPU has, or NULL if nothing is known of it. */
+/* The sums of a VM or vCPU, or NULL if it has none. */
 const struct vm_sums *vm_counters_find(const struct vm_counters *all, const struct vm *vm);
 const struct vcpu_sums *vm_counters_find_vcpu(const struct vm_counters *all,
 					      const struct vcpu *vcpu);
 
-/* The order of keys: a thread's first cell comes before its others. */
+/* Sort order of keys; a thread's first vCPU comes before its others. */
 int thread_key_compare(const void *left, const void *right);
 
 #endif /* PMDAKVM_CELLS_VMS_H */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* VMs' histograms: sums of what their vCPUs' gain from read to read. */
+/* Histograms of VMs: sums of the increases of their vCPUs' histograms from read to read. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -16,7 +16,7 @@ static int compare(const void *element, const void *key)
 	return order ? order : sorted_numbers(a->slot, b->slot);
 }
 
-/* What was taken of a histogram, made if it is new; NULL: no memory. */
+/* The taken state of a histogram, created if it is new; NULL without memory. */
 static struct taken_histogram *have_taken(struct vm_counters *all, const struct exit_vm_key *key)
 {
 	size_t at = sorted_bound(all->histograms, all->nhistograms, sizeof(*all->histograms), key,
