@@ -63,7 +63,10 @@ uint64_t exits_generation(void *state)
 	return exits->counters.object ? pins_generation(exits->counters.object, 0) : 0;
 }
 
-/* The first program sees threads end: who ended before it was there is looked for then. */
+/*
+ * Attach the program that sees threads end first; then threads that ended before it was attached
+ * are looked for.
+ */
 int exits_attach(struct exits *exits)
 {
 	bool fresh = false;
@@ -107,7 +110,7 @@ static int latency_fd(const struct exits *exits)
 	return map ? bpf_map__fd(map) : -ENOENT;
 }
 
-/* All entries take their memory from the start. */
+/* Entries are preallocated, so bytes does not depend on their use. */
 void exits_latency_map(const struct exits *exits, struct family_map *ret_map)
 {
 	const struct vcpu_counters *counters = &exits->counters;
@@ -139,7 +142,7 @@ static int read_counters(struct exits *exits)
 	return vcpu_counters_read(&exits->counters, exits->env.vms);
 }
 
-/* A reason's histogram: the sum over all possible CPUs. */
+/* Read a reason's histogram: the sum over all possible CPUs. */
 static void read_latency(struct exits *exits, int fd, unsigned slot)
 {
 	const struct exit_buckets *cpus = (const struct exit_buckets *)exits->cpu_buckets;
@@ -177,7 +180,7 @@ static int read_latencies(struct exits *exits)
 	return 0;
 }
 
-/* How many reasons and buckets have something in them: they only get more. */
+/* The number of reasons and buckets that are not empty; it never falls. */
 static size_t count_seen(const struct exits *exits)
 {
 	size_t n = 0;
@@ -214,7 +217,7 @@ int exits_refresh(void *state)
 	return changed;
 }
 
-/* Threads that have ended make room, and what VMs have is theirs before they are gone. */
+/* Free the room of ended threads, and credit counts to a VM before it is gone. */
 void exits_tick(void *state, struct report *report)
 {
 	struct exits *exits = state;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* VMs' histograms of exits, where kvm.conf asks for them: read, and shown. */
+/* Histograms of VMs' exit durations, if kvm.conf enables them: reading, and their table. */
 #define _GNU_SOURCE
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -69,7 +69,7 @@ void exits_vm_latency_map(const struct exits *exits, struct family_map *ret_map)
 
 /* --- the table --- */
 
-/* A row of a bucket, whose labels are those of its VM, and the reason. */
+/* Add the row of a bucket; its labels are the VM's and the reason. */
 static int row_add(struct exits *exits, struct snapshot_table *table, const struct vm *vm,
 		   unsigned slot, unsigned bucket, uint32_t id)
 {
@@ -82,7 +82,7 @@ static int row_add(struct exits *exits, struct snapshot_table *table, const stru
 
 	time_bucket_name(bucket, bucket_name);
 	snprintf(name, sizeof(name), "%s::%s::%s", vm->name, reason, bucket_name);
-	/* an object, that has at least the VM's name */
+	/* json is an object with at least the VM's name */
 	if (asprintf(&text, "%.*s,\"reason\":\"%s\"}", (int)strlen(json) - 1, json, reason) < 0)
 		return -ENOMEM;
 	labels = snapshot_labels_new(text);
@@ -96,7 +96,7 @@ static int row_add(struct exits *exits, struct snapshot_table *table, const stru
 	return err;
 }
 
-/* Is it a row of a VM that is there? The table's rows are asked one by one. */
+/* Instance numbers of rows to keep; snapshot_table_keep_rows() asks for each row. */
 struct wanted {
 	uint32_t *ids;
 	size_t n;
@@ -116,7 +116,7 @@ static bool is_wanted(uint32_t id, void *data)
 	return bsearch(&id, wanted->ids, wanted->n, sizeof(id), compare_ids);
 }
 
-/* Call visit for each bucket of VMs that are there and that something fell into. */
+/* Call visit for each non-empty bucket of all present VMs. */
 static int each_bucket(struct exits *exits,
 		       int (*visit)(struct exits *exits, const struct vm *vm, unsigned slot,
 				    unsigned bucket, const struct vm_histogram *histogram,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* What the families exit and userspace_exit show. */
+/* Tables of the families exit and userspace_exit. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 #include "families/exit_common.h"
 #include "metrics/row_set.h"
 
-/* A bucket's number in a reason's instances. */
+/* Bits of an instance number that hold the bucket. */
 #define BUCKET_BITS 5
 
 _Static_assert(EXIT_BUCKETS == 1 << BUCKET_BITS, "a bucket's number does not fit");
@@ -32,7 +32,7 @@ static int columns_make(struct snapshot_table *table, const char *const *names, 
 	return err;
 }
 
-/* A reason as an instance; slots and instruction sets keep their numbers. */
+/* Instance number of a reason; stable, because slots and instruction sets are. */
 static uint32_t reason_id(const struct exits *exits, unsigned slot)
 {
 	return (uint32_t)exits->counters.isa << 8 | slot;
@@ -59,7 +59,7 @@ static int total_read(void *state, struct snapshot_table *table)
 		time += exits->counters.total[slot].time;
 	}
 	snapshot_table_unset(table);
-	/* a KVM that never fires its event has exits all the same */
+	/* zero exits may mean that this KVM never fires the event, so 0 is not known to be true */
 	if (!exits->counters.object || (!count && !exits->fires))
 		return 0;
 	snapshot_cell_set(snapshot_table_cell(table, 0, 0), count);
@@ -122,7 +122,7 @@ static int reason_read(void *state, struct snapshot_table *table)
 
 /* --- histograms --- */
 
-/* The rows of a reason's buckets that something fell into. */
+/* Add rows for a reason's non-empty buckets. */
 static int bucket_rows(struct exits *exits, unsigned slot, char (*names)[TIME_BUCKET_NAME_SIZE],
 		       struct rows *rows)
 {
@@ -212,7 +212,7 @@ static int vm_total_read(void *state, struct snapshot_table *table)
 		int row = snapshot_table_row(table, vms->list[i]->id);
 		uint64_t total = 0;
 
-		if (row < 0 || !vm) /* nothing is known of a VM that has not run */
+		if (row < 0 || !vm) /* no sums: the VM has not run yet */
 			continue;
 		for (unsigned slot = 0; slot < exits->counters.nslots; slot++)
 			total += vm->reason[slot].count;
@@ -305,7 +305,7 @@ static void vcpu_put(const struct exits *exits, const struct vcpu *vcpu,
 
 	if (vcpu->has_run_delay)
 		snapshot_cell_set(&cells[VCPU_RUN_DELAY], vcpu->run_delay);
-	if (!sums) /* nothing is known of a vCPU that has not run */
+	if (!sums) /* no sums: the vCPU has not run yet */
 		return;
 	snapshot_cell_set(&cells[VCPU_EXITS], sums->exits);
 	snapshot_cell_set(&cells[VCPU_GUEST_TIME], sums->guest_time);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * A family: one group of tracepoints, the BPF object bpf/NAME.bpf.c that counts
- * them, and src/NAME.c with these hooks. The list of all families is generated
- * from the files in bpf/.
+ * The interface of a family: a group of tracepoints, the BPF object bpf/NAME.bpf.c that counts
+ * them, and src/families/NAME with these hooks. The list of families is generated from the files in
+ * bpf/.
  */
 #ifndef PMDAKVM_FAMILY_H
 #define PMDAKVM_FAMILY_H
@@ -20,75 +20,75 @@
 #include "metrics/snapshot.h"
 #include "vms/vm_register.h"
 
-/* What a family may look at; all of it outlives the family's state. */
+/* A family's environment; everything in it outlives the family's state. */
 struct family_env {
 	const struct config *config;
 	const struct events *events;
 	const struct cpus *cpus;
 	struct items *items;
-	struct vms *vms;	 /* which VMs there are; the stat family keeps it up to date */
+	struct vms *vms;	 /* the register of VMs; the stat family keeps it up to date */
 	const struct pins *pins; /* NULL: maps are not pinned */
-	const void *image;	 /* the BPF object, as clang made it */
+	const void *image;	 /* the BPF object file */
 	size_t image_size;
-	struct report *report; /* only while open or attach runs */
+	struct report *report; /* set only while open or attach runs */
 };
 
-/* A table of the snapshot that a family fills. */
+/* A snapshot table that a family fills. */
 struct family_table {
 	const char *name;
 	/*
-	 * Make the rows and columns that are missing; called after open, after each
-	 * attach, and when refresh says that rows have changed. Columns that are there
-	 * stay where they are; rows of what is gone are removed. 0 or -ENOMEM.
+	 * Add missing rows and columns and remove rows of what is gone; existing columns keep their
+	 * place. Called after open, after each attach, and when refresh reports changed rows.
+	 * Returns 0 or -ENOMEM.
 	 */
 	int (*sync)(void *state, struct snapshot_table *table);
-	/* Fill in the present values. What cannot be read is made absent. */
+	/* Fill in current values; a value that cannot be read becomes absent. */
 	int (*read)(void *state, struct snapshot_table *table);
 };
 
-/* A map that has a limit, which kvm.conf can set. */
+/* State of a map whose size is limited, for most maps by kvm.conf. */
 struct family_map {
 	const char *name;
-	uint64_t limit;	  /* entries that it can have */
-	uint64_t used;	  /* that it has */
-	uint64_t bytes;	  /* those take of the kernel's memory */
-	uint64_t dropped; /* what found no room in it, since the start */
+	uint64_t limit;	  /* maximum number of entries */
+	uint64_t used;	  /* current number of entries */
+	uint64_t bytes;	  /* kernel memory of those entries */
+	uint64_t dropped; /* what found no room, since the start */
 };
 
 struct family_ops {
 	/*
-	 * Load, and take up pinned maps. Returns 0; -ENODATA if there is nothing
-	 * for the family to count, or another error, with a text for people in
-	 * *ret_why, to be freed. A state is made all the same (but for -ENOMEM),
-	 * so that its tables can say what is missing.
+	 * Load the object and take over pinned maps. Returns 0, -ENODATA if there is nothing to
+	 * count, or another error, with a message for people in *ret_error, which the caller frees.
+	 * A state is made even on error (except -ENOMEM), so that the tables can show what is
+	 * missing.
 	 */
 	int (*open)(const struct family_env *env, void **ret_state, char **ret_error);
 	/*
-	 * Attach what is not attached yet, by the environment's list of events as
-	 * it is now. Returns 0 if the family counts, or an error as open does:
-	 * -ENOENT if it is for want of KVM, which may come. What it lacks although it
-	 * counts may be in *ret_why too.
+	 * Attach what is not attached yet, by the environment's current list of events. Returns 0
+	 * if the family counts, or an error as for open; -ENOENT means that KVM is not loaded, and
+	 * may be later. *ret_error can name a limitation even on success.
 	 */
 	int (*attach)(void *state, struct report *report, char **ret_error);
-	/* Detach all. What was counted stays. */
+	/* Detach everything; counts stay. */
 	void (*detach)(void *state);
 	/* Detach and free; takes NULL. */
 	void (*close)(void *state);
-	/* Runs that the kernel skipped, over all programs. 0, or -ENODATA. */
+	/* Runs skipped by the kernel, over all programs. Returns 0 or -ENODATA. */
 	int (*missed)(void *state, uint64_t *ret_missed);
-	/* How often it was attached since its maps were made. */
+	/* How often the family was attached since its maps were created. */
 	uint64_t (*generation)(void *state);
-	/* The map of that number, from 0 on: 0, or -ENOENT past the last. May be NULL. */
+	/* The map with this number, from 0. Returns 0, or -ENOENT past the last. May be NULL. */
 	int (*map)(void *state, size_t number, struct family_map *ret_map);
 	/*
-	 * Before any of its tables are read, once for all that are read together. 1 if
-	 * rows have changed, so that every table is to be shaped, 0, or -ENOMEM. May be
-	 * NULL.
+	 * Called once before any of the tables that are read together. Returns 1 if rows changed,
+	 * so that every table needs sync; else 0 or -ENOMEM. May be NULL.
 	 */
 	int (*refresh)(void *state);
-	/* About once a second, read or not, for what would be missed else. May be NULL. */
+	/*
+	 * Called about once a second even without fetches, to catch short-lived state. May be NULL.
+	 */
 	void (*tick)(void *state, struct report *report);
-	/* From now on look for highest values anew. 0 or an error. May be NULL. */
+	/* Begin a new epoch for maxima. Returns 0 or an error. May be NULL. */
 	int (*reset_max)(void *state);
 	const struct family_table *tables;
 	size_t ntables;
@@ -100,7 +100,7 @@ struct family {
 	const struct family_ops *ops;
 };
 
-/* All of them, by name; generated. */
+/* All families, sorted by name; generated. */
 extern const struct family families[];
 extern const size_t families_count;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* The exit family: why vCPUs leave guest mode, and for how long. See bpf/exit.bpf.c. */
+/* The exit family: exits from guest mode by reason, with their duration. See bpf/exit.bpf.c. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <malloc.h>
@@ -16,7 +16,7 @@ static const char *const form_programs[EXIT_FORMS] = {
 	[EXIT_REASON_FIRST] = "exit_reason_first",
 };
 
-/* Open the object, with its program for this layout. */
+/* Open the object and select the program for this layout. */
 static int object_open(const struct family_env *env, const struct exit_layout *layout,
 		       struct bpf_object **ret_object)
 {
@@ -66,7 +66,7 @@ static int load(struct exits *exits, const struct exit_layout *layout, struct re
 	return 0;
 }
 
-/* Why there are no reasons, to people: takes the cause. */
+/* The message for missing reasons; frees cause. */
 static char *text_without_reasons(char *cause)
 {
 	char *words = NULL;
@@ -79,7 +79,7 @@ static char *text_without_reasons(char *cause)
 	return words;
 }
 
-/* Load for a layout; if its reasons cannot be read (lockdown), without them. */
+/* Load for a layout. If reading reasons is refused (lockdown), load without them. */
 static int load_any(struct exits *exits, const struct exit_layout *layout, struct report *report,
 		    char **ret_error)
 {
@@ -107,7 +107,7 @@ static int load_any(struct exits *exits, const struct exit_layout *layout, struc
 	return 0;
 }
 
-/* Nothing to load anew: it is as it was, or all that is gone is the vendor's module. */
+/* Can the loaded object stay? It can if nothing changed, or if only the vendor's module is gone. */
 static bool is_as_loaded(const struct exits *exits, const struct exit_layout *fresh)
 {
 	if (!exits->has_layout)
@@ -123,7 +123,7 @@ static int exit_attach(void *state, struct report *report, char **ret_error)
 	struct exit_layout fresh;
 	int err = exit_layout_read(EVENTS_BTF_DIR, &fresh);
 
-	malloc_trim(0); /* the type information took megabytes */
+	malloc_trim(0); /* parsing BTF took megabytes */
 	if (err) {
 		*ret_error = strdup(!exits->env.events->n ? "KVM is not loaded" :
 				    err == -ENOENT ? "this kernel has no type information for KVM" :

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * The stat family: KVM's own statistics, read by the iterator of bpf/stat.bpf.c, or of the
- * host alone from debugfs where that cannot run.
+ * The stat family: KVM's own statistics, read by the iterator of bpf/stat.bpf.c, or host totals
+ * from debugfs if the iterator cannot run.
  */
 #define _GNU_SOURCE
 #include "families/stat/stat.h"
@@ -17,12 +17,12 @@
 #include "base/clock.h"
 #include "kernel/privileges.h"
 
-/* The kernel gives out 8 pages at a time, which have 64 KiB where pages have that. */
+/* An iterator's read returns up to 8 pages, which is 512 KiB with pages of 64 KiB. */
 #define RECORDS_BYTES (1024 * 1024)
 
 _Static_assert(STAT_NO_OFFSET == STAT_NOT_THERE, "offsets are passed on as they are");
 
-/* As struct vms calls it. */
+/* The register's ended hook. */
 static void vm_ended(const struct vm *vm, void *data)
 {
 	struct stat_family *family = data;
@@ -32,7 +32,7 @@ static void vm_ended(const struct vm *vm, void *data)
 
 /* --- passes --- */
 
-/* Take one read's worth of records; returns the bytes that were whole ones. */
+/* Take all complete records of a buffer; returns their size in bytes. */
 static size_t records_take(struct stat_family *family, const char *records, size_t size)
 {
 	size_t at = 0;
@@ -43,14 +43,14 @@ static size_t records_take(struct stat_family *family, const char *records, size
 		memcpy(&record, records + at, sizeof(record));
 		if (size - at - sizeof(record) < record.bytes)
 			break;
-		/* one that cannot be taken is as one that was not seen */
+		/* a record that cannot be taken is treated as not seen */
 		vms_see(family->env.vms, &record, records + at + sizeof(record));
 		at += sizeof(record) + record.bytes;
 	}
 	return at;
 }
 
-/* Read all records that an iterator has. 0 or an error. */
+/* Read all records of an iterator. Returns 0 or an error. */
 static int records_read(struct stat_family *family, int fd)
 {
 	size_t have = 0;
@@ -70,7 +70,7 @@ static int records_read(struct stat_family *family, int fd)
 	}
 }
 
-/* A pass that fails says nothing about who is gone: all is as after the one before. */
+/* A failed pass says nothing about what is gone: the state after the previous pass stays. */
 static bool pass(struct stat_family *family)
 {
 	int fd = bpf_iter_create(bpf_link__fd(family->link)), err;
@@ -89,7 +89,7 @@ static bool pass(struct stat_family *family)
 	return true;
 }
 
-/* debugfs sums up over living VMs: what it falls by is of one that has ended. */
+/* debugfs sums over living VMs: a decrease is what destroyed VMs had counted. */
 static void debugfs_pass(struct stat_family *family)
 {
 	struct stat_totals *totals = &family->totals;
@@ -116,7 +116,7 @@ static void any_pass(void *data)
 		return;
 	if (!pass(family))
 		return;
-	/* a VM that an earlier agent knew has not ended because one pass missed it */
+	/* a VM that an earlier agent knew is destroyed only if two passes miss it */
 	if (totals->vms_fd >= 0 && !totals->taken_up && !pass(family))
 		return;
 	stat_totals_sum(totals, family->env.vms);
@@ -134,7 +134,7 @@ static int stat_refresh(void *state)
 	return numbered || changed;
 }
 
-/* What ends between two looks is lost from statistics: so there are some without fetches. */
+/* Make passes even without fetches: what a VM counts between the last pass and its end is lost. */
 static void stat_tick(void *state, struct report *report)
 {
 	struct stat_family *family = state;
@@ -150,7 +150,7 @@ static void detach(struct stat_family *family)
 {
 	bpf_link__destroy(family->link);
 	family->link = NULL;
-	/* a pass that sees nobody: who is there when it is attached again is so still */
+	/* hide all VMs by an empty pass; those that exist at the next attach are still the same */
 	if (family->source == STAT_ITERATOR)
 		vms_begin(family->env.vms);
 	family->env.vms->changes++;
@@ -162,7 +162,7 @@ static void stat_detach(void *state)
 	detach(state);
 }
 
-/* The tables have columns of no layout, until they are shaped again. */
+/* Columns belong to no layout until the next sync. */
 static void columns_forget(struct stat_family *family)
 {
 	for (int i = 0; i < STAT_TABLES; i++) {
@@ -171,7 +171,7 @@ static void columns_forget(struct stat_family *family)
 	}
 }
 
-/* Take a layout in use, with totals that go on where those of the one before are. */
+/* Switch to a layout; totals continue from those of the previous layout. */
 static int layout_use(struct stat_family *family, struct stat_layout *fresh)
 {
 	struct stat_layout *layout = malloc(sizeof(*layout));
@@ -188,7 +188,7 @@ static int layout_use(struct stat_family *family, struct stat_layout *fresh)
 		host = calloc(fresh->vm.nvalues + 1, sizeof(*host));
 		err = host ? 0 : -ENOMEM;
 	}
-	/* the VMs of another layout have ended: KVM was gone in between */
+	/* KVM was unloaded in between, so all VMs of the old layout are destroyed */
 	if (!err && family->layout)
 		vms_end_all(family->env.vms);
 	if (!err)
@@ -216,7 +216,7 @@ static int layout_use(struct stat_family *family, struct stat_layout *fresh)
 	return 0;
 }
 
-/* Set offsets and sizes, and load. */
+/* Set offsets and sizes, and load the object. */
 static int object_load(struct stat_family *family)
 {
 	const struct stat_layout *layout = family->layout;
@@ -253,7 +253,7 @@ static int object_load(struct stat_family *family)
 		     pins_load(family->env.pins, family->object, STAT_LAYOUT, family->env.report);
 }
 
-/* What an earlier agent has left is taken up once, by the first that loads. */
+/* Keep totals in the maps. An earlier agent's maps are taken over once, at the first load. */
 static void keep_totals(struct stat_family *family)
 {
 	bool take_up = !family->taken_up;
@@ -261,7 +261,7 @@ static void keep_totals(struct stat_family *family)
 	struct bpf_map *vms = bpf_object__find_map_by_name(family->object, "stat_vms");
 
 	if (!family->env.pins)
-		return; /* nobody comes after us */
+		return; /* unpinned maps die with this agent */
 	family->taken_up = true;
 	if (stat_totals_keep(&family->totals, bpf_map__fd(ended), bpf_map__fd(vms), take_up))
 		report_add(family->env.report, REPORT_INFO,
@@ -285,7 +285,8 @@ static int iterator_load(struct stat_family *family, struct stat_layout *fresh)
 {
 	int err;
 
-	stat_layout_describe("/dev/kvm", fresh); /* if not, they are as stats.def says */
+	/* on failure kinds and units stay as in stat_items.def */
+	stat_layout_describe("/dev/kvm", fresh);
 	err = layout_use(family, fresh);
 	if (err) {
 		stat_layout_free(fresh);
@@ -313,7 +314,7 @@ static int iterator_attach(struct stat_family *family, char **ret_error)
 		if (err == -ENOENT)
 			err = -ENODATA;
 	}
-	malloc_trim(0); /* the type information took megabytes */
+	malloc_trim(0); /* parsing BTF took megabytes */
 	if (err) {
 		*ret_error = strdup(err == -ENOENT ? "KVM is not loaded" :
 				    err == -ENODATA ?
@@ -321,7 +322,7 @@ static int iterator_attach(struct stat_family *family, char **ret_error)
 				    err == -EINVAL ? "KVM's types are not as known" :
 						     strerror(-err));
 		if (err == -ENODATA)
-			err = -ENOENT; /* which to a caller is no fault either */
+			err = -ENOENT; /* callers do not treat this as a fault either */
 		return err;
 	}
 	if (family->object && stat_layout_equal(family->layout, &fresh)) {
@@ -428,7 +429,7 @@ static int stat_missed(void *state, uint64_t *ret_missed)
 {
 	(void)state;
 	(void)ret_missed;
-	return -ENODATA; /* an iterator runs when it is read, or not at all */
+	return -ENODATA; /* an iterator runs only when it is read, so no run is skipped */
 }
 
 static uint64_t stat_generation(void *state)

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* The buckets of histogram statistics: each range once, whatever histograms have it. */
+/* The buckets of histogram statistics: each range once, even if several histograms have it. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "families/stat/stat.h"
 
-/* The place of a bucket of that name, made if it is not there. */
+/* The index of the bucket with this name, which is added if missing. */
 static uint32_t place_of(struct stat_buckets *buckets, uint32_t guess, const char *name)
 {
 	size_t at = 0;
 
-	/* mostly all histograms have the same ones, in the same order */
+	/* usually all histograms have the same buckets in the same order */
 	if (guess < buckets->n && strcmp(buckets->names[guess], name) == 0)
 		return guess;
 	while (at < buckets->n && strcmp(buckets->names[at], name) != 0)
 		at++;
 	if (at == buckets->n) {
-		strcpy(buckets->names[at], name); /* as large as its room */
+		strcpy(buckets->names[at], name); /* both buffers have the same size */
 		buckets->host_number[at] = (uint32_t)at + 1;
 		buckets->n++;
 	}
@@ -69,7 +69,7 @@ void stat_buckets_free(struct stat_buckets *buckets)
 	*buckets = (struct stat_buckets){ 0 };
 }
 
-/* Number those of one VM or vCPU. */
+/* Number new non-empty buckets of one VM or vCPU. */
 static bool number(struct vms *vms, const struct stat_list *list, const uint64_t *values,
 		   const uint32_t *places, uint32_t *numbers)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* Which statistic stands in which column of the stat family's tables. */
+/* Maps statistics to columns of the stat family's tables. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "metrics/metric_table.h"
 #include "families/stat/stat.h"
 
-/* Has the stock agent a metric of that name? */
+/* Does the stock agent have a metric with this name? */
 static bool is_stock(const struct statistic *stat)
 {
 	for (size_t i = 0; i < metrics_count; i++) {
@@ -38,7 +38,7 @@ static bool is_of_table(enum stat_table which, const struct statistic *stat)
 	return stat_is_histogram(stat);
 }
 
-/* What a histogram's column counts is how often, whatever it sorts. */
+/* A histogram's values are counts, whatever units it sorts. */
 static void column_describe(struct snapshot_table *table, size_t column,
 			    const struct statistic *stat)
 {
@@ -86,7 +86,7 @@ int stat_columns_make(struct stat_family *family, enum stat_table which,
 	if (!layout || family->columns[which].layout == layout)
 		return 0;
 	if (!host && !layout->vm.bytes)
-		return 0; /* debugfs tells of the host alone */
+		return 0; /* debugfs has host totals only */
 	columns.list = calloc(layout->vm.n + layout->vcpu.n + 1, sizeof(*columns.list));
 	if (!columns.list)
 		return -ENOMEM;

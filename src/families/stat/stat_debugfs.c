@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * Totals of the host from debugfs, for kernels that have no type information for KVM.
- * There is a file for each statistic, and a folder for each VM.
+ * Host totals from debugfs, for kernels without BTF for KVM. debugfs has a file per statistic and a
+ * folder per VM.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -29,7 +29,7 @@ static int folder_open(const char *dir)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Read a file that holds one number. */
+/* Read a file that contains one number. */
 static int number_read(int folder, const char *name, uint64_t *ret_number)
 {
 	int fd = openat(folder, name, O_RDONLY | O_CLOEXEC), err;
@@ -51,7 +51,7 @@ static int number_read(int folder, const char *name, uint64_t *ret_number)
 	return 0;
 }
 
-/* A file is a statistic if it can be read and holds a number. */
+/* Add a statistic for the file, if the file can be read and contains a number. */
 static int stat_add_file(int folder, const char *name, struct stat_list *list)
 {
 	const struct item *item = items_find(ITEMS_STAT, name);
@@ -59,7 +59,7 @@ static int stat_add_file(int folder, const char *name, struct stat_list *list)
 	uint64_t number;
 	int err;
 
-	/* of a histogram it shows the first bucket, and no more */
+	/* such a file shows only the first bucket of a histogram */
 	if (strlen(name) >= STAT_NAME_SIZE || (item && item->kind >= STAT_LINEAR_HIST))
 		return 0;
 	err = number_read(folder, name, &number);
@@ -100,7 +100,7 @@ int stat_debugfs_layout(const char *dir, struct stat_layout *ret_layout)
 
 	if (folder < 0)
 		return folder;
-	/* in one order, so that two looks at it are equal */
+	/* sorted, so that equal folders give equal layouts */
 	n = scandirat(folder, ".", &entries, is_file, by_name);
 	if (n < 0)
 		err = -errno;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* What the stat family shows: tables of the host, of VMs, of vCPUs. */
+/* Tables of the stat family: of the host, of VMs, of vCPUs. */
 #include <stdlib.h>
 
 #include "metrics/row_set.h"
@@ -22,7 +22,7 @@ static int want_buckets(const struct stat_family *family, struct rows *rows,
 	return err;
 }
 
-/* Rows of all VMs, or of their buckets. */
+/* Make rows of all VMs, or of their buckets. */
 static int vm_rows(struct stat_family *family, struct snapshot_table *table, bool buckets)
 {
 	const struct vms *vms = family->env.vms;
@@ -79,7 +79,7 @@ static int host_sync(void *state, struct snapshot_table *table)
 	return err ? err : snapshot_once(snapshot_table_add_row(table, 0, ""));
 }
 
-/* Counters stay what they were when nothing is attached; what is a state now is unknown. */
+/* When nothing is attached, counters keep their last value and gauges are unknown. */
 static void host_read(struct stat_family *family, enum stat_table which,
 		      struct snapshot_table *table)
 {
@@ -108,7 +108,7 @@ static int stat_read(void *state, struct snapshot_table *table)
 	return 0;
 }
 
-/* The host's buckets are all there; their numbers are their places. */
+/* The host's table has a row for every bucket; its number is its index + 1. */
 static int host_hist_sync(void *state, struct snapshot_table *table)
 {
 	struct stat_family *family = state;
@@ -235,7 +235,7 @@ static int vms_sync(void *state, struct snapshot_table *table)
 	return err ? err : snapshot_once(snapshot_table_add_row(table, 0, ""));
 }
 
-/* vCPUs that are there. */
+/* The number of vCPUs present in the last pass. */
 static uint64_t count_vcpus(const struct vms *vms, const struct vm *vm)
 {
 	uint64_t n = 0;

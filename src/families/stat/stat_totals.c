@@ -9,7 +9,7 @@
 
 #include "base/fnv1a.h"
 
-/* In the maps a hash of the statistics' names comes before their values. */
+/* Words before the values in the maps: the schema. */
 #define KEPT_HEAD 1
 
 static uint32_t values_of(const struct stat_layout *layout)
@@ -22,7 +22,7 @@ uint32_t stat_totals_bytes(const struct stat_layout *layout)
 	return (KEPT_HEAD + values_of(layout)) * (uint32_t)sizeof(uint64_t);
 }
 
-/* A hash of what the values are of, in their order. */
+/* A hash of the statistics' names and bucket counts, in order. */
 static uint64_t schema_of(const struct stat_layout *layout)
 {
 	const struct stat_list *lists[] = { &layout->vm, &layout->vcpu };
@@ -63,7 +63,10 @@ void stat_totals_free(struct stat_totals *totals)
 	*totals = (struct stat_totals){ .ended_fd = -1, .vms_fd = -1 };
 }
 
-/* What ended VMs counted of it, in one of the lists; NULL: nothing is known. */
+/*
+ * The older totals' counts of destroyed VMs for a statistic like this one, in one of the lists;
+ * NULL if there are none.
+ */
 static const uint64_t *ended_find(const struct stat_totals *totals, bool of_vcpu,
 				  const struct statistic *like)
 {
@@ -76,7 +79,10 @@ static const uint64_t *ended_find(const struct stat_totals *totals, bool of_vcpu
 	return totals->ended + (of_vcpu ? layout->vm.nvalues : 0) + stat->first;
 }
 
-/* debugfs has those of vCPUs among the VMs': so look there for what is in this list alone. */
+/*
+ * Inherit one list. debugfs has vCPU statistics in the VM list, so a name that is in only one list
+ * now is looked up in the other one, too.
+ */
 static void list_inherit(struct stat_totals *totals, bool of_vcpu, const struct stat_totals *older)
 {
 	const struct stat_layout *layout = totals->layout;
@@ -102,7 +108,7 @@ void stat_totals_inherit(struct stat_totals *totals, const struct stat_totals *o
 	totals->dropped += older->dropped;
 }
 
-/* Write an array down, with the hash before it. 0 or an error. */
+/* Store an array in a map, preceded by the schema. Returns 0 or an error. */
 static int keep(struct stat_totals *totals, int fd, const void *key, const uint64_t *values)
 {
 	totals->kept[0] = totals->schema;
@@ -118,7 +124,7 @@ static void keep_ended(struct stat_totals *totals)
 		keep(totals, totals->ended_fd, &key, totals->ended);
 }
 
-/* Add what only grows of a VM's values to those of the ended ones. */
+/* Add a VM's cumulative values to those of destroyed VMs. */
 static void ended_add(struct stat_totals *totals, const uint64_t *vm, const uint64_t *vcpus)
 {
 	const struct stat_layout *layout = totals->layout;
@@ -127,7 +133,10 @@ static void ended_add(struct stat_totals *totals, const uint64_t *vm, const uint
 	stat_add(&layout->vcpu, vcpus, true, totals->ended + layout->vm.nvalues);
 }
 
-/* The sums go first: an agent that dies in between counts a VM twice, but never loses it. */
+/*
+ * Store the sums before deleting the VM's entry: an agent that dies in between counts the VM twice,
+ * but never loses it.
+ */
 void stat_totals_ended(const struct vm *vm, void *data)
 {
 	struct stat_totals *totals = data;
@@ -136,7 +145,7 @@ void stat_totals_ended(const struct vm *vm, void *data)
 	if (totals->vms_fd < 0)
 		return;
 	keep_ended(totals);
-	/* an earlier agent's entry, if it has not been taken up, has not been counted */
+	/* nkept does not include an earlier agent's entry that is not taken over yet */
 	if (bpf_map_delete_elem(totals->vms_fd, &vm->key) == 0)
 		totals->nkept -= vm->kept;
 }
@@ -163,8 +172,8 @@ bool stat_totals_keep(struct stat_totals *totals, int ended_fd, int vms_fd, bool
 }
 
 /*
- * What an earlier agent knew last of a VM. If it runs still, vCPUs of it may have gone
- * meanwhile; if not, it has ended meanwhile.
+ * Take over an earlier agent's last known values of a VM. If the VM still exists, some of its vCPUs
+ * may have been closed meanwhile; if not, it was destroyed meanwhile.
  */
 static void take_up_one(struct stat_totals *totals, struct vms *vms, const struct stat_vm_key *key)
 {
@@ -188,7 +197,7 @@ static void take_up_one(struct stat_totals *totals, struct vms *vms, const struc
 		keep_ended(totals);
 	}
 	if (vm)
-		vm->changed = true; /* so that it is written anew */
+		vm->changed = true; /* store it again */
 	else if (bpf_map_delete_elem(totals->vms_fd, key) == 0)
 		totals->nkept--;
 }
@@ -198,7 +207,7 @@ static void take_up_all(struct stat_totals *totals, struct vms *vms)
 	struct stat_vm_key *keys = NULL, key, *grown;
 	size_t n = 0;
 
-	/* all keys first: they move when some are deleted */
+	/* read all keys first: deleting entries moves them */
 	while (bpf_map_get_next_key(totals->vms_fd, n ? &key : NULL, &key) == 0) {
 		grown = reallocarray(keys, n + 1, sizeof(*keys));
 		if (!grown) {
@@ -224,7 +233,7 @@ static void keep_vm(struct stat_totals *totals, struct vm *vm)
 	       layout->vcpu.nvalues * sizeof(uint64_t));
 	if (bpf_map_update_elem(totals->vms_fd, &vm->key, totals->kept, BPF_ANY)) {
 		totals->dropped += !vm->dropped;
-		vm->dropped = true; /* it is tried again at the next pass */
+		vm->dropped = true; /* the next pass tries again */
 		return;
 	}
 	totals->nkept += !vm->kept;

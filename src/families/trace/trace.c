@@ -24,7 +24,7 @@ struct trace {
 	struct trace_events events;
 	struct bpf_object *object;
 	struct template template;
-	const struct trace_row *rows; /* the map, [env.cpus->n]; NULL: none */
+	const struct trace_row *rows; /* the mapped map, [env.cpus->n]; NULL: not mapped */
 };
 
 static size_t rows_bytes(const struct trace *trace)
@@ -32,7 +32,7 @@ static size_t rows_bytes(const struct trace *trace)
 	return sizeof(struct trace_row) * trace->env.cpus->n;
 }
 
-/* Open and load the object: its maps, and the template that the copies are made of. */
+/* Open and load the object: its maps, and the template for the per-event programs. */
 static int object_load(struct trace *trace)
 {
 	const struct bpf_program *program;
@@ -60,7 +60,7 @@ static int object_load(struct trace *trace)
 			     TRACE_SLOT_MARK, &trace->template);
 }
 
-/* Has an earlier agent counted something in this slot? */
+/* Has an earlier agent counted events in this slot? */
 static bool slot_is_used(const struct trace *trace, int slot)
 {
 	for (size_t cpu = 0; cpu < trace->env.cpus->n; cpu++) {
@@ -70,7 +70,7 @@ static bool slot_is_used(const struct trace *trace, int slot)
 	return false;
 }
 
-/* Give every event that may come its slot. */
+/* Assign a slot to every event that can be attached, now or later. */
 static void slots_assign(struct trace *trace)
 {
 	for (size_t i = 0; i < trace->events.n; i++) {
@@ -88,7 +88,7 @@ static void slots_assign(struct trace *trace)
 	}
 }
 
-/* The program stays loaded when it is detached, and is attached again. */
+/* A detached program stays loaded and is attached again. */
 static int event_attach(const struct template *template, struct trace_event *event)
 {
 	if (event->prog_fd < 0) {
@@ -164,11 +164,11 @@ static int trace_open(const struct family_env *env, void **ret_state, char **ret
 	*ret_state = trace;
 	if (!env->config->nevents) {
 		*ret_error = strdup("no event is configured");
-		return -ENODATA; /* whoever made the configuration has said so */
+		return -ENODATA; /* the config parser has reported it */
 	}
 	err = object_load(trace);
 	if (err) {
-		/* what is configured is still listed, each with the reason */
+		/* list the configured events all the same, with the error as status */
 		trace_events_resolve(&trace->env, &trace->events);
 		slots_assign(trace);
 		trace_events_fail(&trace->events, err);
@@ -200,7 +200,7 @@ static int rows_add_cpus(const struct cpus *cpus, struct snapshot_table *table)
 	return err;
 }
 
-/* A column for each event that has a slot, and so a metric. */
+/* A column for each event with a slot; each column is a metric. */
 static int counts_sync(void *state, struct snapshot_table *table)
 {
 	struct trace *trace = state;
@@ -218,7 +218,7 @@ static int counts_sync(void *state, struct snapshot_table *table)
 	return err ? err : rows_add_cpus(trace->env.cpus, table);
 }
 
-/* No system call: the rows are mapped memory, each 8-byte slot read in one go. */
+/* Needs no system call: the rows are mapped memory, and each 8-byte slot is read atomically. */
 static int counts_read(void *state, struct snapshot_table *table)
 {
 	struct trace *trace = state;

@@ -16,7 +16,7 @@
 #include "metrics/item_numbers.h"
 #include "bpf/trace.h"
 
-/* Say something about a line of kvm.conf, or about what stands for it. */
+/* Warn about a line of kvm.conf; line 0: about the built-in defaults. */
 static void warn(const struct family_env *env, unsigned line, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
@@ -48,7 +48,7 @@ static struct trace_event *find(const struct trace_events *events, const char *n
 	return NULL;
 }
 
-/* Add an event, or note that one which nobody knew is known now. 0 or -ENOMEM. */
+/* Add an event; if it is listed as unknown, update its state. Returns 0 or -ENOMEM. */
 static int add(struct trace_events *events, const char *name, unsigned line,
 	       enum trace_event_state state)
 {
@@ -79,8 +79,8 @@ static int add(struct trace_events *events, const char *name, unsigned line,
 }
 
 /*
- * A name is tried if this kernel has it, or might have it: items.def knows it. Any
- * other name might be a tracepoint of something else than KVM.
+ * An event is tried if this kernel lists it, or may have it because tracepoint_items.def knows it.
+ * Any other name could be a tracepoint outside KVM.
  */
 static enum trace_event_state classify(const struct family_env *env, const char *name)
 {
@@ -169,7 +169,7 @@ const char *trace_event_status(const struct trace_event *event)
 	return event->err == -ENOENT ? words[TRACE_EVENT_UNKNOWN] : strerror(-event->err);
 }
 
-/* Do all events that were tried have this error? */
+/* Did all events that were tried fail with this error? */
 static bool all_failed_with(const struct trace_events *events, int err)
 {
 	for (size_t i = 0; i < events->n; i++) {
@@ -190,7 +190,7 @@ static const struct trace_event *first_failed(const struct trace_events *events)
 	return NULL;
 }
 
-/* Why nothing is attached, where one reason serves for all. */
+/* The reason why nothing is attached, if it is the same for all events. */
 static const char *none_error(const struct trace_events *events, const struct family_env *env)
 {
 	const struct trace_event *failed = first_failed(events);
@@ -202,7 +202,7 @@ static const char *none_error(const struct trace_events *events, const struct fa
 	return trace_event_status(failed);
 }
 
-/* KVM is there, but what events it has is not told: patterns cannot be resolved. */
+/* KVM is loaded, but its events are listed nowhere, so patterns cannot be resolved. */
 static void warn_patterns(const struct family_env *env)
 {
 	for (size_t i = 0; i < env->config->nevents; i++) {
@@ -244,7 +244,7 @@ int trace_event_missed(const struct trace_event *event, uint64_t *ret_missed)
 
 	if (event->prog_fd < 0 || bpf_obj_get_info_by_fd(event->prog_fd, &info, &size) ||
 	    size < offsetof(struct bpf_prog_info, recursion_misses) + sizeof(info.recursion_misses))
-		return -ENODATA; /* the field is there from Linux 5.12 on */
+		return -ENODATA; /* the field exists since Linux 5.12 */
 	*ret_missed = info.recursion_misses;
 	return 0;
 }

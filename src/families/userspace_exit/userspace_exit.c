@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* The userspace_exit family: why vCPUs go out to the VMM. See bpf/userspace_exit.bpf.c. */
+/* The userspace_exit family: exits to the VMM by reason. See bpf/userspace_exit.bpf.c. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,7 +58,7 @@ static int userspace_exit_attach(void *state, struct report *report, char **ret_
 	int err;
 
 	(void)report;
-	/* nearer to the beginning of KVM_RUN, where there is one */
+	/* kvm_fpu, if there is one, is closer to the start of KVM_RUN */
 	if (exits->programs[2].link_fd < 0 && events_has(exits->env.events, "kvm_fpu"))
 		exits->programs[2] = (struct program){ "userspace_exit_fpu", "kvm_fpu", -1 };
 	err = exits_attach(exits);
