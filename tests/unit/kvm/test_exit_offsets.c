@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* Type information made to order: what kernels of all ages have, and what none has. */
+/* Reads synthetic BTF of old and new kernels, and BTF that no kernel has. */
 #include "fakes/support.h"
 
 #include <bpf/btf.h>
@@ -30,7 +30,7 @@ static void btf_write(const struct btf *btf, const char *path)
 	write_bytes(path, bytes, size);
 }
 
-/* A tracepoint, with these arguments. */
+/* Add a tracepoint with these arguments. */
 static void tracepoint(const char *name, const int *args, size_t n)
 {
 	int proto = type(btf__add_func_proto(base, 0));
@@ -41,7 +41,7 @@ static void tracepoint(const char *name, const int *args, size_t n)
 	type(btf__add_typedef(base, name, type(btf__add_ptr(base, proto))));
 }
 
-/* Numbers, struct kvm_vcpu of 4096 bytes, and a pointer to it; the pointer's type. */
+/* Add integers, struct kvm_vcpu of 4096 bytes, and a pointer to it; returns the pointer's type. */
 static int begin(void)
 {
 	make_folders("btf");
@@ -61,7 +61,7 @@ static void tracepoints(bool reason_first, int pointer)
 	tracepoint("btf_trace_kvm_entry", reason_first ? old_args : new_args, 1);
 }
 
-/* vcpu_svm, with a code of this type in a control area 16 bytes into the VMCB. */
+/* Add vcpu_svm, with a code of this type in a control area 16 bytes into the VMCB. */
 static void svm(struct btf *btf, int code, __u32 vcpu_at)
 {
 	int control, vmcb, pointer;
@@ -76,7 +76,7 @@ static void svm(struct btf *btf, int code, __u32 vcpu_at)
 	assert_int_equal(btf__add_field(btf, "vmcb", pointer, 5000 * 8, 0), 0);
 }
 
-/* vcpu_vmx, with a reason of this type at 5004; in a member vt at 4904 if asked for. */
+/* Add vcpu_vmx with a reason of this type at 5004; if asked for, in a member vt at 4904. */
 static void vmx(struct btf *btf, int reason, bool in_vt)
 {
 	int vt = 0;
@@ -93,7 +93,7 @@ static void vmx(struct btf *btf, int reason, bool in_vt)
 		assert_int_equal(btf__add_field(btf, "exit_reason", reason, 5004 * 8, 0), 0);
 }
 
-/* The union that later kernels have the reason in. */
+/* The union that holds the reason in later kernels. */
 static int reason_union(struct btf *btf)
 {
 	int id = type(btf__add_union(btf, "vmx_exit_reason", 4));
@@ -103,7 +103,7 @@ static int reason_union(struct btf *btf)
 	return id;
 }
 
-/* Write what was made, with a module of that name; read it. */
+/* Write the BTF, with a module of that name, and read it. */
 static int read_layout(const char *name, struct exit_layout *ret_layout)
 {
 	char path[64];
@@ -151,7 +151,7 @@ static void test_amd_as_a_module(void **state)
 	assert_int_equal(layout.setup.vmx.mask, 0);
 }
 
-/* The code has 64 bits in kernels of 2026; struct kvm_vcpu need not be first. */
+/* The code has 64 bits in kernels of 2026; struct kvm_vcpu need not be the first member. */
 static void test_amd_with_a_long_code(void **state)
 {
 	struct exit_layout layout;
@@ -212,7 +212,7 @@ static void test_before_5_16(void **state)
 	assert_int_equal(layout.setup.has_reasons, 0);
 }
 
-/* A vendor's struct that is otherwise gives no reasons, and no wrong ones. */
+/* An unknown form of a vendor's struct gives no reasons, never wrong ones. */
 static void test_unknown_structs(void **state)
 {
 	struct exit_layout layout;
@@ -256,7 +256,7 @@ static void test_other_arguments(void **state)
 	assert_untouched(&layout, sizeof(layout));
 }
 
-/* Slots as the BPF programs find them are those of reasons.h. */
+/* The slots that BPF programs compute are those of exit_reasons.h. */
 static void test_ranges(void **state)
 {
 	static const enum reasons_isa isas[] = { REASONS_VMX, REASONS_SVM, REASONS_USERSPACE };

@@ -17,7 +17,7 @@
 
 #define KVM_H "/usr/include/linux/kvm.h"
 
-/* How many rows there are at least: none goes away. */
+/* The minimum number of rows: none may be removed. */
 static const size_t rows[REASONS_ISAS] = {
 	[REASONS_VMX] = 67,
 	[REASONS_SVM] = 130,
@@ -46,7 +46,7 @@ static void test_rows(void **state)
 	}
 }
 
-/* PCP tells instances apart by what stands before the first space. */
+/* PCP identifies an instance by its name up to the first space. */
 static void test_names(void **state)
 {
 	(void)state;
@@ -59,7 +59,7 @@ static void test_names(void **state)
 			size_t length = strcspn(name, " ");
 
 			assert_true(length > 0);
-			assert_true(strncmp(name, "0x", 2)); /* as those without a name */
+			assert_true(strncmp(name, "0x", 2)); /* reserved for codes without a name */
 			assert_true(strcasecmp(name, REASONS_OTHER_NAME));
 			assert_int_equal(strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijkl"
 						      "mnopqrstuvwxyz0123456789_- "),
@@ -81,7 +81,7 @@ static void test_ranges(void **state)
 
 		assert_in_range(count, 1, REASONS_RANGES_MAX);
 		for (size_t i = 0; i < count; i++) {
-			assert_int_equal(ranges[i].slot, slot); /* no gap, no slot twice */
+			assert_int_equal(ranges[i].slot, slot); /* no gap, and no slot twice */
 			assert_in_range(ranges[i].count, 1, REASONS_SLOTS_MAX);
 			slot += ranges[i].count;
 			for (size_t j = 0; j < count; j++) /* no code twice */
@@ -93,7 +93,7 @@ static void test_ranges(void **state)
 	}
 }
 
-/* From slot to code and back, and what is said of slots that no range has. */
+/* Convert slots to codes and back, including slots of no range. */
 static void test_slots(void **state)
 {
 	(void)state;
@@ -118,7 +118,7 @@ static void test_slots(void **state)
 	}
 }
 
-/* Slots as they were when they were first given: maps are pinned with them. */
+/* Slots keep their original values, since pinned maps depend on them. */
 static void test_slots_that_stay(void **state)
 {
 	static const struct {
@@ -208,7 +208,7 @@ static void test_known_codes(void **state)
 	}
 }
 
-/* Those between codes that have a name have a slot; those beyond the ranges have none. */
+/* Unnamed codes inside a range have a slot; codes outside have none. */
 static void test_unknown_codes(void **state)
 {
 	static const struct {
@@ -220,7 +220,7 @@ static void test_unknown_codes(void **state)
 		{ REASONS_VMX, 5, true, "0x5" },
 		{ REASONS_VMX, 95, true, "0x5f" },
 		{ REASONS_VMX, 96, false, "0x60" },
-		{ REASONS_VMX, 0x80000021, false, "0x80000021" }, /* flags are to be cut off */
+		{ REASONS_VMX, 0x80000021, false, "0x80000021" }, /* callers must mask flags */
 		{ REASONS_SVM, 0x001, true, "0x1" },
 		{ REASONS_SVM, 0x0b0, false, "0xb0" },
 		{ REASONS_SVM, 0x3ff, false, "0x3ff" },
@@ -272,7 +272,7 @@ static void test_unknown_names(void **state)
 		assert_null(reasons_find_name(isa, REASONS_OTHER_NAME));
 }
 
-/* What the kernel's own tables say, of the kernel whose headers are installed. */
+/* Compare with the kernel's own tables in the installed headers. */
 static void test_the_kernels_names(void **state)
 {
 	(void)state;
@@ -301,7 +301,7 @@ static void test_the_kernels_names(void **state)
 #endif
 }
 
-/* KVM_EXIT_IO_IN is no reason, but says more of one that there is: IO. */
+/* KVM_EXIT_IO_IN is a direction, not a reason of its own. */
 static bool is_detail(const char *name)
 {
 	for (const char *end = strchr(name, '_'); end; end = strchr(end + 1, '_')) {
@@ -336,7 +336,7 @@ static void test_the_kernels_userspace_exits(void **state)
 		found++;
 	}
 	fclose(file);
-	assert_true(found >= 38); /* as many as 6.1 has */
+	assert_true(found >= 38); /* as many as Linux 6.1 has */
 }
 
 int main(void)

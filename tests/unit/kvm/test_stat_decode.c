@@ -14,14 +14,14 @@ static void assert_values(const uint64_t *values, const uint64_t *expected, size
 		assert_true(values[i] == expected[i]);
 }
 
-/* Bytes that differ, so that one which is not the value's own shows. */
+/* All bytes differ, so that reading beyond the value shows. */
 static void number_bytes(unsigned char *bytes, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		bytes[i] = (unsigned char)(0x81 + i);
 }
 
-/* A value of that size as the machine has it in memory. */
+/* Store a value of this size in native byte order. */
 static uint64_t value_at(const unsigned char *from, uint32_t size)
 {
 	uint64_t value = 0;
@@ -36,7 +36,7 @@ static uint64_t value_at(const unsigned char *from, uint32_t size)
 	return value;
 }
 
-/* All sizes, at any address; nothing is taken for a sign, though each has its highest bit. */
+/* All sizes at any alignment; no value is sign-extended, though each has its highest bit set. */
 static void test_sizes(void **state)
 {
 	struct statistic stats[] = {
@@ -50,7 +50,7 @@ static void test_sizes(void **state)
 
 	(void)state;
 	number_bytes(memory, sizeof(memory));
-	memory[3 + 7] = memory[11 + 3] = memory[15 + 1] = 0xff; /* a sign, were there any */
+	memory[3 + 7] = memory[11 + 3] = memory[15 + 1] = 0xff; /* the sign bit of a signed value */
 	for (uint32_t i = 0; i < list.n; i++)
 		stats[i].first = i;
 	for (size_t shift = 0; shift < 8; shift++) {
@@ -64,7 +64,7 @@ static void test_sizes(void **state)
 	}
 }
 
-/* A histogram's buckets count: its scale is that of what it sorts. */
+/* Histogram buckets are counts: the scale applies to the sorted values only. */
 static void test_scale(void **state)
 {
 	struct statistic stats[] = {
@@ -178,7 +178,7 @@ static void test_log_names(void **state)
 	assert_bucket(&stat, 64, "9223372036854775808+");
 	stat = log_hist(66, 1);
 	assert_bucket(&stat, 65, "bucket-65");
-	stat = log_hist(100, 1); /* more than there are bits */
+	stat = log_hist(100, 1); /* more buckets than bits */
 	assert_bucket(&stat, 64, "9223372036854775808-18446744073709551615");
 	assert_bucket(&stat, 65, "bucket-65");
 	assert_bucket(&stat, 99, "bucket-99");
@@ -199,18 +199,18 @@ static void test_linear_names(void **state)
 	assert_bucket(&stat, 2, "2+");
 	stat = linear_hist(1, 10, 1);
 	assert_bucket(&stat, 0, "0+");
-	stat = linear_hist(3, 0, 1); /* the kernel did not say */
+	stat = linear_hist(3, 0, 1); /* the kernel gives no bucket size */
 	assert_bucket(&stat, 0, "bucket-0");
 	assert_bucket(&stat, 1, "bucket-1");
 	assert_bucket(&stat, 2, "bucket-2");
 	stat = linear_hist(4, UINT64_C(1) << 63, 1);
 	assert_bucket(&stat, 0, "0-9223372036854775807");
-	assert_bucket(&stat, 1, "bucket-1"); /* what comes next has no number */
+	assert_bucket(&stat, 1, "bucket-1"); /* the next bucket's start overflows */
 	assert_bucket(&stat, 2, "bucket-2");
 	assert_bucket(&stat, 3, "bucket-3");
 }
 
-/* Microseconds, as nanoseconds: 1 is what was cut from 1000 to 1999. */
+/* Microseconds in nanoseconds: bucket 1 has values truncated from 1000 to 1999. */
 static void test_scaled_names(void **state)
 {
 	struct statistic stat = log_hist(65, 1000);
@@ -220,7 +220,7 @@ static void test_scaled_names(void **state)
 	assert_bucket(&stat, 1, "1000-1999");
 	assert_bucket(&stat, 2, "2000-3999");
 	assert_bucket(&stat, 54, "9007199254740992000-18014398509481983999");
-	assert_bucket(&stat, 55, "bucket-55"); /* ends beyond 64 bits */
+	assert_bucket(&stat, 55, "bucket-55"); /* the range ends beyond 64 bits */
 	assert_bucket(&stat, 56, "bucket-56");
 	assert_bucket(&stat, 64, "bucket-64");
 	stat = log_hist(4, 1000);
@@ -232,7 +232,8 @@ static void test_scaled_names(void **state)
 	stat = linear_hist(2, UINT64_MAX, 1);
 	assert_bucket(&stat, 0, "0-18446744073709551614");
 	assert_bucket(&stat, 1, "18446744073709551615+");
-	stat = linear_hist(3, UINT64_MAX / 2 + 1, 2); /* its last value goes beyond with its rest */
+	stat = linear_hist(3, UINT64_MAX / 2 + 1,
+			   2); /* only the end plus the truncated rest overflows */
 	assert_bucket(&stat, 0, "0-18446744073709551615");
 	assert_bucket(&stat, 1, "bucket-1");
 }
@@ -252,7 +253,7 @@ static void test_name_of_what_has_none(void **state)
 	assert_string_equal(name, "4096");
 }
 
-/* Where the kernel puts a value (kvm_stats_log_hist_update), the name has it. */
+/* The name's range contains each value that kvm_stats_log_hist_update sorts into the bucket. */
 static void assert_sorted(const struct statistic *stat, uint64_t value)
 {
 	uint32_t bucket = value ? 64 - (uint32_t)__builtin_clzll(value) : 0;

@@ -20,9 +20,9 @@
 #define BOOLEAN	    KVM_STATS_UNIT_BOOLEAN
 #define POW2	    KVM_STATS_BASE_POW2
 
-/* How pread() goes: so many bytes at a time, and with a signal each second time. */
+/* Behaviour of pread(): limit bytes per call, and EINTR on every second call. */
 static struct {
-	size_t chunk; /* 0: all */
+	size_t chunk; /* 0: no limit */
 	unsigned calls;
 } reads;
 
@@ -69,7 +69,7 @@ static int describe(const char *path, struct stat_list *list)
 	return err;
 }
 
-/* What becomes of a statistic by its only descriptor. */
+/* Describe a statistic by a single descriptor. */
 static struct statistic described(struct statistic stat, unsigned flags, int exponent,
 				  unsigned bucket_size)
 {
@@ -97,14 +97,14 @@ static void test_kinds(void **state)
 	assert_kind(scalar("a"), PEAK, STAT_PEAK);
 	assert_kind(histogram("a"), LINEAR_HIST, STAT_LINEAR_HIST);
 	assert_kind(histogram("a"), LOG_HIST, STAT_LOG_HIST);
-	/* a kind that we do not know: what it was; the units are known */
+	/* an unknown kind leaves the kind; the units are known */
 	for (unsigned type = KVM_STATS_TYPE_MAX + 1; type <= KVM_STATS_TYPE_MASK; type++) {
 		assert_kind(scalar("a"), type, STAT_INSTANT);
 		assert_kind(histogram("a"), type, STAT_LOG_HIST);
 	}
 }
 
-/* A histogram that is one value, or the reverse: nothing of it is believed. */
+/* A histogram with one value, or the reverse: the descriptor is ignored. */
 static void test_kinds_that_cannot_be(void **state)
 {
 	static const unsigned of_scalar[] = { CUMULATIVE, INSTANT, PEAK };
@@ -128,7 +128,7 @@ static void assert_units(unsigned flags, int exponent, enum metric_units units, 
 {
 	struct statistic stat = scalar("a");
 
-	/* not what a default is, so that it shows when they are left alone */
+	/* differs from the defaults, so that an unchanged value shows */
 	stat.units = METRIC_NONE;
 	stat.scale = 77;
 	stat = described(stat, PEAK | flags, exponent, 0);
@@ -180,7 +180,7 @@ static void test_units_that_we_have_not(void **state)
 	for (unsigned unit = BOOLEAN + (1u << KVM_STATS_UNIT_SHIFT); unit <= KVM_STATS_UNIT_MASK;
 	     unit += 1u << KVM_STATS_UNIT_SHIFT)
 		assert_units_left(unit, 0);
-	/* flags beyond those that we know are none of these */
+	/* unknown flags are ignored */
 	assert_units(0xfffff000u | BYTES, 0, METRIC_BYTES, 1);
 }
 
@@ -214,7 +214,7 @@ static void assert_several(const struct statistic *stats)
 	assert_int_equal(stats[3].bucket_size, 9);
 }
 
-/* In whatever order, with names of whatever size, and read in whatever parts. */
+/* Any order, any name size, any read size. */
 static void test_several(void **state)
 {
 	static const __u32 name_sizes[] = { 8, 9, 11, 48, 256 };
@@ -235,7 +235,7 @@ static void test_several(void **state)
 	}
 }
 
-/* A name without an end is no name, though what comes next begins with a 0. */
+/* A name without a NUL is ignored, even if the next descriptor begins with a 0 byte. */
 static void test_unended_name(void **state)
 {
 	static const struct descriptor list[] = { { "abcd", PEAK, 0, 0 },
@@ -251,7 +251,7 @@ static void test_unended_name(void **state)
 	assert_int_equal(stats[2].kind, STAT_INSTANT);
 }
 
-/* The list is as it was, and the answer is that. */
+/* Expect this error and an unchanged list. */
 static void assert_refused(int fd, int err)
 {
 	struct statistic stats[4], before[4];
@@ -281,13 +281,13 @@ static void test_broken_header(void **state)
 	write_descriptors("stats", several, ARRAY_SIZE(several), 48);
 	fd = open("stats", O_RDWR | O_CLOEXEC);
 	assert_int_equal(read(fd, &good, sizeof(good)), sizeof(good));
-	header = good, header.num_desc++; /* more than the file has */
+	header = good, header.num_desc++; /* more than the file contains */
 	assert_header_refused(&header);
 	header = good, header.num_desc = UINT32_MAX;
 	assert_header_refused(&header);
 	header = good, header.name_size = 0;
 	assert_header_refused(&header);
-	header = good, header.name_size = UINT32_MAX - 15; /* a step of 0, in 32 bits */
+	header = good, header.name_size = UINT32_MAX - 15; /* a step that wraps to 0 in 32 bits */
 	assert_header_refused(&header);
 	header = good, header.desc_offset = sizeof(header) - 1;
 	assert_header_refused(&header);
@@ -303,7 +303,7 @@ static void test_broken_header(void **state)
 	close(fd);
 }
 
-/* As many as we take, and too many: sparse, so that all of them are there. */
+/* The maximum number of descriptors, and one more; a sparse file holds all of them. */
 static void test_bounds(void **state)
 {
 	struct kvm_stats_header header = { .name_size = 256,

@@ -8,11 +8,11 @@
 
 #include "kvm/tracepoints.h"
 
-/* As the kernel has: the longest name that fits, and one more character. */
+/* Like the kernel's names: the longest that fits, and one character more. */
 #define NAME_47 "x_a_name_that_is_just_as_long_as_a_name_can_be_"
 #define NAME_48 NAME_47 "_"
 
-/* What is found where the VM's stat member is of that type; the type may be wrapped. */
+/* Read the list for a VM stat member of this type; the type can be wrapped. */
 static void assert_vm_stat(struct btf *btf, int stat, const char *expected, uint32_t bytes)
 {
 	struct stat_layout layout;
@@ -93,7 +93,7 @@ static void test_atomics(void **state)
 	int two, other, bits, late, id;
 
 	(void)state;
-	two = btf__add_struct(btf, "two", 16); /* no atomic: its members' own names count */
+	two = btf__add_struct(btf, "two", 16); /* not an atomic: the member's own name counts */
 	field(btf, "counter", u64, 0);
 	field(btf, "x_next", u64, 8);
 	other = btf__add_struct(btf, "other", 8);
@@ -115,7 +115,7 @@ static void test_atomics(void **state)
 		       200);
 }
 
-/* KVM on x86 has pages_4k, pages_2m and pages_1g, and pages[3] in the same place. */
+/* KVM on x86 has pages_4k, pages_2m and pages_1g in a union with pages[3]. */
 static void test_union_aliases(void **state)
 {
 	struct btf *btf = types_new();
@@ -136,7 +136,7 @@ static void test_union_aliases(void **state)
 	overlapping = btf__add_union(btf, "named", 8);
 	field(btf, "x_short", u32, 0);
 	field(btf, "x_long", u64, 0);	 /* some of its bytes are taken */
-	field(btf, "x_array", small, 0); /* and so here */
+	field(btf, "x_array", small, 0); /* here, too */
 	field(btf, "x_other", pointer, 0);
 	field(btf, "", late, 0);
 	id = btf__add_struct(btf, "kvm_vm_stat", 48);
@@ -150,7 +150,7 @@ static void test_union_aliases(void **state)
 		48);
 }
 
-/* What a union's later members find free goes where it is; a pointer takes nothing. */
+/* Later members of a union are added where their bytes are free; a pointer takes no bytes. */
 static void test_union_order(void **state)
 {
 	struct btf *btf = types_new();
@@ -168,7 +168,7 @@ static void test_union_order(void **state)
 	assert_vm_stat(btf, id, "x_early@0:8 x_late@8:8", 16);
 }
 
-/* A bit field as type information had it once: an integer that says its place and bits. */
+/* A bit field in the old encoding: an integer type with bit offset and size. */
 static int add_old_bits(struct btf *btf, __u32 place, __u32 bits)
 {
 	int id = btf__add_int(btf, "old_bits", 4, 0);
@@ -210,7 +210,7 @@ static void test_left_out(void **state)
 	field(btf, "", u64, 152);
 	field(btf, NAME_47, u64, 160);
 	field(btf, NAME_48, u64, 168);
-	field(btf, "x_a", u64, 176); /* a second one of the name */
+	field(btf, "x_a", u64, 176); /* a second member with this name */
 	field(btf, "x_last", u64, 232);
 	field(btf, "x_outside", u64, 233);
 	field(btf, "x_far", u64, 4096);
@@ -233,7 +233,7 @@ static void test_histograms(void **state)
 	assert_vm_stat(btf, id, "x_one@0:8x1 x_hundred@8:2x100 x_scalar@208:8", 224);
 }
 
-/* Type information is not always sane. It ends, whatever it finds. */
+/* Corrupt BTF must not cause an endless loop. */
 static void test_endless(void **state)
 {
 	struct btf *btf = types_new();
@@ -254,7 +254,7 @@ static void test_endless(void **state)
 	assert_vm_stat(btf, id, "x_a@0:8", 8);
 }
 
-/* Structs named so that have no members, and other types of the name. */
+/* Structs with these names but without members, and other kinds of types with these names. */
 static void test_other_types_of_the_name(void **state)
 {
 	struct btf *btf = types_new();
@@ -272,7 +272,7 @@ static void test_other_types_of_the_name(void **state)
 	assert_vm_stat(btf, id, "x_a@0:8", 8);
 }
 
-/* A stat member without a statistic is none of our business. */
+/* A stat member without statistics is accepted. */
 static void test_no_statistics(void **state)
 {
 	struct btf *btf = types_new();
@@ -282,14 +282,14 @@ static void test_no_statistics(void **state)
 	assert_vm_stat(btf, id, "", 0);
 }
 
-/* Whether the types are those of the KVM that runs. */
+/* Does BTF describe the running KVM? */
 static void test_which_kvm(void **state)
 {
 	(void)state;
 	make_folders("module");
 	make_folders("btf");
 	assert_int_equal(stat_layout_kvm("nowhere", "btf"), -ENOENT);
-	/* built in: its types are the kernel's */
+	/* built in: its types are in vmlinux */
 	assert_int_equal(stat_layout_kvm("module", "btf"), 0);
 	write_text("module/initstate", "live\n");
 	assert_int_equal(stat_layout_kvm("module", "btf"), -ENODATA);
@@ -298,7 +298,7 @@ static void test_which_kvm(void **state)
 	assert_int_equal(stat_layout_kvm("nowhere", "btf"), -ENOENT);
 }
 
-/* What stats.def knows by name; but not what the type says otherwise. */
+/* stat_items.def decides by name, unless the type contradicts it. */
 static void test_kinds_of_the_table(void **state)
 {
 	struct btf *btf = types_new();
@@ -326,7 +326,7 @@ static void test_kinds_of_the_table(void **state)
 	stat_layout_free(&layout);
 }
 
-/* The kernel that the tests run on. */
+/* The kernel that runs the tests. */
 static void test_this_kernel(void **state)
 {
 	struct stat_layout layout;
@@ -364,7 +364,7 @@ int main(void)
 		work_test(test_this_kernel),
 	};
 
-	/* a test breaks type information on purpose: what libbpf says of it is no news */
+	/* suppress libbpf's messages: tests corrupt BTF on purpose */
 	libbpf_set_print(NULL);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,13 +16,13 @@
 
 #define DEVICE "/dev/kvm"
 
-/* A device that stands for KVM's; what it makes are files. */
+/* A fake of the KVM device; the descriptors it makes are files. */
 static struct {
 	bool on;
-	int has;		  /* the capability; -1: asked in vain */
-	int vm_err, vcpu_err;	  /* of making them */
-	int vm_stats, vcpu_stats; /* errors of their statistics */
-	unsigned interrupts;	  /* before each is made */
+	int has;		  /* value of the capability; -1: the check fails */
+	int vm_err, vcpu_err;	  /* errors of creating them */
+	int vm_stats, vcpu_stats; /* errors of KVM_GET_STATS_FD */
+	unsigned interrupts;	  /* EINTRs before each creation */
 	unsigned left;
 	int kvm, vm, vcpu;
 } fake;
@@ -72,7 +72,7 @@ static int fake_ioctl(int fd, unsigned long request, unsigned long arg)
 	return -1;
 }
 
-/* Instead of the C library's; also for a device that is none of the test's. */
+/* Replaces the C library's ioctl(); also called for devices other than the fake. */
 int ioctl(int fd, unsigned long request, ...)
 {
 	unsigned long arg;
@@ -86,7 +86,7 @@ int ioctl(int fd, unsigned long request, ...)
 
 static struct statistic vm_stats[2], vcpu_stats[2];
 
-/* Statistics of a VM and a vCPU that nothing is known of, and a device that has all. */
+/* Statistics of a VM and a vCPU with default kinds, and a device that describes all of them. */
 static struct stat_layout fake_start(void)
 {
 	static const struct descriptor vm[] = { { "x_a", KVM_STATS_TYPE_PEAK, 0, 0 },
@@ -109,7 +109,7 @@ static struct stat_layout fake_start(void)
 	return layout;
 }
 
-/* Describe by that device; each statistic is of these kinds then. */
+/* Describe by the fake device and expect these kinds. */
 static void assert_described(struct stat_layout *layout, int err, enum stat_kind vm_a,
 			     enum stat_kind vcpu_a, enum stat_kind vcpu_b)
 {
@@ -127,7 +127,7 @@ static void assert_as_it_was(struct stat_layout *layout, int err)
 	assert_described(layout, err, STAT_INSTANT, STAT_INSTANT, STAT_INSTANT);
 }
 
-/* Each list by its own descriptors, though they share names. */
+/* Each list uses its own descriptors, even if the names are equal. */
 static void test_both(void **state)
 {
 	struct stat_layout layout = fake_start();
@@ -149,7 +149,7 @@ static void test_descriptor_0(void **state)
 	descriptor_0_restore(saved);
 }
 
-/* What was opened is closed again, whatever fails: the teardown counts. */
+/* All descriptors are closed whatever fails: the teardown counts them. */
 static void test_vm_fails(void **state)
 {
 	struct stat_layout layout;
@@ -172,7 +172,7 @@ static void test_vm_fails(void **state)
 	assert_true(alloc_failed());
 }
 
-/* The VM's are of use without a vCPU's. */
+/* The VM's descriptors are used even without a vCPU. */
 static void test_vcpu_fails(void **state)
 {
 	struct stat_layout layout;
@@ -198,13 +198,13 @@ static void test_no_device(void **state)
 	(void)state;
 	assert_int_equal(unlink("kvm"), 0);
 	assert_as_it_was(&layout, -ENOENT);
-	write_text("kvm", ""); /* and to the kernel this is none */
+	write_text("kvm", ""); /* the kernel returns this error, too */
 	assert_as_it_was(&layout, -ENOTTY);
 }
 
 static void assert_stat_is(const struct statistic *stat, const struct kvm_stats_desc *desc)
 {
-	/* nobody has others than these yet */
+	/* no kernel has other units yet */
 	bool is_time = (desc->flags & KVM_STATS_UNIT_MASK) == KVM_STATS_UNIT_SECONDS;
 
 	assert_int_equal(stat->offset, desc->offset);
@@ -216,7 +216,7 @@ static void assert_stat_is(const struct statistic *stat, const struct kvm_stats_
 	assert_int_equal(stat->scale, 1);
 }
 
-/* The list and the kernel's descriptors are the same ones, and the values' bytes as many. */
+/* The list matches the kernel's descriptors, and the values have as many bytes. */
 static void assert_same(const struct stat_list *list, int fd)
 {
 	struct kvm_stats_header header;
@@ -276,7 +276,7 @@ int main(void)
 		work_test(test_no_device), work_test(test_this_kernel),
 	};
 
-	/* KVM as a module may not be loaded, and libbpf would tell */
+	/* suppress libbpf's messages: the KVM module may not be loaded */
 	libbpf_set_print(NULL);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

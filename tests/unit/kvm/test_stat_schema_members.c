@@ -8,7 +8,7 @@
 
 enum member { VM_STAT, VM_PID, VM_DEBUGFS, VCPU_STAT, VCPU_KVM, VCPU_ID, VCPU_PID, MEMBERS };
 
-/* Types as they should be, but that the one member is of another type (0: not there). */
+/* Valid types, except that one member has another type (0: it is missing). */
 static void write_members(enum member which, int (*type)(struct btf *))
 {
 	static const char *const names[MEMBERS] = { "stat", "userspace_pid", "debugfs_dentry",
@@ -138,7 +138,7 @@ static void test_equal_offsets(void **state)
 	assert_differs(VCPU_PID, true);
 }
 
-/* Each thing that a statistic's place is of; its kind is not. */
+/* Equality depends on everything that locates a statistic, but not on its kind. */
 static void test_equal_statistics(void **state)
 {
 	struct stat_layout one, other;
@@ -179,7 +179,7 @@ static void test_equal_statistics(void **state)
 	stat_layout_free(&other);
 }
 
-/* In anonymous structs and unions too; not in those that have a name. */
+/* Members are found in anonymous structs and unions, but not in named ones. */
 static void test_members_in_anonymous_ones(void **state)
 {
 	struct btf *btf = types_new();
@@ -200,7 +200,7 @@ static void test_members_in_anonymous_ones(void **state)
 	field(btf, "arch", named, 0);
 	field(btf, "", both, 64);
 	field(btf, "kvm", pointer, 800);
-	field_shift(btf, id, 4); /* this is at no byte */
+	field_shift(btf, id, 4); /* not at a byte boundary */
 	field(btf, "kvm", pointer, 900);
 	btf_write(btf, "btf/vmlinux");
 	assert_int_equal(stat_layout_read("btf", &layout), 0);
@@ -211,7 +211,7 @@ static void test_members_in_anonymous_ones(void **state)
 	stat_layout_free(&layout);
 }
 
-/* A vmlinux, and a module kvm with its own types, made of vmlinux's. */
+/* A vmlinux, and a module kvm whose types build on vmlinux's. */
 static void write_module(bool base_has_kvm, bool module_has_vm, bool module_has_vcpu)
 {
 	struct btf *base = types_new(), *module;
@@ -252,7 +252,7 @@ static void test_module(void **state)
 	assert_found("x_of_module@0:8", "x_of_module@0:8");
 	write_module(true, true, true);
 	assert_found("x_of_module@0:8", "x_of_module@0:8");
-	write_module(true, false, true); /* what the kernel has, a module need not have again */
+	write_module(true, false, true); /* a module need not repeat vmlinux's types */
 	assert_found("x_of_base@0:8", "x_of_module@0:8");
 	write_module(true, true, false);
 	assert_found("x_of_module@0:8", "x_of_base@0:8");
@@ -308,7 +308,7 @@ static void test_no_memory(void **state)
 		assert_int_equal(err, -ENOMEM);
 		assert_untouched(&layout, sizeof(layout));
 	}
-	assert_int_equal(n, 2 + 2); /* the names of two files, a statistic of each list */
+	assert_int_equal(n, 2 + 2); /* names of two files, and of a statistic per list */
 	stat_layout_free(&layout);
 }
 
@@ -326,7 +326,7 @@ int main(void)
 		work_test(test_no_memory),
 	};
 
-	/* a test breaks type information on purpose: what libbpf says of it is no news */
+	/* suppress libbpf's messages: tests corrupt BTF on purpose */
 	libbpf_set_print(NULL);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,7 +23,7 @@ static void assert_values(const uint64_t *values, const uint64_t *expected)
 		assert_int_equal(values[i], expected[i]);
 }
 
-/* Counters, gauges and buckets add up; of peaks the highest counts. */
+/* Counters, gauges and buckets are added; peaks are maximized. */
 static void test_add(void **state)
 {
 	static const uint64_t one[VM_VALUES] = { 2, 3, 5, 7, 11, 13, 0, 0, 0, 17 };
@@ -38,7 +38,7 @@ static void test_add(void **state)
 	assert_values(sum, both);
 }
 
-/* What has ended leaves what only grows. */
+/* Of a destroyed VM only cumulative statistics count. */
 static void test_add_cumulative(void **state)
 {
 	static const uint64_t one[VM_VALUES] = { 2, 3, 5, 7, 11, 13, 0, 0, 0, 17 };
@@ -72,7 +72,7 @@ static void test_fell(void **state)
 	}
 }
 
-/* Only of what grows, and only what is short. */
+/* Only cumulative statistics, and only the missing amount. */
 static void test_add_missing(void **state)
 {
 	static const uint64_t before[VM_VALUES] = { 9, 9, 9, 9, 9, 9, 9, 9, 9, 9 };

@@ -13,9 +13,9 @@
 
 static const char *const base_names[] = {
 	"btf_trace_sched_switch",  "btf_trace_kvm_exit",
-	"btf_trace_kvm_brand_new", "btf_trace_fast_page_fault", /* items.def knows it */
+	"btf_trace_kvm_brand_new", "btf_trace_fast_page_fault", /* tracepoint_items.def has it */
 	"btf_trace_kvmfr_thing",   "kvm_not_prefixed",
-	"x_btf_trace_kvm_inside",  "btf_trace_kvm_exit", /* a second time */
+	"x_btf_trace_kvm_inside",  "btf_trace_kvm_exit", /* a duplicate */
 	"btf_trace_kvm_",
 };
 
@@ -24,7 +24,7 @@ static const char *const module_names[] = {
 	"kvm_pio_t",	     "btf_trace_kvm_pio",
 };
 
-/* Type information with these typedefs, and a struct that is named like one. */
+/* BTF with these typedefs, and a struct with a similar name. */
 static struct btf *btf_make(struct btf *base, const char *const *names, size_t n)
 {
 	struct btf *btf = base ? btf__new_empty_split(base) : btf__new_empty();
@@ -46,7 +46,7 @@ static void btf_write(const struct btf *btf, const char *path)
 	write_bytes(path, bytes, size);
 }
 
-/* A folder "btf" as sysfs has it: vmlinux, and the module if asked for. */
+/* A folder "btf" as in sysfs: vmlinux, and the module if asked for. */
 static void btf_folder(const char *const *names, size_t n, bool with_module)
 {
 	struct btf *base = btf_make(NULL, names, n), *module;
@@ -61,7 +61,7 @@ static void btf_folder(const char *const *names, size_t n, bool with_module)
 	btf__free(base);
 }
 
-/* tracefs with events of all groups, of another, and with what stands beside them. */
+/* A tracefs with events of all groups, of another group, and with unrelated files. */
 static void tracefs_folder(void)
 {
 	make_folders("tracing/events/kvm/kvm_exit");
@@ -129,7 +129,7 @@ static void test_built_in(void **state)
 	assert_found(found_in_base);
 }
 
-/* A typedef that is the very first or the very last type counts as well. */
+/* The very first and the very last type count as well. */
 static void test_first_and_last_type(void **state)
 {
 	struct btf *btf = btf__new_empty();
@@ -144,7 +144,7 @@ static void test_first_and_last_type(void **state)
 	assert_found((const char *const[]){ "kvm_first", "kvm_last", NULL });
 }
 
-/* The kernel has type information, but no KVM in it. */
+/* The kernel has BTF, but no KVM in it. */
 static void test_tracefs_where_btf_has_none(void **state)
 {
 	(void)state;
@@ -190,17 +190,17 @@ static void test_nothing_at_all(void **state)
 	events_free(&events);
 }
 
-/* Make a thing that a stamp may look at, each time with another inode. */
+/* Create a file or folder that the stamp depends on, each time with another inode. */
 static void make_anew(const char *path)
 {
 	char old[64];
 
 	snprintf(old, sizeof(old), "%s-%u", path, (unsigned)random());
-	rename(path, old); /* and it is kept: its inode is not free for the next */
+	rename(path, old); /* keep the old one, so that its inode is not reused */
 	make_folders(path);
 }
 
-/* The stamp has changed, and stays as it is now when asked again. */
+/* The stamp has changed, and stays the same when read again. */
 static uint64_t assert_other_stamp(uint64_t stamp)
 {
 	uint64_t new = events_stamp("btf", "tracing");
@@ -221,19 +221,19 @@ static void test_stamp(void **state)
 	make_folders("tracing/events/sched");
 	assert_true(events_stamp("btf", "tracing") == none);
 	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
-		make_anew(paths[i]); /* it comes */
+		make_anew(paths[i]); /* KVM is loaded */
 		stamp = assert_other_stamp(none);
-		make_anew(paths[i]); /* it has gone and come again since */
+		make_anew(paths[i]); /* KVM was unloaded and loaded again */
 		stamp = assert_other_stamp(stamp);
 		assert_true(stamp != none);
-		write_text("other", ""); /* what is beside it is none of its business */
+		write_text("other", ""); /* unrelated files do not change the stamp */
 		assert_true(events_stamp("btf", "tracing") == stamp);
-		assert_int_equal(rmdir(paths[i]), 0); /* it goes */
+		assert_int_equal(rmdir(paths[i]), 0); /* KVM is unloaded */
 		assert_true(events_stamp("btf", "tracing") == none);
 	}
 }
 
-/* One sign may change while the other stays. */
+/* A single sign may change while the others stay. */
 static void test_stamp_of_both(void **state)
 {
 	uint64_t stamp;
@@ -249,7 +249,7 @@ static void test_stamp_of_both(void **state)
 	stamp = assert_other_stamp(stamp);
 	assert_int_equal(rmdir("tracing/events/kvm"), 0);
 	stamp = assert_other_stamp(stamp);
-	assert_int_equal(rename("btf/kvm", "tracing/events/kvm"), 0); /* one for the other */
+	assert_int_equal(rename("btf/kvm", "tracing/events/kvm"), 0); /* swapped for each other */
 	assert_other_stamp(stamp);
 }
 
@@ -258,7 +258,7 @@ static void test_no_memory_for_a_stamp(void **state)
 	(void)state;
 	for (unsigned n = 0; n < 3; n++) {
 		alloc_fail_at(n);
-		events_stamp("btf", "tracing"); /* whatever it is, it is taken anew next time */
+		events_stamp("btf", "tracing"); /* any value will do: the next call recomputes it */
 		assert_true(alloc_failed());
 	}
 }
@@ -279,8 +279,8 @@ static void test_has(void **state)
 }
 
 /*
- * Where a file's name finds no memory, the file is passed over like one that
- * cannot be read; else the answer is -ENOMEM.
+ * Without memory for a path the file is skipped like an unreadable one; without memory for the list
+ * the result is -ENOMEM.
  */
 static void test_no_memory(void **state)
 {
@@ -305,7 +305,7 @@ static void test_no_memory(void **state)
 		assert_untouched(&events, sizeof(events));
 		refused++;
 	}
-	assert_int_equal(refused, 2 * 4); /* a name and a place for it, four times */
+	assert_int_equal(refused, 2 * 4); /* a name and its slot in the list, four times */
 	assert_events(&events, found_in_module);
 	events_free(&events);
 }
@@ -356,7 +356,7 @@ int main(void)
 		work_test(test_no_memory_for_tracefs),
 	};
 
-	/* a test breaks type information on purpose: what libbpf says of it is no news */
+	/* suppress libbpf's messages: tests corrupt BTF on purpose */
 	libbpf_set_print(NULL);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
