@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* The command line, and how the files are read; the control group: see the other file. */
+/* The command line, and reading the files; for the cgroup see test_vm_identity_cgroup.c. */
 #define _GNU_SOURCE
 #include "fakes/support.h"
 
@@ -14,7 +14,7 @@
 
 #define FFFD "\xef\xbf\xbd"
 
-/* A command line is written with "\0" between arguments; its literal ends the last. */
+/* "\0" separates arguments; the end of the literal terminates the last one. */
 struct command {
 	const char *bytes;
 	size_t size;
@@ -56,7 +56,7 @@ static void assert_commands(const struct command *commands, size_t n)
 			     commands->uuid);
 }
 
-/* Who is a VMM by its program's name; an option of another's does not count. */
+/* The VMM is known by its program's name; options of another VMM are ignored. */
 static void test_vmms(void **state)
 {
 	static const struct command commands[] = {
@@ -219,7 +219,7 @@ static void test_other_vmms(void **state)
 	assert_commands(commands, ARRAY_SIZE(commands));
 }
 
-/* A process may write what it likes over its command line. */
+/* A process can overwrite its command line. */
 static void test_no_nul_at_the_end(void **state)
 {
 	(void)state;
@@ -240,7 +240,7 @@ static void test_comm(void **state)
 	assert_bytes("qemu\0-name\0", 12, "", "vm", NULL);
 }
 
-/* Fill buffer with a QEMU's command line of this size, which ends in -name NAME. */
+/* Fill buffer with a QEMU command line of this size that ends in -name NAME. */
 static void command_fill(char *buffer, size_t size, const char *name)
 {
 	size_t end = strlen(name) + 1;
@@ -265,7 +265,7 @@ static void test_long_command_lines(void **state)
 	name[300] = '\0';
 	command_fill(buffer, READ_MAX, name);
 	assert_bytes(buffer, READ_MAX, "comm", name, NULL);
-	command_fill(buffer, READ_MAX + 1, name); /* a part of a name is none */
+	command_fill(buffer, READ_MAX + 1, name); /* a truncated name is ignored */
 	assert_bytes(buffer, READ_MAX + 1, "comm", "comm", NULL);
 	memcpy(buffer + 4, "\0-name\0web", 11);
 	assert_bytes(buffer, READ_MAX + 1, "comm", "web", NULL);
@@ -274,7 +274,7 @@ static void test_long_command_lines(void **state)
 	assert_bytes(buffer, READ_MAX + 1, "comm", "comm", NULL);
 }
 
-/* What is in the place of the files when they are opened. */
+/* If set, replaces fopen(). */
 static FILE *(*file_open)(void);
 
 FILE *__real_fopen(const char *path, const char *mode);
@@ -317,7 +317,7 @@ static void test_files_that_cannot_be_read(void **state)
 	assert_identity("comm", "comm", NULL);
 	file_open = open_no_permission;
 	assert_identity("comm", "comm", NULL);
-	file_open = read_no_process; /* what came before is left out, too */
+	file_open = read_no_process; /* data before the error is ignored, too */
 	assert_identity("comm", "comm", NULL);
 	untouched_fill(&identity, sizeof(identity));
 	file_open = open_no_memory;
@@ -338,7 +338,7 @@ static void test_no_memory(void **state)
 	make_folders("proc/4711");
 	write_bytes("proc/4711/cmdline", line, sizeof(line));
 	write_text("proc/4711/cgroup", group);
-	/* for each file its path and its text; and five of the identity's own */
+	/* for each file its path and its text; and five strings of the identity */
 	for (unsigned n = 0; n < 9; n++) {
 		untouched_fill(&identity, sizeof(identity));
 		alloc_fail_at(n);

@@ -19,7 +19,7 @@ static void assert_text(const char *found, const char *expected)
 	}
 }
 
-/* What a file with this text says. */
+/* The cgroup read from a file with this text. */
 static void assert_file(const char *text, const char *cgroup, const char *machine, const char *pod)
 {
 	struct vm_identity identity;
@@ -34,7 +34,7 @@ static void assert_file(const char *text, const char *cgroup, const char *machin
 	vm_identity_free(&identity);
 }
 
-/* What this path says. */
+/* The machine and pod in this path. */
 static void assert_path(const char *path, const char *machine, const char *pod)
 {
 	char text[512];
@@ -49,7 +49,7 @@ static void test_version_2(void **state)
 	assert_file("0::/system.slice/vm.service\n", "/system.slice/vm.service", NULL, NULL);
 	assert_file("0::/a", "/a", NULL, NULL);
 	assert_file("0::/a:b: c/\xc3\xbc\n", "/a:b: c/\xc3\xbc", NULL, NULL);
-	assert_file("0::/a\\012b\n", "/a\\012b", NULL, NULL); /* as it is called */
+	assert_file("0::/a\\012b\n", "/a\\012b", NULL, NULL); /* the machine's real name */
 	assert_file("0::/a\xff\n", "/a" FFFD, NULL, NULL);
 	assert_file("0::/../a\n", "/../a", NULL, NULL);
 	assert_file("0::/\n", NULL, NULL, NULL);
@@ -78,7 +78,7 @@ static void test_lines_without_sense(void **state)
 	assert_file("\n\n0:/a\n0::/b", "/b", NULL, NULL);
 }
 
-/* The kernel's word behind the path of a group that is gone. */
+/* The kernel appends " (deleted)" to a removed cgroup's path. */
 static void test_deleted(void **state)
 {
 	(void)state;
@@ -128,7 +128,7 @@ static void test_escapes(void **state)
 	assert_path("/machine-\\xc3\\xbc.scope", "\xc3\xbc", NULL);
 	assert_path("/machine-a\\xffb.scope", "a" FFFD "b", NULL);
 	assert_path("/machine-a\\x00b.scope", "a\\x00b", NULL);
-	assert_path("/machine-a\\x5cx2d.scope", "a\\x2d", NULL); /* undone once */
+	assert_path("/machine-a\\x5cx2d.scope", "a\\x2d", NULL); /* unescaped once */
 	assert_path("/machine-\\x2.scope", "\\x2", NULL);
 	assert_path("/machine-\\x.scope", "\\x", NULL);
 	assert_path("/machine-\\x 2.scope", "\\x 2", NULL);
@@ -179,7 +179,7 @@ static void test_no_pod(void **state)
 	assert_path("/machine.slice/libpod-0.scope", NULL, NULL);
 }
 
-/* A machine may be a node with pods; one in a pod is not this host's. */
+/* A machine can be a node with pods; a machine inside a pod is not this host's. */
 static void test_machine_and_pod(void **state)
 {
 	(void)state;

@@ -43,7 +43,7 @@ static void test_instance_colons(void **state)
 	assert_instance("a:", "a:");
 }
 
-/* Each is one "_", whatever its length; their neighbours stay. */
+/* Each becomes one "_", whatever its length; adjacent characters stay. */
 static void test_instance_white_space_and_controls(void **state)
 {
 	static const char *const odd[] = {
@@ -192,7 +192,7 @@ static void test_labels_unknown(void **state)
 	assert_labels(&identity, 2, "{\"vm\":\"web\",\"pid\":4711,\"pod\":\"p\",\"vcpu\":2}");
 }
 
-/* The worst there can be, every byte six in JSON, is within PCP's limit. */
+/* The worst case, six JSON bytes for every byte, is within PCP's limit. */
 static void test_labels_cut(void **state)
 {
 	static char control[100001], euros[5000], even[1025];
@@ -224,7 +224,7 @@ static void test_labels_cut(void **state)
 	free(labels);
 }
 
-/* For jansson, whose own calls do not come by the tests' allocator. */
+/* For jansson, whose calls bypass the tests' allocator. */
 static void *json_malloc(size_t size)
 {
 	return malloc(size);

@@ -31,7 +31,7 @@ static void take(const char *name, uint32_t pid, const char *expected)
 	free(full);
 }
 
-/* Take and give many others' names: so many have ended then. */
+/* Take and give as many other names, so that these VMs have been destroyed. */
 static void churn(uint32_t from, uint32_t n)
 {
 	for (uint32_t pid = from; pid < from + n; pid++) {
@@ -52,7 +52,7 @@ static void test_numbers(void **state)
 	take("vm", 0x01000007, "vm-16777223");
 }
 
-/* It counts on, whether they live or not. */
+/* The suffix increases, whether the VMs are alive or not. */
 static void test_met_again(void **state)
 {
 	(void)state;
@@ -78,11 +78,11 @@ static void test_give_what_was_not_taken(void **state)
 	take("vm", 7, "vm-7.2");
 	vm_names_give(names, "vm", 7);
 	vm_names_give(names, "vm", 7);
-	churn(1000, VM_NAMES_REMEMBERED); /* nothing lives that would be remembered for ever */
+	churn(1000, VM_NAMES_REMEMBERED); /* no live VM is left that would be remembered for ever */
 	take("vm", 7, "vm-7");
 }
 
-/* So many that have ended are remembered, and not one more. */
+/* Exactly VM_NAMES_REMEMBERED names of destroyed VMs are remembered. */
 static void test_remembered(void **state)
 {
 	(void)state;
@@ -95,7 +95,7 @@ static void test_remembered(void **state)
 	take("vm", 7, "vm-7");
 }
 
-/* The oldest alone is forgotten, and the others are not. */
+/* Only the oldest is forgotten. */
 static void test_oldest(void **state)
 {
 	(void)state;
@@ -108,7 +108,7 @@ static void test_oldest(void **state)
 	take("other", 0, "other-0");
 }
 
-/* Who is back is not among those that have ended: nobody is forgotten for it. */
+/* A name in use again is no longer among the destroyed ones, so nothing is forgotten for it. */
 static void test_back(void **state)
 {
 	(void)state;
@@ -119,14 +119,14 @@ static void test_back(void **state)
 	take("other", 0, "other-0.2");
 	churn(1000, 9); /* one has room, the others take that of 1 to 8 */
 	for (uint32_t pid = 1; pid < 9; pid++)
-		free(vm_names_take(names, "other", pid + 300)); /* they are back */
+		free(vm_names_take(names, "other", pid + 300)); /* they are in use again */
 	churn(2000, 8);
 	take("other", 1, "other-1");
 	take("other", 8, "other-8");
 	take("other", 9, "other-9.3");
 }
 
-/* Old is what ended long ago, not what was taken long ago and has ended only now. */
+/* Age counts from the end of a VM, not from its start. */
 static void test_long_lived(void **state)
 {
 	(void)state;
@@ -138,7 +138,7 @@ static void test_long_lived(void **state)
 	take("other", 1, "other-1.2");
 }
 
-/* Who lives is never forgotten, nor counted among those that have ended. */
+/* A live VM's name is never forgotten, and does not count among the destroyed ones. */
 static void test_live(void **state)
 {
 	(void)state;
@@ -151,21 +151,21 @@ static void test_live(void **state)
 		snprintf(expected, sizeof(expected), "vm-%u.2", pid);
 		take("vm", pid, expected);
 	}
-	/* of two that have it, one ends: it lives */
+	/* one of two VMs with the name ends: the name is in use */
 	vm_names_give(names, "vm", 3);
 	churn(5000, 2 * VM_NAMES_REMEMBERED);
 	take("vm", 3, "vm-3.3");
 	take("other", 5000 + 2 * VM_NAMES_REMEMBERED - 1, "other-6023.2");
 }
 
-/* What cannot be had has not been taken. */
+/* A failed take leaves nothing taken. */
 static void test_no_memory(void **state)
 {
 	unsigned n;
 
 	(void)state;
 	for (uint32_t pid = 0; pid < VM_NAMES_REMEMBERED + 1; pid++)
-		free(vm_names_take(names, "vm", pid)); /* it has room for so many */
+		free(vm_names_take(names, "vm", pid)); /* the initial capacity */
 	for (n = 0;; n++) {
 		char *full;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* VMs in the register: who they are, and when they have ended. */
+/* VMs in the register: their identity and their end. */
 #include "fakes/fake_vms.h"
 
 #include <errno.h>
@@ -49,7 +49,7 @@ static void test_one(void **state)
 	assert_ended("");
 }
 
-/* Who writes values down has set changed to false: other ones set it to true. */
+/* The writer of values clears changed; only new values set it. */
 static void test_changed(void **state)
 {
 	struct shown a = shown_vm(100, 7), a0 = shown_vcpu(&a, 11, 0);
@@ -86,7 +86,7 @@ static void test_sorted(void **state)
 	assert_non_null(vms_find(vms, &(struct stat_vm_key){ 200, 1, 9 }));
 }
 
-/* What the VMM was given, and what it is called where that is nothing. */
+/* The name given to the VMM, and the name used if there is none. */
 static void test_names(void **state)
 {
 	static const char line[] = "/usr/bin/qemu-system-x86_64\0-name\0guest=web 1";
@@ -95,9 +95,9 @@ static void test_names(void **state)
 	(void)state;
 	make_folders("proc/7");
 	write_bytes("proc/7/cmdline", line, sizeof(line));
-	/* a name that takes all its room has no end */
+	/* a comm that fills its buffer has no NUL */
 	memcpy(b.record.comm, "0123456789abcdef", 16);
-	/* a process that the reader's namespace does not show */
+	/* a process outside the reader's PID namespace */
 	c.record.tgid = c.record.creator = 1234;
 	make_folders("proc/1234");
 	write_bytes("proc/1234/cmdline", line, sizeof(line));
@@ -107,7 +107,7 @@ static void test_names(void **state)
 	assert_int_equal(vm_at(300)->pid, 1234);
 }
 
-/* Several files and processes have it open: it is one, and its creator's. */
+/* A VM that several processes have open is one VM, and belongs to its creator. */
 static void test_creator_later(void **state)
 {
 	struct shown other = shown_vm(100, 7), creator = shown_vm(100, 9);
@@ -122,7 +122,7 @@ static void test_creator_later(void **state)
 	assert_int_equal(vm_at(100)->pid, 9);
 }
 
-/* Later files of one pass have later values, not another VM's. */
+/* Later files of a pass have later values; they are not another VM's. */
 static void test_several_files(void **state)
 {
 	struct shown a = shown_vm(100, 7), again = shown_vm(100, 7), other = shown_vm(100, 8);
@@ -134,12 +134,12 @@ static void test_several_files(void **state)
 	pass(&a, &again, &other);
 	assert_vms("vmm-7#1");
 	assert_int_equal(vm_at(100)->values[VM_COUNT], 6);
-	pass(&other); /* the other one alone has it now */
+	pass(&other); /* only the other process has it open now */
 	assert_vms("vmm-7#1");
 	assert_ended("");
 }
 
-/* Who has been shown keeps the name. */
+/* A VM keeps a name that was published. */
 static void test_creator_too_late(void **state)
 {
 	struct shown other = shown_vm(100, 7), creator = shown_vm(100, 9);
@@ -154,13 +154,13 @@ static void test_creator_too_late(void **state)
 	pass(NULL);
 	pass(NULL);
 	assert_ended("vmm-7");
-	/* so it does if vCPUs are called after it */
+	/* also if vCPU names contain it */
 	pass(&other, &vcpu, &creator);
 	assert_vms("vmm-7.2#2");
 	assert_vcpus("vmm-7.2::vcpu0#1");
 }
 
-/* A thread that is no process's first has made it: whoever is first names it. */
+/* If the creator is not a process's first thread, the first process seen gives the name. */
 static void test_creator_is_a_thread(void **state)
 {
 	struct shown one = shown_vm(100, 7), two = shown_vm(100, 9);
@@ -173,7 +173,7 @@ static void test_creator_is_a_thread(void **state)
 	pass(&two);
 	pass(&two);
 	assert_vms("vmm-7#1");
-	/* a kernel that does not tell who made it */
+	/* a kernel without userspace_pid */
 	one.record.creator = one.record.tgid = two.record.creator = 0;
 	one.record.kvm = two.record.kvm = 200;
 	pass(&one, &two);
@@ -216,7 +216,7 @@ static void test_missed_twice(void **state)
 	assert_true(vms->changes > changes);
 	assert_int_equal(vms->n, 1);
 	pass(&b);
-	pass(&a, &b); /* the same key: all the same it is not the same */
+	pass(&a, &b); /* the key is the same, but the VM is not */
 	assert_vms("vmm-7.2#3 vmm-8#2");
 	assert_ended("");
 	pass(NULL);
@@ -224,7 +224,7 @@ static void test_missed_twice(void **state)
 	assert_ended("vmm-8 vmm-7.2");
 }
 
-/* The address is used again by a VM that is another one. */
+/* Another VM reuses the address. */
 static void test_address_again(void **state)
 {
 	struct shown a = shown_vm(100, 7);
@@ -255,7 +255,7 @@ static void test_address_again(void **state)
 	assert_int_equal(vm_at(100)->values[VM_COUNT], 4);
 }
 
-/* The old one's vCPUs are not the new one's. */
+/* The new VM does not inherit vCPUs of the old one. */
 static void test_address_again_with_vcpus(void **state)
 {
 	struct shown a = shown_vm(100, 7), a0 = shown_vcpu(&a, 11, 0);
@@ -271,7 +271,7 @@ static void test_address_again_with_vcpus(void **state)
 	assert_int_equal(vm_at(100)->sum[VCPU_EXITS], 9);
 }
 
-/* Two VMs of a process are two, and a name met again gets a number. */
+/* Two VMs of a process are two, and a reused name gets a suffix. */
 static void test_same_name(void **state)
 {
 	struct shown a = shown_vm(100, 7), b = shown_vm(200, 7), c = shown_vm(300, 7);
@@ -291,11 +291,11 @@ static uint64_t sum_when_ended;
 static void note_sum(const struct vm *vm, void *data)
 {
 	assert_ptr_equal(data, &sum_when_ended);
-	assert_ptr_equal(vms_find(vms, &vm->key), vm); /* it is there still */
+	assert_ptr_equal(vms_find(vms, &vm->key), vm); /* it is still present */
 	sum_when_ended = vm->sum[VCPU_EXITS];
 }
 
-/* Within one pass a VM is shown, ends, and another one has its address: nothing is lost. */
+/* Within one pass a VM is seen and destroyed, and another VM gets its address: no count is lost. */
 static void test_ends_within_a_pass(void **state)
 {
 	struct shown a = shown_vm(100, 7), a0 = shown_vcpu(&a, 11, 0), b = shown_vm(100, 8);

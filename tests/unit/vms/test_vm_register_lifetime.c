@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* The register as a whole: passes that are broken off, other layouts, no memory, many VMs. */
+/* The register as a whole: aborted passes, layout changes, no memory, many VMs. */
 #include "fakes/fake_vms.h"
 
 #include <errno.h>
 #include <malloc.h>
 #include <string.h>
 
-/* A pass that is broken off when it has shown these. */
+/* A pass that is aborted after these records. */
 static void broken_pass(const struct shown *one, const struct shown *other)
 {
 	vms_begin(vms);
@@ -18,7 +18,7 @@ static void broken_pass(const struct shown *one, const struct shown *other)
 	vms_cancel(vms);
 }
 
-/* For all that is known everybody is there still, however often that is. */
+/* After aborted passes, however many, all VMs are still present. */
 static void test_cancel(void **state)
 {
 	struct shown a = shown_vm(100, 7), a0 = shown_vcpu(&a, 11, 0), b = shown_vm(200, 8);
@@ -45,7 +45,7 @@ static void test_cancel(void **state)
 	assert_ended("");
 }
 
-/* Who was missed before is neither back nor gone. */
+/* A VM absent before is neither back nor destroyed. */
 static void test_cancel_when_missed(void **state)
 {
 	struct shown a = shown_vm(100, 7), a0 = shown_vcpu(&a, 11, 0), b = shown_vm(200, 8);
@@ -69,7 +69,7 @@ static void test_cancel_when_missed(void **state)
 	assert_int_equal(vm_at(100)->nvcpus, 0);
 }
 
-/* Who comes in a pass that is broken off is there. */
+/* A VM that appears in an aborted pass is present. */
 static void test_cancel_when_new(void **state)
 {
 	struct shown a = shown_vm(100, 7), a0 = shown_vcpu(&a, 11, 0);
@@ -157,7 +157,7 @@ static void test_new_without_memory(void **state)
 	vms_free(NULL);
 }
 
-/* A VM that cannot be had now is had by the next pass, by its own name and number. */
+/* A VM that cannot be added now is added by the next pass, with its own name and number. */
 static void test_vm_without_memory(void **state)
 {
 	struct shown a = shown_vm(100, 7), b = shown_vm(200, 8);
@@ -187,7 +187,7 @@ static void test_vm_without_memory(void **state)
 	assert_ended("");
 }
 
-/* A VM that keeps the first one's name until there is memory for its own. */
+/* A VM keeps the first process's name until there is memory for the creator's. */
 static void test_creator_without_memory(void **state)
 {
 	struct shown other = shown_vm(100, 7), creator = shown_vm(100, 9);
@@ -250,7 +250,7 @@ static void test_vcpu_without_memory(void **state)
 	assert_int_equal(vm_at(100)->sum[VCPU_EXITS], 5);
 }
 
-/* Who is there needs no memory to be shown again. */
+/* Seeing a known VM again needs no memory. */
 static void test_pass_without_memory(void **state)
 {
 	struct shown a = shown_vm(100, 7), a0 = shown_vcpu(&a, 11, 0);
@@ -273,7 +273,7 @@ static struct shown many_vm(uint32_t i)
 	return shown;
 }
 
-/* One after another: none of them leaves anything, but its name, for a while. */
+/* One VM after another: each leaves only its name, for a while. */
 static void test_many(void **state)
 {
 	uint32_t n = 10000;
@@ -284,13 +284,13 @@ static void test_many(void **state)
 		struct shown vm = many_vm(i), vcpu = shown_vcpu(&vm, 11, 0), other = vm;
 
 		other.record.tgid = other.record.pid = n + i;
-		pass(&other, &vm, &vcpu); /* it is renamed too */
+		pass(&other, &vm, &vcpu); /* it is renamed, too */
 		assert_true(vms->n <= 2);
 		*ended = '\0';
 		if (i == n / 2)
 			before = mallinfo2().uordblks;
 	}
-	/* valgrind and the sanitizers have an allocator of their own, without numbers */
+	/* valgrind and the sanitizers replace the allocator, so there are no numbers */
 	assert_in_range(mallinfo2().uordblks, 0, before + 4096);
 	assert_int_equal(vms->last_id, n);
 	assert_int_equal(vms->last_vcpu_id, n);
@@ -324,7 +324,7 @@ static void test_many_at_once(void **state)
 	assert_int_equal(vms->n, 0);
 }
 
-/* Numbers stay positive ints. */
+/* Instance numbers stay positive ints. */
 static void test_last_numbers(void **state)
 {
 	struct shown a = shown_vm(100, 7), a0 = shown_vcpu(&a, 11, 0);

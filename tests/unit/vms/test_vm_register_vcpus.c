@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* vCPUs in the register, and what their VM's sum is. */
+/* vCPUs in the register, and their VM's sum. */
 #include "fakes/fake_vms.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* What every test has: a VM with two vCPUs, and the values of their VM. */
+/* Fixture: a VM with two vCPUs, and values for the VM. */
 static struct shown a, a0, a1;
 
 static int setup(void **state)
@@ -54,7 +54,7 @@ static void test_two(void **state)
 	assert_string_equal(vm_at(100)->vcpus[1].labels->json,
 			    "{\"vm\":\"vmm\",\"pid\":7,\"vcpu\":1}");
 	changes = vms->changes;
-	a1.record.thread = 0; /* a pass that cannot tell */
+	a1.record.thread = 0; /* a kernel that does not know it */
 	a1.values[VCPU_EXITS] = 4;
 	pass(&a, &a0, &a1);
 	assert_int_equal(vm_at(100)->vcpus[1].thread, 77);
@@ -62,7 +62,7 @@ static void test_two(void **state)
 	assert_int_equal(vms->changes, changes);
 }
 
-/* Two VMs have vCPUs at other addresses, with the same numbers. */
+/* Two VMs have vCPUs with the same ids at other addresses. */
 static void test_two_vms(void **state)
 {
 	struct shown b = shown_vm(200, 8), b0 = shown_vcpu(&b, 33, 0);
@@ -75,7 +75,7 @@ static void test_two_vms(void **state)
 	assert_int_equal(vm_at(200)->sum[VCPU_EXITS], 9);
 }
 
-/* Its file is not there in one pass: what is a state now is unknown, the rest stays. */
+/* The vCPU's file is absent from one pass: its gauges are unknown, its counters stay. */
 static void test_missed_once(void **state)
 {
 	uint64_t changes;
@@ -96,7 +96,7 @@ static void test_missed_once(void **state)
 	}
 }
 
-/* It was closed before its VM: what it counted stays in the VM's sum. */
+/* A vCPU closed before its VM: its counts stay in the VM's sum. */
 static void test_missed_twice(void **state)
 {
 	uint64_t changes;
@@ -113,12 +113,12 @@ static void test_missed_twice(void **state)
 	pass(&a);
 	assert_int_equal(vm_at(100)->nvcpus, 0);
 	assert_sum(5, 0, 0, 24);
-	pass(&a, &a0); /* the numbers are where they were: it is another one */
+	pass(&a, &a0); /* the address is the same, but it is another vCPU */
 	assert_vcpus("vmm-7::vcpu0#3");
 	assert_sum(7, 1, 7, 35);
 }
 
-/* The VM was missed, and a vCPU of it too; only the VM comes back. */
+/* A VM and its vCPU were absent; only the VM comes back. */
 static void test_missed_with_its_vm(void **state)
 {
 	(void)state;
@@ -131,7 +131,7 @@ static void test_missed_with_its_vm(void **state)
 	assert_int_equal(vm_at(100)->nvcpus, 1);
 }
 
-/* The address of a vCPU is used again. */
+/* Another vCPU reuses the address. */
 static void test_address_again(void **state)
 {
 	(void)state;
@@ -153,7 +153,7 @@ static void test_address_again(void **state)
 	assert_vcpus("vmm-7::vcpu0#4 vmm-7::vcpu2#5");
 }
 
-/* A record of a vCPU stands behind one of its VM, in the same pass. */
+/* A vCPU's record must follow one of its VM in the same pass. */
 static void test_without_a_vm(void **state)
 {
 	struct shown b = shown_vm(200, 8), b0 = shown_vcpu(&b, 33, 0);
@@ -174,7 +174,7 @@ static void test_without_a_vm(void **state)
 	assert_vcpus("");
 }
 
-/* What has another size than the layout says is nothing that we know. */
+/* A record whose size differs from the layout is refused. */
 static void test_wrong_size(void **state)
 {
 	(void)state;
