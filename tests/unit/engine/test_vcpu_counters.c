@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* Cells read from maps of the test's own: sums, and what becomes of threads that end. */
+/* Counters read from fake maps: sums, and retirement of ended threads. */
 #include "fakes/support.h"
 
 #include <errno.h>
@@ -26,7 +26,7 @@ struct test_ended {
 	struct reason_counters reason[SLOTS];
 };
 
-/* The kernel's maps. */
+/* Contents of the kernel's maps. */
 static struct {
 	struct {
 		bool there;
@@ -35,7 +35,7 @@ static struct {
 	} counters[CELLS];
 	struct test_ended ended;
 	struct counters_control control;
-	__u64 codes[REASONS_SLOT_FIRST]; /* by slot; 0: not claimed */
+	__u64 codes[REASONS_SLOT_FIRST]; /* by slot; 0: not assigned */
 	int ended_err, delete_err;
 	unsigned lookups;
 	void (*before_lookup)(unsigned number);
@@ -132,7 +132,7 @@ int __wrap_bpf_map_get_next_key(int fd, const void *key, void *next)
 static struct vcpu_counters counters;
 static struct overflow_row rows[2];
 static struct cpus cpus = { .n = 2 };
-static struct vms vms; /* none: what VMs have is test_cells_vms.c's */
+static struct vms vms; /* no VMs: test_vm_counters.c tests their sums */
 
 static int setup(void **state)
 {
@@ -157,7 +157,7 @@ static int teardown(void **state)
 	return work_teardown(state);
 }
 
-/* A thread's cell, with this many exits of slot 9, each of 10 ns. */
+/* Counters of a thread with this many exits of slot 9, 10 ns each. */
 static struct test_cell *thread(int at, uint32_t tid, uint64_t count)
 {
 	struct test_cell *thread = &kernel.counters[at].thread;
@@ -192,7 +192,7 @@ static void test_sums(void **state)
 	assert_int_equal(counters.used, 2);
 }
 
-/* Whatever becomes of a thread, and however often it is read, it counts once. */
+/* A thread counts once, whatever becomes of it and however often it is read. */
 static void test_ended_threads(void **state)
 {
 	(void)state;
@@ -213,7 +213,7 @@ static void test_ended_threads(void **state)
 	assert_int_equal(kernel.ended.reason[9].count, 18);
 }
 
-/* It counts on until the moment that it is marked: what is read must be from after that. */
+/* A thread counts until it is marked as ended: the read that retires it must follow the mark. */
 static void goes_on(unsigned number)
 {
 	if (number == 3)
@@ -235,7 +235,7 @@ static void test_marked_while_read(void **state)
 	assert_false(kernel.counters[0].there);
 }
 
-/* Cells of further vCPUs end with their thread, which only the first is marked with. */
+/* Counters of further vCPUs end with their thread, although only the first are marked. */
 static void test_further_cells(void **state)
 {
 	(void)state;
@@ -281,7 +281,7 @@ static void test_reset_max(void **state)
 	assert_int_equal(vcpu_counters_reset_max(&counters), 0);
 	assert_int_equal(kernel.control.epoch, 1);
 	assert_total(18, 180, 0);
-	/* as a thread writes it in the new turn */
+	/* as a thread writes it in the new epoch */
 	kernel.counters[0].thread.reason[9].max = (1ULL << MAX_TIME_BITS) | 4;
 	assert_total(18, 180, 4);
 	kernel.counters[0].thread.thread.ended = 1;
@@ -301,14 +301,14 @@ static void test_names(void **state)
 	assert_string_equal(vcpu_counters_reason_name(&counters, 1), "other");
 	kernel.codes[1] = 0x4d2;
 	assert_string_equal(vcpu_counters_reason_name(&counters, 1), "0x4d2");
-	kernel.codes[2] = 0x72; /* its name came with a later version */
+	kernel.codes[2] = 0x72; /* a later version added its name */
 	assert_string_equal(vcpu_counters_reason_name(&counters, 2), "cpuid");
-	/* another vendor's, as the cells say */
+	/* another vendor's, by the counters' isa field */
 	thread(0, 1, 1)->thread.isa = REASONS_VMX + 1;
 	assert_total(1, 10, 10);
 	assert_string_equal(vcpu_counters_reason_name(&counters, 9), "EXCEPTION_NMI");
 	assert_true(counters.vms.sleeps[reasons_slot_of(REASONS_VMX, 12)]);
-	/* one that has not left guest mode yet says nothing */
+	/* isa is 0 before the first exit */
 	kernel.counters[0].thread.thread.isa = 0;
 	assert_total(1, 10, 10);
 	assert_int_equal(counters.isa, REASONS_VMX);
@@ -341,8 +341,8 @@ static void test_reap(void **state)
 	(void)state;
 	proc_make("pid:[4026531836]");
 	thread(0, 1, 1);
-	thread(1, 2, 2); /* gone */
-	thread(2, 3, 3); /* its number is another's */
+	thread(1, 2, 2); /* ended */
+	thread(2, 3, 3); /* the TID belongs to another thread */
 	proc_thread(1, 1);
 	proc_thread(3, 2);
 	vcpu_counters_reap(&counters);
@@ -354,7 +354,7 @@ static void test_reap(void **state)
 	assert_int_equal(counters.used, 1);
 }
 
-/* Where /proc does not show all threads, or under other numbers, nobody is taken for gone. */
+/* If /proc does not show all threads, or shows other TIDs, no thread is considered ended. */
 static void test_no_reap(void **state)
 {
 	(void)state;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* What VMs and vCPUs have, of cells that come, grow and go. */
+/* Sums of VMs and vCPUs, from counters that appear, grow and disappear. */
 #include "fakes/support.h"
 
 #include <errno.h>
@@ -10,9 +10,9 @@
 #include "engine/vcpu_counters.h"
 
 #define SLOTS 4
-#define SLEEP 2 /* the slot of halts */
+#define SLEEP 2 /* the slot of HLT */
 
-/* A cell as the kernel has it. */
+/* Counters as in the kernel's map. */
 struct test_cell {
 	struct thread_counters counters;
 	struct reason_counters reason[SLOTS];
@@ -56,7 +56,7 @@ static struct thread_key key_of(uint32_t tid)
 	return (struct thread_key){ .start = tid * 1000ULL, .tid = tid, .tgid = 100 };
 }
 
-/* One read that shows one cell. */
+/* A read with one thread's counters. */
 static int read_one(const struct thread_key *key, const struct test_cell *counters)
 {
 	int err = vm_counters_begin(&all, &vms);
@@ -92,7 +92,7 @@ static void assert_vcpu(int vcpu, uint64_t exits, uint64_t guest, uint64_t exit,
 static void test_by_address(void **state)
 {
 	struct test_cell counters = { .counters = { .vcpu = 0x2000, .guest_time = 500 } };
-	struct thread_key key = key_of(7); /* whatever its thread */
+	struct thread_key key = key_of(7); /* whatever thread runs it */
 
 	(void)state;
 	counters.reason[1] = (struct reason_counters){ 13, 130, 0 };
@@ -105,7 +105,7 @@ static void test_by_address(void **state)
 	assert_null(vm_counters_find(&all, &vms_[0]));
 	assert_null(vm_counters_find_vcpu(&all, &vcpus[0]));
 	assert_true(all.grown);
-	/* read again, nothing comes to it; then what is more */
+	/* reading again adds nothing; then the increase is added */
 	all.grown = false;
 	assert_int_equal(read_one(&key, &counters), 0);
 	assert_vcpu(1, 16, 500, 3130, 3000);
@@ -126,7 +126,7 @@ static void test_by_thread(void **state)
 	counters.reason[3].count = 5;
 	assert_int_equal(read_one(&key, &counters), 0);
 	assert_reason(0, 3, 5, 0);
-	/* the number is another thread's now: not the vCPU's */
+	/* the TID belongs to another thread now, not to the vCPU's */
 	vcpus[0].start = 4711;
 	key.start = 4712;
 	counters.reason[3].count = 1000;
@@ -134,7 +134,7 @@ static void test_by_thread(void **state)
 	assert_reason(0, 3, 5, 0);
 }
 
-/* Another thread takes the vCPU over, and the first one ends: no sum falls. */
+/* Another thread takes over the vCPU, and the first one ends: no sum falls. */
 static void test_other_threads(void **state)
 {
 	struct test_cell one = { .counters = { .vcpu = 0x1000 } }, two = one;
@@ -150,7 +150,7 @@ static void test_other_threads(void **state)
 	assert_reason(0, 1, 107, 0);
 	assert_int_equal(all.ntaken, 1);
 	assert_int_equal(vm_counters_find(&all, &vms_[0])->reason[1].id, id);
-	/* the thread runs the other VM from now on */
+	/* from now on the thread runs the other VM */
 	two.counters.vcpu = 0x2000;
 	two.reason[1].count = 9;
 	assert_int_equal(read_one(&key2, &two), 0);
@@ -159,7 +159,7 @@ static void test_other_threads(void **state)
 	assert_int_not_equal(vm_counters_find(&all, &vms_[1])->reason[1].id, id);
 }
 
-/* A VM that is not known yet gets all of it later; one that has ended is forgotten. */
+/* An unknown VM gets all counts once it is known; a destroyed one is forgotten. */
 static void test_vms_come_and_go(void **state)
 {
 	struct test_cell counters = { .counters = { .vcpu = 0x2000 } };
@@ -170,7 +170,7 @@ static void test_vms_come_and_go(void **state)
 	counters.reason[1].count = 11;
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(read_one(&key, &counters), -EAGAIN);
-	assert_int_equal(read_one(&key, &counters), 0); /* waited for long enough */
+	assert_int_equal(read_one(&key, &counters), 0); /* it was unknown for too many reads */
 	assert_null(vm_counters_find(&all, &vms_[1]));
 	vms.n = 2;
 	assert_int_equal(read_one(&key, &counters), 0);
@@ -180,7 +180,7 @@ static void test_vms_come_and_go(void **state)
 	assert_null(vm_counters_find(&all, &vms_[1]));
 	assert_null(vm_counters_find_vcpu(&all, &vcpus[1]));
 	assert_int_equal(all.nvms, 0);
-	/* at the same address: another VM, which begins at 0 */
+	/* at the same address: another VM, whose sums start at 0 */
 	vms_[1].id = 3;
 	vcpus[1].id = 13;
 	vms.n = 2;
