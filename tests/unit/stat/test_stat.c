@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* The stat family: passes over an iterator of our own, attaching, what it falls back to. */
+/* The stat family: passes over a fake iterator, attaching, fallbacks. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 
 extern const struct family_ops stat_family;
 
-/* What every test has: an open family on a host with two VMs, one with a vCPU. */
+/* Fixture: an open family on a host with two VMs, one of which has a vCPU. */
 static struct config config;
 static struct events events;
 static struct report report;
@@ -126,7 +126,7 @@ static void test_attach(void **state)
 	assert_int_equal(stat_family.map(family, 1, &map), -ENOENT);
 	assert_int_equal(stat_family.missed(family, &missed), -ENODATA);
 	assert_int_equal(report.n, 0);
-	/* again: nothing is made anew */
+	/* attach again: nothing is created */
 	assert_attached();
 	assert_int_equal(kernel.links, 1);
 	assert_int_equal(kernel.describes, 1);
@@ -135,7 +135,7 @@ static void test_attach(void **state)
 	assert_vms("vmm-7#1 vmm-8#2");
 }
 
-/* Records come cut anywhere, and reads are interrupted. */
+/* Records can be split anywhere, and reads can be interrupted. */
 static void test_reads(void **state)
 {
 	(void)state;
@@ -153,7 +153,7 @@ static void test_reads(void **state)
 	}
 }
 
-/* One bad record costs no other; what is no whole record is none. */
+/* A bad record does not affect others; an incomplete record is ignored. */
 static void test_bad_records(void **state)
 {
 	struct shown odd = shown_vm(300, 9);
@@ -175,7 +175,7 @@ static void test_bad_records(void **state)
 	assert_vms("vmm-7#1 vmm-8#2");
 }
 
-/* A pass that fails, early or late, says nothing about who is gone. */
+/* A pass that fails, early or late, does not destroy VMs. */
 static void test_failed_passes(void **state)
 {
 	(void)state;
@@ -196,7 +196,7 @@ static void test_failed_passes(void **state)
 	assert_vcpus("vmm-7::vcpu0#1");
 }
 
-/* What an earlier agent left is judged by a whole pass only. */
+/* Values of an earlier agent are taken over only after a complete pass. */
 static void test_failed_first_pass(void **state)
 {
 	(void)state;
@@ -217,7 +217,7 @@ static void test_failed_first_pass(void **state)
 	assert_int_equal(family->totals.nkept, 2);
 }
 
-/* Rows are to be made anew when somebody comes or goes, or has a new bucket. */
+/* Rows change when a VM appears or disappears, or a bucket becomes non-empty. */
 static void test_refresh(void **state)
 {
 	(void)state;
@@ -238,7 +238,7 @@ static void test_refresh(void **state)
 	assert_int_equal(kernel_refresh(vms, family), 0);
 }
 
-/* A look makes a pass when none was made for nearly a second. */
+/* A tick makes a pass if the last one was nearly a second ago. */
 static void test_tick(void **state)
 {
 	(void)state;
@@ -259,14 +259,14 @@ static void test_tick(void **state)
 	kernel.ns += 1000000000;
 	stat_family.tick(family, &report);
 	assert_int_equal(vms->n, 1);
-	assert_int_equal(kernel_refresh(vms, family), 1); /* what the look has seen */
+	assert_int_equal(kernel_refresh(vms, family), 1); /* the pass made by the tick */
 	stat_family.detach(family);
 	kernel.ns += 1000000000;
 	stat_family.tick(family, &report);
 	assert_int_equal(kernel.passes, 6);
 }
 
-/* Who is there before and after is the same; who went meanwhile has ended. */
+/* VMs present before and after a detach are the same; a VM gone meanwhile was destroyed. */
 static void test_detach(void **state)
 {
 	(void)state;

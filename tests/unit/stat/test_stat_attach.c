@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* The stat family when attaching goes wrong, or KVM comes back as another one. */
+/* The stat family when attaching fails, or KVM is replaced by another one. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,7 @@ extern const struct family_ops stat_family;
 
 #define FALLS_BACK "stat: only totals of the host, from debugfs: "
 
-/* What every test has: an open family on a host with a VM and a vCPU, and its tables. */
+/* Fixture: an open family on a host with a VM and a vCPU, and its tables. */
 static struct config config;
 static struct events events;
 static struct report report;
@@ -136,7 +136,7 @@ static void sync_and_read(void)
 	}
 }
 
-/* The number in the table's only row, or -1 for none. */
+/* The value in the table's only row, or -1 if it is absent. */
 static long long host(const char *name, const char *column)
 {
 	const struct snapshot_table *table = snapshot_find_table(&snapshot, name);
@@ -187,12 +187,12 @@ static void test_debugfs(void **state)
 	assert_attached(STAT_DEBUGFS);
 	assert_info(FALLS_BACK "KVM's types are not as known");
 	assert_attached(STAT_DEBUGFS);
-	assert_int_equal(report.n, 0); /* it has been said */
+	assert_int_equal(report.n, 0); /* it was reported before */
 	sync_and_read();
 	assert_int_equal(host("stock", "exits"), 11);
 	assert_int_equal(host("stock", "largepages"), 13);
 	assert_int_equal(host("vms", "vms"), -1);
-	/* a VM ends, and takes its counts with it */
+	/* a VM is destroyed; debugfs no longer includes its counts */
 	write_text("debug/kvm/exits", "4\n");
 	write_text("debug/kvm/largepages", "2\n");
 	assert_int_equal(kernel_refresh(vms, family), 1);
@@ -218,7 +218,7 @@ static void test_debugfs(void **state)
 	assert_int_equal(stat_family.map(family, 0, NULL), -ENOENT);
 }
 
-/* The iterator's KVM goes, and the next attempts are refused: columns follow. */
+/* The iterator's KVM is unloaded, and the next attempts are refused: columns follow. */
 static void test_falls_back_later(void **state)
 {
 	(void)state;
@@ -230,11 +230,11 @@ static void test_falls_back_later(void **state)
 	write_text("debug/kvm/exits", "5\n");
 	assert_attached(STAT_DEBUGFS);
 	assert_info(FALLS_BACK "this kernel has no bpf()");
-	/* a fetch can come before the columns are made anew */
+	/* a fetch can come before the columns are remade */
 	for (size_t i = 0; i < STAT_FAMILY_TABLES; i++)
 		assert_int_equal(stat_tables[i].read(family, snapshot.tables[i]), 0);
 	sync_and_read();
-	/* a VM's, or a vCPU's: debugfs does not tell them apart */
+	/* a VM's or a vCPU's: debugfs does not distinguish them */
 	assert_int_equal(host("stock", "exits"), 10);
 	assert_int_equal(host("stock", "remote_tlb_flush"), -1);
 	kernel.load_err = 0;
@@ -245,7 +245,7 @@ static void test_falls_back_later(void **state)
 	assert_int_equal(kernel.objects, 1);
 }
 
-/* Whichever layout takes the place of a freed one, columns are of the one in use. */
+/* A new layout can reuse the address of a freed one; columns belong to the current one. */
 static void test_layouts_in_a_row(void **state)
 {
 	static const char *const names[] = { "one", "two", "three", "four", "five", "six" };
@@ -267,7 +267,7 @@ static void test_layouts_in_a_row(void **state)
 	report_clear(&report);
 }
 
-/* KVM is loaded anew, with other statistics: what was counted goes on by its name. */
+/* KVM is reloaded with other statistics: counts continue by name. */
 static void test_other_kvm(void **state)
 {
 	(void)state;
@@ -297,7 +297,7 @@ static void test_other_kvm(void **state)
 	assert_int_equal(report.n, 0);
 }
 
-/* An agent comes after another one, of a KVM that has the same statistics, or others. */
+/* An agent follows another one, with the same statistics or others. */
 static void test_restarts(void **state)
 {
 	(void)state;
@@ -316,7 +316,7 @@ static void test_restarts(void **state)
 	assert_int_equal(host("stock", "exits"), 0);
 }
 
-/* It is taken up as well by an agent that could not load at first. */
+/* An agent whose first load failed takes over the maps as well. */
 static void test_restart_that_fails_first(void **state)
 {
 	(void)state;
@@ -329,7 +329,7 @@ static void test_restart_that_fails_first(void **state)
 	assert_attached(STAT_ITERATOR);
 	sync_and_read();
 	assert_int_equal(host("stock", "exits"), 5);
-	/* and that once */
+	/* and only once */
 	kernel.layout_name = "news";
 	assert_attached(STAT_ITERATOR);
 	kernel.layout_name = NULL;
@@ -357,7 +357,7 @@ static void test_open_without_memory(void **state)
 	assert_int_equal(n, 2);
 }
 
-/* Attaching, for the first time or to another KVM, can be tried again. */
+/* Attaching, for the first time or to another KVM, can be retried. */
 static void test_attach_without_memory(void **state)
 {
 	unsigned n;
@@ -374,7 +374,7 @@ static void test_attach_without_memory(void **state)
 			assert_true(err == 0 || err == -ENOMEM || err == -ENOENT);
 			assert_int_equal(!err, family->source == STAT_ITERATOR);
 			if (family->source == STAT_ITERATOR && !err) {
-				/* what there was none for comes with the next pass */
+				/* the next pass delivers what there was no memory for */
 				assert_int_equal(kernel_refresh(vms, family), 1);
 				assert_int_equal(vms->n, 1);
 				stat_family.detach(family);

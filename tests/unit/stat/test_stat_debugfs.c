@@ -11,10 +11,10 @@
 #include "families/stat/stat.h"
 
 static struct stat_layout layout;
-static const char *refused; /* a file that the kernel does not open */
+static const char *refused; /* a file that the kernel refuses to open */
 static int refused_err;
 
-/* Root may open all, and yet lockdown refuses debugfs. */
+/* Root may open everything, but lockdown refuses debugfs. */
 int __real_openat(int folder, const char *name, int flags, ...);
 int __wrap_openat(int folder, const char *name, int flags, ...);
 int __wrap_openat(int folder, const char *name, int flags, ...)
@@ -73,7 +73,7 @@ static void assert_no_layout(const char *dir, int err)
 	assert_untouched(&made, sizeof(made));
 }
 
-/* What they mean is as stats.def says, or a count that may fall. */
+/* Kinds are as in stat_items.def; an unknown name is a gauge. */
 static void test_layout(void **state)
 {
 	(void)state;
@@ -92,8 +92,7 @@ static void test_layout(void **state)
 	assert_int_equal(layout.vm.list[4].units, METRIC_COUNT);
 }
 
-/* A histogram's file holds no number; if one did, it is no histogram. */
-/* Of which there is only the first bucket. */
+/* debugfs shows only a histogram's first bucket, so its file is no statistic, number or not. */
 static void test_a_histogram(void **state)
 {
 	(void)state;
@@ -127,7 +126,7 @@ static void test_junk(void **state)
 	assert_string_equal(layout.vm.list[1].name, "exits");
 }
 
-/* A file that goes, or gives an error, is none; one that is refused says that all are. */
+/* A file that is gone or gives an error is skipped; a refused one means that all are refused. */
 static void test_unreadable(void **state)
 {
 	(void)state;
@@ -179,7 +178,7 @@ static void test_read(void **state)
 	assert_int_equal(values[0], 5);
 }
 
-/* Two looks at one folder are equal, whatever order it is in. */
+/* Two layouts of one folder are equal, whatever order it is listed in. */
 static void test_order(void **state)
 {
 	struct stat_layout again;

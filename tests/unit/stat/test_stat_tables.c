@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* What the stat family's tables show, of VMs that a register of synthetic ones has. */
+/* The stat family's tables, for a register of synthetic VMs. */
 #include "fakes/fake_vms.h"
 
 #include <errno.h>
@@ -9,7 +9,7 @@
 
 #include "families/stat/stat.h"
 
-/* What every test has: the family as it is when an iterator is attached, and its tables. */
+/* Fixture: the family with an attached iterator, and its tables. */
 static struct stat_family family;
 static struct snapshot snapshot;
 static struct shown a, a0, a1, b;
@@ -26,7 +26,7 @@ static void read_all(void)
 		assert_int_equal(stat_tables[i].read(&family, snapshot.tables[i]), 0);
 }
 
-/* As a fetch does after a pass. */
+/* What a fetch does after a pass. */
 static void refresh(void)
 {
 	stat_totals_sum(&family.totals, vms);
@@ -98,7 +98,7 @@ static void assert_columns(const char *name, const char *text)
 	assert_string_equal(found, text);
 }
 
-/* The rows' names, by their numbers. */
+/* The rows' names, by instance number. */
 static void assert_rows(const char *name, const char *text)
 {
 	const struct snapshot_table *table = table_of(name);
@@ -161,7 +161,7 @@ static void test_columns(void **state)
 	assert_rows("stat_hist", "0 1 2-3 4-7 8+ 4+");
 }
 
-/* A name that both lists have is in one column: both together. */
+/* A name in both lists is one column, the sum of both. */
 static void test_values(void **state)
 {
 	(void)state;
@@ -181,7 +181,7 @@ static void test_values(void **state)
 		assert_cell("stock", "", "remote_tlb_flush", 10);
 		assert_cell("stat", "", "both", 12 + 103 + 1003);
 		assert_cell("stat", "", "gauge", 13);
-		read_all(); /* twice is as once */
+		read_all(); /* the second call changes nothing */
 	}
 	b.values[VM_BOTH] = 7;
 	pass(&a, &a0, &a1, &b);
@@ -201,7 +201,7 @@ static void test_rows(void **state)
 	assert_string_equal(table_of("vm")->rows[1].labels->json, "{\"vm\":\"vmm\",\"pid\":8}");
 	assert_string_equal(table_of("vcpu_stat")->rows[1].labels->json,
 			    "{\"vm\":\"vmm\",\"pid\":7,\"vcpu\":1}");
-	pass(&a, &a1); /* missed once: they are not shown */
+	pass(&a, &a1); /* absent once: their rows are hidden */
 	refresh();
 	assert_rows("vm", "vmm-7");
 	assert_rows("vcpu_stat", "vmm-7::vcpu1");
@@ -221,7 +221,7 @@ static void test_rows(void **state)
 	assert_cell("stock", "", "guest_mode", 0);
 }
 
-/* A bucket has a row when something has fallen into it, and has it still when others do. */
+/* A bucket gets a row once it is non-empty, and keeps it. */
 static void test_buckets(void **state)
 {
 	(void)state;
@@ -263,13 +263,13 @@ static void test_buckets(void **state)
 	assert_rows("vm_stat_hist", "vmm-8::1");
 	assert_cell("stat_hist", "4+", "wait_hist", 6);
 	pass(&b);
-	pass(&a, &a0, &a1, &b); /* another VM: its buckets are others */
+	pass(&a, &a0, &a1, &b); /* another VM has other buckets */
 	refresh();
 	assert_rows("vm_stat_hist", "vmm-8::1 vmm-7.2::8+ vmm-7.2::4+");
 	assert_int_equal(table_of("vm_stat_hist")->rows[1].id, 5);
 }
 
-/* Buckets of a vCPU that was missed stay its own. */
+/* A vCPU keeps its buckets' numbers while it is absent. */
 static void test_buckets_after_a_miss(void **state)
 {
 	(void)state;
@@ -327,14 +327,14 @@ static void test_vms(void **state)
 	assert_cell("vms", "", "vms", 1);
 	assert_cell("vms", "", "vcpus", 1);
 	assert_cell("vm", "vmm-7", "vcpus", 1);
-	/* totals alone say nothing about VMs */
+	/* host totals alone have no VMs */
 	family.source = STAT_DEBUGFS;
 	read_all();
 	assert_absent("vms", "", "vms");
 	assert_absent("vms", "", "vcpus");
 }
 
-/* Never attached: there are the tables, and nothing in them. */
+/* Never attached: the tables exist, and are empty. */
 static void test_no_layout(void **state)
 {
 	(void)state;
@@ -351,7 +351,7 @@ static void test_no_layout(void **state)
 	assert_rows("stat_hist", "");
 }
 
-/* KVM comes back with another set: columns stay where they are, and new ones come. */
+/* KVM comes back with other statistics: columns keep their place, and new ones are added. */
 static void test_other_columns(void **state)
 {
 	struct stat_layout other;
@@ -361,16 +361,16 @@ static void test_other_columns(void **state)
 	pass(&a, &a0, &a1, &b);
 	refresh();
 	assert_int_equal(fake_other_layout("news", &other), 0);
-	other.vm.list[3].kind = STAT_CUMULATIVE; /* "gauge" means something else now */
+	other.vm.list[3].kind = STAT_CUMULATIVE; /* "gauge" has another meaning now */
 	stat_layout_free(&layout);
-	layout = other; /* it stands where the old one stood */
+	layout = other; /* the same column as before */
 	for (int i = 0; i < STAT_TABLES; i++)
 		family.columns[i].layout = NULL;
 	assert_int_equal(vms_set_layout(vms, &layout, FAKE_BUCKETS), 0);
 	pass(&b);
 	stat_totals_sum(&family.totals, vms);
 	sync();
-	assert_absent("stat", "", "busy"); /* all are unknown till they are read */
+	assert_absent("stat", "", "busy"); /* all are absent until they are read */
 	read_all();
 	assert_columns("stat", "count:counter:count both:counter:count gauge:counter:byte "
 			       "peak:instant:count busy:counter:ns deep:instant:count "
@@ -382,7 +382,7 @@ static void test_other_columns(void **state)
 	assert_rows("vm_stat_hist", "");
 }
 
-/* Shaping is tried again when there was no memory. */
+/* sync is retried after a lack of memory. */
 static void test_no_memory(void **state)
 {
 	(void)state;
@@ -409,7 +409,7 @@ static void test_no_memory(void **state)
 	assert_cell("vm_stat", "vmm-7", "both", 12 + 103 + 1003);
 	assert_cell("vm_stat_hist", "vmm-7::0", "page_hist", 3);
 	assert_cell("stock", "", "exits", 1100);
-	/* a name for which there is no memory is absent */
+	/* a name without memory for it is absent */
 	free(table_of("vm")->cells[2].text);
 	table_of("vm")->cells[2].text = NULL;
 	alloc_fail_at(0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* Totals while one agent runs; what comes after it: see test_stat_keep.c. */
+/* Totals while one agent runs; for its successor see test_stat_totals_pinned.c. */
 #include "fakes/fake_maps.h"
 #include "fakes/fake_vms.h"
 
@@ -9,7 +9,7 @@
 
 #include "families/stat/stat_totals.h"
 
-/* What every test has: two VMs, the first with two vCPUs. */
+/* Fixture: two VMs, the first with two vCPUs. */
 static struct stat_totals totals;
 static struct shown a, a0, a1, b;
 
@@ -47,7 +47,7 @@ static int teardown(void **state)
 	return fakes_teardown(state);
 }
 
-/* Of each kind one. */
+/* One of each kind. */
 static void assert_totals(uint64_t count, uint64_t gauge, uint64_t peak, uint64_t bucket,
 			  uint64_t exits, uint64_t mode, uint64_t deep)
 {
@@ -85,7 +85,7 @@ static void test_sum(void **state)
 	assert_totals(44, 8, 13, 36, 52, 2, 37);
 }
 
-/* Missed or ended: counters stay, the rest is of those that are there. */
+/* Of an absent or destroyed VM only counters stay in the totals. */
 static void test_missed_and_ended(void **state)
 {
 	(void)state;
@@ -95,11 +95,11 @@ static void test_missed_and_ended(void **state)
 		assert_totals(5, 7, 11, 36, 52, 0, 0);
 		assert_int_equal(vms->n, i ? 1 : 2);
 	}
-	pass_and_sum(&a, &a0, &a1, &b); /* it is another one */
+	pass_and_sum(&a, &a0, &a1, &b); /* it is another VM */
 	assert_totals(7, 12, 13, 53, 104, 2, 37);
 }
 
-/* A vCPU that is closed before its VM. */
+/* A vCPU closed before its VM. */
 static void test_vcpu_ends(void **state)
 {
 	(void)state;
@@ -113,7 +113,7 @@ static void test_vcpu_ends(void **state)
 	assert_totals(5, 7, 11, 36, 52, 0, 0);
 }
 
-/* VMs come, count, lose vCPUs and go, in many an order: no counter ever falls. */
+/* VMs appear, count, lose vCPUs and are destroyed in many orders: no counter ever falls. */
 static void test_never_falls(void **state)
 {
 	uint64_t before[VM_VALUES + VCPU_VALUES] = { 0 };
@@ -142,7 +142,7 @@ static void test_never_falls(void **state)
 			a.values[VM_FLUSH] = a0.values[VCPU_EXITS] = 0;
 		}
 		pass_over(list);
-		if (round % 5) /* passes without one in between */
+		if (round % 5) /* every fifth pass has no sum after it */
 			stat_totals_sum(&totals, vms);
 		assert_false(stat_fell(&layout.vm, before, totals.now));
 		assert_false(stat_fell(&layout.vcpu, before + VM_VALUES, totals.now + VM_VALUES));
@@ -166,7 +166,7 @@ static void test_without_maps(void **state)
 	assert_int_equal(totals.nkept, 0);
 }
 
-/* What is written: who has changed, and of who ends the sums before the entry goes. */
+/* Only changed VMs are written; for a destroyed VM the sums are written before its entry goes. */
 static void test_writes(void **state)
 {
 	(void)state;
@@ -194,7 +194,7 @@ static void test_writes(void **state)
 	assert_int_equal(fake_maps_ended_value()[0], fake_maps_vm_value(100)[0]);
 }
 
-/* A VM that finds no room counts all the same; it is tried again, and said once. */
+/* A VM without room in the map counts all the same; it is retried, and counted as dropped once. */
 static void test_map_is_full(void **state)
 {
 	(void)state;
@@ -221,7 +221,7 @@ static void test_map_is_full(void **state)
 	assert_int_equal(totals.dropped, 2);
 }
 
-/* One that never fitted ends: its entry is not missed. */
+/* A VM that never had an entry is destroyed: deleting the entry may fail. */
 static void test_dropped_ends(void **state)
 {
 	(void)state;
@@ -236,7 +236,7 @@ static void test_dropped_ends(void **state)
 	assert_int_equal(totals.now[VM_COUNT], 2);
 }
 
-/* Statistics go on by their names where another KVM has them elsewhere. */
+/* Statistics continue by name if another KVM has them at other offsets. */
 static void test_inherit(void **state)
 {
 	struct stat_layout other;
@@ -249,7 +249,7 @@ static void test_inherit(void **state)
 	other.vcpu.list[0] = other.vcpu.list[2];
 	other.vcpu.list[0].first = 0;
 	other.vcpu.list[2] = swap;
-	other.vcpu.list[2].first = 2; /* "exits" stands where "busy" stood */
+	other.vcpu.list[2].first = 2; /* "exits" is where "busy" was */
 	strcpy(other.vm.list[3].name, "flush_gauge");
 	other.vm.list[2].kind = STAT_INSTANT; /* "both" */
 	other.vm.list[5].buckets = 4;
@@ -268,13 +268,13 @@ static void test_inherit(void **state)
 	assert_int_equal(younger.ended[VM_HIST + 4], 0);
 	assert_int_equal(younger.ended[VM_VALUES], 0);
 	assert_int_equal(younger.ended[VM_VALUES + 2], 52);
-	assert_int_equal(younger.dropped, 3); /* a counter too */
+	assert_int_equal(younger.dropped, 3); /* a counter, too */
 	assert_int_equal(younger.nkept, 0);
 	stat_totals_free(&younger);
 	stat_layout_free(&other);
 }
 
-/* A name that moves from one list to the other; one that both have stays in each. */
+/* A name that moves from one list to the other; a name in both lists stays in each. */
 static void test_inherit_from_the_other_list(void **state)
 {
 	struct stat_layout other;
@@ -284,7 +284,7 @@ static void test_inherit_from_the_other_list(void **state)
 	assert_int_equal(fake_layout(&other), 0);
 	strcpy(other.vm.list[0].name, "exits");
 	strcpy(other.vcpu.list[0].name, "remote_tlb_flush");
-	strcpy(other.vcpu.list[2].name, "count"); /* the VMs have it too, and had it */
+	strcpy(other.vcpu.list[2].name, "count"); /* VMs have it, too, before and after */
 	assert_int_equal(stat_totals_init(&other, &younger), 0);
 	a.values[VM_FLUSH] = 43;
 	a.values[VM_BOTH] = 47;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* Totals that one agent leaves in maps, and the next one takes up. */
+/* Totals that one agent leaves in pinned maps, and the next one takes over. */
 #include "fakes/fake_maps.h"
 #include "fakes/fake_vms.h"
 
@@ -8,11 +8,11 @@
 
 #include "families/stat/stat_totals.h"
 
-/* What every test has: an agent that has kept a VM with two vCPUs, and one without. */
+/* Fixture: an agent that has stored a VM with two vCPUs, and one without. */
 static struct stat_totals totals;
 static struct shown a, a0, a1, b;
 
-/* An agent starts, with a register of its own. Did others' values go? */
+/* Start an agent with its own register. Returns whether another schema's values were discarded. */
 static bool start(void)
 {
 	stat_totals_free(&totals);
@@ -62,7 +62,7 @@ static int teardown(void **state)
 		stat_totals_sum(&totals, vms); \
 	} while (0)
 
-/* Of each kind one. */
+/* One of each kind. */
 static void assert_totals(uint64_t count, uint64_t bucket, uint64_t exits, uint64_t wait)
 {
 	assert_int_equal(totals.now[VM_COUNT], count);
@@ -92,7 +92,7 @@ static void test_all_there(void **state)
 	assert_int_equal(totals.nkept, 2);
 }
 
-/* Ended before the agent did, or with none there: it counts on, once. */
+/* A VM destroyed before its agent ended, or while none ran, counts once. */
 static void test_ended(void **state)
 {
 	(void)state;
@@ -115,7 +115,7 @@ static void test_ended(void **state)
 	assert_int_equal(totals.nkept, 0);
 }
 
-/* All have ended: entries move while they are taken up, and none is passed over. */
+/* All VMs are destroyed: deleting moves entries, but none is skipped. */
 static void test_all_ended(void **state)
 {
 	struct shown many[12];
@@ -137,7 +137,7 @@ static void test_all_ended(void **state)
 	assert_totals(1209, 5, 24, 17);
 }
 
-/* A vCPU was closed while no agent ran: what it had counted is in its VM's sum. */
+/* A vCPU closed while no agent ran: its counts are in its VM's sum. */
 static void test_vcpu_gone(void **state)
 {
 	(void)state;
@@ -158,7 +158,7 @@ static void test_vcpu_gone(void **state)
 	assert_totals(9, 5, 25, 17);
 }
 
-/* The address is another VM's now: by its birth, or by what it has counted alone. */
+/* Another VM has the address now: known by its birth, or only by its counts. */
 static void test_another_vm(void **state)
 {
 	(void)state;
@@ -177,7 +177,7 @@ static void test_another_vm(void **state)
 	assert_totals(12, 16, 24, 17);
 	assert_int_equal(totals.nkept, 2);
 	assert_int_equal(fake_maps_vm_value(100)[1 + VM_COUNT], 1);
-	/* one that has counted nothing yet */
+	/* a VM that has counted nothing yet */
 	memset(a.values, 0, sizeof(a.values));
 	for (int i = 0; i < 3; i++) {
 		assert_false(start());
@@ -187,12 +187,12 @@ static void test_another_vm(void **state)
 	}
 }
 
-/* Names that are others: what is there means something else. */
+/* Other names: the values in the maps have another meaning. */
 static void test_other_schema(void **state)
 {
 	(void)state;
 	pass_and_sum(&a, &a0, &a1);
-	pass_and_sum(&a, &a0, &a1); /* so something is in both maps */
+	pass_and_sum(&a, &a0, &a1); /* now both maps have entries */
 	strcpy(layout.vm.list[1].name, "other");
 	assert_map_writes("ended -200");
 	assert_true(start());
@@ -203,7 +203,7 @@ static void test_other_schema(void **state)
 	assert_false(start());
 	pass_and_sum(&b);
 	assert_totals(7, 0, 0, 0);
-	/* histograms of another width too, and what is of a VM that is there */
+	/* also histograms of another width, and the entry of a living VM */
 	layout.vcpu.list[5].buckets = 3;
 	layout.vcpu.list[4].buckets = 2;
 	assert_true(start());
@@ -226,7 +226,7 @@ static void test_dies_in_between(void **state)
 	assert_totals(16, 5, 24, 17);
 }
 
-/* Maps that are not an earlier agent's, but were made for this one. */
+/* The maps were just created, so there is no earlier agent. */
 static void test_not_taken_up(void **state)
 {
 	(void)state;
@@ -240,7 +240,7 @@ static void test_not_taken_up(void **state)
 	assert_true(totals.taken_up);
 }
 
-/* What was kept of a VM that ends before the maps were looked through. */
+/* The entry of a VM that is destroyed before the maps are taken over. */
 static void test_ended_before_the_sum(void **state)
 {
 	struct shown other = shown_vm(100, 9);
@@ -258,7 +258,7 @@ static void test_ended_before_the_sum(void **state)
 	assert_totals(10, 5, 24, 17);
 }
 
-/* The list of what is there cannot be had: it is taken up later, once. */
+/* The list of keys cannot be read: the maps are taken over later, once. */
 static void test_no_memory(void **state)
 {
 	unsigned n;
