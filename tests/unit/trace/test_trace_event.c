@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* What becomes of a single event; test_trace_events.c has the list of them. */
+/* The states of a single event; for the list see test_trace_events.c. */
 #include "fakes/support.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 
 #include "families/trace/trace_events.h"
 
-/* What the kernel says of a program, and how much of it. */
+/* The kernel's bpf_prog_info of a program, and its size. */
 static struct {
 	int fd, err;
 	uint64_t misses;
@@ -49,7 +49,7 @@ static void test_status(void **state)
 	assert_string_equal(trace_event_status(&event), "detached");
 }
 
-/* The link goes; the program, the slot and what was counted stay. */
+/* The link is closed; the program, the slot and the counts stay. */
 static void test_detach(void **state)
 {
 	struct trace_event event = { .state = TRACE_EVENT_WANTED, .slot = 9 };
@@ -75,7 +75,7 @@ static void test_detach(void **state)
 	assert_int_equal(close(event.prog_fd), 0); /* still open */
 }
 
-/* 0 is a descriptor like any other. */
+/* 0 is a valid descriptor. */
 static void test_detach_descriptor_0(void **state)
 {
 	struct trace_event event = { .state = TRACE_EVENT_WANTED, .prog_fd = -1 };
@@ -91,7 +91,7 @@ static void test_detach_descriptor_0(void **state)
 	descriptor_0_restore(saved);
 }
 
-/* Attached anew and in vain: its old count is as true as before. */
+/* Attaching again fails: the old count is still valid. */
 static void test_attach_again_in_vain(void **state)
 {
 	struct trace_event event = { .state = TRACE_EVENT_DETACHED,
@@ -104,7 +104,7 @@ static void test_attach_again_in_vain(void **state)
 	assert_true(event.counted);
 }
 
-/* What is not attached is not detached, and keeps what is known of it. */
+/* An event that is not attached is not detached, and keeps its state. */
 static void test_detach_what_is_not_attached(void **state)
 {
 	static const enum trace_event_state states[] = {
@@ -115,7 +115,7 @@ static void test_detach_what_is_not_attached(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(states); i++) {
-		for (int fd = -3; fd < 0; fd++) { /* -1, or what attaching gave */
+		for (int fd = -3; fd < 0; fd++) { /* -1, or the result of attaching */
 			struct trace_event event = { .state = states[i], .link_fd = fd };
 
 			trace_event_detach(&event);
@@ -138,7 +138,7 @@ static void test_missed(void **state)
 	assert_int_equal(missed, UINT64_MAX);
 	assert_int_equal(kernel.fd, 77);
 	untouched_fill(&missed, sizeof(missed));
-	kernel.size = end - 1; /* a kernel that has no such field */
+	kernel.size = end - 1; /* a kernel without the field */
 	assert_int_equal(trace_event_missed(&event, &missed), -ENODATA);
 	kernel.size = end;
 	kernel.err = -EPERM;
@@ -147,7 +147,7 @@ static void test_missed(void **state)
 	kernel.fd = 0;
 	event.prog_fd = -1;
 	assert_int_equal(trace_event_missed(&event, &missed), -ENODATA);
-	assert_int_equal(kernel.fd, 0); /* was not asked */
+	assert_int_equal(kernel.fd, 0); /* the kernel was not asked */
 	assert_untouched(&missed, sizeof(missed));
 	event.prog_fd = 0; /* a descriptor like any other */
 	kernel.fd = 77;

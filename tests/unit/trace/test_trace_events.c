@@ -12,13 +12,13 @@
 #include "bpf/trace.h"
 #include "families/trace/trace_events.h"
 
-/* The kernel's events, sorted as events_find has them. */
+/* The kernel's events, sorted as by events_find. */
 static char *kernel_names[] = {
 	(char *)"kvm_entry",	(char *)"kvm_exit", (char *)"kvm_mmio",
 	(char *)"kvm_mmu_sync", (char *)"kvm_pio",  (char *)"vgic_thing",
 };
 
-/* What every test has: an environment with that kernel and no configured event. */
+/* Fixture: an environment with these events, and none configured. */
 static struct events events;
 static struct config config;
 static struct report report;
@@ -47,7 +47,7 @@ static int teardown(void **state)
 	return work_teardown(state);
 }
 
-/* Configure events, apart by blanks, on lines 10, 11, ..., and resolve them. */
+/* Configure events, separated by blanks, on lines 10, 11, ..., and resolve them. */
 static void resolve(const char *names)
 {
 	char *copy = strdup(names), *rest = copy, *name;
@@ -59,7 +59,7 @@ static void resolve(const char *names)
 	assert_int_equal(trace_events_resolve(&env, &list), 0);
 }
 
-/* The list as "NAME:LINE" and "?" for what is unknown. */
+/* The list as "NAME:LINE", with "?" for an unknown event. */
 static void assert_list(const char *text)
 {
 	char found[1024] = "";
@@ -108,7 +108,7 @@ static void test_patterns(void **state)
 	assert_int_equal(report.n, 0);
 }
 
-/* Each event once, where it stands first. */
+/* Each event once, at its first position. */
 static void test_patterns_and_names_that_overlap(void **state)
 {
 	(void)state;
@@ -127,7 +127,7 @@ static void test_patterns_that_match_nothing(void **state)
 		      "kvm.conf:12: pattern \"k?m\" matches none of this kernel's 6 events");
 }
 
-/* The reason stands behind the pattern, however long that is. */
+/* The reason follows the pattern, however long that is. */
 static void test_a_long_pattern(void **state)
 {
 	char pattern[400], warning[512];
@@ -140,7 +140,7 @@ static void test_a_long_pattern(void **state)
 	assert_warned(warning);
 }
 
-/* A name that items.def knows is tried; another, if the kernel has it. */
+/* An event that tracepoint_items.def has is tried; another one only if the kernel has it. */
 static void test_unknown_names(void **state)
 {
 	(void)state;
@@ -150,7 +150,7 @@ static void test_unknown_names(void **state)
 		      "kvm.conf:11: there is no event \"sched_switch\" in this kernel's kvm group");
 }
 
-/* An event that did not come from a file has no line. */
+/* An event that is not from a file has no line. */
 static void test_no_line(void **state)
 {
 	(void)state;
@@ -159,7 +159,9 @@ static void test_no_line(void **state)
 	assert_warned("kvm.conf: there is no event \"kvm_nosuch\" in this kernel's kvm group");
 }
 
-/* KVM may come: nothing is said yet, and only what items.def knows is tried. */
+/*
+ * KVM may be loaded later: nothing is reported, and only events of tracepoint_items.def are tried.
+ */
 static void test_no_events_in_the_kernel(void **state)
 {
 	(void)state;
@@ -169,7 +171,7 @@ static void test_no_events_in_the_kernel(void **state)
 	assert_int_equal(report.n, 0);
 }
 
-/* KVM has come: what was there stays where it is, and the rest comes behind it. */
+/* KVM is loaded: listed events keep their place, new ones are appended. */
 static void test_resolve_again(void **state)
 {
 	(void)state;
@@ -186,7 +188,7 @@ static void test_resolve_again(void **state)
 	assert_int_equal(report.n, 1);
 }
 
-/* KVM has gone: what is known of each event stays known. */
+/* KVM is unloaded: known events stay known. */
 static void test_resolve_again_with_less(void **state)
 {
 	(void)state;
@@ -207,7 +209,7 @@ static void test_resolve_again_with_less(void **state)
 	assert_int_equal(report.n, 0);
 }
 
-/* A slot is an item number: the list may be as long as it wants. */
+/* A slot is an item number, so the list can have any length. */
 static void test_many_events(void **state)
 {
 	char name[32];
@@ -224,7 +226,7 @@ static void test_many_events(void **state)
 	assert_int_equal(report.n, 0);
 }
 
-/* Answer attaching: one error for each event of the list, 0 for attached. */
+/* Set the result of attaching each event of the list; 0: attached. */
 static void attach(const int *errors)
 {
 	for (size_t i = 0; i < list.n; i++) {
@@ -233,7 +235,7 @@ static void attach(const int *errors)
 	}
 }
 
-/* Report, which gives this error and these words (NULL: none). */
+/* Expect this error from reporting, and this text (NULL: none). */
 static void assert_reported(int err, const char *words)
 {
 	char *error = NULL;
@@ -282,7 +284,7 @@ static void test_all_failed_alike(void **state)
 	assert_int_equal(report.n, 0);
 }
 
-/* What no kernel knows was said before, and changes nothing. */
+/* An unknown event was reported before, and changes nothing. */
 static void test_all_failed_alike_but_for_unknown_ones(void **state)
 {
 	(void)state;
@@ -324,7 +326,7 @@ static void test_kvm_is_not_loaded_nor_allowed(void **state)
 	assert_reported(-EPERM, "Operation not permitted");
 }
 
-/* Of patterns alone nothing comes as long as KVM is not there. */
+/* Patterns alone list no event while KVM is not loaded. */
 static void test_kvm_is_not_loaded_for_patterns(void **state)
 {
 	(void)state;
@@ -335,7 +337,7 @@ static void test_kvm_is_not_loaded_for_patterns(void **state)
 	assert_int_equal(report.n, 0);
 }
 
-/* KVM is there, as one event shows, but what else it has cannot be told. */
+/* KVM is loaded, since an event attaches, but its other events are unknown. */
 static void test_patterns_without_a_list(void **state)
 {
 	(void)state;
@@ -360,7 +362,7 @@ static void test_only_unknown_ones(void **state)
 	assert_int_equal(report.n, 0);
 }
 
-/* None could be tried: all that were wanted share the error. */
+/* None could be tried: all wanted events share the error. */
 static void test_fail(void **state)
 {
 	(void)state;
@@ -401,7 +403,7 @@ static void test_free_closes(void **state)
 	trace_events_free(&list);
 }
 
-/* What was found before stays, and is not added again. */
+/* Events found before stay, and are not added again. */
 static void test_no_memory(void **state)
 {
 	unsigned n;
@@ -423,7 +425,7 @@ static void test_no_memory(void **state)
 		assert_int_equal(trace_events_resolve(&env, &list), 0);
 		assert_list("kvm_pio:1 kvm_mmio:2 kvm_mmu_sync:2");
 	}
-	assert_int_equal(n, 2 * 3); /* a place and a name for each */
+	assert_int_equal(n, 2 * 3); /* an array and a name for each */
 	assert_list("kvm_pio:1 kvm_mmio:2 kvm_mmu_sync:2");
 	assert_int_equal(report.n, 0);
 }
