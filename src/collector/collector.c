@@ -12,33 +12,33 @@
 #include "collector/self_tables.h"
 #include "base/clock.h"
 
-/* collector_read's mask has as many bits. */
+/* The number of bits in the mask of collector_read(). */
 #define TABLES_MAX 64
 
-/* Who fills a table. */
+/* Where a snapshot table's rows and values come from. */
 struct source {
 	const struct family_table *table;
 	void *state;
-	bool behind; /* it could not be shaped as it should, for want of memory */
+	bool behind; /* the last sync failed with -ENOMEM; a later tick or read repeats it */
 };
 
-/* How many looks after KVM's coming may find its tracepoints not ready yet. */
+/* Ticks that retry attaching after KVM is loaded: its tracepoints may not be ready at once. */
 #define LATE_TICKS 5
 
 struct collector {
 	const struct config *config;
 	struct cpus cpus;
 	struct events events;
-	uint64_t events_stamp; /* of KVM, when it was last looked for */
-	unsigned late_ticks;   /* how many more are to try again */
+	uint64_t events_stamp; /* events_stamp() at the last tick; it changes as KVM (un)loads */
+	unsigned late_ticks;   /* ticks left that retry attaching */
 	struct vms *vms;
 	struct pins *pins;
 	struct collector_family *families;
 	struct snapshot snapshot;
-	struct source sources[TABLES_MAX]; /* by the table's number */
+	struct source sources[TABLES_MAX]; /* indexed like snapshot.tables */
 };
 
-/* libbpf's print function has no argument of its own to carry this. */
+/* libbpf's print function takes no user data. */
 static __thread struct report *print_report;
 
 static int print_to_report(enum libbpf_print_level level, const char *format, va_list args)
@@ -67,7 +67,10 @@ static int add_table(struct collector *collector, const struct family_table *tab
 	return table->sync(state, made);
 }
 
-/* Note how opening or attaching went; takes why. What is not said now is said next time. */
+/*
+ * Store the result of opening or attaching; takes ownership of error. A new error is reported
+ * once: a quiet call defers the report to the next call that is not quiet.
+ */
 static void family_note(struct collector_family *open, int err, char *error, bool quiet,
 			struct report *report)
 {
@@ -78,7 +81,10 @@ static void family_note(struct collector_family *open, int err, char *error, boo
 	open->err = err;
 	open->error = error;
 	open->unsaid = news && quiet;
-	/* that KVM is not there yet is no problem; the other two have been said */
+	/*
+	 * -ENOENT, KVM is not loaded yet, is no problem. -ENODATA (nothing to count here) and
+	 * -ECANCELED (deselected, or detached by a store) need no line.
+	 */
 	if (news && !quiet && err != -ENODATA && err != -ECANCELED)
 		report_add(report, err == -ENOENT ? REPORT_INFO : REPORT_WARNING, "%s: %s",
 			   open->family->name, error ? error : strerror(-err));
@@ -142,7 +148,7 @@ static int families_open(struct collector *collector, struct family_env *env)
 	return err;
 }
 
-/* Find out anew which events there are. */
+/* Replace the list of events by those that the kernel has now; on an error the old list stays. */
 static int find_events(struct collector *collector)
 {
 	struct events events;
@@ -209,7 +215,10 @@ int collector_open(const struct config *config, struct items *items, bool pin,
 	return 0;
 }
 
-/* Have every table of the family, or of all (NULL), follow what is there now. */
+/*
+ * Sync every table of the family with this state, or all tables (NULL). Returns whether any
+ * table's rows or columns changed.
+ */
 static bool tables_sync(struct collector *collector, const void *state)
 {
 	bool grown = false;
@@ -222,14 +231,14 @@ static bool tables_sync(struct collector *collector, const void *state)
 
 		if (state && source->state != state)
 			continue;
-		/* it may, later, if not now */
+		/* -ENOMEM is temporary: the next tick or read syncs again */
 		source->behind = source->table->sync(source->state, table) != 0;
 		grown |= table->changes != changes || table->ncolumns != columns;
 	}
 	return grown;
 }
 
-/* Is a table of the family, or any (NULL), still to be shaped? */
+/* Returns whether a table of the family with this state, or any table (NULL), awaits a sync. */
 static bool tables_behind(const struct collector *collector, const void *state)
 {
 	for (size_t i = 0; i < collector->snapshot.ntables; i++) {
@@ -263,7 +272,7 @@ int collector_switch(struct collector *collector, size_t family, bool attached,
 	family_attach(open, false, report);
 	print_end(callers_print);
 	tables_sync(collector, open->state);
-	tables_sync(collector, collector->families); /* it may have maps now */
+	tables_sync(collector, collector->families); /* the family may have new maps */
 	return open->err == -ENOENT ? 0 : open->err;
 }
 
@@ -282,7 +291,7 @@ int collector_reset_max(struct collector *collector)
 	return err;
 }
 
-/* Attach what is wanted; what is still not there is said at the last try only. */
+/* Attach all wanted families; only the last try reports failures. */
 static void attach_again(struct collector *collector, bool last, struct report *report)
 {
 	struct report quiet = { 0 };
@@ -378,7 +387,7 @@ struct snapshot *collector_snapshot(struct collector *collector)
 	return &collector->snapshot;
 }
 
-/* The tables of a family among those of a mask. */
+/* Returns whether the mask has a table of the family with this state. */
 static bool family_is_wanted(const struct collector *collector, const void *state, uint64_t tables)
 {
 	for (size_t i = 0; i < collector->snapshot.ntables; i++) {

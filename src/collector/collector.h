@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * Opens, loads, attaches and detaches the families, each on its own: one that
- * fails costs its own tables and no other.
+ * Opens, attaches, reads and closes all families; a family that fails affects only its own
+ * tables.
  */
 #ifndef PMDAKVM_COLLECTOR_H
 #define PMDAKVM_COLLECTOR_H
@@ -12,55 +12,56 @@
 struct collector;
 
 /*
- * Load and attach every family as the configuration says; config and items must
- * outlive the collector. With pin set maps are pinned as [bpf] pin says. What fails
- * adds lines to the report. Returns 0 even where no family could be attached
- * (collector_attached tells), or -ENOMEM, or what reading the list of CPUs gave.
- * libbpf's own print function is ours meanwhile and the caller's again afterwards.
+ * Load and attach every family as the configuration says; config and items must outlive the
+ * collector. With pin set, maps are pinned as [bpf] pin of kvm.conf says. Failures of families
+ * add lines to the report. Returns 0 even if no family could be attached (see
+ * collector_attached()), -ENOMEM, or the error of reading the list of CPUs. Replaces libbpf's
+ * print function during the call and restores the caller's before returning.
  */
 int collector_open(const struct config *config, struct items *items, bool pin,
 		   struct report *report, struct collector **ret_collector);
 
-/* Detach all and free; takes NULL. Pinned maps stay. */
+/* Detach all families and free the collector; takes NULL. Pinned maps stay. */
 void collector_close(struct collector *collector);
 
-/* How many families count. */
+/* The number of attached families. */
 size_t collector_attached(const struct collector *collector);
 
-/* Does a family only wait for KVM to come? */
+/* Returns whether a wanted family is detached only because KVM is not loaded yet. */
 bool collector_waits(const struct collector *collector);
 
-/* The families, families_count of them. */
+/* An array of families_count elements, in the order of families[]. */
 const struct collector_family *collector_families(const struct collector *collector);
 
 /*
- * Attach a family, or detach it, and have it stay so. 0 if it is now as wanted or
- * will be once KVM is there, -ENODEV if it could not be loaded, or the error.
+ * Attach or detach a family; ticks keep it so. Returns 0 if the family is now as wanted, or will
+ * be once KVM is loaded, or has nothing to count on this host; -ENODEV if it could not be loaded;
+ * or the error of attaching.
  */
 int collector_switch(struct collector *collector, size_t family, bool attached,
 		     struct report *report);
 
-/* From now on have highest values looked for anew, as kvm.exit.max. 0 or an error. */
+/* Start a new epoch for maxima such as kvm.exit.max. Returns 0 or the first family's error. */
 int collector_reset_max(struct collector *collector);
 
 /*
- * Look around: are there new CPUs, has KVM come, gone or come anew? What can be
- * attached now is. Costs a few system calls; meant for once a second. Returns
- * whether any table has other rows or columns than before.
+ * Check for new CPUs and for KVM being loaded, unloaded or reloaded, and attach what can be
+ * attached now. Call it about once a second; it costs a few system calls. Returns whether any
+ * table's rows or columns changed.
  */
 bool collector_tick(struct collector *collector, struct report *report);
 
-/* All tables that there are; values come with collector_read. */
+/* The tables of all families and of the agent; collector_read() fills in their values. */
 struct snapshot *collector_snapshot(struct collector *collector);
 
 /*
- * Read the tables whose bits are set in the mask (bit i: table i of the
- * snapshot), and no other; rows of all tables of their families follow what is there
- * now. Returns 0 or -ENOMEM.
+ * Refresh the families of the tables in the mask (bit i: table i of the snapshot), which updates
+ * the rows of all tables of those families, then read the values of the tables in the mask only.
+ * Returns 0 or -ENOMEM.
  */
 int collector_read(struct collector *collector, uint64_t tables);
 
-/* The same; rows of further tables follow, too, which are not read. */
+/* The same, but also update the rows of the tables in the mask rows, without their values. */
 int collector_read_with_rows(struct collector *collector, uint64_t tables, uint64_t rows);
 
 #endif /* PMDAKVM_COLLECTOR_H */

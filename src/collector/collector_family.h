@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
-/* How one family is getting on: what the collector knows of it, and its own tables show. */
+/* The collector's state of one family, which the agent's own tables show. */
 #ifndef PMDAKVM_COLLECTOR_FAMILY_H
 #define PMDAKVM_COLLECTOR_FAMILY_H
 
@@ -10,11 +10,11 @@ struct collector_family {
 	const struct family *family;
 	void *state;
 	int err;	      /* 0: attached */
-	char *error;	      /* why not, or what is lacking, in words; or NULL */
+	char *error;	      /* text for err, or what an attached family lacks; or NULL */
 	uint64_t attach_time; /* ns that loading and attaching took */
-	bool loaded;	      /* open succeeded; only then it can be attached */
-	bool unsaid;	      /* err came at a look that was to be quiet */
-	bool wanted;	      /* the switch kvm.control.attached */
+	bool loaded;	      /* open succeeded; the family can be attached */
+	bool unsaid;	      /* a quiet tick set err, which is not reported yet */
+	bool wanted;	      /* the value of kvm.control.attached */
 };
 
 #endif /* PMDAKVM_COLLECTOR_FAMILY_H */

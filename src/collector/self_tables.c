@@ -36,7 +36,7 @@ static int agent_read(void *state, struct snapshot_table *table)
 				      PMDAKVM_VERSION);
 }
 
-/* A row for every family, in the order of families[]. */
+/* Add a row for every family, in the order of families[]. */
 static int family_rows(struct snapshot_table *table)
 {
 	int err = 0;
@@ -110,7 +110,7 @@ static int reset_sync(void *state, struct snapshot_table *table)
 	return err || table->nrows ? err : snapshot_table_add_row(table, 0, "");
 }
 
-/* It is what a store does, and not a state. */
+/* A store to kvm.control.reset_max is an action: there is no state to show. */
 static int reset_read(void *state, struct snapshot_table *table)
 {
 	(void)state;
@@ -146,10 +146,10 @@ static int missed_read(void *state, struct snapshot_table *table)
 
 enum { MAP_LIMIT, MAP_USED, MAP_BYTES, MAP_DROPPED };
 
-/* A map as an instance: its family's number and its own in that. */
+/* A map's instance number is its family's index times this, plus its index in the family. */
 #define MAPS_OF_A_FAMILY 16
 
-/* The map of that number. 0 or -ENOENT. */
+/* Find a map by its instance number. Returns 0 or -ENOENT. */
 static int map_find(const struct collector_family *open, size_t number, struct family_map *ret_map)
 {
 	size_t family = number / MAPS_OF_A_FAMILY;
@@ -183,7 +183,7 @@ static int map_read(void *state, struct snapshot_table *table)
 		struct snapshot_cell *cells = snapshot_table_cell(table, i, 0);
 		struct family_map map;
 
-		/* a family that was loaded anew may have none */
+		/* a family that was reloaded may no longer have this map */
 		if (map_find(state, table->rows[i].id, &map) ||
 		    strcmp(map.name, table->rows[i].name) != 0) {
 			for (size_t j = 0; j < table->ncolumns; j++)
