@@ -19,7 +19,7 @@ static void path_join(char *path, size_t size, const char *variable, const char 
 	pmsprintf(path, size, "%s/%s", pmGetConfig(variable), file);
 }
 
-/* Load everything; 0 even where no family could be attached. */
+/* Read kvm.conf and the item numbers, and open the collector; 0 even if no family attaches. */
 static int kvm_start(struct kvm_agent *agent, const char *config_path)
 {
 	struct report report = { 0 };
@@ -94,10 +94,10 @@ void kvm_init(pmdaInterface *dispatch)
 	struct rlimit memlock;
 	bool known = getrlimit(RLIMIT_MEMLOCK, &memlock) == 0;
 
-	/* no help file: kvm_text has the words */
+	/* no help file: kvm_text() returns the help texts */
 	pmdaDSO(dispatch, PMDA_INTERFACE_7, "kvm DSO", NULL);
 	kvm_setup(dispatch, NULL, true);
-	/* libbpf raises it on kernels before 5.11, but the process is not ours */
+	/* libbpf raises RLIMIT_MEMLOCK on kernels before 5.11, but this process is pmcd's */
 	if (known)
 		setrlimit(RLIMIT_MEMLOCK, &memlock);
 }

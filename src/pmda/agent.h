@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
-/* The PCP agent "kvm": starting it and ending it, for the daemon and the DSO alike. */
+/* Starts and ends the PCP agent "kvm", for both the daemon and the DSO. */
 #ifndef PMDAKVM_PMDA_AGENT_H
 #define PMDAKVM_PMDA_AGENT_H
 
 #include "domain.h"
 #include "pmda/state.h"
 
-/* The DSO's way in: pmcd and "-K add" call it by this name. */
+/* The DSO's entry point: pmcd and "-K add" look it up by this name. */
 __attribute__((visibility("default"))) void kvm_init(pmdaInterface *dispatch);
 
 /*
- * Start the agent and fill in the dispatch; its status says whether that went well.
- * config_path NULL: the default.
+ * Start the agent and fill in the dispatch. On failure, logs the error and sets
+ * dispatch->status. config_path NULL: $PCP_SYSCONF_DIR/kvm/kvm.conf.
  */
 void kvm_setup(pmdaInterface *dispatch, const char *config_path, bool dso);
 
-/* Detach all and free; takes NULL. */
+/* Detach all families and free the agent; takes NULL. */
 void kvm_free(struct kvm_agent *agent);
 
 #endif /* PMDAKVM_PMDA_AGENT_H */

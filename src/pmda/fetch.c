@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* Values, instances and dynamic names, as libpcp_pmda asks for them. */
+/* libpcp_pmda's callbacks for values, instances and dynamic names. */
 #include "pmda/fetch.h"
 
 #include "pmda/metrics.h"
 #include "pmda/tick.h"
 
-/* Read these tables; instances follow their rows, and those of some more. */
+/* Read these tables, and update the instances from the rows of the tables in both masks. */
 static int kvm_read(struct kvm_agent *agent, uint64_t tables, uint64_t rows)
 {
 	int err = collector_read_with_rows(agent->collector, tables, rows);
@@ -15,14 +15,14 @@ static int kvm_read(struct kvm_agent *agent, uint64_t tables, uint64_t rows)
 	return err ? err : fill_err;
 }
 
-/* All tables that this fetch needs are read before libpcp_pmda goes through them. */
+/* Read every table that this fetch needs once, before pmdaFetch() goes through the PMIDs. */
 int kvm_fetch(int numpmid, pmID *pmids, pmResult **resp, pmdaExt *pmda)
 {
 	struct kvm_agent *agent = kvm_agent_of(pmda);
 	uint64_t tables = 0, rows = 0;
 	int err;
 
-	if (agent->dso) /* which has no loop of its own */
+	if (agent->dso) /* a DSO has no loop that ticks */
 		kvm_tick(agent);
 	for (int i = 0; i < numpmid; i++) {
 		const struct metric_ref *ref = kvm_ref_find(agent, pmids[i]);
@@ -36,7 +36,7 @@ int kvm_fetch(int numpmid, pmID *pmids, pmResult **resp, pmdaExt *pmda)
 	return err ? err : pmdaFetch(numpmid, pmids, resp, pmda);
 }
 
-/* The row of an instance; they are mostly asked for in their order. */
+/* The row of an instance, or -1. libpcp_pmda mostly asks in the order of rows. */
 static int row_find(struct kvm_agent *agent, const struct snapshot_table *table, unsigned int inst)
 {
 	size_t next = agent->last_row + 1;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
-/* Values, instances and dynamic names, as libpcp_pmda asks for them: its callbacks. */
+/* libpcp_pmda's callbacks for values, instances and dynamic names. */
 #ifndef PMDAKVM_PMDA_FETCH_H
 #define PMDAKVM_PMDA_FETCH_H
 

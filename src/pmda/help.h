@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
-/* The words of the file help, by metric; made into C when we are built. */
+/* The help texts of the file help, by metric; tools/help.awk generates the array at build time. */
 #ifndef PMDAKVM_HELP_H
 #define PMDAKVM_HELP_H
 
@@ -9,7 +9,7 @@
 struct help {
 	const char *name;
 	const char *oneline;
-	const char *text; /* lines apart by newlines; "" where there is none */
+	const char *text; /* lines separated by newlines; "" if there are none */
 };
 
 extern const struct help helps[];

@@ -11,11 +11,11 @@
 #include "pmda/help.h"
 #include "pmda/state.h"
 
-/* What the metrics of a subtree have in common, after the words of their items. */
+/* The part of the help text that all metrics of a subtree share; it follows the item's own. */
 static const struct subtree_texts {
 	const char *table;
-	const char *unknown;	    /* help of an item that items.def and stats.def do not know */
-	const char *before, *after; /* with the item's name between them */
+	const char *unknown; /* help of an item not in tracepoint_items.def, stat_items.def */
+	const char *before, *after; /* the item's name goes between them */
 } subtree_texts[] = {
 	{ "trace", "Tracepoint of the kernel's kvm group", "How often the tracepoint kvm:",
 	  " fired on each CPU since the agent attached to\n"
@@ -97,7 +97,7 @@ int kvm_text(int ident, int type, char **buffer, pmdaExt *pmda)
 	}
 	if (err)
 		return err;
-	free(agent->text); /* pmcd has copied the last one */
+	free(agent->text); /* the caller has finished with the previous text */
 	agent->text = *buffer = text;
 	return 0;
 }

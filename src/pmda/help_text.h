@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
-/* Help texts, as libpcp_pmda asks for them: its callback. */
+/* libpcp_pmda's callback for help texts. */
 #ifndef PMDAKVM_PMDA_HELP_TEXT_H
 #define PMDAKVM_PMDA_HELP_TEXT_H
 

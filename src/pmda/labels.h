@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
-/* Labels of instance domains, items and instances, as libpcp_pmda asks for them: its callbacks. */
+/* libpcp_pmda's callbacks for labels of instance domains, items and instances. */
 #ifndef PMDAKVM_PMDA_LABELS_H
 #define PMDAKVM_PMDA_LABELS_H
 

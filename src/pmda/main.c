@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* The daemon: its options, its loop, its privileges. The DSO has nothing of it. */
+/* The daemon's options, loop and privileges. The DSO does not include this file. */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -11,12 +11,12 @@
 #include "pmda/agent.h"
 #include "pmda/tick.h"
 
-/* How often the daemon looks around besides answering, in milliseconds. */
+/* The longest time between two ticks of the daemon, in milliseconds. */
 #define TICK_MS 1000
 
 static pmLongOptions long_options[] = {
 	PMDA_OPTIONS_HEADER("Options"),
-	PMDAOPT_DEBUG, /* which libpcp takes, but does not show */
+	PMDAOPT_DEBUG, /* libpcp accepts -D, but does not list it in the usage */
 	PMDAOPT_DOMAIN,
 	PMDAOPT_LOGFILE,
 	PMDAOPT_USERNAME,
@@ -47,7 +47,7 @@ static void log_start(struct kvm_agent *agent)
 	}
 }
 
-/* Answer pmcd until it goes away, and look around now and then. */
+/* Answer pmcd's requests until it closes the connection, with a tick at least every TICK_MS. */
 static void kvm_loop(pmdaInterface *dispatch, struct kvm_agent *agent)
 {
 	struct pollfd in = { .fd = __pmdaInFd(dispatch), .events = POLLIN };
@@ -63,7 +63,7 @@ static void kvm_loop(pmdaInterface *dispatch, struct kvm_agent *agent)
 	}
 }
 
-/* Let go of all but what counting takes. Going on with more would be no service. */
+/* Keep only the capabilities that counting needs. The daemon does not run with more than that. */
 static int drop_privileges(const char *user)
 {
 	int err = privs_drop(user);
@@ -80,7 +80,7 @@ static const char *option_config(int argc, char **argv, pmdaInterface *dispatch)
 	const char *path = NULL;
 	int c;
 
-	/* libpcp_pmda takes --help for a bad option; it is none */
+	/* libpcp_pmda counts --help as an error; here it exits with success */
 	if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0)) {
 		pmdaUsageMessage(&options);
 		exit(EXIT_SUCCESS);

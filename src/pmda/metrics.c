@@ -21,7 +21,7 @@ static pmDesc make_desc(const struct metric *metric, int domain, unsigned item,
 		[METRIC_COUNTER] = PM_SEM_COUNTER,
 		[METRIC_INSTANT] = PM_SEM_INSTANT,
 		[METRIC_DISCRETE] = PM_SEM_DISCRETE,
-		[METRIC_BY_COLUMN] = PM_SEM_INSTANT, /* a column that says nothing */
+		[METRIC_BY_COLUMN] = PM_SEM_INSTANT, /* the column does not say */
 	};
 	static const pmUnits units[] = {
 		[METRIC_NONE] = PMDA_PMUNITS(0, 0, 0, 0, 0, 0),
@@ -59,7 +59,7 @@ static size_t table_number(const struct snapshot *snapshot, const char *name)
 	return SIZE_MAX;
 }
 
-/* The metrics while they are made. */
+/* A new set of metrics while it is built. */
 struct making {
 	struct kvm_agent *agent;
 	pmdaMetric *metrics;
@@ -90,7 +90,7 @@ static int metric_add(struct making *making, const struct metric *metric, unsign
 	ref->column = column;
 	if (ref->table != SIZE_MAX)
 		table = snapshot->tables[ref->table];
-	if (table && column == SIZE_MAX) /* of which this kernel has no such column */
+	if (table && column == SIZE_MAX) /* this kernel has no such column */
 		ref->table = SIZE_MAX, table = NULL;
 	made->m_user = ref;
 	made->m_desc = make_desc(metric, making->agent->domain, item, table, column);
@@ -98,7 +98,7 @@ static int metric_add(struct making *making, const struct metric *metric, unsign
 	return 0;
 }
 
-/* One metric for each column; an event that finds no item number has none. */
+/* Add one metric for each column that has an item number. */
 static int subtree_add(struct making *making, const struct metric *metric,
 		       const struct snapshot_table *table)
 {
@@ -110,7 +110,7 @@ static int subtree_add(struct making *making, const struct metric *metric,
 		char name[256];
 
 		if (item < 0)
-			continue; /* kvm.agent.event.status says so */
+			continue; /* no item number is free; kvm.agent.event.status reports it */
 		pmsprintf(name, sizeof(name), "%s.%s", metric->name, table->columns[i].name);
 		err = metric_add(making, metric, (unsigned)item, name, i);
 	}
@@ -142,7 +142,7 @@ static int names_add(struct making *making)
 {
 	int err = pmdaTreeCreate(&making->names);
 
-	/* from the end, since libpcp_pmda puts a new name before its siblings */
+	/* backwards, since libpcp_pmda inserts a new name before its siblings */
 	for (size_t i = making->n; err >= 0 && i-- > 0;) {
 		const struct metric_ref *ref = &making->refs[i];
 
@@ -166,7 +166,7 @@ static void making_free(struct making *making)
 		pmdaTreeRelease(making->names);
 }
 
-/* Make an instance domain's instances from the rows of its table, if they have changed. */
+/* Set an instance domain's instances from the rows of its table, if those have changed. */
 static int indom_fill(struct kvm_agent *agent, enum metric_indom indom)
 {
 	const struct snapshot *snapshot = collector_snapshot(agent->collector);
@@ -179,7 +179,8 @@ static int indom_fill(struct kvm_agent *agent, enum metric_indom indom)
 	table = snapshot->tables[agent->indom_tables[indom]];
 	if (agent->indom_changes[indom] == table->changes)
 		return 0;
-	to->it_numinst = 0; /* what it has may name rows that are gone */
+	to->it_numinst =
+		0; /* if the allocation fails: old instances point to names of freed rows */
 	set = reallocarray(to->it_set, table->nrows + 1, sizeof(*set));
 	if (!set)
 		return -ENOMEM;
@@ -217,7 +218,7 @@ int kvm_make_metrics(struct kvm_agent *agent)
 	err = making.metrics && making.refs && making.index ? metrics_add(&making) : -ENOMEM;
 	if (!err)
 		err = names_add(&making);
-	/* pmdaInit puts the domain to it, once */
+	/* the first time only: pmdaInit() then adds the domain to it_indom */
 	for (int i = 0; !agent->metrics && i < METRIC_INDOMS; i++)
 		agent->indoms[i].it_indom = metric_indoms[i].serial;
 	for (int i = 0; i < METRIC_INDOMS; i++)

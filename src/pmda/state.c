@@ -44,10 +44,10 @@ const char *kvm_ref_item(const struct metric_ref *ref)
 	return metric_is_subtree(ref->metric) ? ref->name + strlen(ref->metric->name) + 1 : NULL;
 }
 
-/* Lines that the log takes in a minute; a file's worth of bad lines has to fit. */
+/* The most lines logged in a minute; the errors of a whole bad kvm.conf must fit. */
 #define LINES_A_MINUTE 512
 
-/* Is there still room in the log? Says once what is left out. */
+/* Count a line against the limit; returns false beyond it. Logs once a minute how many were cut. */
 static bool log_has_room(void)
 {
 	static time_t since;
@@ -64,7 +64,7 @@ static bool log_has_room(void)
 	return lines++ < LINES_A_MINUTE;
 }
 
-/* Debug lines go to the log only where asked for. */
+/* Debug lines are logged with -D appl0 only. */
 void kvm_show_report(struct report *report)
 {
 	for (size_t i = 0; i < report->n; i++) {

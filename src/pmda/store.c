@@ -41,7 +41,7 @@ void kvm_end_context(int context)
 	}
 }
 
-/* Root may, and PCP's own user; who brings no user number may not. */
+/* Only root and PCP's own user may store; a client without a user ID may not. */
 static bool may_store(const struct kvm_agent *agent, int context)
 {
 	const struct passwd *pcp = getpwnam("pcp");
@@ -56,7 +56,7 @@ static bool may_store(const struct kvm_agent *agent, int context)
 
 enum control { CONTROL_NONE, CONTROL_ATTACHED, CONTROL_RESET_MAX };
 
-/* What a store to that metric does. */
+/* The control that a store to this metric changes. */
 static enum control control_of(const struct metric_ref *ref)
 {
 	if (strcmp(ref->metric->name, "kvm.control.attached") == 0)
@@ -65,7 +65,7 @@ static enum control control_of(const struct metric_ref *ref)
 									 CONTROL_NONE;
 }
 
-/* One instance's value: 0, 1, or a PCP error. */
+/* The value stored to one instance: 0, 1, or a PCP error. */
 static int value_of(const pmValueSet *set, int i, enum control control)
 {
 	pmAtomValue atom;
@@ -114,7 +114,7 @@ static int attach(struct kvm_agent *agent, size_t family, bool attached, struct 
 	return collector_switch(agent->collector, family, attached, report);
 }
 
-/* Nothing is done unless all of it is right. */
+/* Checks the whole request first: a bad value or a missing permission changes nothing. */
 int kvm_store(pmResult *result, pmdaExt *pmda)
 {
 	struct kvm_agent *agent = kvm_agent_of(pmda);

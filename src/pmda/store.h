@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * kvm.control: who may store, and what it does. Debian's pmcd lets every local user
- * store, so we look at the user's number ourselves. Only clients over a Unix socket
- * bring one.
+ * Stores to kvm.control.*, and who is allowed to make them. Debian's pmcd lets every local user
+ * store, so the agent checks the user ID itself. Only clients on a Unix socket have one.
  */
 #ifndef PMDAKVM_PMDA_STORE_H
 #define PMDAKVM_PMDA_STORE_H

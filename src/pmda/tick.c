@@ -13,7 +13,7 @@ void kvm_grown(struct kvm_agent *agent)
 
 	agent->behind = kvm_make_metrics(agent) != 0;
 	if (agent->behind)
-		return; /* the next look tries again */
+		return; /* the next tick tries again */
 	if (agent->nmetrics != before)
 		pmdaExtSetFlags(agent->pmda, PMDA_EXT_NAMES_CHANGE);
 	kvm_save_items(agent, &report);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
-/* What the agent does besides answering: it follows CPUs, KVM and tables that have grown. */
+/* The agent's work between requests: following CPUs, KVM, and tables that change. */
 #ifndef PMDAKVM_PMDA_TICK_H
 #define PMDAKVM_PMDA_TICK_H
 
 #include "pmda/state.h"
 
-/* After the collector's tables may have grown: have metrics and instances follow. */
+/* Rebuild metrics and instances after the collector's tables may have changed. */
 void kvm_grown(struct kvm_agent *agent);
 
-/* Look around, once a second at most: new CPUs, KVM come or gone. */
+/* Run collector_tick() and follow its changes; at most once a second. */
 void kvm_tick(struct kvm_agent *agent);
 
 #endif /* PMDAKVM_PMDA_TICK_H */
