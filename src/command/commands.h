@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
-/* The subcommands of kvmbpf. Each takes its own argv and returns an exit status. */
+/* The subcommands of kvmbpf. argv[0] is the subcommand's name; each returns an exit status. */
 #ifndef PMDAKVM_COMMANDS_H
 #define PMDAKVM_COMMANDS_H
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* kvmbpf dump: load the families, wait, print the snapshot. */
+/* kvmbpf dump: attach the families, wait, print the snapshot. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <getopt.h>
@@ -15,7 +15,7 @@
 #include "command/metric_output.h"
 #include "command/exit_report.h"
 
-/* Waiting longer than this is waiting until interrupted. */
+/* The largest -d. */
 #define SECONDS_MAX 1e9
 
 struct options {
@@ -25,7 +25,7 @@ struct options {
 	const char *load;
 	const char **metrics; /* patterns of -m */
 	size_t nmetrics;
-	double seconds; /* below 0: until interrupted */
+	double seconds; /* negative: until interrupted */
 	bool events;	/* -e was given */
 	bool json;
 	bool all;
@@ -102,7 +102,7 @@ static int add_event(struct options *options, const char *pattern)
 	return err == -EEXIST ? 0 : err;
 }
 
-/* What cannot be had together; more: an argument that is no option. */
+/* Refuse options that exclude each other, and more: the first argument that is no option. */
 static int check(const struct options *options, const char *more)
 {
 	if (more)
@@ -115,7 +115,7 @@ static int check(const struct options *options, const char *more)
 	return 0;
 }
 
-/* 0, or EXIT_USAGE after saying what is wrong, or -1 for --help. */
+/* Returns 0; EXIT_USAGE after an error message; or -1 for --help. */
 static int parse(int argc, char **argv, struct options *options)
 {
 	int c;
@@ -193,8 +193,8 @@ static double monotonic(void)
 }
 
 /*
- * Until the time is over, or SIGINT, SIGTERM or SIGHUP comes; all are blocked. KVM may
- * come, and CPUs: look around once a second.
+ * Wait until the time is over or one of the signals, which are blocked, arrives. Ticks once a
+ * second, to follow KVM being loaded and new CPUs.
  */
 static void wait_for_end(struct collector *collector, const struct options *options,
 			 const sigset_t *signals)
@@ -222,7 +222,7 @@ static int name_visit(const struct metric_place *place, void *data)
 	return output_wants(data, place->name);
 }
 
-/* Say which patterns of -m no metric has. Returns if there are any. */
+/* Report each pattern of -m that matches no metric. Returns whether there are any. */
 static bool say_missing(const struct snapshot *snapshot, const struct options *options)
 {
 	bool missing = false;
@@ -238,7 +238,7 @@ static bool say_missing(const struct snapshot *snapshot, const struct options *o
 	return missing;
 }
 
-/* Whoever asks for metrics by name gets all that they have, and nothing else. */
+/* With -m: all values of the chosen metrics, zeros included, and no tables of exits. */
 static int print(const struct snapshot *snapshot, const struct options *options)
 {
 	const struct snapshot_table *shown[VIEWS_TABLES + 1] = { NULL };
@@ -303,7 +303,7 @@ static int count_and_print(const struct options *options)
 {
 	struct collector *collector = NULL;
 	struct report report = { 0 };
-	struct items items = { 0 }; /* remembers nothing: no PMID depends on it */
+	struct items items = { 0 }; /* not loaded from or saved to a file: kvmbpf shows no PMID */
 	int err, status = EXIT_FAILURE;
 	sigset_t signals;
 
@@ -336,7 +336,7 @@ out:
 	return status;
 }
 
-/* What to count, if -e does not say it. Returns 0 or -ENOMEM. */
+/* Without -e: choose events by -c, or else all. Returns 0 or -ENOMEM. */
 static int configure(struct options *options)
 {
 	struct report report = { 0 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* All arithmetic is in integers, so that 64 bits of nanoseconds lose none. */
+/* All arithmetic uses integers, since a double cannot hold 64 bits of nanoseconds exactly. */
 #define _GNU_SOURCE
 #include "command/exit_report.h"
 
@@ -31,15 +31,15 @@ enum column {
 
 #define BIT(column) (1U << COLUMN_##column)
 #define SHARES	    (BIT(NAME) | BIT(SAMPLES) | BIT(SAMPLES_SHARE) | BIT(TIME_SHARE) | BIT(AVERAGE))
-/* what vCPUs do not tell without their sleep: how many exits it was */
+/* columns of vCPUs hidden by --no-halt: a vCPU counts halts' time, but not how many exits halted */
 #define NOT_AWAKE (BIT(SAMPLES) | BIT(SAMPLES_SHARE) | BIT(AVERAGE) | BIT(HALT_TIME))
 
 struct view {
 	const char *title;
-	const char *heading; /* of what its lines are about */
+	const char *heading; /* of COLUMN_NAME */
 	unsigned columns;    /* bits by enum column */
-	const char *beside;  /* a table that says the same as its totals, or NULL */
-	bool total;	     /* a line of totals below */
+	const char *beside;  /* a table with the same numbers as the totals, or NULL */
+	bool total;	     /* print a line of totals below */
 	struct views_source source;
 };
 
@@ -90,7 +90,7 @@ static const struct view views[] = {
 	  .source = { .table = "vm_userspace_exit", .numbers = COUNT_AND_TIME, .by_vm = true } },
 };
 
-/* Hundredths, with what stands before and after them. */
+/* Format a number of hundredths with two decimals, between the texts before and after. */
 static int format_hundredths(const char *before, unsigned __int128 hundredths, const char *after,
 			     char **ret_text)
 {
@@ -118,7 +118,7 @@ static int format_share(const struct views_value *value, const struct views_valu
 	return format_hundredths("", divide(part * 10000, whole->number), "%", ret_text);
 }
 
-/* No exit takes no time: where there is none, none has ended. */
+/* Time per exit; the caller checks that both are above 0 (a time of 0: no exit has ended yet). */
 static int format_average(const struct views_entry *entry, char **ret_text)
 {
 	unsigned __int128 count = entry->values[VIEWS_COUNT].number;
@@ -127,9 +127,9 @@ static int format_average(const struct views_entry *entry, char **ret_text)
 				 ret_text);
 }
 
-/* How a column shows what of an entry. */
+/* Which number of an entry a column shows, and in which format. */
 static const struct {
-	const char *heading; /* NULL: the view's */
+	const char *heading; /* NULL: view.heading */
 	enum { TEXT_VM, TEXT_NAME, PLAIN, SHARE, AVERAGE, NANOSECONDS } how;
 	enum views_number number;
 } columns[COLUMNS] = {
@@ -197,7 +197,7 @@ static int print_line(struct libscols_table *table, unsigned shown, const struct
 		err = format(entry, group, column, &text);
 		if (err)
 			return err;
-		err = scols_line_refer_data(line, at++, text); /* which now owns it */
+		err = scols_line_refer_data(line, at++, text); /* on success it owns text */
 		if (err) {
 			free(text);
 			return err;
@@ -238,7 +238,7 @@ out:
 	return err;
 }
 
-/* As perf kvm stat ends. */
+/* The line of totals, in perf kvm stat's format. */
 static int print_total(const struct views_entry *group, FILE *file)
 {
 	const struct views_value *time = &group->values[VIEWS_TIME];
@@ -276,7 +276,7 @@ static int print_view(const struct view *view, const struct views_lines *lines, 
 	return err;
 }
 
-/* Add a table to those that are shown, once. */
+/* Add a table to the NULL-terminated list, unless it is in it. */
 static void shown_add(const struct snapshot *snapshot, const char *name,
 		      const struct snapshot_table **shown)
 {

@@ -49,7 +49,7 @@ static void value_add(struct views_value *sum, const struct views_value *value)
 		sum->number = UINT64_MAX;
 }
 
-/* A vCPU's times: those in which it was awake. */
+/* Subtract a vCPU's halt time from its exit time; without the halt time both are unknown. */
 static void time_take_halt(struct views_entry *entry)
 {
 	struct views_value *time = &entry->values[VIEWS_TIME], *halt = &entry->values[VIEWS_HALT];
@@ -126,7 +126,7 @@ static int vm_compare(const void *a, const void *b)
 	return order ? order : (left->vm_len > right->vm_len) - (left->vm_len < right->vm_len);
 }
 
-/* Sum entries up, those of each VM apart; where there are no VMs all are of one group. */
+/* Sum up entries by VM; in a table without VMs, all entries form one group. */
 static int lines_group(struct views_lines *lines)
 {
 	lines->groups = calloc(lines->n + 1, sizeof(*lines->groups));
@@ -148,8 +148,8 @@ static int lines_group(struct views_lines *lines)
 }
 
 /*
- * Take the groups for the lines. A VM's total counts all its exits, also where their
- * reasons cannot be told; but it cannot tell who slept.
+ * Replace the lines by one for each group, a VM. The count of a VM is its total, which includes
+ * exits whose reason is unknown; but it includes sleeping exits too, so awake does not use it.
  */
 static int lines_total(struct views_lines *lines, const struct snapshot_table *totals, bool awake)
 {
@@ -197,7 +197,7 @@ static int number_compare(const struct views_entry *a, const struct views_entry 
 	       (a->values[number].number > b->values[number].number);
 }
 
-/* The most time first: of VMs, then of their lines. */
+/* Sort by descending time: first the VMs, then the lines of each VM. */
 static int line_compare(const void *a, const void *b, void *data)
 {
 	const struct views_entry *left = a, *right = b, *groups = data;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* kvmbpf: what our BPF programs count, with no PCP at all. */
+/* kvmbpf: runs the BPF programs and shows their counters without PCP. */
 #include <stdio.h>
 #include <string.h>
 

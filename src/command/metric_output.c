@@ -35,7 +35,7 @@ bool output_wants(const struct output_options *options, const char *name)
 	return options->nnames == 0;
 }
 
-/* Is its table one of those to leave out? */
+/* Returns whether the metric's table is to be left out. */
 static bool is_without(const struct output_options *options, const struct metric_place *place)
 {
 	const struct snapshot_table *const *without = options->without;
@@ -65,13 +65,13 @@ static int add_line(struct table_output *out, const struct metric_place *place,
 		return scols_line_set_data(line, COLUMN_VALUE, cell->text);
 	if (asprintf(&value, "%" PRIu64, cell->number) < 0)
 		return -ENOMEM;
-	return scols_line_refer_data(line, COLUMN_VALUE, value); /* which now owns it */
+	return scols_line_refer_data(line, COLUMN_VALUE, value); /* on success it owns value */
 }
 
 static int table_visit(const struct metric_place *place, void *data)
 {
 	struct table_output *out = data;
-	/* all that is not about guests, but for what went wrong */
+	/* metrics about the agent itself, except counters of what was missed or dropped */
 	bool own = metric_is_own(place->metric) && place->semantics != METRIC_COUNTER;
 
 	if (!output_wants(out->options, place->name) || is_without(out->options, place))
@@ -165,7 +165,7 @@ static json_t *metric_values(const struct metric_place *place)
 
 		if (!cell->present || cell->text)
 			continue;
-		/* json_int_t is signed; a counter of ns gets there in 292 years */
+		/* json_int_t is signed; a counter of nanoseconds overflows it after 292 years */
 		if (json_array_append_new(values,
 					  json_pack("{s:s,s:o,s:I}", "instance", names->name,
 						    "labels", row_labels(place->metric, names),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
-/* A snapshot as people and programs read it. */
+/* Prints the metrics of a snapshot as a table or as JSON. */
 #ifndef PMDAKVM_OUTPUT_H
 #define PMDAKVM_OUTPUT_H
 
@@ -9,30 +9,31 @@
 
 #include "metrics/snapshot.h"
 
-/* Which values are to be printed. */
+/* Which values to print. */
 struct output_options {
-	bool all;	    /* what is 0, and what is about the agent itself, too */
-	const char **names; /* of metrics, as patterns for fnmatch(3); none: every metric */
+	bool all;	    /* include values of 0, and metrics about the agent itself */
+	const char **names; /* fnmatch(3) patterns of metric names; none: every metric */
 	size_t nnames;
-	const struct snapshot_table *const *without; /* tables, NULL at their end; or NULL */
+	const struct snapshot_table *const
+		*without; /* tables to leave out, NULL-terminated; or NULL */
 };
 
-/* Is it a metric of such a name? */
+/* Returns whether names has a pattern that matches, or is empty. */
 bool output_wants(const struct output_options *options, const char *name);
 
 /*
- * Print a table of METRIC, INSTANCE, VALUE, UNITS. Unless all is set values of
- * 0 and what is about the agent itself are left out: *ret_hidden is how many.
- * Returns 0, -ENOMEM or what writing gave.
+ * Print a table of METRIC, INSTANCE, VALUE, UNITS. Without options->all, values of 0 and metrics
+ * about the agent itself are left out; *ret_hidden is the number of these values. Returns 0,
+ * -ENOMEM or the error of writing.
  */
 int output_table(const struct snapshot *snapshot, const struct output_options *options, FILE *file,
 		 size_t *ret_hidden);
 
 /*
  * Print {"schema":1,"metrics":[{"name","semantics","units","values":[{"instance",
- * "labels","value"}]}]}: what is 0 and all about the agent, too. Values are integers:
- * metrics that are texts are left out, and so is a value that is absent. Returns as
- * output_table.
+ * "labels","value"}]}]}. Includes values of 0 and metrics about the agent, whatever options->all
+ * says. Values are integers; string metrics and absent values are left out. Returns as
+ * output_table() does.
  */
 int output_json(const struct snapshot *snapshot, const struct output_options *options, FILE *file);
 

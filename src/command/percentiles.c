@@ -8,7 +8,7 @@
 
 #include "metrics/metric_table.h"
 
-/* Decimal digits at *text, which is left behind them. */
+/* Parse the decimal digits at *text, and advance *text past them. */
 static int digits_parse(const char **text, uint64_t *ret_number)
 {
 	uint64_t number = 0;
@@ -55,7 +55,7 @@ static int bucket_compare(const void *a, const void *b)
 	return (left->first > right->first) - (left->first < right->first);
 }
 
-/* Is the row one of that name's? */
+/* Returns whether the row is a bucket of this name: NAME::BUCKET. */
 static bool row_is_of(const struct snapshot_row *row, const char *name)
 {
 	const char *last = metric_label_last(row->name);
@@ -132,11 +132,11 @@ uint64_t latency_percentile(const struct latency *latency, unsigned percent, con
 	for (size_t i = 0; i < latency->n; i++)
 		all += latency->buckets[i].count;
 	rank = (all * percent + 99) / 100;
-	/* the bucket that the value of that rank is in; rank goes on in it */
+	/* find the bucket of the value of that rank; rank becomes relative to the bucket */
 	for (; rank > bucket->count; bucket++)
 		rank -= bucket->count;
 	last = bucket->last;
-	/* a max below the bucket was reset since */
+	/* a max below the bucket is from a later epoch */
 	if (max && *max >= bucket->first && *max <= last)
 		last = *max;
 	*ret_more = last == UINT64_MAX;
