@@ -43,10 +43,7 @@ struct view {
 	struct views_source source;
 };
 
-#define COUNT_AND_TIME                                         \
-	{                                                      \
-		[VIEWS_COUNT] = "count", [VIEWS_TIME] = "time" \
-	}
+#define COUNT_AND_TIME [VIEWS_COUNT] = "count", [VIEWS_TIME] = "time"
 
 static const struct view views[] = {
 	{ .title = "VM exits by reason, all VMs",
@@ -63,13 +60,13 @@ static const struct view views[] = {
 	  .heading = "VM",
 	  .columns = SHARES,
 	  .source = { .table = "vm_exit",
-		      .numbers = COUNT_AND_TIME,
+		      .numbers = { COUNT_AND_TIME },
 		      .totals = "vm_exit_total",
 		      .by_vm = true } },
 	{ .title = "VM exits by VM and reason, as shares of the VM's",
 	  .heading = "VM-EXIT",
 	  .columns = SHARES | BIT(VM),
-	  .source = { .table = "vm_exit", .numbers = COUNT_AND_TIME, .by_vm = true } },
+	  .source = { .table = "vm_exit", .numbers = { COUNT_AND_TIME }, .by_vm = true } },
 	{ .title = "VM exits by vCPU",
 	  .heading = "VCPU",
 	  .columns = SHARES | BIT(EXIT_TIME) | BIT(GUEST_TIME) | BIT(HALT_TIME) | BIT(RUN_DELAY),
@@ -83,11 +80,13 @@ static const struct view views[] = {
 	  .heading = "USERSPACE-EXIT",
 	  .columns = SHARES,
 	  .total = true,
-	  .source = { .table = "userspace_exit", .numbers = COUNT_AND_TIME } },
+	  .source = { .table = "userspace_exit", .numbers = { COUNT_AND_TIME } } },
 	{ .title = "Exits to userspace by VM and reason, as shares of the VM's",
 	  .heading = "USERSPACE-EXIT",
 	  .columns = SHARES | BIT(VM),
-	  .source = { .table = "vm_userspace_exit", .numbers = COUNT_AND_TIME, .by_vm = true } },
+	  .source = { .table = "vm_userspace_exit",
+		      .numbers = { COUNT_AND_TIME },
+		      .by_vm = true } },
 };
 
 /* Format a number of hundredths with two decimals, between the texts before and after. */

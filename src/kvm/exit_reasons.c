@@ -49,14 +49,11 @@ static const struct table {
 	const struct reasons_range *ranges;
 	size_t ranges_count;
 } tables[REASONS_ISAS] = {
-#define TABLE(name)                                                    \
-	{                                                              \
-		name, COUNT(name), name##_ranges, COUNT(name##_ranges) \
-	}
-	[REASONS_VMX] = TABLE(vmx),
-	[REASONS_SVM] = TABLE(svm),
-	[REASONS_ARM64] = TABLE(arm64),
-	[REASONS_USERSPACE] = TABLE(userspace),
+#define TABLE(name) name, COUNT(name), name##_ranges, COUNT(name##_ranges)
+	[REASONS_VMX] = { TABLE(vmx) },
+	[REASONS_SVM] = { TABLE(svm) },
+	[REASONS_ARM64] = { TABLE(arm64) },
+	[REASONS_USERSPACE] = { TABLE(userspace) },
 #undef TABLE
 };
 

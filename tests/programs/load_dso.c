@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+typedef void (*init_fn)(pmdaInterface *);
+
 struct state {
 	char text[16384];
 	size_t used;
@@ -79,7 +81,7 @@ int main(int argc, char **argv)
 {
 	static struct state before, after;
 	pmdaInterface dispatch = { .domain = 95 };
-	void (*init)(pmdaInterface * dispatch);
+	init_fn init;
 	void *dso;
 
 	if (argc != 2)

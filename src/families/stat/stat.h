@@ -46,13 +46,15 @@ enum stat_table {
 };
 
 /* Maps statistics to columns. */
+struct stat_column {
+	const struct statistic *stat;
+	bool of_vcpu;
+	bool again; /* a VM's statistic has the same name: both are added */
+	size_t column;
+};
+
 struct stat_columns {
-	struct stat_column {
-		const struct statistic *stat;
-		bool of_vcpu;
-		bool again; /* a VM's statistic has the same name: both are added */
-		size_t column;
-	} * list;
+	struct stat_column *list;
 	size_t n;
 	const struct stat_layout *layout; /* the layout of these statistics */
 };

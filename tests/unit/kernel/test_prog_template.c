@@ -10,14 +10,10 @@
 #include "bpf/trace.h"
 #include "kernel/prog_template.h"
 
-#define MOV(reg, value)                                                                    \
-	{                                                                                  \
-		.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = (reg), .imm = (int)(value) \
-	}
-#define EXIT                               \
-	{                                  \
-		.code = BPF_JMP | BPF_EXIT \
-	}
+#define MOV(reg, value)     \
+	((struct bpf_insn){ \
+		.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = (reg), .imm = (int)(value) })
+#define EXIT ((struct bpf_insn){ .code = BPF_JMP | BPF_EXIT })
 
 /* The recorded request and the reply to give. */
 static struct {

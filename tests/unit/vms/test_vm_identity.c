@@ -20,10 +20,7 @@ struct command {
 	size_t size;
 	const char *name, *uuid; /* expected */
 };
-#define COMMAND(line, ...)                      \
-	{                                       \
-		line, sizeof(line), __VA_ARGS__ \
-	}
+#define COMMAND(line, ...) ((struct command){ line, sizeof(line), __VA_ARGS__ })
 
 static void assert_identity(const char *comm, const char *name, const char *uuid)
 {
