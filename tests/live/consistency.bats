@@ -123,10 +123,17 @@ files() {
 	done
 }
 
-@test "C is formatted, and no file passes 500 lines" {
+# What clang-format makes of code that it formatted before is not the same in every version.
+@test "C is formatted" {
 	need clang-format
+	version=$(clang-format --version | sed -nE 's/.*version ([0-9]+)\..*/\1/p')
+	[[ $version =~ ^1[4-9]$ ]] ||
+		skip "clang-format $version: 14 to 19 are known to agree on our code; install one of them"
 	# shellcheck disable=SC2046
 	clang-format --dry-run -Werror $(files '*.c' '*.h')
+}
+
+@test "no file passes 500 lines" {
 	for file in $(files '*.c' '*.h' '*.sh' '*.bats' '*.bash' '*.py' Makefile); do
 		[ "$(wc -l <"$file")" -le 500 ] || { echo "$file"; return 1; }
 	done
