@@ -8,7 +8,7 @@
 # .ci/allowed-skips does not name.
 #
 # The tests run in a mount namespace of their own, so what they mount is gone
-# afterwards.
+# afterwards. At the end they must have left nothing in PCP's folders.
 set -euo pipefail
 
 if [ -z "${PMDAKVM_TESTS_INSIDE:-}" ] && unshare -m --propagation private true 2>/dev/null; then
@@ -25,7 +25,9 @@ parts=("$@")
 cd "$TOP"
 work=$(mktemp -d "${TMPDIR:-/tmp}/pmdakvm-tests.XXXXXX")
 chmod 755 "$work"
-trap 'rm -rf "$work"' EXIT
+# shellcheck source=tests/leftovers.sh
+. tests/leftovers.sh
+trap 'leftovers_end; rm -rf "$work"' EXIT
 export TMPDIR=$work
 log=$work/tap
 : >"$log"
@@ -56,6 +58,22 @@ suite() {
 	grep -E '^(not )?ok' "$work/out" | sed "s|^\(not ok\|ok\)[ 0-9-]*|\1 $name: |" >>"$log" || true
 }
 
+# What is left on the host is a failed test.
+leftovers() {
+	local left
+	if [ -z "$watched" ]; then
+		echo "ok - nothing is left on the host # skip not root, or no overlay file system"
+		return
+	fi
+	left=$(leftovers_list)
+	if [ -z "$left" ]; then
+		echo "ok - nothing is left on the host"
+	else
+		echo "not ok - nothing is left on the host"
+		sed 's/^/# /' <<<"$left"
+	fi
+}
+
 valgrind_one() {
 	local test=$1
 	if ! command -v valgrind >/dev/null; then
@@ -69,6 +87,10 @@ valgrind_one() {
 	fi
 }
 
+watched=
+if [ -n "${PMDAKVM_TESTS_INSIDE:-}" ] && leftovers_watch "$work/layers"; then
+	watched=yes
+fi
 for source in tests/unit/*/test_*.c; do
 	test=$BUILD/${source%.c}
 	if wanted unit; then
@@ -93,6 +115,7 @@ for file in tests/live/*.bats tests/boot/*.bats; do
 		suite "$name" bats --tap "$file"
 	fi
 done
+suite leftovers leftovers
 
 failed=$(grep -c '^not ok' "$log" || true)
 skipped=$(grep -ci '^ok.*# skip' "$log" || true)
