@@ -27,6 +27,12 @@ said_only() {
 	[ "$(said)" = "$1" ] || { said; return 1; }
 }
 
+# The events of this kernel.
+kernel_events() {
+	"$BUILD/kvmbpf" dump -d 0 --json --all |
+		jq -r '.metrics[] | select(.name == "kvm.agent.event.attached").values[].instance'
+}
+
 VERSION="fetch 95.2.0"
 
 @test "an event that does not exist" {
@@ -59,7 +65,7 @@ VERSION="fetch 95.2.0"
 	ask "$VERSION" 'fetch 95.1.0'
 	serves
 	[ -z "$(said)" ]
-	[[ $output == *"value 3"* ]] # kvm_pio, kvm_pic_set_irq, kvm_pi_irte_update
+	[[ $output == *"value $(kernel_events | grep -c '^kvm_pi')"* ]]
 }
 
 @test "a pattern that matches nothing" {
@@ -71,8 +77,7 @@ VERSION="fetch 95.2.0"
 }
 
 @test "200 events where some 110 exist" {
-	"$BUILD/kvmbpf" dump -d 0 --json --all |
-		jq -r '.metrics[] | select(.name == "kvm.agent.event.attached").values[].instance' >"$WORK/events"
+	kernel_events >"$WORK/events"
 	exist=$(wc -l <"$WORK/events")
 	[ "$exist" -gt 20 ]
 	{
