@@ -40,7 +40,7 @@ memory() { # in KiB
 	# idle VMs have nothing in their histograms
 	awk '/^kvm/ { metric = $1 } /] value/ { n[metric]++ } END { for (m in n) print m, n[m] }' "$WORK/all" | sort >"$WORK/counts"
 	diff <(sed 's/$/ 1000/' "$WORK/metrics" | sort) "$WORK/counts"
-	grep -qF "\"vms-$vms.1000::vcpu0\"] value" "$WORK/all"
+	grep -qF "\"idle_vms-$vms.1000::vcpu0\"] value" "$WORK/all"
 	[ "$(memory)" -lt 65536 ]
 	let_go "$vms"
 	[ "$(values kvm.nvms) $(values kvm.nvcpus)" = "0 0" ]

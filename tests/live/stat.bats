@@ -157,8 +157,8 @@ busy() {
 	wait_for 10 grep -q ready "$WORK/decoys.out"
 	ls -l "/proc/$decoys/fd" | grep -q 'kvm-vcpu:0'
 	[ "$(values kvm.nvms) $(values kvm.nvcpus)" = "1 1" ]
-	[ "$(values kvm.vm.pid)" = "vms-$decoys $decoys" ]
-	[ "$(values kvm.vcpu.stat.exits)" = "vms-$decoys::vcpu0 0" ]
+	[ "$(values kvm.vm.pid)" = "idle_vms-$decoys $decoys" ]
+	[ "$(values kvm.vcpu.stat.exits)" = "idle_vms-$decoys::vcpu0 0" ]
 	let_go "$decoys"
 }
 
