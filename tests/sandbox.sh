@@ -5,8 +5,8 @@
 # sandbox.sh COMMAND [ARGUMENT]...: run a command as root in a copy of this host,
 # where it may install, start and stop what it likes: PID, mount and network
 # namespaces of its own (with loopback), and a root folder that is an overlay over
-# the host's, its changes kept in memory and gone afterwards. Folders that are
-# mounts of their own (/sys, /dev, /run, /tmp) are new or shared, as a boot has them.
+# the host's, its changes kept in memory and gone afterwards; /run/changes shows them. Folders
+# that are mounts of their own (/sys, /dev, /run, /tmp) are new or shared, as a boot has them.
 set -euo pipefail
 
 if [ -z "${SANDBOX_INSIDE:-}" ]; then
@@ -24,6 +24,8 @@ for shared in dev sys; do
 done
 mount -t proc proc "$base/root/proc"
 mount -t tmpfs tmpfs "$base/root/run"
+mkdir "$base/root/run/changes"
+mount --bind "$base/upper" "$base/root/run/changes"
 # TMPDIR of the tests, where they put their scripts, is seen inside by its own path
 if [ -n "${TMPDIR:-}" ]; then
 	mkdir -p "$base/root$TMPDIR"
