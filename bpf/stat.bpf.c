@@ -56,7 +56,7 @@ static __u64 last_kvm;
 static __u32 last_tgid;
 
 /* Return a pid's number in the reader's PID namespace; 0: not visible there. */
-static __u32 number_of(const struct pid *pid)
+static __u32 pid_in_reader_ns(const struct pid *pid)
 {
 	struct task_struct *reader = (void *)bpf_get_current_task();
 	struct pid *own = BPF_CORE_READ(reader, thread_pid);
@@ -89,7 +89,7 @@ static const void *pointer_at(const void *base, __u32 offset)
 	return pointer;
 }
 
-static __u64 birth_of(const void *kvm)
+static __u64 debugfs_inode_of(const void *kvm)
 {
 	const struct dentry *dentry;
 
@@ -112,12 +112,12 @@ static int write_record(struct seq_file *seq, const char *member, __u32 bytes)
 }
 
 /* Set the record's thread fields: the last thread to run a vCPU, and its run delay. */
-static void thread_of(const struct pid *pid)
+static void set_thread(const struct pid *pid)
 {
 	const struct hlist_node *link = pid ? BPF_CORE_READ(pid, tasks[0].first) : NULL;
 	const struct task_struct *task;
 
-	out.head.thread = number_of(pid);
+	out.head.thread = pid_in_reader_ns(pid);
 	out.head.tid = pid ? (__u32)BPF_CORE_READ(pid, numbers[0].nr) : 0;
 	out.head.start = 0;
 	out.head.run_delay = STAT_NO_DELAY;
@@ -138,12 +138,12 @@ static int write_vm(struct seq_file *seq, const void *kvm)
 		return 0;
 	out.head.kvm = (__u64)kvm;
 	out.head.vcpu = 0;
-	out.head.birth = birth_of(kvm);
+	out.head.birth = debugfs_inode_of(kvm);
 	out.head.creator = offsets.vm_creator == STAT_NOT_THERE ?
 				   0 :
 				   number_at(kvm, offsets.vm_creator);
 	out.head.vcpu_id = 0;
-	thread_of(NULL);
+	set_thread(NULL);
 	err = write_record(seq, (const char *)kvm + offsets.vm_stat, offsets.vm_stat_bytes);
 	last_kvm = err ? 0 : (__u64)kvm;
 	last_tgid = out.head.tgid;
@@ -159,7 +159,7 @@ static void write_vcpu(struct seq_file *seq, const void *vcpu)
 	out.head.kvm = (__u64)kvm;
 	out.head.vcpu = (__u64)vcpu;
 	out.head.vcpu_id = number_at(vcpu, offsets.vcpu_id);
-	thread_of(offsets.vcpu_pid == STAT_NOT_THERE ? NULL : pointer_at(vcpu, offsets.vcpu_pid));
+	set_thread(offsets.vcpu_pid == STAT_NOT_THERE ? NULL : pointer_at(vcpu, offsets.vcpu_pid));
 	/* if this does not fit, the kernel drops the VM's record too */
 	if (write_record(seq, (const char *)vcpu + offsets.vcpu_stat, offsets.vcpu_stat_bytes))
 		last_kvm = 0;
@@ -193,7 +193,7 @@ int stat_files(struct bpf_iter__task_file *ctx)
 	if (!is_vm && !begins_with(name, "kvm-vcpu:", 9))
 		return 0;
 	out.head.tgid = task->tgid;
-	out.head.pid = number_of(task->group_leader->thread_pid);
+	out.head.pid = pid_in_reader_ns(task->group_leader->thread_pid);
 	bpf_probe_read_kernel_str(out.head.comm, sizeof(out.head.comm), task->group_leader->comm);
 	if (is_vm)
 		write_vm(ctx->meta->seq, file->private_data);

@@ -127,7 +127,7 @@ int userspace_exit_begin(const __u64 *ctx)
 }
 
 /* KVM_RUN started again: close the open exit. */
-static __always_inline int run_again(void)
+static __always_inline int run_started(void)
 {
 	const struct counters_control *control;
 	struct userspace_exit_counters *exits;
@@ -154,7 +154,7 @@ int userspace_exit_fpu(const __u64 *ctx);
 SEC("raw_tp")
 int userspace_exit_fpu(const __u64 *ctx)
 {
-	return (__u32)ctx[0] ? run_again() : 0;
+	return (__u32)ctx[0] ? run_started() : 0;
 }
 
 int userspace_exit_entry(const void *ctx);
@@ -163,7 +163,7 @@ SEC("raw_tp")
 int userspace_exit_entry(const void *ctx)
 {
 	(void)ctx;
-	return run_again();
+	return run_started();
 }
 
 int userspace_exit_thread(const void *ctx);

@@ -238,7 +238,7 @@ static bool is_pin(const char *value)
 	return *value == '/' || (*value && *value != '.' && !strchr(value, '/'));
 }
 
-static int take_text(struct parser *parser, const struct option *option, const char *value)
+static int option_set_text(struct parser *parser, const struct option *option, const char *value)
 {
 	char **where = (char **)((char *)parser->config + option->offset), *copy;
 
@@ -257,7 +257,7 @@ static int take_text(struct parser *parser, const struct option *option, const c
 	return 0;
 }
 
-static void take_number(struct parser *parser, const struct option *option, const char *value)
+static void option_set_number(struct parser *parser, const struct option *option, const char *value)
 {
 	uint32_t *where = (uint32_t *)((char *)parser->config + option->offset);
 	size_t digits = strspn(value, "0123456789");
@@ -290,10 +290,10 @@ static int parse_option(struct parser *parser, char *text)
 		return 0;
 	}
 	if (option->takes == TAKES_NUMBER) {
-		take_number(parser, option, value);
+		option_set_number(parser, option, value);
 		return 0;
 	}
-	return take_text(parser, option, value);
+	return option_set_text(parser, option, value);
 }
 
 static int parse_event(struct parser *parser, char *text)

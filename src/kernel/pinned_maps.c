@@ -118,7 +118,7 @@ static pid_t parent_of(pid_t pid)
  * ours at a time, so a lock owner with our parent and our executable is the old agent. Kill it,
  * wait up to 1 s, and take its lock.
  */
-static bool end_given_up(const struct stat *folder, int fd)
+static bool kill_hung_agent(const struct stat *folder, int fd)
 {
 	pid_t owner = lock_owner(folder);
 
@@ -161,7 +161,7 @@ static int folder_open(const char *path, const char **ret_error)
 		err = -errno;
 		if (err != -EWOULDBLOCK)
 			goto out;
-		if (!end_given_up(&st, fd)) {
+		if (!kill_hung_agent(&st, fd)) {
 			*ret_error = "another agent uses it";
 			goto out;
 		}
@@ -214,7 +214,7 @@ void pins_close(struct pins *pins)
 }
 
 /* FNV-1a hash of everything that must match for pinned maps to be reused. */
-static __u64 layout_of(struct bpf_object *object, uint32_t version)
+static __u64 layout_hash(struct bpf_object *object, uint32_t version)
 {
 	__u64 hash = HASH_START;
 	struct bpf_map *map;
@@ -279,7 +279,7 @@ static int pin_open(const struct pins *pins, const struct bpf_map *map)
 	return fd;
 }
 
-static bool same_sync(int fd, const struct bpf_map *map)
+static bool map_matches(int fd, const struct bpf_map *map)
 {
 	struct bpf_map_info info = { 0 };
 	__u32 size = sizeof(info);
@@ -291,7 +291,7 @@ static bool same_sync(int fd, const struct bpf_map *map)
 	       info.map_flags == bpf_map__map_flags(map);
 }
 
-static bool same_layout(const struct pins *pins, struct bpf_object *object, uint32_t layout)
+static bool layout_matches(const struct pins *pins, struct bpf_object *object, uint32_t layout)
 {
 	struct bpf_map *meta = meta_of(object);
 	int fd = meta ? pin_open(pins, meta) : -ENOENT;
@@ -301,8 +301,8 @@ static bool same_layout(const struct pins *pins, struct bpf_object *object, uint
 
 	if (fd < 0)
 		return false;
-	same = same_sync(fd, meta) && bpf_map_lookup_elem(fd, &key, &value) == 0 &&
-	       value.layout == layout_of(object, layout);
+	same = map_matches(fd, meta) && bpf_map_lookup_elem(fd, &key, &value) == 0 &&
+	       value.layout == layout_hash(object, layout);
 	close(fd);
 	return same;
 }
@@ -331,7 +331,7 @@ static int pins_count(const struct pins *pins, struct bpf_object *object, struct
 			return fd;
 		}
 		++*ret_pins;
-		*ret_fit += same_sync(fd, map);
+		*ret_fit += map_matches(fd, map);
 		close(fd);
 	}
 	return 0;
@@ -379,7 +379,7 @@ int pins_reuse(const struct pins *pins, struct bpf_object *object, uint32_t layo
 	err = pins_count(pins, object, report, &maps, &pinned, &fit);
 	if (err)
 		return err;
-	if (pinned == maps && fit == maps && same_layout(pins, object, layout)) {
+	if (pinned == maps && fit == maps && layout_matches(pins, object, layout)) {
 		err = reuse_all(pins, object);
 		return err ? err : 1;
 	}
@@ -395,7 +395,7 @@ int pins_reuse(const struct pins *pins, struct bpf_object *object, uint32_t layo
 int pins_pin(const struct pins *pins, struct bpf_object *object, uint32_t layout,
 	     struct report *report)
 {
-	struct pin_meta value = { .layout = layout_of(object, layout) };
+	struct pin_meta value = { .layout = layout_hash(object, layout) };
 	struct bpf_map *map, *meta = meta_of(object);
 	__u32 key = 0;
 	int err;

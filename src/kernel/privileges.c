@@ -39,7 +39,7 @@ const char *privs_missing(void)
 }
 
 /* Select the permitted capabilities to keep. */
-static void choose(void)
+static void select_capabilities(void)
 {
 	bool bpf = capng_have_capability(CAPNG_PERMITTED, CAP_BPF);
 	bool perfmon = capng_have_capability(CAPNG_PERMITTED, CAP_PERFMON);
@@ -70,27 +70,27 @@ char *privs_load_text(int err, const char *lockdown)
 {
 	const char *missing = privs_missing();
 	bool refused = err == -EPERM || err == -EACCES;
-	char *words = NULL;
+	char *text = NULL;
 	int ret;
 
 	if (refused && *missing)
-		ret = asprintf(&words,
+		ret = asprintf(&text,
 			       "bpf() was refused (%s): %s missing; run as root, or with that",
 			       strerror(-err), missing);
 	else if ((refused || err == -EINVAL) && is_confidential(lockdown))
 		ret = asprintf(
-			&words,
+			&text,
 			"the kernel's lockdown mode is confidentiality, in which BPF may not read its memory");
 	else if (refused)
 		ret = asprintf(
-			&words,
+			&text,
 			"bpf() was refused (%s), though no capability is missing: by a container or a security module?",
 			strerror(-err));
 	else if (err == -ENOSYS)
-		ret = asprintf(&words, "this kernel has no bpf()");
+		ret = asprintf(&text, "this kernel has no bpf()");
 	else
-		ret = asprintf(&words, "the BPF object cannot be loaded: %s", strerror(-err));
-	return ret < 0 ? NULL : words;
+		ret = asprintf(&text, "the BPF object cannot be loaded: %s", strerror(-err));
+	return ret < 0 ? NULL : text;
 }
 
 int privs_drop(const char *user)
@@ -102,7 +102,7 @@ int privs_drop(const char *user)
 		return -ENOENT;
 	if (capng_get_caps_process())
 		return -EPERM;
-	choose();
+	select_capabilities();
 	if (entry && entry->pw_uid != geteuid())
 		ret = capng_change_id((int)entry->pw_uid, (int)entry->pw_gid, CAPNG_DROP_SUPP_GRP);
 	else

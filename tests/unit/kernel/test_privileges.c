@@ -133,7 +133,7 @@ static void test_missing(void **state)
 	static const struct {
 		uint64_t effective;
 		bool old, unknown;
-		const char *words;
+		const char *text;
 	} rows[] = {
 		{ BOTH, false, false, "" },
 		{ 0, false, false, "CAP_BPF and CAP_PERFMON are" },
@@ -153,16 +153,16 @@ static void test_missing(void **state)
 		process.effective = rows[i].effective;
 		process.old = rows[i].old;
 		process.unknown = rows[i].unknown;
-		assert_string_equal(privs_missing(), rows[i].words);
+		assert_string_equal(privs_missing(), rows[i].text);
 	}
 }
 
-static void assert_text(int err, const char *words)
+static void assert_text(int err, const char *text)
 {
 	char *found = privs_load_text(err, "lockdown");
 
 	assert_non_null(found);
-	assert_string_equal(found, words);
+	assert_string_equal(found, text);
 	free(found);
 }
 
@@ -235,7 +235,7 @@ static void test_confidentiality(void **state)
 	assert_text(-EINVAL, CONFIDENTIAL);
 }
 
-static void test_no_memory_for_words(void **state)
+static void test_no_memory_for_text(void **state)
 {
 	static const int errors[] = { -EPERM, -EINVAL, -ENOSYS, -ENOMEM };
 
@@ -325,7 +325,7 @@ int main(void)
 		privs_test(test_no_lockdown_file),
 		privs_test(test_modes_that_let_us),
 		privs_test(test_confidentiality),
-		privs_test(test_no_memory_for_words),
+		privs_test(test_no_memory_for_text),
 		privs_test(test_drop_keeps),
 		privs_test(test_drop_users),
 		privs_test(test_drop_in_vain),
