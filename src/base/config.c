@@ -184,7 +184,8 @@ static void parse_section(struct parser *parser, char *text)
 
 	parser->section = SECTION_UNKNOWN;
 	if (!end || end[1]) {
-		warn(parser, "a section is written [name]; the lines below it are passed over");
+		warn(parser,
+		     "malformed section header, expected [name]; the lines below it are ignored");
 		return;
 	}
 	*end = '\0';
@@ -195,7 +196,7 @@ static void parse_section(struct parser *parser, char *text)
 	}
 	if (parser->section == SECTION_UNKNOWN)
 		warn(parser,
-		     "unknown section [%.*s]; the lines below it are passed over (known: paths, bpf, trace)",
+		     "unknown section [%.*s]; the lines below it are ignored (known: paths, bpf, trace)",
 		     SHOWN_BYTES, text);
 }
 
@@ -243,9 +244,9 @@ static int option_set_text(struct parser *parser, const struct option *option, c
 	char **where = (char **)((char *)parser->config + option->offset), *copy;
 
 	if (option->takes == TAKES_PATH ? *value != '/' : !is_pin(value)) {
-		warn(parser, "%s takes %s, not \"%.*s\"; it stays %s", option->name,
+		warn(parser, "%s: expected %s, got \"%.*s\"; keeping %s", option->name,
 		     option->takes == TAKES_PATH ? "an absolute path" :
-						   "a path, a folder's name, or none",
+						   "an absolute path, a directory name, or none",
 		     SHOWN_BYTES, value, *where);
 		return 0;
 	}
@@ -265,7 +266,7 @@ static void option_set_number(struct parser *parser, const struct option *option
 
 	if (!digits || digits > 18 || value[digits] || number < option->least ||
 	    number > option->most)
-		warn(parser, "%s takes a number from %u to %u, not \"%.*s\"; it stays %u",
+		warn(parser, "%s: expected a number from %u to %u, got \"%.*s\"; keeping %u",
 		     option->name, option->least, option->most, SHOWN_BYTES, value, *where);
 	else
 		*where = (uint32_t)number;
@@ -277,8 +278,9 @@ static int parse_option(struct parser *parser, char *text)
 	const struct option *option;
 
 	if (!value) {
-		warn(parser, "[%s] takes NAME = %s, not \"%.*s\"", section_name(parser->section),
-		     parser->section == SECTION_PATHS ? "PATH" : "VALUE", SHOWN_BYTES, text);
+		warn(parser, "expected NAME = %s in [%s], got \"%.*s\"",
+		     parser->section == SECTION_PATHS ? "PATH" : "VALUE",
+		     section_name(parser->section), SHOWN_BYTES, text);
 		return 0;
 	}
 	*value = '\0';
@@ -304,14 +306,14 @@ static int parse_event(struct parser *parser, char *text)
 	if (value) {
 		*value = '\0';
 		text = trim(text);
-		warn(parser, "an event takes no value; what follows \"%.*s\" is passed over",
-		     SHOWN_BYTES, text);
+		warn(parser, "event \"%.*s\" takes no value; the value is ignored", SHOWN_BYTES,
+		     text);
 	}
 	err = config_add_event(parser->config, text, parser->line);
 	if (err == -EEXIST)
-		warn(parser, "event \"%.*s\" stands here a second time", SHOWN_BYTES, text);
+		warn(parser, "duplicate event \"%.*s\"; ignored", SHOWN_BYTES, text);
 	else if (err == -EINVAL)
-		warn(parser, "\"%.*s\" cannot be an event's name; one event or pattern a line",
+		warn(parser, "invalid event name \"%.*s\"; write one event or pattern per line",
 		     SHOWN_BYTES, text);
 	return err == -ENOMEM ? err : 0;
 }
@@ -328,11 +330,11 @@ static bool is_section(const char *text)
 static int parse_line(struct parser *parser, char *text, size_t len)
 {
 	if (memchr(text, '\0', len)) {
-		warn(parser, "the line has NUL bytes; it is passed over");
+		warn(parser, "the line contains NUL bytes; ignored");
 		return 0;
 	}
 	if (len > CONFIG_LINE_MAX) {
-		warn(parser, "the line has %zu bytes, more than %d; it is passed over", len,
+		warn(parser, "the line has %zu bytes, the limit is %d; ignored", len,
 		     CONFIG_LINE_MAX);
 		return 0;
 	}
@@ -346,7 +348,7 @@ static int parse_line(struct parser *parser, char *text, size_t len)
 	}
 	switch (parser->section) {
 	case SECTION_NONE:
-		warn(parser, "\"%.*s\" stands outside of any section", SHOWN_BYTES, text);
+		warn(parser, "\"%.*s\" is outside any section; ignored", SHOWN_BYTES, text);
 		return 0;
 	case SECTION_UNKNOWN:
 		return 0;
@@ -382,7 +384,7 @@ static int parse_file(struct parser *parser, FILE *file)
 		err = errno ? -errno : -EIO;
 	free(line);
 	if (parser->warnings > WARNINGS_MAX)
-		report_add(parser->report, REPORT_WARNING, "%s: %u more lines with problems",
+		report_add(parser->report, REPORT_WARNING, "%s: %u more warnings not shown",
 			   parser->config->path, parser->warnings - WARNINGS_MAX);
 	return err;
 }
@@ -414,10 +416,10 @@ int config_load(const char *path, struct report *report, struct config *ret_conf
 		return err;
 	}
 	if (err)
-		report_add(report, REPORT_WARNING, "%s: %s; %zu events are traced", path,
+		report_add(report, REPORT_WARNING, "%s: cannot read: %s; tracing %zu events", path,
 			   strerror(-err), config.nevents);
 	else if (!config.nevents)
-		report_add(report, REPORT_WARNING, "%s: [trace] names no event; none is traced",
+		report_add(report, REPORT_WARNING, "%s: [trace] lists no events; tracing none",
 			   path);
 	*ret_config = config;
 	return err;

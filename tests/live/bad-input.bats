@@ -56,7 +56,7 @@ VERSION="fetch 95.2.0"
 	conf '[trace]' kvm_pio kvm_mmio kvm_pio
 	ask "$VERSION" 'fetch 95.1.0'
 	serves
-	said_only "Warning: $WORK/kvm.conf:4: event \"kvm_pio\" stands here a second time"
+	said_only "Warning: $WORK/kvm.conf:4: duplicate event \"kvm_pio\"; ignored"
 	[[ $output == *"value 2"* ]]
 }
 
@@ -110,7 +110,7 @@ VERSION="fetch 95.2.0"
 	conf '[trace]' '# nothing here'
 	ask "$VERSION" 'fetch 95.1.0' 'children kvm.trace'
 	serves
-	said_only "Warning: $WORK/kvm.conf: [trace] names no event; none is traced"
+	said_only "Warning: $WORK/kvm.conf: [trace] lists no events; tracing none"
 	[[ $output == *"value 0"* && $output == *"leaf count"* ]]
 }
 
@@ -118,13 +118,13 @@ VERSION="fetch 95.2.0"
 	: >"$WORK/kvm.conf"
 	ask "$VERSION"
 	serves
-	said_only "Warning: $WORK/kvm.conf: [trace] names no event; none is traced"
+	said_only "Warning: $WORK/kvm.conf: [trace] lists no events; tracing none"
 }
 
 @test "no kvm.conf" {
 	ask "$VERSION" 'fetch 95.2.2'
 	serves
-	said_only "Warning: $WORK/kvm.conf: No such file or directory; 0 events are traced"
+	said_only "Warning: $WORK/kvm.conf: cannot read: No such file or directory; tracing 0 events"
 	[[ $output == *'"no event is configured"'* ]]
 }
 
@@ -132,7 +132,7 @@ VERSION="fetch 95.2.0"
 	mkdir "$WORK/kvm.conf"
 	ask "$VERSION"
 	serves
-	said_only "Warning: $WORK/kvm.conf: Is a directory; 0 events are traced"
+	said_only "Warning: $WORK/kvm.conf: cannot read: Is a directory; tracing 0 events"
 	rmdir "$WORK/kvm.conf"
 	conf '[trace]' kvm_pio
 	chmod 600 "$WORK/kvm.conf"
@@ -140,7 +140,7 @@ VERSION="fetch 95.2.0"
 	chown nobody "$WORK" "$WORK/var" "$WORK/tmp"
 	ask setpriv --reuid nobody --clear-groups -- "$VERSION"
 	serves
-	said_only "Warning: $WORK/kvm.conf: Permission denied; 0 events are traced
+	said_only "Warning: $WORK/kvm.conf: cannot read: Permission denied; tracing 0 events
 $(every "bpf() was refused (Operation not permitted): CAP_BPF and CAP_PERFMON are missing; run as root, or with that" | grep -v '^Warning: trace:')"
 }
 
@@ -148,7 +148,7 @@ $(every "bpf() was refused (Operation not permitted): CAP_BPF and CAP_PERFMON ar
 	conf '[trace]' "$(printf 'k%.0s' $(seq 5000))" kvm_pio
 	ask "$VERSION" 'fetch 95.1.0'
 	serves
-	said_only "Warning: $WORK/kvm.conf:2: the line has 5000 bytes, more than 4095; it is passed over"
+	said_only "Warning: $WORK/kvm.conf:2: the line has 5000 bytes, the limit is 4095; ignored"
 	[[ $output == *"value 1"* ]]
 }
 
@@ -156,7 +156,7 @@ $(every "bpf() was refused (Operation not permitted): CAP_BPF and CAP_PERFMON ar
 	printf '[trace]\nkvm_\0pio\nkvm_mmio\n' >"$WORK/kvm.conf"
 	ask "$VERSION" 'fetch 95.1.0'
 	serves
-	said_only "Warning: $WORK/kvm.conf:2: the line has NUL bytes; it is passed over"
+	said_only "Warning: $WORK/kvm.conf:2: the line contains NUL bytes; ignored"
 	[[ $output == *"value 1"* ]]
 }
 
@@ -165,7 +165,7 @@ $(every "bpf() was refused (Operation not permitted): CAP_BPF and CAP_PERFMON ar
 	ask "$VERSION" 'fetch 95.1.0'
 	serves
 	[ "$(said)" = "Warning: $WORK/kvm.conf:2: unknown option \"bugfs\" in [paths] (known: debugfs, tracefs, lockdown)
-Warning: $WORK/kvm.conf:3: unknown section [what]; the lines below it are passed over (known: paths, bpf, trace)" ]
+Warning: $WORK/kvm.conf:3: unknown section [what]; the lines below it are ignored (known: paths, bpf, trace)" ]
 	[[ $output == *"value 1"* ]]
 }
 

@@ -197,12 +197,14 @@ static void check_unreadable(const char *path, int err, const char *text)
 static void test_files_that_cannot_be_read(void **state)
 {
 	(void)state;
-	check_unreadable("none", -ENOENT, "none: No such file or directory; 0 events are traced");
+	check_unreadable("none", -ENOENT,
+			 "none: cannot read: No such file or directory; tracing 0 events");
 	make_folders("folder");
-	check_unreadable("folder", -EISDIR, "folder: Is a directory; 0 events are traced");
+	check_unreadable("folder", -EISDIR,
+			 "folder: cannot read: Is a directory; tracing 0 events");
 	assert_int_equal(symlink("loop", "loop"), 0);
 	check_unreadable("loop", -ELOOP,
-			 "loop: Too many levels of symbolic links; 0 events are traced");
+			 "loop: cannot read: Too many levels of symbolic links; tracing 0 events");
 }
 
 static void test_a_file_without_permission(void **state)
@@ -224,7 +226,7 @@ static void test_a_file_without_permission(void **state)
 	if (root)
 		assert_int_equal(seteuid(0), 0);
 	assert_int_equal(err, -EACCES);
-	assert_warning(&report, "kvm.conf: Permission denied; 0 events are traced");
+	assert_warning(&report, "kvm.conf: cannot read: Permission denied; tracing 0 events");
 	assert_int_equal(config.nevents, 0);
 	unload_config(&report, &config);
 }
@@ -241,8 +243,8 @@ static void test_reading_that_fails(void **state)
 	assert_warnings(
 		&report,
 		(const char *const[]){
-			"failing:5: \"x y\" cannot be an event's name; one event or pattern a line",
-			"failing: Input/output error; 2 events are traced", NULL });
+			"failing:5: invalid event name \"x y\"; write one event or pattern per line",
+			"failing: cannot read: Input/output error; tracing 2 events", NULL });
 	report_clear(&report);
 	config_free(&config);
 }

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define NONE  "kvm.conf: [trace] names no event; none is traced"
+#define NONE  "kvm.conf: [trace] lists no events; tracing none"
 #define PATHS "(known: debugfs, tracefs, lockdown)"
 #define SIXTY "123456789 123456789 123456789 123456789 123456789 123456789 "
 
@@ -38,33 +38,33 @@ static void test_sections(void **state)
 		{ "[trace]\na\n[paths]\ntracefs = /t\n[trace]\nb\n", "a b", { NULL } },
 		{ "kvm_exit\n[trace]\nkvm_pio\nx=1\n",
 		  "kvm_pio x",
-		  { "kvm.conf:1: \"kvm_exit\" stands outside of any section",
-		    "kvm.conf:4: an event takes no value; what follows \"x\" is passed over" } },
+		  { "kvm.conf:1: \"kvm_exit\" is outside any section; ignored",
+		    "kvm.conf:4: event \"x\" takes no value; the value is ignored" } },
 		{ "[trce]\nkvm_exit\n!!!\n[trace]\nkvm_pio\n",
 		  "kvm_pio",
-		  { "kvm.conf:1: unknown section [trce]; the lines below it are passed over (known: paths, bpf, trace)" } },
+		  { "kvm.conf:1: unknown section [trce]; the lines below it are ignored (known: paths, bpf, trace)" } },
 		{ "[Trace]\n[]\n[trace]\nkvm_pio\n",
 		  "kvm_pio",
-		  { "kvm.conf:1: unknown section [Trace]; the lines below it are passed over (known: paths, bpf, trace)",
-		    "kvm.conf:2: unknown section []; the lines below it are passed over (known: paths, bpf, trace)" } },
+		  { "kvm.conf:1: unknown section [Trace]; the lines below it are ignored (known: paths, bpf, trace)",
+		    "kvm.conf:2: unknown section []; the lines below it are ignored (known: paths, bpf, trace)" } },
 		{ "[" SIXTY "x]\n[trace]\na\n",
 		  "a",
 		  { "kvm.conf:1: unknown section [" SIXTY
-		    "]; the lines below it are passed over (known: paths, bpf, trace)" } },
+		    "]; the lines below it are ignored (known: paths, bpf, trace)" } },
 		{ "[trace]\na\n[trace\nb\n[trace]]\nc\n",
 		  "a",
-		  { "kvm.conf:3: a section is written [name]; the lines below it are passed over",
-		    "kvm.conf:5: a section is written [name]; the lines below it are passed over" } },
+		  { "kvm.conf:3: malformed section header, expected [name]; the lines below it are ignored",
+		    "kvm.conf:5: malformed section header, expected [name]; the lines below it are ignored" } },
 		{ "[\n[trace]\na\n",
 		  "a",
-		  { "kvm.conf:1: a section is written [name]; the lines below it are passed over" } },
+		  { "kvm.conf:1: malformed section header, expected [name]; the lines below it are ignored" } },
 		{ "trace]\n[trace] kvm_exit\n",
 		  "",
-		  { "kvm.conf:1: \"trace]\" stands outside of any section",
-		    "kvm.conf:2: \"[trace] kvm_exit\" stands outside of any section", NONE } },
+		  { "kvm.conf:1: \"trace]\" is outside any section; ignored",
+		    "kvm.conf:2: \"[trace] kvm_exit\" is outside any section; ignored", NONE } },
 		{ "[trace]\n[paths] x\n",
 		  "",
-		  { "kvm.conf:2: \"[paths] x\" cannot be an event's name; one event or pattern a line",
+		  { "kvm.conf:2: invalid event name \"[paths] x\"; write one event or pattern per line",
 		    NONE } },
 	};
 
@@ -78,20 +78,20 @@ static void test_bad_paths(void **state)
 		{ "[paths]\nbpffs = /b\ntracefs\n[trace]\na\n",
 		  "a",
 		  { "kvm.conf:2: unknown option \"bpffs\" in [paths] " PATHS,
-		    "kvm.conf:3: [paths] takes NAME = PATH, not \"tracefs\"" } },
+		    "kvm.conf:3: expected NAME = PATH in [paths], got \"tracefs\"" } },
 		{ "[paths]\n=/x\n" SIXTY "x=/x\n" SIXTY "x\n[trace]\na\n",
 		  "a",
 		  { "kvm.conf:2: unknown option \"\" in [paths] " PATHS,
 		    "kvm.conf:3: unknown option \"" SIXTY "\" in [paths] " PATHS,
-		    "kvm.conf:4: [paths] takes NAME = PATH, not \"" SIXTY "\"" } },
+		    "kvm.conf:4: expected NAME = PATH in [paths], got \"" SIXTY "\"" } },
 		{ "[paths]\ntracefs = trace/fs\ndebugfs =\nlockdown = ~/l\n[trace]\na\n",
 		  "a",
-		  { "kvm.conf:2: tracefs takes an absolute path, not \"trace/fs\"; it stays /sys/kernel/tracing",
-		    "kvm.conf:3: debugfs takes an absolute path, not \"\"; it stays /sys/kernel/debug",
-		    "kvm.conf:4: lockdown takes an absolute path, not \"~/l\"; it stays /sys/kernel/security/lockdown" } },
+		  { "kvm.conf:2: tracefs: expected an absolute path, got \"trace/fs\"; keeping /sys/kernel/tracing",
+		    "kvm.conf:3: debugfs: expected an absolute path, got \"\"; keeping /sys/kernel/debug",
+		    "kvm.conf:4: lockdown: expected an absolute path, got \"~/l\"; keeping /sys/kernel/security/lockdown" } },
 		{ "[paths]\ntracefs = /a\ntracefs = b\n[trace]\na\n",
 		  "a",
-		  { "kvm.conf:3: tracefs takes an absolute path, not \"b\"; it stays /a" } },
+		  { "kvm.conf:3: tracefs: expected an absolute path, got \"b\"; keeping /a" } },
 	};
 
 	(void)state;
@@ -109,7 +109,7 @@ static void test_a_long_warning(void **state)
 	snprintf(path, sizeof(path), "/%0380d", 7);
 	snprintf(text, sizeof(text), "[paths]\ntracefs = %s\ntracefs = b\n[trace]\na\n", path);
 	snprintf(warning, sizeof(warning),
-		 "kvm.conf:3: tracefs takes an absolute path, not \"b\"; it stays %s", path);
+		 "kvm.conf:3: tracefs: expected an absolute path, got \"b\"; keeping %s", path);
 	load_config(text, strlen(text), &report, &config);
 	assert_warning(&report, warning);
 	unload_config(&report, &config);
@@ -120,17 +120,17 @@ static void test_bad_pins(void **state)
 	static const struct row rows[] = {
 		{ "[bpf]\npin = a/b\npin =\npin = .\npin = ../x\npin = b/\n[trace]\na\n",
 		  "a",
-		  { "kvm.conf:2: pin takes a path, a folder's name, or none, not \"a/b\"; it stays pmdakvm",
-		    "kvm.conf:3: pin takes a path, a folder's name, or none, not \"\"; it stays pmdakvm",
-		    "kvm.conf:4: pin takes a path, a folder's name, or none, not \".\"; it stays pmdakvm",
-		    "kvm.conf:5: pin takes a path, a folder's name, or none, not \"../x\"; it stays pmdakvm",
-		    "kvm.conf:6: pin takes a path, a folder's name, or none, not \"b/\"; it stays pmdakvm" } },
+		  { "kvm.conf:2: pin: expected an absolute path, a directory name, or none, got \"a/b\"; keeping pmdakvm",
+		    "kvm.conf:3: pin: expected an absolute path, a directory name, or none, got \"\"; keeping pmdakvm",
+		    "kvm.conf:4: pin: expected an absolute path, a directory name, or none, got \".\"; keeping pmdakvm",
+		    "kvm.conf:5: pin: expected an absolute path, a directory name, or none, got \"../x\"; keeping pmdakvm",
+		    "kvm.conf:6: pin: expected an absolute path, a directory name, or none, got \"b/\"; keeping pmdakvm" } },
 		{ "[bpf]\npin = /p\npin = .hidden\n[trace]\na\n",
 		  "a",
-		  { "kvm.conf:3: pin takes a path, a folder's name, or none, not \".hidden\"; it stays /p" } },
+		  { "kvm.conf:3: pin: expected an absolute path, a directory name, or none, got \".hidden\"; keeping /p" } },
 		{ "[bpf]\npin\npins = x\ntracefs = /t\n[paths]\npin = x\n[trace]\na\n",
 		  "a",
-		  { "kvm.conf:2: [bpf] takes NAME = VALUE, not \"pin\"",
+		  { "kvm.conf:2: expected NAME = VALUE in [bpf], got \"pin\"",
 		    "kvm.conf:3: unknown option \"pins\" in [bpf] (known: pin, vms, vm_histograms, vcpus)",
 		    "kvm.conf:4: unknown option \"tracefs\" in [bpf] (known: pin, vms, vm_histograms, vcpus)",
 		    "kvm.conf:6: unknown option \"pin\" in [paths] " PATHS } },
@@ -201,7 +201,7 @@ static void test_bad_vms(void **state)
 		snprintf(text, sizeof(text), "[bpf]\nvms = 77\nvms = %s\n[trace]\na\n", values[i]);
 		snprintf(
 			warning, sizeof(warning),
-			"kvm.conf:3: vms takes a number from 1 to 1000000, not \"%.60s\"; it stays 77",
+			"kvm.conf:3: vms: expected a number from 1 to 1000000, got \"%.60s\"; keeping 77",
 			values[i]);
 		load_config(text, strlen(text), &report, &config);
 		assert_int_equal(config.vms, 77);
@@ -216,8 +216,8 @@ static void test_bad_vms_lines(void **state)
 	static const struct row rows[] = {
 		{ "[bpf]\nvms = none\nvms\nVMs = 1\n[paths]\nvms = 1\n[trace]\na\n",
 		  "a",
-		  { "kvm.conf:2: vms takes a number from 1 to 1000000, not \"none\"; it stays 4096",
-		    "kvm.conf:3: [bpf] takes NAME = VALUE, not \"vms\"",
+		  { "kvm.conf:2: vms: expected a number from 1 to 1000000, got \"none\"; keeping 4096",
+		    "kvm.conf:3: expected NAME = VALUE in [bpf], got \"vms\"",
 		    "kvm.conf:4: unknown option \"VMs\" in [bpf] (known: pin, vms, vm_histograms, vcpus)",
 		    "kvm.conf:6: unknown option \"vms\" in [paths] " PATHS } },
 	};
@@ -231,32 +231,32 @@ static void test_bad_events(void **state)
 	static const struct row rows[] = {
 		{ "[trace]\nkvm_exit\nkvm_pio\nkvm_exit\nkvm_p*\nkvm_p*\n",
 		  "kvm_exit kvm_pio kvm_p*",
-		  { "kvm.conf:4: event \"kvm_exit\" stands here a second time",
-		    "kvm.conf:6: event \"kvm_p*\" stands here a second time" } },
+		  { "kvm.conf:4: duplicate event \"kvm_exit\"; ignored",
+		    "kvm.conf:6: duplicate event \"kvm_p*\"; ignored" } },
 		{ "[trace]\nkvm_exit = 1\nkvm_pio=\nkvm_exit=2\n",
 		  "kvm_exit kvm_pio",
-		  { "kvm.conf:2: an event takes no value; what follows \"kvm_exit\" is passed over",
-		    "kvm.conf:3: an event takes no value; what follows \"kvm_pio\" is passed over",
-		    "kvm.conf:4: an event takes no value; what follows \"kvm_exit\" is passed over",
-		    "kvm.conf:4: event \"kvm_exit\" stands here a second time" } },
+		  { "kvm.conf:2: event \"kvm_exit\" takes no value; the value is ignored",
+		    "kvm.conf:3: event \"kvm_pio\" takes no value; the value is ignored",
+		    "kvm.conf:4: event \"kvm_exit\" takes no value; the value is ignored",
+		    "kvm.conf:4: duplicate event \"kvm_exit\"; ignored" } },
 		{ "[trace]\n=1\n",
 		  "",
-		  { "kvm.conf:2: an event takes no value; what follows \"\" is passed over",
-		    "kvm.conf:2: \"\" cannot be an event's name; one event or pattern a line",
+		  { "kvm.conf:2: event \"\" takes no value; the value is ignored",
+		    "kvm.conf:2: invalid event name \"\"; write one event or pattern per line",
 		    NONE } },
 		{ "[trace]\nkvm_exit kvm_pio\n9kvm\nkvm-exit\nkvm:kvm_exit\n",
 		  "",
-		  { "kvm.conf:2: \"kvm_exit kvm_pio\" cannot be an event's name; one event or pattern a line",
-		    "kvm.conf:3: \"9kvm\" cannot be an event's name; one event or pattern a line",
-		    "kvm.conf:4: \"kvm-exit\" cannot be an event's name; one event or pattern a line",
-		    "kvm.conf:5: \"kvm:kvm_exit\" cannot be an event's name; one event or pattern a line",
+		  { "kvm.conf:2: invalid event name \"kvm_exit kvm_pio\"; write one event or pattern per line",
+		    "kvm.conf:3: invalid event name \"9kvm\"; write one event or pattern per line",
+		    "kvm.conf:4: invalid event name \"kvm-exit\"; write one event or pattern per line",
+		    "kvm.conf:5: invalid event name \"kvm:kvm_exit\"; write one event or pattern per line",
 		    NONE } },
 		{ "[trace]\nkvm_\xc3\xa9\na\001b\n" SIXTY "x\n",
 		  "",
-		  { "kvm.conf:2: \"kvm_\xc3\xa9\" cannot be an event's name; one event or pattern a line",
-		    "kvm.conf:3: \"a?b\" cannot be an event's name; one event or pattern a line",
-		    "kvm.conf:4: \"" SIXTY
-		    "\" cannot be an event's name; one event or pattern a line",
+		  { "kvm.conf:2: invalid event name \"kvm_\xc3\xa9\"; write one event or pattern per line",
+		    "kvm.conf:3: invalid event name \"a?b\"; write one event or pattern per line",
+		    "kvm.conf:4: invalid event name \"" SIXTY
+		    "\"; write one event or pattern per line",
 		    NONE } },
 	};
 
@@ -281,18 +281,18 @@ static void test_forms_of_a_text_file(void **state)
 		{ "[trace]\n\xef\xbb\xbf"
 		  "a\n",
 		  "",
-		  { "kvm.conf:2: \"\xef\xbb\xbf"
-		    "a\" cannot be an event's name; one event or pattern a line",
+		  { "kvm.conf:2: invalid event name \"\xef\xbb\xbf"
+		    "a\"; write one event or pattern per line",
 		    NONE } },
 		{ "# [paths]\n; x\n\t# y\n[trace]#\na\n",
 		  "",
-		  { "kvm.conf:4: \"[trace]#\" stands outside of any section",
-		    "kvm.conf:5: \"a\" stands outside of any section", NONE } },
+		  { "kvm.conf:4: \"[trace]#\" is outside any section; ignored",
+		    "kvm.conf:5: \"a\" is outside any section; ignored", NONE } },
 		{ "[trace] ;x\na # b\nc\t;d\ne ;# f\n#g\n;h\n", "a c e", { NULL } },
 		{ "[trace]\na#b\nc;d\n",
 		  "",
-		  { "kvm.conf:2: \"a#b\" cannot be an event's name; one event or pattern a line",
-		    "kvm.conf:3: \"c;d\" cannot be an event's name; one event or pattern a line",
+		  { "kvm.conf:2: invalid event name \"a#b\"; write one event or pattern per line",
+		    "kvm.conf:3: invalid event name \"c;d\"; write one event or pattern per line",
 		    NONE } },
 	};
 
@@ -310,11 +310,11 @@ static void test_nul_bytes(void **state)
 	load_config(text, sizeof(text) - 1, &report, &config);
 	assert_config_events(&config, "a e");
 	assert_warnings(&report,
-			(const char *const[]){
-				"kvm.conf:3: the line has NUL bytes; it is passed over",
-				"kvm.conf:4: the line has NUL bytes; it is passed over",
-				"kvm.conf:5: the line has NUL bytes; it is passed over",
-				"kvm.conf:7: the line has NUL bytes; it is passed over", NULL });
+			(const char *const[]){ "kvm.conf:3: the line contains NUL bytes; ignored",
+					       "kvm.conf:4: the line contains NUL bytes; ignored",
+					       "kvm.conf:5: the line contains NUL bytes; ignored",
+					       "kvm.conf:7: the line contains NUL bytes; ignored",
+					       NULL });
 	unload_config(&report, &config);
 }
 
@@ -340,16 +340,14 @@ static void test_long_lines(void **state)
 {
 	(void)state;
 	check_long_line(CONFIG_LINE_MAX, NULL, (const char *const[]){ NULL });
-	check_long_line(
-		CONFIG_LINE_MAX + 1, "a b",
-		(const char *const[]){
-			"kvm.conf:3: the line has 4096 bytes, more than 4095; it is passed over",
-			NULL });
-	check_long_line(
-		5000, "a b",
-		(const char *const[]){
-			"kvm.conf:3: the line has 5000 bytes, more than 4095; it is passed over",
-			NULL });
+	check_long_line(CONFIG_LINE_MAX + 1, "a b",
+			(const char *const[]){
+				"kvm.conf:3: the line has 4096 bytes, the limit is 4095; ignored",
+				NULL });
+	check_long_line(5000, "a b",
+			(const char *const[]){
+				"kvm.conf:3: the line has 5000 bytes, the limit is 4095; ignored",
+				NULL });
 }
 
 /* Of many invalid lines 20 are reported, the rest is counted. */
@@ -367,7 +365,7 @@ static void check_bad_lines(unsigned lines, const char *last)
 	for (unsigned i = 0; i < shown; i++) {
 		snprintf(
 			line, sizeof(line),
-			"kvm.conf:%u: \"!\" cannot be an event's name; one event or pattern a line",
+			"kvm.conf:%u: invalid event name \"!\"; write one event or pattern per line",
 			i + 3);
 		assert_string_equal(report.lines[i].text, line);
 	}
@@ -385,8 +383,8 @@ static void test_many_warnings(void **state)
 	check_bad_lines(1, NULL);
 	check_bad_lines(19, NULL);
 	check_bad_lines(20, NULL);
-	check_bad_lines(21, "kvm.conf: 1 more lines with problems");
-	check_bad_lines(59, "kvm.conf: 39 more lines with problems");
+	check_bad_lines(21, "kvm.conf: 1 more warnings not shown");
+	check_bad_lines(59, "kvm.conf: 39 more warnings not shown");
 }
 
 int main(void)
