@@ -146,14 +146,14 @@ static int folder_open(const char *path, const char **ret_error)
 	if (fd < 0)
 		return -errno;
 	if (!is_bpffs(path)) {
-		*ret_error = "it is on no BPF file system";
+		*ret_error = "not on a BPF file system";
 		if (made)
 			rmdir(path);
 		err = -EINVAL;
 		goto out;
 	}
 	if (fstat(fd, &st) || st.st_uid != geteuid() || (st.st_mode & 077)) {
-		*ret_error = "it is open to other users";
+		*ret_error = "must be owned by the agent's user, with mode 0700";
 		err = -EPERM;
 		goto out;
 	}
@@ -162,7 +162,7 @@ static int folder_open(const char *path, const char **ret_error)
 		if (err != -EWOULDBLOCK)
 			goto out;
 		if (!kill_hung_agent(&st, fd)) {
-			*ret_error = "another agent uses it";
+			*ret_error = "in use by another agent";
 			goto out;
 		}
 	}
@@ -187,13 +187,13 @@ int pins_open(const char *wanted, struct report *report, struct pins **ret_pins)
 	pins->path = folder_path(wanted);
 	if (!pins->path) {
 		report_add(report, REPORT_INFO,
-			   "no BPF file system is mounted: counters begin at 0 after a restart");
+			   "no BPF file system is mounted: counters restart at 0 with the agent");
 		free(pins);
 		return 0;
 	}
 	fd = folder_open(pins->path, &error);
 	if (fd < 0) {
-		report_add(report, REPORT_WARNING, "%s: %s: counters begin at 0 after a restart",
+		report_add(report, REPORT_WARNING, "%s: %s: counters restart at 0 with the agent",
 			   pins->path, error ? error : strerror(-fd));
 		free(pins->path);
 		free(pins);
@@ -325,9 +325,9 @@ static int pins_count(const struct pins *pins, struct bpf_object *object, struct
 			continue;
 		if (fd < 0) {
 			report_add(report, REPORT_WARNING,
-				   "%s/%s %s: counters begin at 0 after a restart", pins->path,
+				   "%s/%s: %s: counters restart at 0 with the agent", pins->path,
 				   bpf_map__name(map),
-				   fd == -EEXIST ? "is no map of ours" : strerror(-fd));
+				   fd == -EEXIST ? "not a pinned map" : strerror(-fd));
 			return fd;
 		}
 		++*ret_pins;
@@ -385,7 +385,7 @@ int pins_reuse(const struct pins *pins, struct bpf_object *object, uint32_t layo
 	}
 	if (pinned) {
 		report_add(report, REPORT_INFO,
-			   "%s: another layout's maps are replaced, counters begin at 0",
+			   "%s: replacing maps of another layout; counters restart at 0",
 			   pins->path);
 		pins_unlink(pins, object);
 	}
@@ -415,10 +415,9 @@ int pins_pin(const struct pins *pins, struct bpf_object *object, uint32_t layout
 		free(path);
 	}
 	if (err) {
-		report_add(
-			report, REPORT_WARNING,
-			"%s: maps cannot be pinned there (%s): counters begin at 0 after a restart",
-			pins->path, strerror(-err));
+		report_add(report, REPORT_WARNING,
+			   "%s: cannot pin maps (%s): counters restart at 0 with the agent",
+			   pins->path, strerror(-err));
 		pins_unlink(pins, object);
 	}
 	return err;

@@ -74,22 +74,23 @@ char *privs_load_text(int err, const char *lockdown)
 	int ret;
 
 	if (refused && *missing)
-		ret = asprintf(&text,
-			       "bpf() was refused (%s): %s missing; run as root, or with that",
-			       strerror(-err), missing);
+		ret = asprintf(
+			&text,
+			"bpf() failed (%s): %s missing; run as root or grant the capabilities",
+			strerror(-err), missing);
 	else if ((refused || err == -EINVAL) && is_confidential(lockdown))
 		ret = asprintf(
 			&text,
-			"the kernel's lockdown mode is confidentiality, in which BPF may not read its memory");
+			"kernel lockdown mode is confidentiality: BPF cannot read kernel memory");
 	else if (refused)
 		ret = asprintf(
 			&text,
-			"bpf() was refused (%s), though no capability is missing: by a container or a security module?",
+			"bpf() failed (%s) although no capability is missing; check container and security module policy",
 			strerror(-err));
 	else if (err == -ENOSYS)
-		ret = asprintf(&text, "this kernel has no bpf()");
+		ret = asprintf(&text, "this kernel does not support bpf()");
 	else
-		ret = asprintf(&text, "the BPF object cannot be loaded: %s", strerror(-err));
+		ret = asprintf(&text, "cannot load the BPF object: %s", strerror(-err));
 	return ret < 0 ? NULL : text;
 }
 

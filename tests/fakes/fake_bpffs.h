@@ -10,7 +10,7 @@
 #include "kernel/pinned_maps.h"
 #include "fakes/support.h"
 
-#define AFTER ": counters begin at 0 after a restart"
+#define AFTER ": counters restart at 0 with the agent"
 
 extern const char *why_not; /* why tests are skipped; NULL: they are not */
 extern char mounted[64];    /* where the file system is */

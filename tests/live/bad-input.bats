@@ -141,7 +141,7 @@ VERSION="fetch 95.2.0"
 	ask setpriv --reuid nobody --clear-groups -- "$VERSION"
 	serves
 	said_only "Warning: $WORK/kvm.conf: cannot read: Permission denied; tracing 0 events
-$(every "bpf() was refused (Operation not permitted): CAP_BPF and CAP_PERFMON are missing; run as root, or with that" | grep -v '^Warning: trace:')"
+$(every "bpf() failed (Operation not permitted): CAP_BPF and CAP_PERFMON are missing; run as root or grant the capabilities" | grep -v '^Warning: trace:')"
 }
 
 @test "a line of 5,000 bytes" {
@@ -185,17 +185,17 @@ Warning: $WORK/kvm.conf:3: unknown section [what]; the lines below it are ignore
 	conf '[trace]' kvm_pio
 	ask "$BUILD/tests/deny_bpf" 38 -- "$VERSION" 'fetch 95.1.3' 'fetch 95.2.1' 'fetch 95.2.7'
 	serves
-	said_only "$(every "this kernel has no bpf()")"
+	said_only "$(every "this kernel does not support bpf()")"
 	[[ $output != *"inst [0 or ???] value 1"* ]]
 	ask "$BUILD/tests/deny_bpf" 1 -- "$VERSION"
 	serves
-	said_only "$(every "bpf() was refused (Operation not permitted), though no capability is missing: by a container or a security module?")"
+	said_only "$(every "bpf() failed (Operation not permitted) although no capability is missing; check container and security module policy")"
 	run "$BUILD/tests/deny_bpf" 38 "$BUILD/kvmbpf" dump -d 0
 	[ "$status" = 1 ]
-	[[ $output == *"kvmbpf: trace: this kernel has no bpf()"* ]]
+	[[ $output == *"kvmbpf: trace: this kernel does not support bpf()"* ]]
 	run "$BUILD/tests/deny_bpf" 38 "$BUILD/kvmbpf" dump -d 0 -e kvm_pio
 	[ "$status" = 1 ]
-	[[ $output == "kvmbpf: trace: this kernel has no bpf()"* ]]
+	[[ $output == "kvmbpf: trace: this kernel does not support bpf()"* ]]
 }
 
 @test "what could not be read has no value, and never 0" {
@@ -213,14 +213,14 @@ Warning: $WORK/kvm.conf:3: unknown section [what]; the lines below it are ignore
 	chown -R nobody "$WORK"
 	ask setpriv --reuid nobody --clear-groups -- "$VERSION"
 	serves
-	said_only "$(every "bpf() was refused (Operation not permitted): CAP_BPF and CAP_PERFMON are missing; run as root, or with that")"
+	said_only "$(every "bpf() failed (Operation not permitted): CAP_BPF and CAP_PERFMON are missing; run as root or grant the capabilities")"
 	run setpriv --reuid nobody --clear-groups "$BUILD/kvmbpf" dump -d 0
 	[ "$status" = 1 ]
-	[[ $output == *"CAP_BPF and CAP_PERFMON are missing; run as root, or with that"* ]]
+	[[ $output == *"CAP_BPF and CAP_PERFMON are missing; run as root or grant the capabilities"* ]]
 	run setpriv --reuid nobody --clear-groups --inh-caps +bpf --ambient-caps +bpf \
 		"$BUILD/kvmbpf" dump -d 0
 	[ "$status" = 1 ]
-	[[ $output == *"CAP_PERFMON is missing; run as root, or with that"* ]]
+	[[ $output == *"CAP_PERFMON is missing; run as root or grant the capabilities"* ]]
 }
 
 @test "two capabilities are enough" {

@@ -8,7 +8,7 @@ expect "lockdown" "$(sed -nE 's/.*\[(.*)\].*/\1/p' /sys/kernel/security/lockdown
 guest --pio "$PIO" --cpuid "$CPUID" --vcpus 2 >/dev/null
 expect "attached" "$(value kvm.agent.family.attached exit)" 1
 expect "status" "$(value kvm.agent.family.status exit)" \
-	"attached, without reasons: the kernel's lockdown mode is confidentiality, in which BPF may not read its memory"
+	"attached, without reasons: kernel lockdown mode is confidentiality: BPF cannot read kernel memory"
 expect "exits" "$(value kvm.exit.total)" "$(sum kvm.trace.kvm_exit)"
 [ "$(value kvm.exit.total)" -ge $((2 * (PIO + CPUID))) ]
 [ "$(value kvm.exit.total_time)" -gt 0 ]

@@ -29,7 +29,7 @@ setpriv.util-linux --reuid 65534 --clear-groups --inh-caps +bpf,+perfmon --ambie
 	kvmbpf dump -d 0 --json >/tmp/dump
 if [ "$MODE" = confidentiality ]; then
 	expect "statistics" "$(value kvm.agent.family.status stat)" \
-		"the kernel's lockdown mode is confidentiality, in which BPF may not read its memory"
+		"kernel lockdown mode is confidentiality: BPF cannot read kernel memory"
 	expect "MMIO exits" "$(value kvm.mmio_exits)" ""
 	expect "VMs" "$(value kvm.nvms)" ""
 else

@@ -58,7 +58,7 @@ pmcd_ stop
 bpftool map update pinned $pins/trace_meta key 0 0 0 0 value 1 2 3 4 5 6 7 8 0 0 0 0 0 0 0 0
 pmcd_ start
 expect "port writes, after another layout's pin" "$(sum kvm.trace.kvm_pio)" 0
-grep -q "another layout's maps are replaced, counters begin at 0" $log || fail "nothing is said of it"
+grep -q "replacing maps of another layout; counters restart at 0" $log || fail "nothing is said of it"
 pio_counts "port writes, after another layout's pin"
 
 pmcd_ stop
@@ -66,7 +66,7 @@ rm $pins/trace_rows
 mkdir $pins/trace_rows
 pmcd_ start
 expect "attached, with a foreign file" "$(pminfo -f kvm.agent.family.attached | sed -nE 's/.*"trace".* value //p')" 1
-grep -q "trace_rows is no map of ours" $log || fail "nothing is said of it"
+grep -q "trace_rows: not a pinned map" $log || fail "nothing is said of it"
 pio_counts "port writes, with a foreign file"
 [ -d $pins/trace_rows ] || fail "a foreign file was removed"
 
@@ -74,7 +74,7 @@ pmcd_ stop
 rmdir $pins/trace_rows
 chmod 755 $pins
 pmcd_ start
-grep -q "pmdakvm: it is open to other users" $log || fail "nothing is said of an open folder"
+grep -q "pmdakvm: must be owned by the agent's user, with mode 0700" $log || fail "nothing is said of an open folder"
 pio_counts "port writes, with a folder that is open to others"
 chmod 700 $pins
 
@@ -89,7 +89,7 @@ pmcd_ stop
 sed -i 's/^pin = none/pin = pmdakvm/' /etc/pcp/kvm/kvm.conf
 umount /sys/fs/bpf
 pmcd_ start
-grep -q "no BPF file system is mounted: counters begin at 0 after a restart" $log || fail "nothing is said of no BPF file system"
+grep -q "no BPF file system is mounted: counters restart at 0 with the agent" $log || fail "nothing is said of no BPF file system"
 pio_counts "port writes, without a BPF file system"
 mount -t bpf bpf /sys/fs/bpf
 pmcd_ restart

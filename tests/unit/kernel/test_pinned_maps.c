@@ -42,9 +42,9 @@ static void test_no_bpf_file_system(void **state)
 	assert_non_null(getcwd(folder, sizeof(folder) - strlen("/folder")));
 	strcat(folder, "/folder");
 	assert_int_equal(mkdir("folder", 0700), 0);
-	assert_no_folder(folder, ": it is on no BPF file system" AFTER);
+	assert_no_folder(folder, ": not on a BPF file system" AFTER);
 	assert_int_equal(rmdir("folder"), 0);
-	assert_no_folder(folder, ": it is on no BPF file system" AFTER);
+	assert_no_folder(folder, ": not on a BPF file system" AFTER);
 	assert_int_equal(rmdir("folder"), -1); /* pins_open() removed it again */
 	assert_no_folder("/proc/nowhere/else", ": No such file or directory" AFTER);
 	write_text("folder", "");
@@ -110,13 +110,16 @@ static void test_a_folder_of_others(void **state)
 	assert_int_equal(mkdir(on_bpffs("ours"), 0700), 0);
 	for (int mode = 1; mode < 0100; mode *= 2) {
 		assert_int_equal(chmod(on_bpffs("ours"), 0700 | (mode_t)mode), 0);
-		assert_no_folder(on_bpffs("ours"), ": it is open to other users" AFTER);
+		assert_no_folder(on_bpffs("ours"),
+				 ": must be owned by the agent's user, with mode 0700" AFTER);
 	}
 	assert_int_equal(chmod(on_bpffs("ours"), 0755), 0);
-	assert_no_folder(on_bpffs("ours"), ": it is open to other users" AFTER);
+	assert_no_folder(on_bpffs("ours"),
+			 ": must be owned by the agent's user, with mode 0700" AFTER);
 	assert_int_equal(chmod(on_bpffs("ours"), 0700), 0);
 	assert_int_equal(chown(on_bpffs("ours"), 65534, 0), 0);
-	assert_no_folder(on_bpffs("ours"), ": it is open to other users" AFTER);
+	assert_no_folder(on_bpffs("ours"),
+			 ": must be owned by the agent's user, with mode 0700" AFTER);
 	assert_int_equal(chown(on_bpffs("ours"), geteuid(), 0), 0);
 	open_folder();
 }
@@ -136,8 +139,8 @@ static void test_another_agent(void **state)
 	(void)state;
 	need_bpf();
 	open_folder();
-	assert_no_folder(on_bpffs("ours"), ": another agent uses it" AFTER);
-	assert_no_folder(on_bpffs("ours"), ": another agent uses it" AFTER);
+	assert_no_folder(on_bpffs("ours"), ": in use by another agent" AFTER);
+	assert_no_folder(on_bpffs("ours"), ": in use by another agent" AFTER);
 	pins_close(pins);
 	open_folder();
 }

@@ -94,7 +94,7 @@ static void assert_replaced(unsigned cpus)
 	let_go();
 	start(cpus, 0);
 	assert_line(REPORT_INFO, on_bpffs("ours"),
-		    ": another layout's maps are replaced, counters begin at 0");
+		    ": replacing maps of another layout; counters restart at 0");
 	assert_int_equal(count_get(0), 0);
 	assert_int_equal(pins_generation(object, 0), 0);
 	count_set(0, 17);
@@ -236,7 +236,7 @@ static void assert_left_alone(const char *name)
 	open_folder();
 	open_object(3);
 	assert_int_equal(pins_reuse(pins, object, version, &report), -EEXIST);
-	assert_line(REPORT_WARNING, path, " is no map of ours" AFTER);
+	assert_line(REPORT_WARNING, path, ": not a pinned map" AFTER);
 	assert_int_equal(lstat(path, &after), 0);
 	assert_int_equal(before.st_ino, after.st_ino);
 	let_go();
@@ -285,8 +285,7 @@ static void test_pinning_that_fails(void **state)
 	assert_int_equal(bpf_obj_pin(fd, on_bpffs("ours/trace_meta")), 0); /* wins the race */
 	close(fd);
 	assert_int_equal(pins_pin(pins, object, version, &report), -EEXIST);
-	assert_line(REPORT_WARNING, on_bpffs("ours"),
-		    ": maps cannot be pinned there (File exists)" AFTER);
+	assert_line(REPORT_WARNING, on_bpffs("ours"), ": cannot pin maps (File exists)" AFTER);
 	assert_int_equal(stat(on_bpffs("ours/trace_rows"), &st), -1);
 	assert_int_equal(errno, ENOENT);
 }
@@ -352,7 +351,7 @@ static void test_load(void **state)
 	let_go();
 	load(4);
 	assert_line(REPORT_INFO, on_bpffs("ours"),
-		    ": another layout's maps are replaced, counters begin at 0");
+		    ": replacing maps of another layout; counters restart at 0");
 	assert_int_equal(count_get(2), 0);
 	count_set(3, 17);
 	let_go();
@@ -369,7 +368,7 @@ static void test_load_beside_foreign_things(void **state)
 	assert_int_equal(mkdir(on_bpffs("ours"), 0700), 0);
 	assert_int_equal(mkdir(on_bpffs("ours/trace_meta"), 0700), 0);
 	load(3);
-	assert_line(REPORT_WARNING, on_bpffs("ours/trace_meta"), " is no map of ours" AFTER);
+	assert_line(REPORT_WARNING, on_bpffs("ours/trace_meta"), ": not a pinned map" AFTER);
 	assert_true(is_pinned("ours/trace_meta"));
 	assert_false(is_pinned("ours/trace_rows"));
 	count_set(2, 13);
@@ -391,7 +390,7 @@ static void test_load_with_no_room_for_pins(void **state)
 	assert_int_equal(rmdir(on_bpffs("ours")), 0); /* the directory disappears */
 	assert_int_equal(pins_load(pins, object, version, &report), 0);
 	assert_line(REPORT_WARNING, on_bpffs("ours"),
-		    ": maps cannot be pinned there (No such file or directory)" AFTER);
+		    ": cannot pin maps (No such file or directory)" AFTER);
 	count_set(2, 13);
 	assert_int_equal(count_get(2), 13);
 }

@@ -166,30 +166,30 @@ static void assert_text(int err, const char *text)
 	free(found);
 }
 
-#define CONFIDENTIAL \
-	"the kernel's lockdown mode is confidentiality, in which BPF may not read its memory"
-#define NONE_MISSING ", though no capability is missing: by a container or a security module?"
-#define CANNOT	     "the BPF object cannot be loaded: "
+#define CONFIDENTIAL "kernel lockdown mode is confidentiality: BPF cannot read kernel memory"
+#define NONE_MISSING \
+	" although no capability is missing; check container and security module policy"
+#define CANNOT "cannot load the BPF object: "
 
 /* Errors without lockdown, or in a mode that permits BPF. */
 static void check_without_lockdown(void)
 {
 	process.effective = BOTH;
-	assert_text(-EPERM, "bpf() was refused (Operation not permitted)" NONE_MISSING);
-	assert_text(-EACCES, "bpf() was refused (Permission denied)" NONE_MISSING);
+	assert_text(-EPERM, "bpf() failed (Operation not permitted)" NONE_MISSING);
+	assert_text(-EACCES, "bpf() failed (Permission denied)" NONE_MISSING);
 	assert_text(-EINVAL, CANNOT "Invalid argument");
-	assert_text(-ENOSYS, "this kernel has no bpf()");
+	assert_text(-ENOSYS, "this kernel does not support bpf()");
 	assert_text(-ENOMEM, CANNOT "Cannot allocate memory");
 	assert_text(-ENOENT, CANNOT "No such file or directory");
 	process.effective = BIT(CAP_BPF);
 	assert_text(
 		-EPERM,
-		"bpf() was refused (Operation not permitted): CAP_PERFMON is missing; run as root, or with that");
+		"bpf() failed (Operation not permitted): CAP_PERFMON is missing; run as root or grant the capabilities");
 	assert_text(
 		-EACCES,
-		"bpf() was refused (Permission denied): CAP_PERFMON is missing; run as root, or with that");
+		"bpf() failed (Permission denied): CAP_PERFMON is missing; run as root or grant the capabilities");
 	assert_text(-EINVAL, CANNOT "Invalid argument"); /* not a permission error */
-	assert_text(-ENOSYS, "this kernel has no bpf()");
+	assert_text(-ENOSYS, "this kernel does not support bpf()");
 }
 
 static void test_no_lockdown_file(void **state)
@@ -224,12 +224,12 @@ static void test_confidentiality(void **state)
 	assert_text(-EPERM, CONFIDENTIAL);
 	assert_text(-EACCES, CONFIDENTIAL);
 	assert_text(-EINVAL, CONFIDENTIAL);
-	assert_text(-ENOSYS, "this kernel has no bpf()");
+	assert_text(-ENOSYS, "this kernel does not support bpf()");
 	assert_text(-ENOMEM, CANNOT "Cannot allocate memory");
 	process.effective = 0;
 	assert_text(
 		-EPERM,
-		"bpf() was refused (Operation not permitted): CAP_BPF and CAP_PERFMON are missing; run as root, or with that");
+		"bpf() failed (Operation not permitted): CAP_BPF and CAP_PERFMON are missing; run as root or grant the capabilities");
 	assert_text(-EINVAL, CONFIDENTIAL);
 	write_text("lockdown", "none integrity [confidentiality]"); /* without newline */
 	assert_text(-EINVAL, CONFIDENTIAL);

@@ -163,10 +163,10 @@ static void test_words(void **state)
 	assert_fails(-EIO, strerror(EIO));
 	kernel.layout_err = 0;
 	kernel.load_err = -ENOSYS;
-	assert_fails(-ENOSYS, "this kernel has no bpf()");
+	assert_fails(-ENOSYS, "this kernel does not support bpf()");
 	kernel.load_err = 0;
 	kernel.link_err = -E2BIG;
-	assert_fails(-E2BIG, "the BPF object cannot be loaded: Argument list too long");
+	assert_fails(-E2BIG, "cannot load the BPF object: Argument list too long");
 	assert_int_equal(report.n, 0);
 	assert_vms("");
 	kernel.link_err = 0;
@@ -229,7 +229,7 @@ static void test_falls_back_later(void **state)
 	make_folders("debug/kvm");
 	write_text("debug/kvm/exits", "5\n");
 	assert_attached(STAT_DEBUGFS);
-	assert_info(FALLS_BACK "this kernel has no bpf()");
+	assert_info(FALLS_BACK "this kernel does not support bpf()");
 	/* a fetch can come before the columns are remade */
 	for (size_t i = 0; i < STAT_FAMILY_TABLES; i++)
 		assert_int_equal(stat_tables[i].read(family, snapshot.tables[i]), 0);
@@ -323,7 +323,7 @@ static void test_restart_that_fails_first(void **state)
 	assert_attached(STAT_ITERATOR);
 	restart();
 	kernel.load_err = -ENOSYS;
-	assert_fails(-ENOSYS, "this kernel has no bpf()");
+	assert_fails(-ENOSYS, "this kernel does not support bpf()");
 	kernel.load_err = 0;
 	show(NULL);
 	assert_attached(STAT_ITERATOR);
