@@ -84,8 +84,9 @@ static int line_parse(struct items *items, const char *line)
 /* Forget the path of an unreadable file, so that its numbers are never overwritten. */
 static void unreadable(struct items *items, struct report *report)
 {
-	report_add(report, REPORT_WARNING, "%s: %s; item numbers it remembers are unknown",
-		   items->path, strerror(errno));
+	report_add(report, REPORT_WARNING,
+		   "%s: cannot read: %s; the item numbers in it are unknown", items->path,
+		   strerror(errno));
 	free(items->path);
 	items->path = NULL;
 }
@@ -114,8 +115,8 @@ int items_load(const char *path, struct report *report, struct items *ret_items)
 		err = line_parse(&items, line);
 		if (err == -EINVAL)
 			report_add(report, REPORT_WARNING,
-				   "%s:%u: neither \"trace NUMBER NAME\" nor \"stat NUMBER NAME\"; "
-				   "passed over",
+				   "%s:%u: expected \"trace NUMBER NAME\" or \"stat NUMBER NAME\"; "
+				   "line ignored",
 				   path, number);
 	}
 	if (file && err != -ENOMEM && !feof(file))

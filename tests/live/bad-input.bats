@@ -243,6 +243,6 @@ Warning: $WORK/kvm.conf:3: unknown section [what]; the lines below it are ignore
 	conf '[trace]' kvm_pio
 	ask "$VERSION"
 	serves
-	[ "$(said)" = "Warning: $WORK/var/pmdakvm/items:2: neither \"trace NUMBER NAME\" nor \"stat NUMBER NAME\"; passed over
-Warning: $WORK/var/pmdakvm/items:3: neither \"trace NUMBER NAME\" nor \"stat NUMBER NAME\"; passed over" ]
+	[ "$(said)" = "Warning: $WORK/var/pmdakvm/items:2: expected \"trace NUMBER NAME\" or \"stat NUMBER NAME\"; line ignored
+Warning: $WORK/var/pmdakvm/items:3: expected \"trace NUMBER NAME\" or \"stat NUMBER NAME\"; line ignored" ]
 }

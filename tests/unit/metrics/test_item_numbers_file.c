@@ -14,7 +14,7 @@
 #include "metrics/item_numbers.h"
 
 #define BAD(line) \
-	"items:" line ": neither \"trace NUMBER NAME\" nor \"stat NUMBER NAME\"; passed over"
+	"items:" line ": expected \"trace NUMBER NAME\" or \"stat NUMBER NAME\"; line ignored"
 
 /* Load the file "items" with this text; expect these warnings. */
 static void load(const char *text, const char *const *warnings, struct items *items)
@@ -91,7 +91,7 @@ static void test_a_file_that_cannot_be_opened(void **state)
 	assert_int_equal(items_load("loop", &report, &items), 0);
 	assert_warning(
 		&report,
-		"loop: Too many levels of symbolic links; item numbers it remembers are unknown");
+		"loop: cannot read: Too many levels of symbolic links; the item numbers in it are unknown");
 	assert_int_equal(items_number(&items, ITEMS_TRACE, "a"), 768);
 	items_free(&items);
 	report_clear(&report);
@@ -106,7 +106,8 @@ static void test_a_file_that_cannot_be_read(void **state)
 	(void)state;
 	make_folders("folder");
 	assert_int_equal(items_load("folder", &report, &items), 0);
-	assert_warning(&report, "folder: Is a directory; item numbers it remembers are unknown");
+	assert_warning(&report,
+		       "folder: cannot read: Is a directory; the item numbers in it are unknown");
 	assert_int_equal(items_number(&items, ITEMS_TRACE, "a"), 768);
 	assert_int_equal(items_save(&items), 0);
 	assert_int_equal(access("folder.new", F_OK), -1);
