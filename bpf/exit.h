@@ -20,7 +20,7 @@ struct exit_counters {
 };
 
 _Static_assert(sizeof(struct exit_counters) + sizeof(struct thread_key) <= 6400,
-	       "a vCPU takes more than the man page says");
+	       "counters exceed the bytes per vCPU documented in pmdakvm(1)");
 
 /* Reasons that can have a histogram. Each takes EXIT_BUCKETS * 8 bytes on every possible CPU. */
 #define EXIT_HISTOGRAMS 64

@@ -20,7 +20,8 @@ struct trace_row {
 	__u64 count[TRACE_SLOTS];
 };
 
-_Static_assert(sizeof(struct trace_row) % CACHE_LINE_BYTES == 0, "rows share a cache line");
+_Static_assert(sizeof(struct trace_row) % CACHE_LINE_BYTES == 0,
+	       "per-CPU rows must not share a cache line");
 
 /*
  * Placeholder for the slot number in the template program of bpf/trace.bpf.c: the loader finds the
@@ -28,7 +29,6 @@ _Static_assert(sizeof(struct trace_row) % CACHE_LINE_BYTES == 0, "rows share a c
  */
 #define TRACE_SLOT_MARK 0x7ace51
 
-_Static_assert(TRACE_SLOT_MARK >= TRACE_SLOTS,
-	       "the unpatched template must fall out of its bounds check");
+_Static_assert(TRACE_SLOT_MARK >= TRACE_SLOTS, "the unpatched template must fail its bounds check");
 
 #endif /* PMDAKVM_BPF_TRACE_H */

@@ -20,7 +20,7 @@ struct userspace_exit_counters {
 };
 
 _Static_assert(sizeof(struct userspace_exit_counters) + sizeof(struct thread_key) <= 2048,
-	       "a vCPU takes more than the man page says");
+	       "counters exceed the bytes per vCPU documented in pmdakvm(1)");
 
 /* Rodata, set before loading. */
 struct userspace_exit_setup {

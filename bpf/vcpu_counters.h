@@ -62,7 +62,8 @@ struct overflow_row {
 	__u64 pad[6];
 };
 
-_Static_assert(sizeof(struct overflow_row) % CACHE_LINE_BYTES == 0, "rows share a cache line");
+_Static_assert(sizeof(struct overflow_row) % CACHE_LINE_BYTES == 0,
+	       "per-CPU rows must not share a cache line");
 
 /* Written by the user side before it attaches; a reset of max writes epoch. */
 struct counters_control {

@@ -14,7 +14,7 @@ events="kvm_exit kvm_userspace_exit kvm_pio kvm_mmio kvm_cpuid"
 guest_pid=
 
 if [ "$(id -u)" != 0 ]; then
-	echo "demo: counting KVM's tracepoints takes root" >&2
+	echo "demo: counting KVM's tracepoints requires root" >&2
 	exit 1
 fi
 
@@ -38,7 +38,7 @@ vm_runs() {
 
 start_guest() {
 	if [ ! -c /dev/kvm ]; then
-		echo "There is no /dev/kvm here, so no guest can run; expect zeros."
+		echo "/dev/kvm is missing: no guest can run; expect zeros."
 		return
 	fi
 	"$build/tests/guest" --repeat --pause-ms 10 --pio 101 --mmio 53 --cpuid 29 \

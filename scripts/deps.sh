@@ -19,14 +19,14 @@ for what in "${@:-build}"; do
 	demo) wanted+=" $demo" ;;
 	check) wanted+=" $check" ;;
 	*)
-		echo "deps.sh: no such list: $what (there are build, demo, check)" >&2
+		echo "deps.sh: unknown list \"$what\" (known: build, demo, check)" >&2
 		exit 2
 		;;
 	esac
 done
 
 if ! command -v dpkg-query >/dev/null; then
-	echo "deps.sh: this is no Debian; what is needed, by Debian's names:" $wanted >&2
+	echo "deps.sh: not a Debian system; install the equivalents of these Debian packages:" $wanted >&2
 	exit 0
 fi
 
@@ -38,7 +38,7 @@ done
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 if [ "$(id -u)" != 0 ]; then
-	echo "deps.sh: missing, and only root can install it: ${missing[*]}" >&2
+	echo "deps.sh: run as root to install missing packages: ${missing[*]}" >&2
 	exit 1
 fi
 echo "installing ${missing[*]}"
@@ -52,7 +52,7 @@ get() {
 }
 # update first: an old package list can name versions that no longer exist
 if ! get update || ! get install -y --no-install-recommends "${missing[@]}"; then
-	echo "deps.sh: apt-get failed; its last words:" >&2
+	echo "deps.sh: apt-get failed; last lines of its output:" >&2
 	tail -n 15 "$log" >&2
 	exit 1
 fi

@@ -60,7 +60,7 @@ pmcd_start() {
 		pmcd_stop
 		grep -q "in use" "$dir/pmcd.log" || break # another port would not help
 	done
-	echo "a private pmcd did not come up (try $try); its log:" >&2
+	echo "private pmcd did not start (attempt $try); its log:" >&2
 	cat "$dir/pmcd.log" >&2
 	return 1
 }
