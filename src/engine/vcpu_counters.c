@@ -23,15 +23,15 @@ static size_t reasons_bytes(const struct vcpu_counters *counters)
 	return counters->nslots * sizeof(struct reason_counters);
 }
 
-static struct reason_counters *ended_reasons(const struct vcpu_counters *counters)
+static struct reason_counters *retired_reasons(const struct vcpu_counters *counters)
 {
-	return (struct reason_counters *)(counters->ended + 1);
+	return (struct reason_counters *)(counters->retired + 1);
 }
 
 /* --- names --- */
 
 /* Set the reasons in which a vCPU may sleep until it is woken. */
-static void find_sleeps(struct vcpu_counters *counters)
+static void sleeps_find(struct vcpu_counters *counters)
 {
 	const struct reason *list;
 	size_t n;
@@ -55,7 +55,7 @@ static void isa_set(struct vcpu_counters *counters, uint64_t isa)
 	if (isa < 1 || isa > REASONS_ISAS || isa - 1 == counters->isa)
 		return;
 	counters->isa = (enum reasons_isa)(isa - 1);
-	find_sleeps(counters);
+	sleeps_find(counters);
 }
 
 /* The unknown code that was assigned to a slot. Returns 0 or -ENOENT. */
@@ -100,20 +100,20 @@ int vcpu_counters_init(struct vcpu_counters *counters, const char *name, uint32_
 					    .cpus = cpus,
 					    .proc = proc };
 	vm_counters_init(&counters->vms, nslots);
-	counters->ended = calloc(1, sizeof(*counters->ended) + reasons_bytes(counters));
-	counters->room = calloc(1, sizeof(*counters->room) + reasons_bytes(counters));
+	counters->retired = calloc(1, sizeof(*counters->retired) + reasons_bytes(counters));
+	counters->scratch = calloc(1, sizeof(*counters->scratch) + reasons_bytes(counters));
 	counters->total = calloc(1, reasons_bytes(counters));
-	if (!counters->ended || !counters->room || !counters->total)
+	if (!counters->retired || !counters->scratch || !counters->total)
 		return -ENOMEM;
-	find_sleeps(counters);
+	sleeps_find(counters);
 	return 0;
 }
 
 static void object_drop(struct vcpu_counters *counters)
 {
-	if (counters->rows)
-		munmap((void *)counters->rows, counters->cpus->n * sizeof(*counters->rows));
-	counters->rows = NULL;
+	if (counters->overflow)
+		munmap((void *)counters->overflow, counters->cpus->n * sizeof(*counters->overflow));
+	counters->overflow = NULL;
 	bpf_object__close(counters->object);
 	counters->object = NULL;
 }
@@ -122,8 +122,8 @@ void vcpu_counters_free(struct vcpu_counters *counters)
 {
 	object_drop(counters);
 	vm_counters_free(&counters->vms);
-	free(counters->ended);
-	free(counters->room);
+	free(counters->retired);
+	free(counters->scratch);
 	map_keys_free(&counters->keys);
 	free(counters->total);
 }
@@ -164,11 +164,11 @@ static int object_load(struct vcpu_counters *counters, struct bpf_object *object
 		       const struct pins *pins, struct report *report)
 {
 	struct bpf_map *map = map_of(counters, object, "cells"),
-		       *rows = map_of(counters, object, "rows");
-	int err = map && rows ? bpf_map__set_max_entries(map, limit) : -ENOENT;
+		       *overflow = map_of(counters, object, "rows");
+	int err = map && overflow ? bpf_map__set_max_entries(map, limit) : -ENOENT;
 
 	if (!err)
-		err = bpf_map__set_max_entries(rows, (__u32)counters->cpus->n);
+		err = bpf_map__set_max_entries(overflow, (__u32)counters->cpus->n);
 	if (!err && counters->object)
 		err = maps_inherit(counters->object, object);
 	if (err)
@@ -182,27 +182,27 @@ static int object_load(struct vcpu_counters *counters, struct bpf_object *object
  * counters to the retired ones and deleting them, they are still in the map and must not be added
  * again.
  */
-static void take_up(struct vcpu_counters *counters)
+static void take_over(struct vcpu_counters *counters)
 {
 	__u32 zero = 0;
 
-	if (bpf_map_lookup_elem(counters->ended_fd, &zero, counters->ended) == 0)
-		bpf_map_delete_elem(counters->fd, &counters->ended->last);
+	if (bpf_map_lookup_elem(counters->retired_fd, &zero, counters->retired) == 0)
+		bpf_map_delete_elem(counters->fd, &counters->retired->last);
 	bpf_map_lookup_elem(counters->control_fd, &zero, &counters->control);
-	isa_set(counters, counters->ended->isa);
+	isa_set(counters, counters->retired->isa);
 }
 
 int vcpu_counters_load(struct vcpu_counters *counters, struct bpf_object *object, uint32_t limit,
 		       const struct pins *pins, struct report *report)
 {
 	bool first = !counters->object;
-	void *rows = MAP_FAILED;
+	void *overflow = MAP_FAILED;
 	int err = object_load(counters, object, limit, pins, report);
 
 	if (!err) {
-		rows = mmap(NULL, counters->cpus->n * sizeof(*counters->rows), PROT_READ,
-			    MAP_SHARED, map_fd(counters, object, "rows"), 0);
-		err = rows == MAP_FAILED ? -errno : 0;
+		overflow = mmap(NULL, counters->cpus->n * sizeof(*counters->overflow), PROT_READ,
+				MAP_SHARED, map_fd(counters, object, "rows"), 0);
+		err = overflow == MAP_FAILED ? -errno : 0;
 	}
 	if (err) {
 		bpf_object__close(object);
@@ -210,13 +210,13 @@ int vcpu_counters_load(struct vcpu_counters *counters, struct bpf_object *object
 	}
 	object_drop(counters);
 	counters->object = object;
-	counters->rows = rows;
+	counters->overflow = overflow;
 	counters->fd = map_fd(counters, object, "cells");
-	counters->ended_fd = map_fd(counters, object, "ended");
+	counters->retired_fd = map_fd(counters, object, "ended");
 	counters->codes_fd = map_fd(counters, object, "codes");
 	counters->control_fd = map_fd(counters, object, "control");
 	if (first)
-		take_up(counters);
+		take_over(counters);
 	return 0;
 }
 
@@ -266,12 +266,12 @@ static void total_add(const struct vcpu_counters *counters, const struct reason_
 }
 
 /* Add exits that found no room for their thread's counters. They have no time. */
-static void total_add_rows(struct vcpu_counters *counters)
+static void total_add_overflow(struct vcpu_counters *counters)
 {
 	counters->dropped = 0;
 	for (size_t cpu = 0; cpu < counters->cpus->n; cpu++) {
 		for (unsigned slot = 0; slot < counters->nslots; slot++) {
-			uint64_t count = __atomic_load_n(&counters->rows[cpu].count[slot],
+			uint64_t count = __atomic_load_n(&counters->overflow[cpu].count[slot],
 							 __ATOMIC_RELAXED);
 
 			counters->total[slot].count += count;
@@ -281,10 +281,10 @@ static void total_add_rows(struct vcpu_counters *counters)
 }
 
 /* Add a thread's reasons to the retired ones, or subtract them if out is set. */
-static void ended_add(struct vcpu_counters *counters, const struct thread_counters *thread,
-		      bool out)
+static void retired_add(struct vcpu_counters *counters, const struct thread_counters *thread,
+			bool out)
 {
-	struct reason_counters *kept = ended_reasons(counters);
+	struct reason_counters *kept = retired_reasons(counters);
 	const struct reason_counters *reasons = counters_reasons(thread);
 	uint64_t epoch = (uint64_t)counters->control.epoch << MAX_TIME_BITS;
 
@@ -303,7 +303,7 @@ static void ended_add(struct vcpu_counters *counters, const struct thread_counte
 static void retire(struct vcpu_counters *counters, const struct thread_key *key,
 		   const struct thread_counters *thread)
 {
-	struct thread_key last = counters->ended->last;
+	struct thread_key last = counters->retired->last;
 	__u32 zero = 0;
 
 	counters->used--;
@@ -312,12 +312,12 @@ static void retire(struct vcpu_counters *counters, const struct thread_key *key,
 		bpf_map_delete_elem(counters->fd, key);
 		return;
 	}
-	ended_add(counters, thread, false);
-	counters->ended->last = *key;
-	counters->ended->isa = thread->isa;
-	if (bpf_map_update_elem(counters->ended_fd, &zero, counters->ended, BPF_ANY)) {
-		ended_add(counters, thread, true);
-		counters->ended->last = last;
+	retired_add(counters, thread, false);
+	counters->retired->last = *key;
+	counters->retired->isa = thread->isa;
+	if (bpf_map_update_elem(counters->retired_fd, &zero, counters->retired, BPF_ANY)) {
+		retired_add(counters, thread, true);
+		counters->retired->last = last;
 		total_add(counters, counters_reasons(thread)); /* they stay in the map */
 		counters->used++;
 		return;
@@ -334,10 +334,10 @@ static bool same_thread(const struct thread_key *one, const struct thread_key *o
  * Read one thread's counters, and retire them if the thread has ended; *gone is the last ended
  * thread.
  */
-static int cell_read(struct vcpu_counters *counters, const struct thread_key *key,
-		     const struct thread_key **gone)
+static int thread_read(struct vcpu_counters *counters, const struct thread_key *key,
+		       const struct thread_key **gone)
 {
-	struct thread_counters *thread = counters->room;
+	struct thread_counters *thread = counters->scratch;
 	bool ended = *gone && same_thread(key, *gone);
 	int err;
 
@@ -376,12 +376,12 @@ int vcpu_counters_read(struct vcpu_counters *counters, const struct vms *vms)
 	counters->used = 0;
 	keys = counters->keys.list;
 	for (size_t i = 0; i < counters->keys.n; i++) {
-		int cell_err = cell_read(counters, &keys[i], &gone);
+		int thread_err = thread_read(counters, &keys[i], &gone);
 
-		err = err ? err : cell_err;
+		err = err ? err : thread_err;
 	}
-	total_add(counters, ended_reasons(counters));
-	total_add_rows(counters);
+	total_add(counters, retired_reasons(counters));
+	total_add_overflow(counters);
 	vm_counters_end(&counters->vms);
 	return err;
 }
@@ -448,9 +448,9 @@ void vcpu_counters_reap(struct vcpu_counters *counters)
 		const struct thread_key *key = &keys[i];
 
 		if (thread_is_there(counters->proc, key) ||
-		    bpf_map_lookup_elem(counters->fd, key, counters->room))
+		    bpf_map_lookup_elem(counters->fd, key, counters->scratch))
 			continue;
-		counters->room->ended = 1;
-		bpf_map_update_elem(counters->fd, key, counters->room, BPF_EXIST);
+		counters->scratch->ended = 1;
+		bpf_map_update_elem(counters->fd, key, counters->scratch, BPF_EXIST);
 	}
 }

@@ -4,8 +4,8 @@
  * The user side of per-thread vCPU counters (bpf/vcpu_counters.h, bpf/vcpu_counters.bpf.h): reads
  * them, sums them up, and retires counters of ended threads.
  */
-#ifndef PMDAKVM_CELLS_H
-#define PMDAKVM_CELLS_H
+#ifndef PMDAKVM_VCPU_COUNTERS_H
+#define PMDAKVM_VCPU_COUNTERS_H
 
 #include <bpf/libbpf.h>
 #include <linux/types.h>
@@ -27,12 +27,12 @@ struct vcpu_counters {
 	enum reasons_isa isa; /* of the slots; taken from the last counters read */
 	const struct cpus *cpus;
 	const char *proc;
-	struct bpf_object *object;	 /* NULL: not loaded yet */
-	const struct overflow_row *rows; /* mapped, [cpus->n]; NULL: not loaded */
-	int fd, ended_fd, codes_fd, control_fd;
-	struct retired_counters *ended; /* followed by its reasons */
-	struct thread_counters *room;	/* buffer for one thread's counters */
-	struct map_keys keys;		/* struct thread_key of all entries, sorted */
+	struct bpf_object *object;	     /* NULL: not loaded yet */
+	const struct overflow_row *overflow; /* mapped, [cpus->n]; NULL: not loaded */
+	int fd, retired_fd, codes_fd, control_fd;
+	struct retired_counters *retired; /* followed by its reasons */
+	struct thread_counters *scratch;  /* buffer for one thread's counters */
+	struct map_keys keys;		  /* struct thread_key of all entries, sorted */
 	struct reason_counters
 		*total;		/* [nslots] of the host as last read; max without the epoch */
 	uint64_t used, dropped; /* entries in the map; exits that found no room */
@@ -80,4 +80,4 @@ int vcpu_counters_reset_max(struct vcpu_counters *counters);
 /* The name of a slot's reason; valid as long as counters is. */
 const char *vcpu_counters_reason_name(struct vcpu_counters *counters, unsigned slot);
 
-#endif /* PMDAKVM_CELLS_H */
+#endif /* PMDAKVM_VCPU_COUNTERS_H */

@@ -40,7 +40,7 @@ static int compare_vcpu(const void *left, const void *right)
 
 static int compare_place(const void *left, const void *right)
 {
-	return sorted_numbers(((const struct vcpu_place *)left)->by, *(const uint64_t *)right);
+	return sorted_numbers(((const struct vcpu_place *)left)->key, *(const uint64_t *)right);
 }
 
 /* --- lookup --- */
@@ -76,7 +76,7 @@ const struct vcpu_sums *vm_counters_find_vcpu(const struct vm_counters *all,
 	return find_vcpu(all, vcpu->id, &at);
 }
 
-struct vm_sums *vm_counters_have(struct vm_counters *all, const struct vm *vm)
+struct vm_sums *vm_counters_get(struct vm_counters *all, const struct vm *vm)
 {
 	struct vm_sums *found, **grown;
 	size_t at;
@@ -94,11 +94,11 @@ struct vm_sums *vm_counters_have(struct vm_counters *all, const struct vm *vm)
 	grown[at] = found;
 	all->nvms++;
 	found->id = vm->id;
-	found->there = true;
+	found->present = true;
 	return found;
 }
 
-static struct vcpu_sums *have_vcpu(struct vm_counters *all, const struct vcpu *vcpu)
+static struct vcpu_sums *get_vcpu(struct vm_counters *all, const struct vcpu *vcpu)
 {
 	struct vcpu_sums *found, *grown;
 	size_t at;
@@ -111,12 +111,12 @@ static struct vcpu_sums *have_vcpu(struct vm_counters *all, const struct vcpu *v
 		return NULL;
 	all->vcpus = grown;
 	all->nvcpus++;
-	grown[at] = (struct vcpu_sums){ .id = vcpu->id, .there = true };
+	grown[at] = (struct vcpu_sums){ .id = vcpu->id, .present = true };
 	return &grown[at];
 }
 
 /* The taken state of a thread's counters, created if it is new; NULL without memory. */
-static struct taken_counters *have_taken(struct vm_counters *all, const struct thread_key *key)
+static struct taken_counters *get_taken(struct vm_counters *all, const struct thread_key *key)
 {
 	size_t at = sorted_bound(all->taken, all->ntaken, sizeof(*all->taken), key, compare_taken);
 	struct taken_counters *grown;
@@ -132,7 +132,7 @@ static struct taken_counters *have_taken(struct vm_counters *all, const struct t
 	}
 	all->taken = grown;
 	all->ntaken++;
-	grown[at] = (struct taken_counters){ .key = *key, .there = true, .counters = counters };
+	grown[at] = (struct taken_counters){ .key = *key, .present = true, .counters = counters };
 	return &grown[at];
 }
 
@@ -167,7 +167,7 @@ void vm_counters_free(struct vm_counters *all)
 
 static int sort_place(const void *left, const void *right)
 {
-	return compare_place(left, &((const struct vcpu_place *)right)->by);
+	return compare_place(left, &((const struct vcpu_place *)right)->key);
 }
 
 /* Index all vCPUs by address and by thread. Returns 0 or -ENOMEM. */
@@ -206,11 +206,11 @@ static int index_vcpus(struct vm_counters *all, const struct vms *vms)
 int vm_counters_begin(struct vm_counters *all, const struct vms *vms)
 {
 	for (size_t i = 0; i < all->nvms; i++)
-		all->vms[i]->there = false;
+		all->vms[i]->present = false;
 	for (size_t i = 0; i < all->nvcpus; i++)
-		all->vcpus[i].there = false;
+		all->vcpus[i].present = false;
 	for (size_t i = 0; i < all->ntaken; i++)
-		all->taken[i].there = false;
+		all->taken[i].present = false;
 	for (size_t i = 0; i < vms->n; i++) {
 		const struct vm *vm = vms->list[i];
 		struct vm_sums *found;
@@ -218,23 +218,23 @@ int vm_counters_begin(struct vm_counters *all, const struct vms *vms)
 
 		found = find_vm(all, vm->id, &at);
 		if (found)
-			found->there = true;
+			found->present = true;
 		for (size_t j = 0; j < vm->nvcpus; j++) {
 			struct vcpu_sums *vcpu = find_vcpu(all, vm->vcpus[j].id, &at);
 
 			if (vcpu)
-				vcpu->there = true;
+				vcpu->present = true;
 		}
 	}
 	return index_vcpus(all, vms);
 }
 
 static const struct vcpu_place *place_by(const struct vm_counters *all,
-					 const struct vcpu_place *places, uint64_t by)
+					 const struct vcpu_place *places, uint64_t key)
 {
-	size_t at = sorted_bound(places, all->nplaces, sizeof(*places), &by, compare_place);
+	size_t at = sorted_bound(places, all->nplaces, sizeof(*places), &key, compare_place);
 
-	return at < all->nplaces && places[at].by == by ? &places[at] : NULL;
+	return at < all->nplaces && places[at].key == key ? &places[at] : NULL;
 }
 
 const struct vcpu_place *vm_counters_place(const struct vm_counters *all, uint64_t address)
@@ -293,14 +293,14 @@ int vm_counters_take(struct vm_counters *all, const struct thread_key *key,
 	struct vcpu_sums *vcpu;
 	struct vm_sums *vm;
 
-	taken = have_taken(all, key);
+	taken = get_taken(all, key);
 	if (!taken)
 		return -ENOMEM;
-	taken->there = true;
+	taken->present = true;
 	if (!place)
 		return taken->waits++ < VCPU_WAITS ? -EAGAIN : 0;
-	vm = vm_counters_have(all, place->vm);
-	vcpu = have_vcpu(all, place->vcpu);
+	vm = vm_counters_get(all, place->vm);
+	vcpu = get_vcpu(all, place->vcpu);
 	if (!vm || !vcpu)
 		return -ENOMEM;
 	take_reasons(all, counters, taken->counters, vm, vcpu);
@@ -314,7 +314,7 @@ void vm_counters_end(struct vm_counters *all)
 	size_t n = 0;
 
 	for (size_t i = 0; i < all->nvms; i++) {
-		if (all->vms[i]->there)
+		if (all->vms[i]->present)
 			all->vms[n++] = all->vms[i];
 		else
 			vm_free(all, all->vms[i]);
@@ -322,13 +322,13 @@ void vm_counters_end(struct vm_counters *all)
 	all->nvms = n;
 	n = 0;
 	for (size_t i = 0; i < all->nvcpus; i++) {
-		if (all->vcpus[i].there)
+		if (all->vcpus[i].present)
 			all->vcpus[n++] = all->vcpus[i];
 	}
 	all->nvcpus = n;
 	n = 0;
 	for (size_t i = 0; i < all->ntaken; i++) {
-		if (all->taken[i].there)
+		if (all->taken[i].present)
 			all->taken[n++] = all->taken[i];
 		else
 			free(all->taken[i].counters);

@@ -5,8 +5,8 @@
  * thread's counters since the last read to its vCPU and VM, so a sum never falls, whichever thread
  * runs the vCPU and even if the thread ends.
  */
-#ifndef PMDAKVM_CELLS_VMS_H
-#define PMDAKVM_CELLS_VMS_H
+#ifndef PMDAKVM_VM_COUNTERS_H
+#define PMDAKVM_VM_COUNTERS_H
 
 #include <linux/types.h>
 #include <stdbool.h>
@@ -37,21 +37,21 @@ struct vm_reason_sums {
 };
 
 struct vm_sums {
-	uint32_t id; /* of struct vm */
-	bool there;  /* present at the last read */
+	uint32_t id;  /* of struct vm */
+	bool present; /* present at the last read */
 	struct vm_reason_sums reason[];
 };
 
 struct vcpu_sums {
 	uint32_t id; /* of struct vcpu */
-	bool there;
+	bool present;
 	uint64_t exits, guest_time, exit_time, halt_time;
 };
 
 /* The part of a thread's counters that is in the sums already. */
 struct taken_counters {
 	struct thread_key key;
-	bool there;
+	bool present;
 	unsigned waits; /* reads at which its vCPU was unknown */
 	struct thread_counters *counters;
 };
@@ -59,14 +59,14 @@ struct taken_counters {
 /* The part of a vCPU's histogram that is in the sums already. */
 struct taken_histogram {
 	struct exit_vm_key key;
-	bool there;
+	bool present;
 	unsigned waits;
 	struct exit_buckets buckets;
 };
 
 /* Index entry of a vCPU, by its address or by its thread. */
 struct vcpu_place {
-	uint64_t by;
+	uint64_t key;
 	const struct vm *vm;
 	const struct vcpu *vcpu;
 };
@@ -116,7 +116,7 @@ void vm_histograms_end(struct vm_counters *all);
 void vm_counters_end(struct vm_counters *all);
 
 /* The VM's sums, created if missing; NULL without memory. */
-struct vm_sums *vm_counters_have(struct vm_counters *all, const struct vm *vm);
+struct vm_sums *vm_counters_get(struct vm_counters *all, const struct vm *vm);
 
 /* The vCPU at an address; NULL if unknown. */
 const struct vcpu_place *vm_counters_place(const struct vm_counters *all, uint64_t address);
@@ -132,4 +132,4 @@ const struct vcpu_sums *vm_counters_find_vcpu(const struct vm_counters *all,
 /* Sort order of keys; a thread's first vCPU comes before its others. */
 int thread_key_compare(const void *left, const void *right);
 
-#endif /* PMDAKVM_CELLS_VMS_H */
+#endif /* PMDAKVM_VM_COUNTERS_H */

@@ -17,7 +17,7 @@ static int compare(const void *element, const void *key)
 }
 
 /* The taken state of a histogram, created if it is new; NULL without memory. */
-static struct taken_histogram *have_taken(struct vm_counters *all, const struct exit_vm_key *key)
+static struct taken_histogram *get_taken(struct vm_counters *all, const struct exit_vm_key *key)
 {
 	size_t at = sorted_bound(all->histograms, all->nhistograms, sizeof(*all->histograms), key,
 				 compare);
@@ -37,7 +37,7 @@ static struct taken_histogram *have_taken(struct vm_counters *all, const struct 
 void vm_histograms_begin(struct vm_counters *all)
 {
 	for (size_t i = 0; i < all->nhistograms; i++)
-		all->histograms[i].there = false;
+		all->histograms[i].present = false;
 }
 
 static void add(struct vm_counters *all, struct vm_histogram *to, const struct exit_buckets *now,
@@ -64,14 +64,14 @@ int vm_histograms_take(struct vm_counters *all, const struct exit_vm_key *key,
 
 	if (key->slot >= all->nslots)
 		return -EINVAL;
-	taken = have_taken(all, key);
+	taken = get_taken(all, key);
 	if (!taken)
 		return -ENOMEM;
-	taken->there = true;
+	taken->present = true;
 	if (!place)
 		return taken->waits++ >= VCPU_WAITS;
 	taken->waits = 0;
-	vm = vm_counters_have(all, place->vm);
+	vm = vm_counters_get(all, place->vm);
 	if (!vm)
 		return -ENOMEM;
 	histogram = &vm->reason[key->slot].histogram;
@@ -89,7 +89,7 @@ void vm_histograms_end(struct vm_counters *all)
 	size_t n = 0;
 
 	for (size_t i = 0; i < all->nhistograms; i++) {
-		if (all->histograms[i].there)
+		if (all->histograms[i].present)
 			all->histograms[n++] = all->histograms[i];
 	}
 	all->nhistograms = n;

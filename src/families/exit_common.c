@@ -124,7 +124,7 @@ void exits_latency_map(const struct exits *exits, struct family_map *ret_map)
 	while (bpf_map_get_next_key(fd, ret_map->used ? &slot : NULL, &slot) == 0)
 		ret_map->used++;
 	for (size_t cpu = 0; cpu < counters->cpus->n; cpu++)
-		ret_map->dropped += counters->rows[cpu].buckets;
+		ret_map->dropped += counters->overflow[cpu].buckets;
 }
 
 int exits_reset_max(void *state)

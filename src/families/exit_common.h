@@ -4,8 +4,8 @@
  * State and code shared by the families exit and userspace_exit: exit.c and userspace_exit.c load
  * and attach, exit_common.c and exit_histograms.c read, exit_tables.c fills the tables.
  */
-#ifndef PMDAKVM_EXITS_H
-#define PMDAKVM_EXITS_H
+#ifndef PMDAKVM_EXIT_COMMON_H
+#define PMDAKVM_EXIT_COMMON_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -69,4 +69,4 @@ int exits_vm_latency_read(void *state, struct snapshot_table *table);
 extern const struct family_table exit_tables[EXIT_TABLES];
 extern const struct family_table userspace_exit_tables[USERSPACE_EXIT_TABLES];
 
-#endif /* PMDAKVM_EXITS_H */
+#endif /* PMDAKVM_EXIT_COMMON_H */

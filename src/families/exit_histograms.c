@@ -63,8 +63,8 @@ void exits_vm_latency_map(const struct exits *exits, struct family_map *ret_map)
 	ret_map->used = exits->vm_histograms;
 	ret_map->bytes = exits->vm_histograms *
 			 (sizeof(struct exit_vm_key) + sizeof(struct exit_buckets));
-	for (size_t cpu = 0; counters->rows && cpu < counters->cpus->n; cpu++)
-		ret_map->dropped += counters->rows[cpu].vm_buckets;
+	for (size_t cpu = 0; counters->overflow && cpu < counters->cpus->n; cpu++)
+		ret_map->dropped += counters->overflow[cpu].vm_buckets;
 }
 
 /* --- the table --- */

@@ -5,8 +5,8 @@
  * exit reason in the vendor module's vCPU struct. The source, /sys/kernel/btf, is readable by
  * everybody.
  */
-#ifndef PMDAKVM_EXIT_LAYOUT_H
-#define PMDAKVM_EXIT_LAYOUT_H
+#ifndef PMDAKVM_EXIT_OFFSETS_H
+#define PMDAKVM_EXIT_OFFSETS_H
 
 #include <linux/types.h>
 #include <stdbool.h>
@@ -38,4 +38,4 @@ bool exit_layout_equal(const struct exit_layout *one, const struct exit_layout *
 /* The slot ranges of a reason table, for a BPF program; codes of more than 32 bits are omitted. */
 void exit_layout_ranges(unsigned isa, struct code_range ranges[CODE_RANGES]);
 
-#endif /* PMDAKVM_EXIT_LAYOUT_H */
+#endif /* PMDAKVM_EXIT_OFFSETS_H */

@@ -19,8 +19,8 @@
  * REASONS_UNKNOWN_SLOTS slots that a counting program assigns to codes outside all ranges, first
  * come, first served.
  */
-#ifndef PMDAKVM_REASONS_H
-#define PMDAKVM_REASONS_H
+#ifndef PMDAKVM_EXIT_REASONS_H
+#define PMDAKVM_EXIT_REASONS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -99,4 +99,4 @@ int reasons_slot_of(enum reasons_isa isa, uint64_t code);
  */
 int reasons_code_of(enum reasons_isa isa, unsigned slot, uint64_t *ret_code);
 
-#endif /* PMDAKVM_REASONS_H */
+#endif /* PMDAKVM_EXIT_REASONS_H */

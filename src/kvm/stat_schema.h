@@ -5,8 +5,8 @@
  * units on this kernel. Names and offsets come from BTF; kinds and units come from the descriptors
  * (KVM_GET_STATS_FD) of a temporary VM, or else from stat_items.def.
  */
-#ifndef PMDAKVM_STAT_LAYOUT_H
-#define PMDAKVM_STAT_LAYOUT_H
+#ifndef PMDAKVM_STAT_SCHEMA_H
+#define PMDAKVM_STAT_SCHEMA_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -138,4 +138,4 @@ void stat_decode(const struct stat_list *list, const void *member, uint64_t *ret
  */
 void stat_bucket_name(const struct statistic *stat, uint32_t bucket, char *name, size_t size);
 
-#endif /* PMDAKVM_STAT_LAYOUT_H */
+#endif /* PMDAKVM_STAT_SCHEMA_H */

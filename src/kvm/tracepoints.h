@@ -5,8 +5,8 @@
  * btf_trace_NAME; it is readable in every lockdown mode. Fallback: tracefs, if the kernel has no
  * BTF for KVM.
  */
-#ifndef PMDAKVM_EVENTS_H
-#define PMDAKVM_EVENTS_H
+#ifndef PMDAKVM_TRACEPOINTS_H
+#define PMDAKVM_TRACEPOINTS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,4 +37,4 @@ bool events_has(const struct events *events, const char *name);
 
 void events_free(struct events *events);
 
-#endif /* PMDAKVM_EVENTS_H */
+#endif /* PMDAKVM_TRACEPOINTS_H */

@@ -30,7 +30,7 @@ enum vmm { VMM_UNKNOWN, QEMU, FIRECRACKER, CLOUD_HYPERVISOR, CROSVM };
 /* Substrings of program names. Like comm, they have at most 15 bytes. */
 static const struct {
 	const char *word;
-	bool alone; /* the whole name must match */
+	bool exact; /* the whole name must match */
 	enum vmm vmm;
 } programs[] = {
 	{ "qemu", false, QEMU },
@@ -45,7 +45,7 @@ static enum vmm vmm_of(const char *program)
 	for (size_t i = 0; i < ARRAY_SIZE(programs); i++) {
 		const char *word = programs[i].word;
 
-		if (programs[i].alone ? !strcmp(program, word) : !!strstr(program, word))
+		if (programs[i].exact ? !strcmp(program, word) : !!strstr(program, word))
 			return programs[i].vmm;
 	}
 	return VMM_UNKNOWN;
@@ -131,13 +131,13 @@ static char *whole(char *value)
 	return value;
 }
 
-enum what { NAME, UUID, WHATS };
+enum field { NAME, UUID, FIELDS };
 
 /* The options that name a VM or give its UUID. The last one on the command line wins. */
 static const struct option {
 	enum vmm vmm;
 	const char *name;
-	enum what what;
+	enum field field;
 	char *(*value)(
 		char *text); /* extracts the value from the option's argument; NULL: none in it */
 } options[] = {
@@ -189,7 +189,7 @@ static const struct option *option_find(enum vmm vmm, char *arg, char *next, cha
 }
 
 /* Parse the arguments from arg to end. */
-static void options_read(enum vmm vmm, char *arg, char *end, char *found[WHATS])
+static void options_read(enum vmm vmm, char *arg, char *end, char *found[FIELDS])
 {
 	const struct option *option;
 	char *after, *next, *value;
@@ -204,7 +204,7 @@ static void options_read(enum vmm vmm, char *arg, char *end, char *found[WHATS])
 			after += strlen(next) + 1;
 		value = option->value(value);
 		if (value)
-			found[option->what] = value;
+			found[option->field] = value;
 	}
 }
 
@@ -255,7 +255,7 @@ static int input_read(const char *proc, pid_t pid, const char *name, struct inpu
 static int cmdline_read(const char *proc, pid_t pid, const char *comm, struct vm_identity *identity)
 {
 	const char *name = *comm ? comm : NAMELESS;
-	char *found[WHATS] = { 0 }, *slash, *end;
+	char *found[FIELDS] = { 0 }, *slash, *end;
 	struct input input;
 	enum vmm vmm;
 	int err;

@@ -15,11 +15,11 @@
 #define LABEL_MAX 1024
 
 /* Is the character not allowed in an instance name? */
-static bool code_is_odd(uint32_t code)
+static bool code_is_forbidden(uint32_t code)
 {
 	static const struct {
 		uint32_t first, last;
-	} odd[] = {
+	} forbidden[] = {
 		{ 0, ' ' },	    /* controls, white space */
 		{ '/', '/' },	    /* separates parts of a metric's instance name */
 		{ 0x7f, 0xa0 },	    /* controls, U+00A0 */
@@ -32,8 +32,8 @@ static bool code_is_odd(uint32_t code)
 		{ UTF8_REPLACEMENT, UTF8_REPLACEMENT }, /* invalid UTF-8 */
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(odd); i++) {
-		if (code >= odd[i].first && code <= odd[i].last)
+	for (size_t i = 0; i < ARRAY_SIZE(forbidden); i++) {
+		if (code >= forbidden[i].first && code <= forbidden[i].last)
 			return true;
 	}
 	return false;
@@ -52,7 +52,7 @@ void vm_identity_instance(const char *name, char ret_name[VM_NAME_MAX + 1])
 			len = 2;
 			code = '/';
 		}
-		if (code_is_odd(code)) {
+		if (code_is_forbidden(code)) {
 			from = "_";
 			put = 1;
 		}

@@ -21,7 +21,7 @@ uint32_t vms_next_number(uint32_t *last)
 }
 
 /* Allocate n zeroed numbers, at least one, so that NULL always means no memory. */
-static void *numbers(size_t n, size_t size)
+static void *numbers_alloc(size_t n, size_t size)
 {
 	return calloc(n + 1, size);
 }
@@ -99,7 +99,8 @@ void vms_free(struct vms *vms)
 
 int vms_set_layout(struct vms *vms, const struct stat_layout *layout, size_t nbuckets)
 {
-	uint64_t *scratch = numbers(layout->vm.nvalues + layout->vcpu.nvalues, sizeof(*scratch));
+	uint64_t *scratch = numbers_alloc(layout->vm.nvalues + layout->vcpu.nvalues,
+					  sizeof(*scratch));
 
 	if (!scratch)
 		return -ENOMEM;
@@ -124,10 +125,10 @@ static size_t vm_bound(const struct vms *vms, uint64_t kvm)
 
 static int vm_allocate(const struct vms *vms, struct vm *vm)
 {
-	vm->values = numbers(vms->layout->vm.nvalues, sizeof(*vm->values));
-	vm->gone = numbers(vms->layout->vcpu.nvalues, sizeof(*vm->gone));
-	vm->sum = numbers(vms->layout->vcpu.nvalues, sizeof(*vm->sum));
-	vm->buckets = numbers(vms->nbuckets, sizeof(*vm->buckets));
+	vm->values = numbers_alloc(vms->layout->vm.nvalues, sizeof(*vm->values));
+	vm->gone = numbers_alloc(vms->layout->vcpu.nvalues, sizeof(*vm->gone));
+	vm->sum = numbers_alloc(vms->layout->vcpu.nvalues, sizeof(*vm->sum));
+	vm->buckets = numbers_alloc(vms->nbuckets, sizeof(*vm->buckets));
 	return vm->values && vm->gone && vm->sum && vm->buckets ? 0 : -ENOMEM;
 }
 
@@ -296,8 +297,8 @@ static int vcpu_add(struct vms *vms, struct vm *vm, const struct stat_record *re
 	vm->vcpus = vcpus;
 	vcpu = &vcpus[vm->nvcpus];
 	*vcpu = (struct vcpu){ .address = record->vcpu, .vcpu_id = record->vcpu_id };
-	vcpu->values = numbers(vms->layout->vcpu.nvalues, sizeof(*vcpu->values));
-	vcpu->buckets = numbers(vms->nbuckets, sizeof(*vcpu->buckets));
+	vcpu->values = numbers_alloc(vms->layout->vcpu.nvalues, sizeof(*vcpu->values));
+	vcpu->buckets = numbers_alloc(vms->nbuckets, sizeof(*vcpu->buckets));
 	err = vcpu->values && vcpu->buckets ? 0 : -ENOMEM;
 	if (!err && asprintf(&vcpu->name, "%s::vcpu%u", vm->name, vcpu->vcpu_id) < 0) {
 		vcpu->name = NULL;

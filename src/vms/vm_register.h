@@ -5,8 +5,8 @@
  * delivers one record per open file of a VM or vCPU; a VM or vCPU absent from two passes
  * in a row is considered destroyed. Several files can belong to one VM or vCPU.
  */
-#ifndef PMDAKVM_VM_H
-#define PMDAKVM_VM_H
+#ifndef PMDAKVM_VM_REGISTER_H
+#define PMDAKVM_VM_REGISTER_H
 
 #include <linux/types.h>
 #include <stdbool.h>
@@ -139,4 +139,4 @@ uint32_t vms_next_number(uint32_t *last);
 /* A new instance number for a bucket of a VM or vCPU. */
 uint32_t vms_bucket_number(struct vms *vms);
 
-#endif /* PMDAKVM_VM_H */
+#endif /* PMDAKVM_VM_REGISTER_H */

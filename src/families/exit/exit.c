@@ -67,16 +67,16 @@ static int load(struct exits *exits, const struct exit_layout *layout, struct re
 }
 
 /* The message for missing reasons; frees cause. */
-static char *text_without_reasons(char *cause)
+static char *no_reasons_text(char *cause)
 {
-	char *words = NULL;
+	char *text = NULL;
 
-	if (asprintf(&words, "attached, without reasons: %s",
+	if (asprintf(&text, "attached, without reasons: %s",
 		     cause ? cause : "the kernel has no type information of kvm_amd or kvm_intel") <
 	    0)
-		words = NULL;
+		text = NULL;
 	free(cause);
-	return words;
+	return text;
 }
 
 /* Load for a layout. If reading reasons is refused (lockdown), load without them. */
@@ -103,7 +103,7 @@ static int load_any(struct exits *exits, const struct exit_layout *layout, struc
 	exits->has_layout = true;
 	exits->fires = layout->setup.svm.mask || layout->setup.vmx.mask;
 	free(exits->no_reasons);
-	exits->no_reasons = exits->reasons ? NULL : text_without_reasons(cause);
+	exits->no_reasons = exits->reasons ? NULL : no_reasons_text(cause);
 	return 0;
 }
 
@@ -161,7 +161,7 @@ static int exit_map(void *state, size_t number, struct family_map *ret_map)
 {
 	static const struct {
 		const char *name;
-		void (*tell)(const struct exits *exits, struct family_map *ret_map);
+		void (*fill)(const struct exits *exits, struct family_map *ret_map);
 	} maps[] = {
 		{ "exit_cells", exits_map },
 		{ "exit_latency", exits_latency_map },
@@ -171,7 +171,7 @@ static int exit_map(void *state, size_t number, struct family_map *ret_map)
 	if (number >= sizeof(maps) / sizeof(maps[0]))
 		return -ENOENT;
 	*ret_map = (struct family_map){ .name = maps[number].name };
-	maps[number].tell(state, ret_map);
+	maps[number].fill(state, ret_map);
 	return 0;
 }
 

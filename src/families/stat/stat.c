@@ -105,7 +105,7 @@ static void debugfs_pass(struct stat_family *family)
 	totals->counted = true;
 }
 
-static void any_pass(void *data)
+static void source_pass(void *data)
 {
 	struct stat_family *family = data;
 	struct stat_totals *totals = &family->totals;
@@ -117,7 +117,7 @@ static void any_pass(void *data)
 	if (!pass(family))
 		return;
 	/* a VM that an earlier agent knew is destroyed only if two passes miss it */
-	if (totals->vms_fd >= 0 && !totals->taken_up && !pass(family))
+	if (totals->vms_fd >= 0 && !totals->taken_over && !pass(family))
 		return;
 	stat_totals_sum(totals, family->env.vms);
 }
@@ -141,7 +141,7 @@ static void stat_tick(void *state, struct report *report)
 
 	(void)report;
 	if (clock_ns() - family->ticked >= CLOCK_TICK_NS)
-		any_pass(family);
+		source_pass(family);
 }
 
 /* --- attaching --- */
@@ -256,14 +256,14 @@ static int object_load(struct stat_family *family)
 /* Keep totals in the maps. An earlier agent's maps are taken over once, at the first load. */
 static void keep_totals(struct stat_family *family)
 {
-	bool take_up = !family->taken_up;
+	bool take_over = !family->taken_over;
 	struct bpf_map *ended = bpf_object__find_map_by_name(family->object, "stat_ended");
 	struct bpf_map *vms = bpf_object__find_map_by_name(family->object, "stat_vms");
 
 	if (!family->env.pins)
 		return; /* unpinned maps die with this agent */
-	family->taken_up = true;
-	if (stat_totals_keep(&family->totals, bpf_map__fd(ended), bpf_map__fd(vms), take_up))
+	family->taken_over = true;
+	if (stat_totals_keep(&family->totals, bpf_map__fd(ended), bpf_map__fd(vms), take_over))
 		report_add(family->env.report, REPORT_INFO,
 			   "stat: another KVM's statistics were kept, totals begin at 0");
 }
@@ -380,7 +380,7 @@ static int stat_attach(void *state, struct report *report, char **ret_error)
 		family->source = STAT_NOWHERE;
 	}
 	if (!err)
-		any_pass(family);
+		source_pass(family);
 	stat_buckets_number(family);
 	family->env.report = NULL;
 	return err;
@@ -418,7 +418,7 @@ static int stat_open(const struct family_env *env, void **ret_state, char **ret_
 	}
 	family->env = *env;
 	family->env.report = NULL;
-	env->vms->make_pass = any_pass;
+	env->vms->make_pass = source_pass;
 	env->vms->ended = vm_ended;
 	env->vms->data = family;
 	*ret_state = family;

@@ -67,7 +67,7 @@ struct stat_family {
 	struct stat_layout *layout; /* kept when detached; NULL: never attached */
 	struct stat_buckets buckets;
 	struct stat_totals totals;
-	bool taken_up;	      /* an earlier agent's maps were taken over */
+	bool taken_over;      /* an earlier agent's maps were taken over */
 	uint64_t *host;	      /* debugfs: values of the last pass */
 	uint64_t ticked;      /* time of the last pass, ns */
 	uint64_t vms_changes; /* env.vms->changes when rows were last made */

@@ -150,15 +150,15 @@ void stat_totals_ended(const struct vm *vm, void *data)
 		totals->nkept -= vm->kept;
 }
 
-bool stat_totals_keep(struct stat_totals *totals, int ended_fd, int vms_fd, bool take_up)
+bool stat_totals_keep(struct stat_totals *totals, int ended_fd, int vms_fd, bool take_over)
 {
 	uint32_t key = 0;
 	bool other;
 
 	totals->ended_fd = ended_fd;
 	totals->vms_fd = vms_fd;
-	totals->taken_up = !take_up;
-	if (!take_up || bpf_map_lookup_elem(ended_fd, &key, totals->kept)) {
+	totals->taken_over = !take_over;
+	if (!take_over || bpf_map_lookup_elem(ended_fd, &key, totals->kept)) {
 		keep_ended(totals);
 		return false;
 	}
@@ -175,7 +175,8 @@ bool stat_totals_keep(struct stat_totals *totals, int ended_fd, int vms_fd, bool
  * Take over an earlier agent's last known values of a VM. If the VM still exists, some of its vCPUs
  * may have been closed meanwhile; if not, it was destroyed meanwhile.
  */
-static void take_up_one(struct stat_totals *totals, struct vms *vms, const struct stat_vm_key *key)
+static void take_over_one(struct stat_totals *totals, struct vms *vms,
+			  const struct stat_vm_key *key)
 {
 	const struct stat_layout *layout = totals->layout;
 	const uint64_t *vm_values = totals->kept + KEPT_HEAD;
@@ -202,7 +203,7 @@ static void take_up_one(struct stat_totals *totals, struct vms *vms, const struc
 		totals->nkept--;
 }
 
-static void take_up_all(struct stat_totals *totals, struct vms *vms)
+static void take_over_all(struct stat_totals *totals, struct vms *vms)
 {
 	struct stat_vm_key *keys = NULL, key, *grown;
 	size_t n = 0;
@@ -217,9 +218,9 @@ static void take_up_all(struct stat_totals *totals, struct vms *vms)
 		keys = grown;
 		keys[n++] = key;
 	}
-	totals->taken_up = true;
+	totals->taken_over = true;
 	for (size_t i = 0; i < n; i++)
-		take_up_one(totals, vms, &keys[i]);
+		take_over_one(totals, vms, &keys[i]);
 	free(keys);
 }
 
@@ -245,8 +246,8 @@ void stat_totals_sum(struct stat_totals *totals, struct vms *vms)
 {
 	const struct stat_layout *layout = totals->layout;
 
-	if (totals->vms_fd >= 0 && !totals->taken_up)
-		take_up_all(totals, vms);
+	if (totals->vms_fd >= 0 && !totals->taken_over)
+		take_over_all(totals, vms);
 	memcpy(totals->now, totals->ended, values_of(layout) * sizeof(uint64_t));
 	totals->counted = true;
 	for (size_t i = 0; i < vms->n; i++) {

@@ -22,7 +22,7 @@ struct stat_totals {
 	uint64_t *now;	      /* totals at the last stat_totals_sum */
 	uint64_t *kept;	      /* buffer for a map value */
 	int ended_fd, vms_fd; /* the maps; -1: none, nothing is kept */
-	bool taken_up;	      /* an earlier agent's entries were taken over */
+	bool taken_over;      /* an earlier agent's entries were taken over */
 	bool counted;	      /* now is valid: a sum was made */
 	uint64_t nkept;	      /* VMs in the map */
 	uint64_t dropped;     /* VMs that found no room in it */
@@ -44,11 +44,11 @@ void stat_totals_inherit(struct stat_totals *totals, const struct stat_totals *o
 
 /*
  * Keep totals in these maps from now on: ended_fd has one value, vms_fd one value per VM, keyed by
- * struct stat_vm_key. If take_up is set, take over what an earlier agent left there with the same
+ * struct stat_vm_key. If take_over is set, take over what an earlier agent left there with the same
  * schema, now and at the next stat_totals_sum. Returns whether values of another schema were
  * discarded.
  */
-bool stat_totals_keep(struct stat_totals *totals, int ended_fd, int vms_fd, bool take_up);
+bool stat_totals_keep(struct stat_totals *totals, int ended_fd, int vms_fd, bool take_over);
 
 /* The register's ended hook, with the totals as data. */
 void stat_totals_ended(const struct vm *vm, void *totals);

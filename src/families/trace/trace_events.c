@@ -157,7 +157,7 @@ void trace_events_fail(struct trace_events *events, int err)
 
 const char *trace_event_status(const struct trace_event *event)
 {
-	static const char *const words[] = {
+	static const char *const texts[] = {
 		[TRACE_EVENT_WANTED] = "not attached",
 		[TRACE_EVENT_UNKNOWN] = "no such event in this kernel",
 		[TRACE_EVENT_ATTACHED] = "attached",
@@ -165,8 +165,8 @@ const char *trace_event_status(const struct trace_event *event)
 	};
 
 	if (event->state != TRACE_EVENT_FAILED)
-		return words[event->state];
-	return event->err == -ENOENT ? words[TRACE_EVENT_UNKNOWN] : strerror(-event->err);
+		return texts[event->state];
+	return event->err == -ENOENT ? texts[TRACE_EVENT_UNKNOWN] : strerror(-event->err);
 }
 
 /* Did all events that were tried fail with this error? */

@@ -130,20 +130,20 @@ int __wrap_bpf_map_get_next_key(int fd, const void *key, void *next)
 }
 
 static struct vcpu_counters counters;
-static struct overflow_row rows[2];
+static struct overflow_row overflow[2];
 static struct cpus cpus = { .n = 2 };
 static struct vms vms; /* no VMs: test_vm_counters.c tests their sums */
 
 static int setup(void **state)
 {
 	memset(&kernel, 0, sizeof(kernel));
-	memset(rows, 0, sizeof(rows));
+	memset(overflow, 0, sizeof(overflow));
 	assert_int_equal(
 		vcpu_counters_init(&counters, "exit", 1, SLOTS, REASONS_SVM, &cpus, "proc"), 0);
 	counters.object = (void *)&counters; /* loaded */
-	counters.rows = rows;
+	counters.overflow = overflow;
 	counters.fd = CELLS_FD;
-	counters.ended_fd = ENDED_FD;
+	counters.retired_fd = ENDED_FD;
 	counters.codes_fd = CODES_FD;
 	counters.control_fd = CONTROL_FD;
 	return work_setup(state);
@@ -152,7 +152,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	counters.object = NULL;
-	counters.rows = NULL;
+	counters.overflow = NULL;
 	vcpu_counters_free(&counters);
 	return work_teardown(state);
 }
@@ -183,9 +183,9 @@ static void test_sums(void **state)
 	assert_total(0, 0, 0);
 	thread(0, 1, 13);
 	thread(3, 2, 5);
-	rows[0].count[9] = 7;
-	rows[1].count[9] = 11;
-	rows[1].count[0] = 1;
+	overflow[0].count[9] = 7;
+	overflow[1].count[9] = 11;
+	overflow[1].count[0] = 1;
 	assert_total(36, 180, 13);
 	assert_int_equal(counters.total[0].count, 1);
 	assert_int_equal(counters.dropped, 19);

@@ -69,7 +69,7 @@ static void assert_totals(uint64_t count, uint64_t bucket, uint64_t exits, uint6
 	assert_int_equal(totals.now[VM_HIST + 4], bucket);
 	assert_int_equal(totals.now[VM_VALUES + VCPU_EXITS], exits);
 	assert_int_equal(totals.now[VM_VALUES + VCPU_HIST], wait);
-	if (totals.taken_up)
+	if (totals.taken_over)
 		assert_int_equal(totals.nkept, fake_maps_vms());
 }
 
@@ -183,7 +183,7 @@ static void test_another_vm(void **state)
 		assert_false(start());
 		pass_and_sum(&a, &b);
 		assert_totals(12, 16, 24, 17);
-		assert_true(totals.taken_up);
+		assert_true(totals.taken_over);
 	}
 }
 
@@ -227,17 +227,17 @@ static void test_dies_in_between(void **state)
 }
 
 /* The maps were just created, so there is no earlier agent. */
-static void test_not_taken_up(void **state)
+static void test_not_taken_over(void **state)
 {
 	(void)state;
 	totals.ended[VM_COUNT] = 100;
-	totals.taken_up = false;
+	totals.taken_over = false;
 	fake_maps_make(stat_totals_bytes(&layout), 16);
 	fake_maps_ended_value()[0] = 1;
 	assert_false(stat_totals_keep(&totals, FAKE_ENDED_FD, FAKE_VMS_FD, false));
 	assert_map_writes("ended");
 	assert_int_equal(fake_maps_ended_value()[1 + VM_COUNT], 100);
-	assert_true(totals.taken_up);
+	assert_true(totals.taken_over);
 }
 
 /* The entry of a VM that is destroyed before the maps are taken over. */
@@ -294,7 +294,7 @@ int main(void)
 		test(test_another_vm),
 		test(test_other_schema),
 		test(test_dies_in_between),
-		test(test_not_taken_up),
+		test(test_not_taken_over),
 		test(test_ended_before_the_sum),
 		test(test_no_memory),
 	};
