@@ -13,7 +13,7 @@
 /* Bits of an instance number that hold the bucket. */
 #define BUCKET_BITS 5
 
-_Static_assert(EXIT_BUCKETS == 1 << BUCKET_BITS, "a bucket's number does not fit");
+_Static_assert(EXIT_BUCKETS == 1 << BUCKET_BITS, "bucket numbers do not fit in BUCKET_BITS");
 
 enum { REASON_COUNT, REASON_TIME, REASON_MAX };
 

@@ -12,11 +12,11 @@
 
 #include "kvm/exit_reasons.h"
 
-_Static_assert(REASONS_SLOTS_MAX == EXIT_SLOTS, "a slot of a reason has no place in a cell");
-_Static_assert(REASONS_RANGES_MAX == CODE_RANGES, "a table of reasons has more ranges");
+_Static_assert(REASONS_SLOTS_MAX == EXIT_SLOTS, "REASONS_SLOTS_MAX differs from EXIT_SLOTS");
+_Static_assert(REASONS_RANGES_MAX == CODE_RANGES, "REASONS_RANGES_MAX differs from CODE_RANGES");
 _Static_assert(REASONS_UNKNOWN_SLOTS == UNKNOWN_SLOTS && REASONS_SLOT_UNKNOWN == 1 &&
 		       REASONS_SLOT_OTHER == 0,
-	       "the slots of unknown codes are elsewhere");
+	       "slots of unknown codes differ between bpf/ and exit_reasons.h");
 
 /* --- types --- */
 

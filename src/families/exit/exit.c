@@ -69,11 +69,11 @@ static int load(struct exits *exits, const struct exit_layout *layout, struct re
 /* The message for missing reasons; frees cause. */
 static char *no_reasons_text(char *cause)
 {
-	char *text = NULL;
+	static const char no_btf[] =
+		"the kernel has no type information (BTF) for kvm_amd or kvm_intel";
+	char *text;
 
-	if (asprintf(&text, "attached, without reasons: %s",
-		     cause ? cause : "the kernel has no type information of kvm_amd or kvm_intel") <
-	    0)
+	if (asprintf(&text, "attached, without reasons: %s", cause ? cause : no_btf) < 0)
 		text = NULL;
 	free(cause);
 	return text;
@@ -117,6 +117,16 @@ static bool is_as_loaded(const struct exits *exits, const struct exit_layout *fr
 	return exit_layout_equal(&exits->layout, fresh);
 }
 
+/* The message for an error from exit_layout_read(). */
+static const char *layout_error_text(const struct exits *exits, int err)
+{
+	if (!exits->env.events->n)
+		return "KVM is not loaded";
+	if (err == -ENOENT)
+		return "this kernel has no type information (BTF) for KVM";
+	return err == -EINVAL ? "kvm_exit has unknown arguments" : strerror(-err);
+}
+
 static int exit_attach(void *state, struct report *report, char **ret_error)
 {
 	struct exits *exits = state;
@@ -125,10 +135,7 @@ static int exit_attach(void *state, struct report *report, char **ret_error)
 
 	malloc_trim(0); /* parsing BTF took megabytes */
 	if (err) {
-		*ret_error = strdup(!exits->env.events->n ? "KVM is not loaded" :
-				    err == -ENOENT ? "this kernel has no type information for KVM" :
-				    err == -EINVAL ? "the arguments of kvm_exit are not as known" :
-						     strerror(-err));
+		*ret_error = strdup(layout_error_text(exits, err));
 		return exits->env.events->n ? err : -ENOENT;
 	}
 	fresh.setup.vm_histograms = exits->env.config->vm_histograms > 0;

@@ -20,7 +20,7 @@
 /* An iterator's read returns up to 8 pages, which is 512 KiB with pages of 64 KiB. */
 #define RECORDS_BYTES (1024 * 1024)
 
-_Static_assert(STAT_NO_OFFSET == STAT_NOT_THERE, "offsets are passed on as they are");
+_Static_assert(STAT_NO_OFFSET == STAT_NOT_THERE, "STAT_NO_OFFSET differs from STAT_NOT_THERE");
 
 /* The register's ended hook. */
 static void vm_ended(const struct vm *vm, void *data)
@@ -265,7 +265,7 @@ static void keep_totals(struct stat_family *family)
 	family->taken_over = true;
 	if (stat_totals_keep(&family->totals, bpf_map__fd(ended), bpf_map__fd(vms), take_over))
 		report_add(family->env.report, REPORT_INFO,
-			   "stat: another KVM's statistics were kept, totals begin at 0");
+			   "stat: pinned totals have other statistics: discarded, starting at 0");
 }
 
 static int link_make(struct stat_family *family)
@@ -304,6 +304,16 @@ static int iterator_load(struct stat_family *family, struct stat_layout *fresh)
 	return 0;
 }
 
+/* The message for an error from stat_layout_kvm() or stat_layout_read(). */
+static const char *layout_error_text(int err)
+{
+	if (err == -ENOENT)
+		return "KVM is not loaded";
+	if (err == -ENODATA)
+		return "this kernel has no type information (BTF) for KVM";
+	return err == -EINVAL ? "KVM's types have an unknown layout" : strerror(-err);
+}
+
 static int iterator_attach(struct stat_family *family, char **ret_error)
 {
 	struct stat_layout fresh;
@@ -316,11 +326,7 @@ static int iterator_attach(struct stat_family *family, char **ret_error)
 	}
 	malloc_trim(0); /* parsing BTF took megabytes */
 	if (err) {
-		*ret_error = strdup(err == -ENOENT ? "KVM is not loaded" :
-				    err == -ENODATA ?
-						     "this kernel has no type information for KVM" :
-				    err == -EINVAL ? "KVM's types are not as known" :
-						     strerror(-err));
+		*ret_error = strdup(layout_error_text(err));
 		if (err == -ENODATA)
 			err = -ENOENT; /* callers do not treat this as a fault either */
 		return err;
@@ -370,8 +376,7 @@ static int stat_attach(void *state, struct report *report, char **ret_error)
 		detach(family); /* it was attached to a KVM that is gone */
 	if (err && debugfs_attach(family) == 0) {
 		if (before != STAT_DEBUGFS)
-			report_add(report, REPORT_INFO,
-				   "stat: only totals of the host, from debugfs: %s",
+			report_add(report, REPORT_INFO, "stat: only host totals, from debugfs: %s",
 				   *ret_error ? *ret_error : strerror(-err));
 		free(*ret_error);
 		*ret_error = NULL;

@@ -196,7 +196,7 @@ static const char *none_error(const struct trace_events *events, const struct fa
 	const struct trace_event *failed = first_failed(events);
 
 	if (!env->events->n && (!failed || failed->err == -ENOENT))
-		return "KVM is not loaded: its tracepoints are attached once it is";
+		return "KVM is not loaded: tracepoints are attached when it is loaded";
 	if (!failed)
 		return "this kernel has none of the events in [trace]";
 	return trace_event_status(failed);

@@ -11,7 +11,7 @@ for module in $(grep -v amd /modules/order); do
 done
 until_true 6 is kvm.agent.family.attached exit 1
 expect "status" "$(value kvm.agent.family.status exit)" \
-	"attached, without reasons: the kernel has no type information of kvm_amd or kvm_intel"
+	"attached, without reasons: the kernel has no type information (BTF) for kvm_amd or kvm_intel"
 sleep 8 # until nobody tries again on KVM's account
 modules_load
 until_true 6 is kvm.agent.family.status exit attached

@@ -6,7 +6,7 @@
 agent_start
 expect "attached without debugfs" "$(value kvm.agent.family.attached stat)" 0
 expect "status without debugfs" "$(value kvm.agent.family.status stat)" \
-	"this kernel has no type information for KVM"
+	"this kernel has no type information (BTF) for KVM"
 expect "exits without debugfs" "$(value kvm.exits)" ""
 
 mount -t debugfs debugfs /sys/kernel/debug

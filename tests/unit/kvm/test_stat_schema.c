@@ -363,7 +363,8 @@ static void test_this_kernel(void **state)
 	(void)state;
 	err = stat_layout_read(EVENTS_BTF_DIR, &layout);
 	if (err == -ENOENT) {
-		print_message("# this kernel has no type information of KVM: boot one that has\n");
+		print_message(
+			"# this kernel has no BTF for KVM; run this on a kernel that has it\n");
 		skip();
 	}
 	assert_int_equal(err, 0);

@@ -68,7 +68,7 @@ static int fake_ioctl(int fd, unsigned long request, unsigned long arg)
 		assert_int_equal(fd, fake.vcpu);
 		return fake_make(fake.vcpu_stats, "vcpu");
 	}
-	fail_msg("an unknown request %lx", request);
+	fail_msg("unknown request %lx", request);
 	return -1;
 }
 
@@ -247,7 +247,7 @@ static void test_this_kernel(void **state)
 
 	(void)state;
 	if (kvm < 0) {
-		print_message("# " DEVICE ": %s; run this where KVM is\n", strerror(errno));
+		print_message("# " DEVICE ": %s; run this on a host with KVM\n", strerror(errno));
 		skip();
 	}
 	if (ioctl(kvm, KVM_CHECK_EXTENSION, (unsigned long)KVM_CAP_BINARY_STATS_FD) <= 0 ||

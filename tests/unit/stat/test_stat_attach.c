@@ -11,7 +11,7 @@
 
 extern const struct family_ops stat_family;
 
-#define FALLS_BACK "stat: only totals of the host, from debugfs: "
+#define FALLS_BACK "stat: only host totals, from debugfs: "
 
 /* Fixture: an open family on a host with a VM and a vCPU, and its tables. */
 static struct config config;
@@ -153,12 +153,12 @@ static void test_words(void **state)
 	kernel.kvm_err = -ENOENT;
 	assert_fails(-ENOENT, "KVM is not loaded");
 	kernel.kvm_err = -ENODATA;
-	assert_fails(-ENOENT, "this kernel has no type information for KVM");
+	assert_fails(-ENOENT, "this kernel has no type information (BTF) for KVM");
 	kernel.kvm_err = 0;
 	kernel.layout_err = -ENOENT;
-	assert_fails(-ENOENT, "this kernel has no type information for KVM");
+	assert_fails(-ENOENT, "this kernel has no type information (BTF) for KVM");
 	kernel.layout_err = -EINVAL;
-	assert_fails(-EINVAL, "KVM's types are not as known");
+	assert_fails(-EINVAL, "KVM's types have an unknown layout");
 	kernel.layout_err = -EIO;
 	assert_fails(-EIO, strerror(EIO));
 	kernel.layout_err = 0;
@@ -185,7 +185,7 @@ static void test_debugfs(void **state)
 	write_text("debug/kvm/largepages", "13\n");
 	kernel.layout_err = -EINVAL;
 	assert_attached(STAT_DEBUGFS);
-	assert_info(FALLS_BACK "KVM's types are not as known");
+	assert_info(FALLS_BACK "KVM's types have an unknown layout");
 	assert_attached(STAT_DEBUGFS);
 	assert_int_equal(report.n, 0); /* it was reported before */
 	sync_and_read();
@@ -311,7 +311,7 @@ static void test_restarts(void **state)
 	restart();
 	kernel.layout_name = "news";
 	assert_attached(STAT_ITERATOR);
-	assert_info("stat: another KVM's statistics were kept, totals begin at 0");
+	assert_info("stat: pinned totals have other statistics: discarded, starting at 0");
 	sync_and_read();
 	assert_int_equal(host("stock", "exits"), 0);
 }

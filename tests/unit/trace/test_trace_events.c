@@ -305,7 +305,7 @@ static void test_all_failed_each_in_its_way(void **state)
 		      "kvm.conf:11: event \"kvm_exit\" is not traced: Operation not permitted");
 }
 
-#define NOT_LOADED "KVM is not loaded: its tracepoints are attached once it is"
+#define NOT_LOADED "KVM is not loaded: tracepoints are attached when it is loaded"
 
 static void test_kvm_is_not_loaded(void **state)
 {
