@@ -12,6 +12,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "kernel/map_prealloc.h"
+#include "kvm/tracepoints.h"
+
 #define MAX_MASK ((UINT64_C(1) << MAX_TIME_BITS) - 1)
 
 /* Inode numbers of the initial namespaces, from include/linux/proc_ns.h. */
@@ -173,8 +176,14 @@ static int object_load(struct vcpu_counters *counters, struct bpf_object *object
 		err = maps_inherit(counters->object, object);
 	if (err)
 		return err;
-	return counters->object ? bpf_object__load(object) :
-				  pins_load(pins, object, counters->layout, report);
+	if (counters->object)
+		return bpf_object__load(object);
+	if (maps_preallocate(object, EVENTS_BTF_DIR))
+		report_add(
+			report, REPORT_INFO,
+			"%s: this kernel has no bpf_mem_alloc: maps take their memory at once, for %u vCPUs",
+			counters->name, limit);
+	return pins_load(pins, object, counters->layout, report);
 }
 
 /*
