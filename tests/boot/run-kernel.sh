@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 The pmdakvm authors
 #
-# boot.sh: run a shell script inside a kernel of choice, with KVM in it, under emulation.
+# run-kernel.sh: run a shell script inside a kernel of choice, with KVM in it, under emulation.
 #
 # Nothing is asked of this machine but the programs below: no /dev/kvm, no privilege, no network. What
 # the script prints, on stdout or stderr, is our stdout, as it comes; its exit status is ours. But:
@@ -10,7 +10,8 @@
 #    77  a program that is needed here is not installed; one line on stderr names it
 #   124  the time was up
 #   125  the guest ended with no exit status: a panic, a module that did not load, an emulator that failed
-# Those last two show the tail of the kernel's console on stderr.
+#   126  the script ended with 0, but while it ran the kernel warned of something or was tainted
+# Those last three show on stderr what the kernel said.
 #
 # The script is run by busybox's sh as root, standard input empty, in a file system in memory with
 # busybox's commands, what --add brought, and proc, sysfs, devtmpfs, tracefs, bpffs and securityfs in
@@ -21,8 +22,8 @@ set -euo pipefail
 usage()
 {
 	cat <<-'END'
-		usage: boot.sh --kernel DIR --script FILE [OPTION]...
-		  --kernel DIR       a folder that fetch.sh printed
+		usage: run-kernel.sh --kernel DIR --script FILE [OPTION]...
+		  --kernel DIR       a folder that fetch-kernel.sh printed
 		  --script FILE      what to run inside
 		  --add FROM[:TO]    bring FROM, a program found here by path or by $PATH, with its shared
 		                     libraries, or another file, or a folder; TO is its path inside, for a
@@ -38,7 +39,7 @@ usage()
 
 say()
 {
-	echo "boot.sh: $*" >&2
+	echo "run-kernel.sh: $*" >&2
 }
 
 die()
@@ -85,7 +86,7 @@ parse_arguments()
 		esac
 		shift
 	done
-	[[ -r $kernel/vmlinuz && -d $kernel/modules ]] || die "--kernel: '$kernel' holds no kernel from fetch.sh"
+	[[ -r $kernel/vmlinuz && -d $kernel/modules ]] || die "--kernel: '$kernel' holds no kernel from fetch-kernel.sh"
 	[[ $timeout =~ ^[1-9][0-9]*$ ]] || die "--timeout: '$timeout' is no number of seconds"
 	[[ -f $script && -r $script ]] || die "--script: cannot read '$script'"
 	declare -F "machine_$machine" >/dev/null || die "--machine: no such machine: '$machine'"
@@ -144,10 +145,11 @@ add_path()
 	done < <(find -L "$from" -type f \( -perm /111 -o -name '*.so*' \))
 }
 
-# The guest's first process. It gets $pmdakvm_output and $pmdakvm_load from the kernel's arguments.
+# The guest's first process. It gets $pmdakvm_* from the kernel's arguments. What the kernel says from
+# the marker in its log on, and the taints that it did not have when the script began, are looked at.
 write_init()
 {
-	cat >"$root/init" <<-'END'
+	cat >"$root/init" <<-'INIT'
 		#!/bin/sh
 		export PATH=/usr/sbin:/usr/bin HOME=/root TERM=dumb
 		busybox mount -t proc proc /proc
@@ -175,17 +177,28 @@ write_init()
 		fi
 		if [ -n "$status" ]; then
 			echo "@@begin"
+			marker="pmdakvm: the script begins"
+			echo "<6>$marker" >/dev/kmsg
+			taint=$(cat /proc/sys/kernel/tainted)
 			sh /script </dev/null >"$tty" 2>&1
 			status=$?
 			stty -F "$tty" raw # waits until all that was written is out
-			dmesg -n 1         # so that nothing cuts into the next line
+			dmesg -n 1         # so that nothing cuts into the next lines
 			echo
+			taint=$(($(cat /proc/sys/kernel/tainted) & ~taint))
+			[ $taint = 0 ] || echo "@@unwell it is tainted anew: $taint"
+			dmesg | awk -v marker="$marker" -v bad="$(cat /bad)" '
+				index($0, marker) { found = shown = 0; next }
+				$0 ~ bad { found = 1 }
+				found && shown++ < 40 { line[shown] = $0 }
+				END { for (i = 1; i in line && i <= shown; i++) print "@@unwell " line[i] }'
 			echo "@@exit $status"
 		fi
 		stty raw
 		poweroff -f
-	END
+	INIT
 	chmod 755 "$root/init"
+	echo "$bad_lines" >"$root/bad"
 }
 
 build_initramfs()
@@ -271,6 +284,11 @@ judge()
 	local status
 
 	status=$(tr -d '\r' <"$work/console" | sed -n 's/^@@exit \([0-9]*\)$/\1/p' | tail -n 1)
+	if [[ -n $status ]] && console_has '^@@unwell'; then
+		say "the kernel was not well while the script ran:"
+		tr -d '\r' <"$work/console" | sed -n 's/^@@unwell /| /p' >&2
+		[[ $status -ne 0 ]] || return 126
+	fi
 	[[ -z $status ]] || return "$status"
 	if [[ $emulator_status -eq 124 || $emulator_status -eq 137 ]]; then
 		say "the time was up after $timeout s; the console's last lines:"
@@ -302,6 +320,9 @@ main()
 	run_emulator
 	judge
 }
+
+# What the kernel says when something is wrong with it: an extended regular expression.
+bad_lines='WARNING: |BUG: |Oops|Internal error|general protection fault|Call [Tt]race:|blocked for more than|rcu.*stall'
 
 # What was asked for, and the defaults.
 kernel='' script='' machine=amd cpus=2 memory=512 timeout=120 append='' load_modules=1 adds=()

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 The pmdakvm authors
+#
+# A kernel that warns, or is tainted, while a script runs fails the boot.
+
+load ../live/common
+load boot
+
+# unwell COMMAND: the boot whose script that is ends with 126; what was shown is in $WORK/err.
+unwell() {
+	new_work
+	echo "$1" >"$WORK/script"
+	status=0
+	boot_status 5.10 "$WORK/script" || status=$?
+	cat "$WORK/out" "$WORK/err"
+	[ "$status" = 126 ]
+}
+
+@test "a taint that the script brings is a failure" {
+	unwell 'echo 64 >/proc/sys/kernel/tainted'
+	grep -q "tainted anew: 64$" "$WORK/err"
+}
+
+@test "a warning of the kernel's is a failure" {
+	unwell 'echo "<4>WARNING: CPU: 0 PID: 1 at made-up.c:1" >/dev/kmsg'
+	grep -q "WARNING: CPU: 0 PID: 1 at made-up.c:1$" "$WORK/err"
+	grep -q "tainted" "$WORK/err" && return 1
+	[ ! -s "$WORK/out" ]
+}
+
+@test "Linux 5.10 loads every family's programs without a warning, which would be a panic" {
+	new_work
+	echo 'kvmbpf dump -d 0 -a -m kvm.agent.family.status' >"$WORK/script"
+	boot 5.10 "$WORK/script" --append panic_on_warn=1
+	cat "$WORK/out"
+	grep -qE "userspace_exit +attached" "$WORK/out"
+}
