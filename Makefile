@@ -11,13 +11,16 @@
 # make install  install next to the stock agent (PREFIX=, DESTDIR=); undo with uninstall
 # make clean    remove the build directory
 #
-# O=DIR sets the build directory; V=1 shows commands; SAN=1 builds with sanitizers;
+# O=DIR sets the build directory; V=1 shows commands; SAN=1 builds with sanitizers.
+# ARCH=arm64 cross-builds into build/arm64, with Debian's cross compiler and packages that
+# scripts/sysroot-arm64.sh unpacks into a cache.
 # TESTS="unit agent" runs only those parts of the tests (see tests/run.sh).
 
 VERSION := 0.1.0
 
 SAN ?=
-O ?= build$(if $(SAN),/san)
+ARCH ?=
+O ?= build$(if $(SAN),/san)$(ARCH:%=/%)
 V ?=
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
@@ -26,6 +29,9 @@ CC ?= gcc
 CLANG ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
 PKG_CONFIG ?= pkg-config
+ifneq ($(ARCH),)
+include scripts/cross.mk
+endif
 CLANG_FORMAT ?= clang-format
 
 WARNINGS := -Wall -Wextra -Werror -Wmissing-prototypes -Wshadow
