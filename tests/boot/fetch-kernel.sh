@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 The pmdakvm authors
 #
-# fetch.sh KEY: have a Debian kernel at hand for boot.sh, and print the folder that holds it.
+# fetch-kernel.sh KEY: have a Debian kernel at hand for run-kernel.sh, and print the folder that holds it.
 #
 #   DIR/vmlinuz             the kernel image
 #   DIR/version             one line: what uname -r will say
@@ -12,7 +12,8 @@
 #
 # Folders live in $PMDAKVM_CACHE, by default ${XDG_CACHE_HOME:-~/.cache}/pmdakvm/kernels. One that is
 # there and intact needs no network. Where a kernel cannot be had, one line on stderr says why and the
-# status is 77, so that a caller can skip.
+# status is 77, so that a caller can skip. The line of one that the archive has given up says "no longer
+# to be had".
 
 set -euo pipefail
 
@@ -23,12 +24,14 @@ kernels='
 5.10	bullseye,bullseye-security	linux-image-5\.10\.0-[0-9]+-cloud-amd64	amd64
 6.1	bookworm,bookworm-security	linux-image-6\.1\.0-[0-9]+-cloud-amd64	amd64
 6.12	bookworm-security,bookworm-backports	linux-image-6\.12\.[0-9]+\+deb12-cloud-amd64	amd64
+newest	sid,trixie-backports	linux-image-[0-9]+\.[0-9]+(\.[0-9]+)?\+deb[0-9]+(\.[0-9]+)?-cloud-amd64	amd64
+rt	bookworm-security,bookworm-backports	linux-image-6\.12\.[0-9]+\+deb12-rt-amd64	amd64
+6.1-arm64	bookworm,bookworm-security	linux-image-6\.1\.0-[0-9]+-cloud-arm64	arm64
 6.12-arm64	bookworm-security,bookworm-backports	linux-image-6\.12\.[0-9]+\+deb12-cloud-arm64	arm64
-newest	sid	linux-image-[0-9]+\.[0-9]+(\.[0-9]+)?\+deb[0-9]+(\.[0-9]+)?-cloud-amd64	amd64
+newest-arm64	sid,trixie-backports	linux-image-[0-9]+\.[0-9]+(\.[0-9]+)?\+deb[0-9]+(\.[0-9]+)?-cloud-arm64	arm64
 '
 # The modules wanted of a kernel; one that is not among its modules counts as built in.
 wanted_modules='kvm-amd kvm-intel'
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 key=${1:-}
 work=	# a temporary folder beside the result
@@ -36,13 +39,7 @@ new=	# the result, in $work until it is whole
 
 say()
 {
-	echo "fetch.sh: ${key:+$key: }$*" >&2
-}
-
-skip()
-{
-	say "$@"
-	exit 77
+	echo "fetch-kernel.sh: ${key:+$key: }$*" >&2
 }
 
 cleanup()
@@ -58,91 +55,8 @@ find_row()
 	while IFS=$'\t' read -r row_key suites pattern arch; do
 		[[ -z $row_key || $row_key != "$key" ]] || return 0
 	done <<<"$kernels"
-	echo "usage: fetch.sh KEY, with KEY one of: $(cut -f1 <<<"$kernels" | xargs)" >&2
+	echo "usage: fetch-kernel.sh KEY, with KEY one of: $(cut -f1 <<<"$kernels" | xargs)" >&2
 	exit 2
-}
-
-need_tools()
-{
-	local tool
-
-	for tool in apt-get apt-cache dpkg flock sha256sum xz; do
-		command -v "$tool" >/dev/null || skip "$tool is not installed"
-	done
-	[[ -r $keyring ]] || skip "$keyring is not there (package debian-archive-keyring)"
-}
-
-# The base URI, as this machine's own apt is set up, of the archive that serves suite $1. The archive of
-# a suite that the machine does not use itself is the one that serves those it does use: suites share an
-# archive, but security suites have their own. Whatever is found, only the key ring makes it trusted.
-mirror_of()
-{
-	local uri release component
-
-	# shellcheck disable=SC2016 # apt's own variables
-	while read -r uri release component; do
-		[[ $uri == *debian* && $component == main ]] || continue
-		case $1,$release in
-		*-security,*-security) ;;
-		*-security,* | *,*-security) continue ;;
-		esac
-		echo "$uri"
-		return 0
-	done < <(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' \
-		'Created-By: Packages' 2>/dev/null)
-	return 1
-}
-
-# An apt with a state of its own, in $work. The host's proxy, credentials and time limits hold; its
-# lists, pins, status file and hooks are neither used nor touched.
-write_apt_conf()
-{
-	local suite uri
-
-	mkdir -p "$work"/apt/{lists,cache,log}/partial "$work/apt/cache/archives/partial" "$work/debs"
-	: >"$work/apt/status"
-	: >"$work/apt/sources.list"
-	for suite in ${suites//,/ }; do
-		uri=$(mirror_of "$suite") || continue
-		echo "deb [arch=$arch target=Packages signed-by=$keyring] $uri $suite main"
-	done >"$work/apt/sources.list"
-	[[ -s $work/apt/sources.list ]] || skip "this machine's apt has no Debian mirror to ask"
-
-	cat >"$work/apt/apt.conf" <<-END
-		#clear APT::Architectures;
-		#clear APT::Update;
-		#clear DPkg::Post-Invoke;
-		APT::Architecture "$arch";
-		APT::Architectures { "$arch"; };
-		APT::Sandbox::User "root";
-		Acquire::Languages "none";
-		Acquire::PDiffs "false";
-		Acquire::Retries "2";
-		Acquire::http::Timeout "30";
-		Acquire::https::Timeout "30";
-		Dir::Etc::sourcelist "$work/apt/sources.list";
-		Dir::Etc::sourceparts "/dev/null";
-		Dir::Etc::preferences "/dev/null";
-		Dir::Etc::preferencesparts "/dev/null";
-		Dir::State "$work/apt";
-		Dir::State::lists "$work/apt/lists";
-		Dir::State::status "$work/apt/status";
-		Dir::Cache "$work/apt/cache";
-		Dir::Log "$work/apt/log";
-	END
-}
-
-# Runs an apt command; what it says goes to a log. apt-get update succeeds even when an index could not
-# be read: whether what matters came is seen by looking for the package.
-private_apt()
-{
-	"$1" -c "$work/apt/apt.conf" "${@:2}" 2>>"$work/apt.err"
-}
-
-# The first complaint of apt, for a one-line report.
-why()
-{
-	sed -n 's/^[EW]: *//p' "$work/apt.err" | head -n 1 | cut -c 1-300
 }
 
 # Downloads package $1 and those parts of it that newer releases ship apart, and unpacks all to $work/root.
@@ -168,11 +82,11 @@ download_newest()
 	private_apt apt-get -q update >/dev/null || :
 	names=$(private_apt apt-cache pkgnames linux-image- | grep -xE "$pattern" | sort -Vr | head -n 3 || :)
 	if [[ -z $names ]]; then
-		name=$(why)
-		skip "no package $pattern in $suites${name:+ ($name)}"
+		mirror_answered || skip "cannot look for it: $(why)"
+		skip "no longer to be had: there is no package $pattern in $suites"
 	fi
 	for name in $names; do
-		: >"$work/apt.err"
+		: >"$apt_dir/errors"
 		download_package "$name" && return 0
 	done
 	skip "cannot download $name: $(why)"
@@ -260,15 +174,20 @@ main()
 		say "$dir does not match its SHA256SUMS: discarded, fetching anew"
 		rm -rf "$dir"
 	fi
-	need_tools
+	need_apt
+	command -v xz >/dev/null || skip "xz is not installed"
 	trap cleanup EXIT
 	work=$(mktemp -d "$cache/.$key.XXXXXX")
 	new=$work/new
-	write_apt_conf
+	mkdir "$work/debs"
+	# shellcheck disable=SC2086 # a list of words
+	private_apt_open "$work/apt" "$arch" ${suites//,/ }
 	download_newest
 	arrange
 	mv "$new" "$dir"
 	echo "$dir"
 }
 
+# shellcheck source=scripts/private-apt.sh
+. "${BASH_SOURCE[0]%/*}/../../scripts/private-apt.sh"
 main "$@"

@@ -29,9 +29,14 @@ usage()
 		                     libraries, or another file, or a folder; TO is its path inside, for a
 		                     program by default /usr/bin/NAME, else the same path; may be repeated
 		  --no-modules       leave loading KVM's modules to the script
-		  --machine NAME     amd (default): x86 with SVM
-		  --cpus N           default 2
-		  --memory MIB       default 512
+		  --machine NAME     amd (default): x86 with SVM, by QEMU
+		                     intel: x86 with VMX and EPT, by Bochs
+		                     arm64: by QEMU; its programs come from --sysroot
+		  --model NAME       of its processor: what QEMU calls it (default EPYC, for arm64 max);
+		                     for intel haswell_4770 (default; has PAUSE exits) or skylake_x (has PML)
+		  --sysroot DIR      where --add looks for programs by name, and for shared libraries
+		  --cpus N           default 2; intel has 1
+		  --memory MIB       default 512, for intel 256
 		  --timeout SECONDS  default 120
 		  --append ARGS      more kernel arguments
 	END
@@ -48,20 +53,6 @@ die()
 	exit 2
 }
 
-# What differs between machines: the emulator and its arguments, the module wanted, the terminals of the
-# kernel's console and of the script's output, which are kept apart so that neither cuts into the other.
-#
-# thread=single is no slower here, and needed: with a thread for each CPU the emulator (QEMU 7.2) can keep
-# a translation of the breakpoint that the kernel puts in its own code for a moment whenever a tracepoint
-# or a static key is switched; that CPU then takes the breakpoint for ever (seen once in some fifty times).
-machine_amd()
-{
-	emulator=(qemu-system-x86_64 -cpu 'EPYC,+svm' -accel 'tcg,thread=single')
-	wanted_module=kvm-amd
-	console=ttyS0
-	output=ttyS1
-}
-
 parse_arguments()
 {
 	while [[ $# -gt 0 ]]; do
@@ -71,7 +62,7 @@ parse_arguments()
 			usage
 			exit 0
 			;;
-		--kernel | --script | --add | --machine | --cpus | --memory | --timeout | --append)
+		--kernel | --script | --add | --machine | --model | --sysroot | --cpus | --memory | --timeout | --append)
 			[[ $# -ge 2 ]] || die "$1 needs a value"
 			case $1 in
 			--add) adds+=("$2") ;;
@@ -90,17 +81,58 @@ parse_arguments()
 	[[ $timeout =~ ^[1-9][0-9]*$ ]] || die "--timeout: '$timeout' is no number of seconds"
 	[[ -f $script && -r $script ]] || die "--script: cannot read '$script'"
 	declare -F "machine_$machine" >/dev/null || die "--machine: no such machine: '$machine'"
+	[[ -z $sysroot || -d $sysroot ]] || die "--sysroot: no such folder: '$sysroot'"
 }
 
 need_tools()
 {
-	local tool
+	local tool file
 
-	for tool in "${emulator[0]}" busybox cpio gzip ldd timeout; do
+	for tool in "${tools[@]}" cpio gzip timeout; do
 		command -v "$tool" >/dev/null && continue
 		say "$tool is not installed"
 		exit 77
 	done
+	for file in "${files[@]}"; do
+		[[ -e ${file%:*} ]] && continue
+		say "${file%:*} is not there (package ${file#*:})"
+		exit 77
+	done
+}
+
+# Where the program of that name is.
+find_program()
+{
+	local dir
+
+	[[ -n $sysroot ]] || { command -v "$1"; return; }
+	for dir in usr/sbin usr/bin sbin bin; do
+		[[ ! -x $sysroot/$dir/$1 ]] || { echo "$sysroot/$dir/$1"; return 0; }
+	done
+	return 1
+}
+
+# The same from the sysroot, where ldd cannot run the program.
+add_sysroot_libraries()
+{
+	local name dir found
+
+	while IFS= read -r name; do
+		found=
+		for dir in lib usr/lib lib/*-linux-gnu usr/lib/*-linux-gnu; do
+			for found in "$sysroot"/$dir/${name##*/}; do
+				[[ ! -e $found ]] || break 2
+			done
+			found=
+		done
+		[[ -n $found ]] || die "$1 lacks a library in $sysroot: $name"
+		dir=${found#"$sysroot"}
+		[[ ! -e $root$dir ]] || continue
+		mkdir -p "$root${dir%/*}"
+		cp -L "$found" "$root$dir"
+		add_sysroot_libraries "$found"
+	done < <(readelf -ld "$1" 2>/dev/null | sed -nE \
+		-e 's/.*\(NEEDED\).*\[(.*)\]/\1/p' -e 's/.*program interpreter: (.*)\]/\1/p')
 }
 
 # Copies the shared libraries of the program $1, the loader included, to the same paths inside. What is
@@ -109,6 +141,7 @@ add_libraries()
 {
 	local list line path
 
+	[[ -z $sysroot ]] || { add_sysroot_libraries "$1"; return; }
 	list=$(ldd "$1" 2>/dev/null) || return 0
 	while IFS= read -r line; do
 		[[ $line != *'=> not found'* ]] || die "$1 lacks a library here: ${line#"${line%%[![:space:]]*}"}"
@@ -126,7 +159,7 @@ add_path()
 	local from=${1%%:*} to='' program
 
 	[[ $1 != *:* ]] || to=${1#*:}
-	[[ $from == */* || -e $from ]] || from=$(command -v "$from") || die "--add: no program '${1%%:*}' here"
+	[[ $from == */* || -e $from ]] || from=$(find_program "$from") || die "--add: no program '${1%%:*}' here"
 	[[ -r $from ]] || die "--add: cannot read '$from'"
 	if [[ -z $to && -f $from && -x $from ]]; then
 		to=/usr/bin/${from##*/}
@@ -162,8 +195,8 @@ write_init()
 		mkdir -p /dev/shm /run
 		ln -s /proc/self/fd /dev/fd
 		ip link set lo up
-		tty=/dev/$pmdakvm_output load=$pmdakvm_load
-		unset pmdakvm_output pmdakvm_load
+		tty=/dev/$pmdakvm_output load=$pmdakvm_load allowed=$pmdakvm_taint
+		unset pmdakvm_output pmdakvm_load pmdakvm_taint
 		stty -F "$tty" raw -echo 115200
 
 		status=0
@@ -185,7 +218,7 @@ write_init()
 			stty -F "$tty" raw # waits until all that was written is out
 			dmesg -n 1         # so that nothing cuts into the next lines
 			echo
-			taint=$(($(cat /proc/sys/kernel/tainted) & ~taint))
+			taint=$(($(cat /proc/sys/kernel/tainted) & ~(taint | allowed)))
 			[ $taint = 0 ] || echo "@@unwell it is tainted anew: $taint"
 			dmesg | awk -v marker="$marker" -v bad="$(cat /bad)" '
 				index($0, marker) { found = shown = 0; next }
@@ -203,8 +236,12 @@ write_init()
 
 build_initramfs()
 {
-	local link add
+	local link add busybox
 
+	if ! busybox=$(find_program busybox); then
+		say "busybox is not installed${sysroot:+ in $sysroot}"
+		exit 77
+	fi
 	mkdir -p "$root"/{dev,proc,sys,root,tmp,run,etc,modules,var/tmp} "$root"/usr/{bin,sbin,lib,lib64}
 	for link in bin sbin lib lib64; do
 		ln -s "usr/$link" "$root/$link"
@@ -214,40 +251,34 @@ build_initramfs()
 nobody:x:65534:65534:nobody:/:/bin/false' >"$root/etc/passwd"
 	echo 'root:x:0:
 nogroup:x:65534:' >"$root/etc/group"
-	add_path busybox:/usr/bin/busybox
+	add_path "$busybox:/usr/bin/busybox"
 	ln -s busybox "$root/usr/bin/sh"
 
 	find "$kernel/modules" -name '*.ko' -exec cp -t "$root/modules" {} +
-	cp "$kernel/modules/order.$wanted_module" "$root/modules/order"
+	shrink_modules
+	cp "${wanted_module:+$kernel/modules/order.}${wanted_module:-/dev/null}" "$root/modules/order"
 	cp "$script" "$root/script"
 	for add in "${adds[@]}"; do
 		add_path "$add"
 	done
 	write_init
 	(cd "$root" && find . -print0 | cpio --null --create --format=newc --owner=+0:+0 --quiet) |
-		gzip -1 >"$work/initrd"
+		pack_initramfs >"$work/initrd"
 }
 
 # Sets emulator_status. The emulator gets a pipe of ours, not our stdout, since it would leave that
 # non-blocking. timeout ends it by its process id, and passes on a signal of ours.
-#
-# no_timer_check: on a busy machine the kernel else finds the emulated timer wanting.
 run_emulator()
 {
-	local arguments="console=$console quiet panic=-1 mitigations=off no_timer_check"
+	local all="console=$console quiet panic=-1 $arguments pmdakvm_output=$output"
 	local reader
 
-	arguments+=" pmdakvm_output=$output pmdakvm_load=$load_modules${append:+ $append}"
+	all+=" pmdakvm_load=$load_modules pmdakvm_taint=$allowed_taint${append:+ $append}"
 	: >"$work/console"
 	mkfifo "$work/output"
 	cat "$work/output" &
 	reader=$!
-	timeout --kill-after=5 "$timeout" "${emulator[@]}" -smp "$cpus" -m "$memory" \
-		-nodefaults -no-user-config -no-reboot -display none \
-		-chardev "file,id=console,path=$work/console" -serial chardev:console \
-		-chardev stdio,id=output,signal=off -serial chardev:output \
-		-kernel "$kernel/vmlinuz" -initrd "$work/initrd" -append "$arguments" \
-		</dev/null >"$work/output" 2>"$work/errors" &
+	"start_$machine" "$all" </dev/null >"$work/output" 2>"$work/errors" &
 	emulator_pid=$!
 	emulator_status=0
 	wait "$emulator_pid" || emulator_status=$?
@@ -325,10 +356,12 @@ main()
 bad_lines='WARNING: |BUG: |Oops|Internal error|general protection fault|Call [Tt]race:|blocked for more than|rcu.*stall'
 
 # What was asked for, and the defaults.
-kernel='' script='' machine=amd cpus=2 memory=512 timeout=120 append='' load_modules=1 adds=()
+kernel='' script='' machine=amd model='' sysroot='' cpus=2 memory='' timeout=120 append='' load_modules=1 adds=()
 # What the machine_* functions set.
-emulator=() wanted_module='' console='' output=''
+tools=() files=() wanted_module='' console='' output='' arguments='' allowed_taint=0
 # How the run goes.
 work='' root='' emulator_pid='' emulator_status=''
 
+# shellcheck source=tests/boot/machines.bash
+. "${BASH_SOURCE[0]%/*}/machines.bash"
 main "$@"
