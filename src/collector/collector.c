@@ -109,7 +109,7 @@ static int family_open(struct collector *collector, struct collector_family *ope
 	int err;
 
 	if (collector->config->only && strcmp(open->family->name, collector->config->only) != 0) {
-		family_note(open, -ECANCELED, strdup("not asked for"), true, env->report);
+		family_note(open, -ECANCELED, strdup("not selected"), true, env->report);
 		return 0;
 	}
 	env->image = open->family->image(&env->image_size);

@@ -79,7 +79,7 @@ void kvm_setup(pmdaInterface *dispatch, const char *config_path, bool dso)
 	}
 	err = agent ? kvm_start(agent, config_path) : -ENOMEM;
 	if (err) {
-		pmNotifyErr(LOG_ERR, "cannot start: %s", pmErrStr(err));
+		pmNotifyErr(LOG_ERR, "cannot start the agent: %s", pmErrStr(err));
 		kvm_free(agent);
 		dispatch->status = err;
 		return;

@@ -19,23 +19,24 @@ static const struct subtree_texts {
 } subtree_texts[] = {
 	{ "trace", "Tracepoint of the kernel's kvm group", "How often the tracepoint kvm:",
 	  " fired on each CPU since the agent attached to\n"
-	  "it. No value: it is not attached; kvm.agent.event.status says why. Runs that\n"
-	  "the kernel skipped are not in it, but in kvm.agent.event.missed." },
-	{ "stat", "Statistic that KVM keeps", "KVM's statistic ",
-	  ", summed up over all VMs. If it is a counter, what VMs\n"
-	  "that have ended had counted is still in it." },
-	{ "stat_hist", "Histogram that KVM keeps", "KVM's histogram ",
-	  ", summed up over all VMs, those that have ended too: how often\n"
-	  "a value fell into each bucket." },
-	{ "vm_stat", "Statistic that KVM keeps", "KVM's statistic ",
-	  " of each VM: its own, or summed up over its vCPUs." },
-	{ "vm_stat_hist", "Histogram that KVM keeps", "KVM's histogram ",
-	  " of each VM, summed up over its vCPUs: how often a value\n"
-	  "fell into each bucket. A bucket that nothing fell into yet is not there." },
-	{ "vcpu_stat", "Statistic that KVM keeps", "KVM's statistic ", " of each vCPU." },
-	{ "vcpu_stat_hist", "Histogram that KVM keeps", "KVM's histogram ",
+	  "it. No value: the event is not attached; kvm.agent.event.status gives the reason.\n"
+	  "Runs of the program that the kernel skipped are not included;\n"
+	  "kvm.agent.event.missed counts them." },
+	{ "stat", "Statistic kept by KVM", "KVM's statistic ",
+	  ", summed over all VMs. A counter includes the counts\n"
+	  "of VMs that have ended." },
+	{ "stat_hist", "Histogram kept by KVM", "KVM's histogram ",
+	  ", summed over all VMs, including those that have ended: how\n"
+	  "often a value fell into each bucket." },
+	{ "vm_stat", "Statistic kept by KVM", "KVM's statistic ",
+	  " of each VM: the VM's own value, or the sum over its vCPUs." },
+	{ "vm_stat_hist", "Histogram kept by KVM", "KVM's histogram ",
+	  " of each VM, summed over its vCPUs: how often a value\n"
+	  "fell into each bucket. A bucket has no instance until a value falls into it." },
+	{ "vcpu_stat", "Statistic kept by KVM", "KVM's statistic ", " of each vCPU." },
+	{ "vcpu_stat_hist", "Histogram kept by KVM", "KVM's histogram ",
 	  " of each vCPU: how often a value fell into each bucket.\n"
-	  "A bucket that nothing fell into yet is not there." },
+	  "A bucket has no instance until a value falls into it." },
 };
 
 static int item_text(const struct metric_ref *ref, bool oneline, char **ret_text)

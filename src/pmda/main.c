@@ -69,9 +69,9 @@ static int drop_privileges(const char *user)
 	int err = privs_drop(user);
 
 	if (err == -ENOENT)
-		pmNotifyErr(LOG_ERR, "-U %s: there is no such user", user);
+		pmNotifyErr(LOG_ERR, "-U %s: no such user", user);
 	else if (err)
-		pmNotifyErr(LOG_ERR, "privileges cannot be dropped: %s", strerror(-err));
+		pmNotifyErr(LOG_ERR, "cannot drop privileges: %s", strerror(-err));
 	return err;
 }
 
@@ -91,7 +91,7 @@ static const char *option_config(int argc, char **argv, pmdaInterface *dispatch)
 	}
 	if (options.errors || options.optind < argc) {
 		if (options.optind < argc && !options.errors)
-			pmprintf("%s: what is \"%s\" to mean?\n", pmGetProgname(),
+			pmprintf("%s: unexpected argument \"%s\"\n", pmGetProgname(),
 				 argv[options.optind]);
 		pmdaUsageMessage(&options);
 		exit(EXIT_FAILURE);

@@ -56,8 +56,9 @@ static bool log_has_room(void)
 
 	if (now - since >= 60) {
 		if (lines > LINES_A_MINUTE)
-			pmNotifyErr(LOG_WARNING, "%u lines were left out here",
-				    lines - LINES_A_MINUTE);
+			pmNotifyErr(LOG_WARNING,
+				    "%u log lines suppressed: more than %d in a minute",
+				    lines - LINES_A_MINUTE, LINES_A_MINUTE);
 		since = now;
 		lines = 0;
 	}
@@ -83,6 +84,6 @@ void kvm_save_items(struct kvm_agent *agent, struct report *report)
 
 	if (err)
 		report_add(report, REPORT_WARNING,
-			   "%s cannot be written (%s): new item numbers may differ after a restart",
+			   "cannot write %s (%s): new item numbers may change after a restart",
 			   agent->items.path, strerror(-err));
 }

@@ -103,14 +103,14 @@ static int check(const struct kvm_agent *agent, const pmResult *result, int cont
 
 static int reset_max(struct kvm_agent *agent, struct report *report)
 {
-	report_add(report, REPORT_INFO, "longest times are looked for anew, by a store");
+	report_add(report, REPORT_INFO, "maximum times reset by a store to kvm.control.reset_max");
 	return collector_reset_max(agent->collector);
 }
 
 static int attach(struct kvm_agent *agent, size_t family, bool attached, struct report *report)
 {
-	report_add(report, REPORT_INFO, "%s: %s", families[family].name,
-		   attached ? "to be attached, by a store" : "detached, by a store");
+	report_add(report, REPORT_INFO, "%s: %s by a store to kvm.control.attached",
+		   families[family].name, attached ? "attach requested" : "detached");
 	return collector_switch(agent->collector, family, attached, report);
 }
 

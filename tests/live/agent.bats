@@ -292,7 +292,7 @@ plus() {
 	[[ $output == *"nonsense"* ]]
 	run "$BUILD/pmdakvm" surplus
 	[ "$status" != 0 ]
-	[[ $output == *surplus* ]]
+	[[ $output == *'unexpected argument "surplus"'* ]]
 }
 
 @test "-U USER: the daemon counts on as that user" {
