@@ -51,24 +51,24 @@ static const struct option long_options[] = {
 static void usage(FILE *out)
 {
 	fputs("Usage: kvmbpf dump [OPTION]...\n"
-	      "Count KVM's tracepoints for a while, then print VM exits by reason, VM and vCPU as\n"
-	      "perf kvm stat does, every other counter, and what KVM itself keeps of each VM.\n"
+	      "Count KVM's tracepoints for a while, then print VM exits by reason, VM and vCPU in\n"
+	      "the style of perf kvm stat, all other counters, and KVM's own statistics of VMs.\n"
 	      "\n"
-	      "  -d, --duration SECONDS  count for so long, fractions too (default: until ^C)\n"
+	      "  -d, --duration SECONDS  count for SECONDS, such as 0.5 (default: until ^C)\n"
 	      "  -e, --event PATTERN     count these events only, as in [trace] of kvm.conf;\n"
 	      "                          may be given more than once (default: all events)\n"
-	      "  -c, --config FILE       count the events that this kvm.conf names\n"
+	      "  -c, --config FILE       count the events named in this kvm.conf\n"
 	      "  -m, --metric PATTERN    print these metrics only, such as 'kvm.exit.*', and no\n"
 	      "                          tables of exits; may be given more than once\n"
-	      "      --no-halt           leave exits for which a vCPU sleeps out of those tables\n"
-	      "  -j, --json              print JSON, all metrics\n"
-	      "  -a, --all               print what is 0 and all about kvmbpf itself too\n"
-	      "      --save FILE         write what was read to FILE besides\n"
-	      "      --load FILE         print what --save wrote, and count nothing\n"
-	      "  -v, --verbose           say when counting begins, and more about what goes wrong\n"
+	      "      --no-halt           leave exits in which a vCPU sleeps out of those tables\n"
+	      "  -j, --json              print all metrics as JSON, and no tables\n"
+	      "  -a, --all               print values of 0 and metrics about kvmbpf itself, too\n"
+	      "      --save FILE         also save the values to FILE\n"
+	      "      --load FILE         print a FILE written by --save, and count nothing\n"
+	      "  -v, --verbose           report when counting begins, and details of failures\n"
 	      "  -h, --help              show this text\n"
 	      "\n"
-	      "Counting takes root, or CAP_BPF and CAP_PERFMON. See kvmbpf(8).\n",
+	      "Counting requires root, or CAP_BPF and CAP_PERFMON. See kvmbpf(8).\n",
 	      out);
 }
 
@@ -106,11 +106,11 @@ static int add_event(struct options *options, const char *pattern)
 static int check(const struct options *options, const char *more)
 {
 	if (more)
-		return bad("what is \"%s\" to mean?", more);
+		return bad("unexpected argument \"%s\"", more);
 	if (options->config_path && options->events)
-		return bad("-c and -e cannot be had together%s", "");
+		return bad("-c and -e exclude each other%s", "");
 	if (options->awake && (options->json || options->nmetrics))
-		return bad("--no-halt is about tables that %s leaves out",
+		return bad("--no-halt concerns tables of exits, which %s does not print",
 			   options->json ? "--json" : "--metric");
 	return 0;
 }
@@ -130,11 +130,11 @@ static int parse(int argc, char **argv, struct options *options)
 			break;
 		case 'd':
 			if (parse_seconds(optarg, &options->seconds))
-				return bad("-d takes seconds, not \"%s\"", optarg);
+				return bad("-d: invalid number of seconds \"%s\"", optarg);
 			break;
 		case 'e':
 			if (add_event(options, optarg))
-				return bad("\"%s\" cannot be an event's name or pattern", optarg);
+				return bad("-e: invalid event name or pattern \"%s\"", optarg);
 			break;
 		case 'h':
 			usage(stdout);
@@ -231,7 +231,7 @@ static bool say_missing(const struct snapshot *snapshot, const struct options *o
 		struct output_options one = { .names = &options->metrics[i], .nnames = 1 };
 
 		if (!metrics_each(snapshot, name_visit, &one)) {
-			fprintf(stderr, "kvmbpf: there is no metric \"%s\" here\n", one.names[0]);
+			fprintf(stderr, "kvmbpf: no metric matches \"%s\"\n", one.names[0]);
 			missing = true;
 		}
 	}
@@ -255,12 +255,12 @@ static int print(const struct snapshot *snapshot, const struct options *options)
 		err = options->json ? output_json(snapshot, &output, stdout) :
 				      output_table(snapshot, &output, stdout, &hidden);
 	if (err) {
-		fprintf(stderr, "kvmbpf: writing: %s\n", strerror(-err));
+		fprintf(stderr, "kvmbpf: cannot write the output: %s\n", strerror(-err));
 		return EXIT_FAILURE;
 	}
 	if (hidden)
 		fprintf(stderr,
-			"kvmbpf: %zu values not shown (what is 0, or about kvmbpf itself): see --all\n",
+			"kvmbpf: %zu values not shown (0, or about kvmbpf itself): use --all\n",
 			hidden);
 	return say_missing(snapshot, options) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
@@ -287,8 +287,8 @@ static int load_and_print(const struct options *options)
 
 	err = file ? snapshot_load(file, &snapshot, &line) : -errno;
 	if (err == -EINVAL)
-		fprintf(stderr, "kvmbpf: %s:%u: this is no snapshot that --save wrote\n",
-			options->load, line);
+		fprintf(stderr, "kvmbpf: %s:%u: not a snapshot written by --save\n", options->load,
+			line);
 	else if (err)
 		fprintf(stderr, "kvmbpf: %s: %s\n", options->load, strerror(-err));
 	else
@@ -317,11 +317,11 @@ static int count_and_print(const struct options *options)
 		report_attached(&report, collector);
 	show_report(&report, options->verbose);
 	if (err) {
-		fprintf(stderr, "kvmbpf: %s\n", strerror(-err));
+		fprintf(stderr, "kvmbpf: cannot start counting: %s\n", strerror(-err));
 		goto out;
 	}
 	if (!collector_attached(collector) && !collector_waits(collector)) {
-		fputs("kvmbpf: nothing is attached, so there is nothing to count\n", stderr);
+		fputs("kvmbpf: no family could be attached: nothing to count\n", stderr);
 		goto out;
 	}
 	wait_for_end(collector, options, &signals);

@@ -11,7 +11,7 @@ static const struct {
 	int (*run)(int argc, char **argv);
 	const char *help;
 } commands[] = {
-	{ "dump", command_dump, "count events for a while, then print every counter" },
+	{ "dump", command_dump, "count events for a while, then print all counters" },
 };
 
 static void usage(FILE *out)
@@ -24,7 +24,7 @@ static void usage(FILE *out)
 	fputs("\nOptions:\n"
 	      "  -h, --help     show this text\n"
 	      "  -V, --version  show the version\n"
-	      "\n\"kvmbpf COMMAND --help\" tells a command's options. See kvmbpf(8).\n",
+	      "\n\"kvmbpf COMMAND --help\" lists the options of a command. See kvmbpf(8).\n",
 	      out);
 }
 
@@ -48,6 +48,6 @@ int main(int argc, char **argv)
 		if (strcmp(word, commands[i].name) == 0)
 			return commands[i].run(argc - 1, argv + 1);
 	}
-	fprintf(stderr, "kvmbpf: no command \"%s\"; see kvmbpf --help\n", word);
+	fprintf(stderr, "kvmbpf: unknown command \"%s\"; see kvmbpf --help\n", word);
 	return EXIT_USAGE;
 }

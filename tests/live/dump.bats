@@ -83,7 +83,7 @@ of() {
 	echo 'row	what' >>"$WORK/saved"
 	run "$BUILD/kvmbpf" dump --load "$WORK/saved"
 	[ "$status" = 1 ]
-	[ "$output" = "kvmbpf: $WORK/saved:$(wc -l <"$WORK/saved"): this is no snapshot that --save wrote" ]
+	[ "$output" = "kvmbpf: $WORK/saved:$(wc -l <"$WORK/saved"): not a snapshot written by --save" ]
 	run "$BUILD/kvmbpf" dump --load "$WORK/none"
 	[ "$status" = 1 ]
 	[ "$output" = "kvmbpf: $WORK/none: No such file or directory" ]
@@ -122,7 +122,7 @@ of() {
 	run "$BUILD/kvmbpf" dump --load "$snapshot" -m kvm.trace -m kvm.trace.kvm_entry
 	[ "$status" = 1 ]
 	[[ $output == *'kvm.trace.kvm_entry cpu1      5399 count'* ]]
-	[[ $output == *'kvmbpf: there is no metric "kvm.trace" here'* ]]
+	[[ $output == *'kvmbpf: no metric matches "kvm.trace"'* ]]
 }
 
 @test "bad options are answered, and end with 2" {
@@ -133,17 +133,17 @@ of() {
 		[ "$status" = 2 ] && [[ $output == *"$words"* ]] || { echo "$* gave $status: $output"; return 1; }
 	}
 	bad "Usage: kvmbpf"
-	bad 'no command "dmup"' dmup
-	bad 'seconds, not "x"' dump -d x
-	bad 'seconds, not "-1"' dump -d -1
-	bad 'seconds, not "nan"' dump -d nan
-	bad 'seconds, not ""' dump -d ''
-	bad "cannot be an event's name" dump -e 'kvm exit'
-	bad "cannot be an event's name" dump -e ''
-	bad "-c and -e cannot" dump -e kvm_exit -c /dev/null
-	bad '"more"' dump more
-	bad 'tables that --json leaves out' dump --no-halt --json
-	bad 'tables that --metric leaves out' dump --no-halt -m 'kvm.*'
+	bad 'unknown command "dmup"' dmup
+	bad '-d: invalid number of seconds "x"' dump -d x
+	bad '-d: invalid number of seconds "-1"' dump -d -1
+	bad '-d: invalid number of seconds "nan"' dump -d nan
+	bad '-d: invalid number of seconds ""' dump -d ''
+	bad '-e: invalid event name or pattern "kvm exit"' dump -e 'kvm exit'
+	bad '-e: invalid event name or pattern ""' dump -e ''
+	bad "-c and -e exclude each other" dump -e kvm_exit -c /dev/null
+	bad 'unexpected argument "more"' dump more
+	bad 'tables of exits, which --json does not print' dump --no-halt --json
+	bad 'tables of exits, which --metric does not print' dump --no-halt -m 'kvm.*'
 	bad 'requires an argument' dump --metric
 	bad 'nonsense' dump --nonsense
 }
@@ -152,7 +152,7 @@ of() {
 	need_root
 	run sh -c "$BUILD/kvmbpf dump -d 0 --all >/dev/full"
 	[ "$status" = 1 ]
-	[[ $output == *"writing: No space left on device"* ]]
+	[[ $output == *"cannot write the output: No space left on device"* ]]
 	run sh -c "$BUILD/kvmbpf dump -d 0 --json >/dev/full"
 	[ "$status" = 1 ]
 	run "$BUILD/kvmbpf" dump -d 0 --save /nowhere/file
