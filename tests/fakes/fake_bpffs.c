@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* valgrind finds fault with what libbpf gives the kernel; leaks it is to report. */
+/* valgrind reports false errors in libbpf's arguments of bpf(); it still reports leaks. */
 #if __has_include(<valgrind/valgrind.h>)
 #include <valgrind/valgrind.h>
 #else
@@ -29,7 +29,7 @@ int map_make(void)
 	return bpf_map_create(BPF_MAP_TYPE_ARRAY, "probe", 4, 8, 1, NULL);
 }
 
-/* Nothing that is mounted or pinned outlives us. */
+/* The mounts and pins are in a mount namespace of this process, so none outlives it. */
 int bpffs_group_setup(void **state)
 {
 	int fd;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * A BPF file system of the tests' own, in a mount namespace of their own. Where
- * bpf() or mounting is refused, the tests that need it are skipped.
+ * A private BPF file system in a private mount namespace. If bpf() or mounting is refused, the
+ * tests that need it are skipped.
  */
 #ifndef PMDAKVM_TESTS_BPFFS_H
 #define PMDAKVM_TESTS_BPFFS_H
@@ -12,10 +12,10 @@
 
 #define AFTER ": counters restart at 0 with the agent"
 
-extern const char *why_not; /* why tests are skipped; NULL: they are not */
-extern char mounted[64];    /* where the file system is */
+extern const char *why_not; /* why tests are skipped, or NULL */
+extern char mounted[64];    /* the mount point */
 
-/* What a test works with; the teardown lets go of it. */
+/* State of a test; the teardown frees it. */
 extern struct report report;
 extern struct pins *pins;
 extern struct bpf_object *object;
@@ -35,19 +35,19 @@ int bpffs_teardown(void **state);
 		}                                         \
 	} while (0)
 
-/* Let go of what a test works with, as an agent that ends. */
+/* Free the state of a test, as an agent does when it ends; pins stay. */
 void let_go(void);
 
-/* A small array map, or an error. */
+/* Create a small array map. Returns its descriptor or a negative errno. */
 int map_make(void);
 
-/* The path of a thing on the file system; of two calls, each has its own. */
+/* The path of a name in the file system. The results of two consecutive calls stay valid. */
 const char *on_bpffs(const char *name);
 
-/* The report has this one line, "PATHWORDS", which is then taken away. */
+/* The report has exactly one line, path followed by words; clears the report. */
 void assert_line(enum report_level level, const char *path, const char *words);
 
-/* Open the folder "ours" there as pins. */
+/* Open the folder "ours" of the file system as pins. */
 void open_folder(void);
 
 #endif /* PMDAKVM_TESTS_BPFFS_H */

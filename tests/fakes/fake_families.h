@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
-/* Families of the tests' own in place of the real ones, and CPUs and events to order. */
+/* Fake families in place of the real ones, and fake CPUs and events. */
 #ifndef PMDAKVM_TESTS_FAKES_H
 #define PMDAKVM_TESTS_FAKES_H
 
@@ -11,46 +11,46 @@
 
 enum { ALPHA, BETA, GAMMA, DELTA, FAKES };
 
-/* A family that does as it is told, and notes what was asked of it. */
+/* A fake family: the results of its hooks, and counts of their calls. */
 struct fake {
 	int open_err, attach_err, sync_err, read_err, missed_err;
-	const char *error, *attach_error; /* words for those errors */
-	const char *said;		  /* a warning while it attaches */
+	const char *error, *attach_error; /* texts of open_err and attach_err */
+	const char *said;		  /* a warning that attach adds to the report */
 	bool no_state;
 	uint64_t missed, generation;
-	size_t more_rows, more_columns; /* than the one that each table begins with */
+	size_t more_rows, more_columns; /* in addition to each table's first row and column */
 	void (*when_opened)(const struct family_env *env);
 	void (*when_attached)(const struct family_env *env);
 	struct family_env env;
 	unsigned opens, attaches, detaches, closes, syncs, reads[2];
-	/* What the hooks of fake_hooks answer, and how often they were asked. */
+	/* The results of the hooks of fake_hooks(), and counts of their calls. */
 	int refresh_ret;
 	const struct family_map *maps;
 	size_t nmaps;
 	unsigned refreshes, ticks;
-	unsigned reads_before; /* of all families' tables, at the last refresh */
+	unsigned reads_before; /* fake_reads() at the last refresh */
 };
 
 extern struct fake fakes[FAKES];
 
-/* Give alpha other tables; until the next setup. */
+/* Give alpha other tables, until the next setup. */
 void fake_alpha_tables(const struct family_table *tables, size_t n);
 
-/* Give a family the hooks refresh, look and map, which it may do without; until the next setup. */
+/* Give a family the optional hooks refresh, tick and map, until the next setup. */
 void fake_hooks(size_t family);
 
-/* How often tables were read, of all families. */
+/* The number of table reads, over all families. */
 unsigned fake_reads(void);
 
-/* A table's hooks: a column "reads" that says how often it was read. */
+/* Hooks of a table with a column "reads", which counts the reads of the table. */
 int fake_sync(void *state, struct snapshot_table *table);
 int fake_read(void *state, struct snapshot_table *table);
 
-/* The machine: what it answers, and how often it was asked. */
+/* The fake machine: results of the calls to it, and counts of these calls. */
 extern struct machine {
 	int cpus_err, events_err, pins_err, update_ret;
-	bool pin;    /* what collector_open is told */
-	bool no_kvm; /* there is no event */
+	bool pin;    /* the argument of collector_open() */
+	bool no_kvm; /* the list of events is empty */
 	uint64_t stamp;
 	unsigned updates, finds, pins_opens, pins_closes;
 } machine;
@@ -60,7 +60,7 @@ extern struct items items;
 extern struct report report;
 extern struct collector *collector;
 
-/* Setup and teardown: families that all work; what was opened is closed, once. */
+/* Setup: all families work. Teardown: checks that each opened family was closed exactly once. */
 int fake_setup(void **state);
 int fake_teardown(void **state);
 
@@ -68,13 +68,13 @@ int fake_teardown(void **state);
 
 void open_all(void);
 
-/* Opening fails with this error, and as a whole. */
+/* collector_open() fails with this error and leaves nothing open. */
 void assert_open_fails(int err);
 
-/* The cell in that table, row and column of the collector's snapshot. */
+/* The cell of this table, row and column in the collector's snapshot. */
 struct snapshot_cell *cell_at(const char *table, size_t row, const char *column);
 
-/* Say something as libbpf would, through the function that it has now. */
+/* Print a message through libbpf's current print function. */
 int say_as_libbpf(enum libbpf_print_level level, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 

@@ -80,7 +80,7 @@ void assert_map_writes(const char *text)
 	*maps.writes = '\0';
 }
 
-/* The entry's place; maps.n: it is not there. */
+/* The index of the entry; maps.n if there is none. */
 static size_t entry_find(const void *key)
 {
 	size_t i = 0;
@@ -139,7 +139,7 @@ int __wrap_bpf_map_update_elem(int fd, const void *key, const void *value, uint6
 	return 0;
 }
 
-/* What comes last takes its place, so that the order changes as in the kernel's. */
+/* Moves the last entry to the place of the deleted one: order changes, as in a kernel's hash. */
 int __wrap_bpf_map_delete_elem(int fd, const void *key);
 int __wrap_bpf_map_delete_elem(int fd, const void *key)
 {
@@ -166,7 +166,7 @@ int __wrap_bpf_map_get_next_key(int fd, const void *key, void *next)
 	if (key)
 		at = entry_find(key) + 1;
 	if (at > maps.n)
-		at = 0; /* a key that is gone: from the first one on */
+		at = 0; /* unknown key: start with the first, as the kernel does */
 	if (at == maps.n)
 		return -ENOENT;
 	memcpy(next, entry_at(at), KEY_SIZE);

@@ -42,7 +42,7 @@ int kernel_refresh(struct vms *of, void *family)
 	return stat_family.refresh(family);
 }
 
-/* --- what unit.mk has come here --- */
+/* --- functions that unit.mk wraps --- */
 
 int __wrap_stat_layout_kvm(const char *module_dir, const char *btf_dir);
 int __wrap_stat_layout_kvm(const char *module_dir, const char *btf_dir)
@@ -71,7 +71,7 @@ int __wrap_stat_layout_describe(const char *path, struct stat_layout *described)
 	return -ENOTTY;
 }
 
-/* Handles that nobody looks into. */
+/* Opaque handles: only their addresses matter. */
 static char ended_map, vms_map, rodata_map, program, link_handle;
 
 struct bpf_object *__wrap_bpf_object__open_mem(const void *image, size_t size, const void *opts);

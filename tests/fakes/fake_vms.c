@@ -67,7 +67,7 @@ int fake_other_layout(const char *name, struct stat_layout *ret_layout)
 	if (err)
 		return err;
 	strcpy(ret_layout->vm.list[1].name, name);
-	ret_layout->vm_stat = 40; /* and it stands elsewhere */
+	ret_layout->vm_stat = 40; /* at another offset */
 	return 0;
 }
 

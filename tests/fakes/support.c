@@ -162,7 +162,7 @@ void assert_config_events(const struct config *config, const char *names)
 	assert_string_equal(found, names);
 }
 
-/* What stands behind a file that fails. */
+/* The cookie of a FILE that fails. */
 struct failing {
 	const char *text;
 	size_t room;
@@ -174,7 +174,7 @@ static ssize_t failing_write(void *cookie, const char *bytes, size_t size)
 	struct failing *failing = cookie;
 
 	(void)bytes;
-	if (size > failing->room) { /* stdio does not ask again after a short write */
+	if (size > failing->room) { /* stdio does not retry after a short write */
 		errno = failing->err;
 		size = failing->room;
 	}
@@ -229,7 +229,7 @@ FILE *open_failing_reader(const char *text, int err)
 
 int descriptor_0_free(void)
 {
-	int saved = fcntl(0, F_DUPFD_CLOEXEC, 3); /* -1: it was free already */
+	int saved = fcntl(0, F_DUPFD_CLOEXEC, 3); /* -1: 0 was not open */
 
 	close(0);
 	return saved;
@@ -244,10 +244,7 @@ void descriptor_0_restore(int saved)
 	}
 }
 
-/*
- * The linker's --wrap sends the calls of our own code here, not those that
- * libraries make among themselves (see unit.mk).
- */
+/* The linker's --wrap redirects the calls of our own code here, but not libraries' own calls. */
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
 void *__real_reallocarray(void *old, size_t n, size_t size);
@@ -312,7 +309,7 @@ char *__wrap_strdup(const char *text)
 int __wrap_vasprintf(char **ret_text, const char *format, va_list args)
 {
 	if (alloc_fails()) {
-		*ret_text = POISON; /* "undefined", says asprintf(3) */
+		*ret_text = POISON; /* asprintf(3): undefined after a failure */
 		return -1;
 	}
 	return __real_vasprintf(ret_text, format, args);
