@@ -52,7 +52,7 @@ static void test_all_open(void **state)
 	}
 }
 
-/* One that fails costs its own numbers, and no other's; its tables are there. */
+/* A family that fails to open loses its own values only; its tables exist. */
 static void test_one_fails(void **state)
 {
 	(void)state;
@@ -72,7 +72,7 @@ static void test_one_fails(void **state)
 	assert_int_equal(cell_at("delta_two", 0, "reads")->number, 1);
 }
 
-/* It is loaded, but cannot be attached: the same for who reads its numbers. */
+/* A family that fails to attach looks the same to readers of its values. */
 static void test_one_cannot_be_attached(void **state)
 {
 	(void)state;
@@ -90,7 +90,7 @@ static void test_one_cannot_be_attached(void **state)
 	assert_string_equal(collector_families(collector)[DELTA].error, "it has its reasons");
 }
 
-/* That KVM is not there is no problem: it is said, and no warning. */
+/* KVM that is not loaded (-ENOENT) is reported as information, not as a warning. */
 static void test_one_waits(void **state)
 {
 	(void)state;
@@ -119,7 +119,7 @@ static void test_one_fails_without_words_and_state(void **state)
 	assert_false(cell_at("family_missed", ALPHA, "missed")->present);
 }
 
-/* Nothing to count is no failure, and no news: yet it does not count. */
+/* Nothing to count (-ENODATA) adds no line to the report, but the family is not attached. */
 static void test_nothing_to_count(void **state)
 {
 	(void)state;
@@ -200,7 +200,7 @@ static void test_a_table_that_cannot_be_made(void **state)
 	assert_int_equal(fakes[GAMMA].opens, 0);
 }
 
-/* As many tables as the mask of collector_read has bits, and no more. */
+/* The limit is the number of bits in the mask of collector_read(). */
 static void test_the_most_tables(void **state)
 {
 	static struct family_table tables[64 - 6 - 2 * (FAKES - 1) + 1];
@@ -232,7 +232,7 @@ static void test_two_tables_of_one_name(void **state)
 	assert_open_fails(-EEXIST);
 }
 
-/* Pins only where they are asked for; what they are is told to every family. */
+/* Pins are opened only if asked for, and passed to every family. */
 static void test_pins(void **state)
 {
 	(void)state;
@@ -285,7 +285,7 @@ static int callers_print(enum libbpf_print_level level, const char *format, va_l
 	return 0;
 }
 
-/* libbpf's words go to the report while families open, and not before or after. */
+/* libbpf's output goes to the report only while families open. */
 static void test_words_of_libbpf(void **state)
 {
 	libbpf_print_fn_t before = libbpf_set_print(callers_print);
@@ -303,7 +303,7 @@ static void test_words_of_libbpf(void **state)
 	assert_int_equal(strlen(report.lines[2].text), 511);
 	say_as_libbpf(LIBBPF_WARN, "more\n");
 	assert_int_equal(said_to_caller, 1);
-	libbpf_set_print(collectors_print); /* were it still in use: the report may be gone */
+	libbpf_set_print(collectors_print); /* must not touch the report, which may be freed */
 	assert_int_equal(say_as_libbpf(LIBBPF_WARN, "more\n"), 0);
 	libbpf_set_print(callers_print);
 	assert_int_equal(report.n, 3);
@@ -333,10 +333,10 @@ static void test_no_memory(void **state)
 	}
 	assert_true(n > 50);
 	assert_int_equal(report.n, 0);
-	alloc_fail_at(0); /* the version's text */
+	alloc_fail_at(0); /* the copy of the version */
 	assert_int_equal(collector_read(collector, UINT64_MAX), -ENOMEM);
 	assert_true(alloc_failed());
-	alloc_fail_at(0); /* a family's status */
+	alloc_fail_at(0); /* the copy of a family's status */
 	assert_int_equal(collector_read(collector, 1ULL << 9), -ENOMEM);
 	assert_true(alloc_failed());
 	assert_int_equal(collector_read(collector, UINT64_MAX), 0);

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* The hooks that a family may have: refresh before its tables are read, look once a second. */
+/* The optional hooks of a family: refresh, before its tables are read, and tick, once a second. */
 #include "fakes/fake_families.h"
 
 #include <errno.h>
 
-/* The bits of a family's tables. */
+/* The mask of a family's two tables. */
 static uint64_t tables_of(size_t family)
 {
 	return 3ULL << (2 * family);
 }
 
-/* Read, and look which families were refreshed: a bit for each. */
+/* Read these tables; returns a mask of the families that were refreshed. */
 static unsigned refreshed_by(uint64_t tables, int ret)
 {
 	unsigned before[FAKES], families_seen = 0;
@@ -32,7 +32,7 @@ static void hooks_for_all(void)
 		fake_hooks(i);
 }
 
-/* One table of a family's is enough, and two are no more. */
+/* A family is refreshed once, whether one or both of its tables are wanted. */
 static void test_refresh_of_what_is_wanted(void **state)
 {
 	(void)state;
@@ -48,11 +48,11 @@ static void test_refresh_of_what_is_wanted(void **state)
 	}
 	assert_int_equal(refreshed_by(1ULL << 1 | 1ULL << 6, 0), 1U << ALPHA | 1U << DELTA);
 	assert_int_equal(refreshed_by(UINT64_MAX, 0), 15);
-	/* those of the agent, and what is no table */
+	/* the agent's own tables, and bits without a table */
 	assert_int_equal(refreshed_by(~(uint64_t)0 << (2 * FAKES), 0), 0);
 }
 
-/* All that are wanted are refreshed before a table is read, also of another family. */
+/* All wanted families are refreshed before any family's table is read. */
 static void test_refresh_comes_first(void **state)
 {
 	(void)state;
@@ -79,14 +79,14 @@ static void test_no_hooks(void **state)
 	assert_int_equal(fake_reads(), 2 * FAKES);
 }
 
-/* Those that have nothing to be asked about are not asked. */
+/* The hooks of a family without a state are not called. */
 static void test_no_state(void **state)
 {
 	(void)state;
 	hooks_for_all();
 	fakes[BETA].open_err = -EPERM;
 	fakes[BETA].no_state = true;
-	fakes[DELTA].open_err = -EPERM; /* but this one has a state */
+	fakes[DELTA].open_err = -EPERM; /* fails with a state */
 	open_all();
 	assert_int_equal(refreshed_by(UINT64_MAX, 0), 15 & ~(1U << BETA));
 	collector_tick(collector, &report);
@@ -99,7 +99,7 @@ static const struct snapshot_table *table_at(const char *name)
 	return snapshot_find_table(collector_snapshot(collector), name);
 }
 
-/* Rows that have changed do so in all tables of the family, wanted or not, and in no other. */
+/* A refresh that returns 1 syncs all tables of the family, wanted or not, and no others. */
 static void test_refresh_with_news(void **state)
 {
 	(void)state;
@@ -107,7 +107,7 @@ static void test_refresh_with_news(void **state)
 	open_all();
 	for (size_t i = 0; i < FAKES; i++)
 		fakes[i].more_rows = 2;
-	assert_int_equal(refreshed_by(1ULL << (2 * BETA), 0), 1U << BETA); /* no news */
+	assert_int_equal(refreshed_by(1ULL << (2 * BETA), 0), 1U << BETA); /* rows unchanged */
 	assert_int_equal(fakes[BETA].syncs, 2);
 	assert_int_equal(table_at("beta_one")->nrows, 1);
 	for (size_t i = 0; i < FAKES; i++)
@@ -122,7 +122,7 @@ static void test_refresh_with_news(void **state)
 	assert_false(cell_at("beta_two", 0, "reads")->present);
 }
 
-/* The tables have their new shape before they are read. */
+/* Tables are synced before they are read. */
 static size_t rows_when_read;
 
 static int read_and_count(void *state, struct snapshot_table *table)
@@ -145,7 +145,7 @@ static void test_shape_comes_before_reading(void **state)
 	assert_int_equal(rows_when_read, 7);
 }
 
-/* Without memory nothing is read, and who stands behind is not asked. */
+/* A refresh that fails with -ENOMEM stops the read: no further family is refreshed or read. */
 static void test_refresh_that_fails(void **state)
 {
 	(void)state;
@@ -168,7 +168,7 @@ static void assert_ticks(unsigned ticks)
 		assert_int_equal(fakes[i].ticks, ticks);
 }
 
-/* Each once at a look, whether there is news or not; never at reading. */
+/* Every tick calls each family's tick once, whether anything changed or not; reads do not. */
 static void test_tick(void **state)
 {
 	(void)state;
@@ -179,7 +179,7 @@ static void test_tick(void **state)
 	assert_ticks(0);
 	assert_false(collector_tick(collector, &report));
 	assert_ticks(1);
-	machine.stamp++; /* KVM has come anew */
+	machine.stamp++; /* KVM was reloaded */
 	for (unsigned i = 2; i < 10; i++) {
 		collector_tick(collector, &report);
 		assert_ticks(i);
@@ -190,7 +190,7 @@ static void test_tick(void **state)
 	assert_int_equal(fakes[ALPHA].refreshes, 1);
 }
 
-/* A family that is switched off is looked after all the same: VMs come and go. */
+/* A family that is switched off ticks, too: it must follow VMs. */
 static void test_tick_when_switched_off(void **state)
 {
 	(void)state;

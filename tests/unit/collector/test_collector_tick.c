@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* What changes while the collector is open: switches, CPUs, KVM that comes and goes. */
+/* Changes while the collector is open: stores, CPUs, and KVM being loaded and unloaded. */
 #include "fakes/fake_families.h"
 
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <string.h>
 
-/* How many looks try again after KVM has come. */
+/* Ticks that retry attaching after KVM is loaded. */
 #define LOOKS	     5
 
 #define SWITCHED_OFF "detached by kvm.control.attached"
 
-/* Is every family's err 0, but for one? */
+/* Every family's err is 0, except this one's. */
 static void assert_family(size_t family, int err, const char *error)
 {
 	const struct collector_family *all = collector_families(collector);
@@ -26,7 +26,7 @@ static void assert_family(size_t family, int err, const char *error)
 		assert_null(all[family].error);
 }
 
-/* The report has this one line, which is then taken away. */
+/* The report has exactly this line; clears the report. */
 static void assert_info(const char *text)
 {
 	assert_int_equal(report.n, 1);
@@ -79,7 +79,7 @@ static void test_switch_to_what_it_is(void **state)
 	assert_int_equal(report.n, 0);
 }
 
-/* There is nothing to attach; where nothing is to be counted, that is as it should be. */
+/* A family that is not loaded cannot be attached: an error, except if it has nothing to count. */
 static void test_switch_what_was_not_loaded(void **state)
 {
 	(void)state;
@@ -99,7 +99,7 @@ static void test_switch_what_was_not_loaded(void **state)
 	assert_int_equal(report.n, 0);
 }
 
-/* On, but KVM is not there: it is as wanted once KVM is. Other errors are errors. */
+/* Switching on without KVM succeeds, since a later tick attaches; other errors are returned. */
 static void test_switch_on_in_vain(void **state)
 {
 	(void)state;
@@ -118,7 +118,7 @@ static void test_switch_on_in_vain(void **state)
 	assert_warning(&report, "delta: Permission denied");
 	report_clear(&report);
 	assert_int_equal(collector_switch(collector, DELTA, true, &report), -EACCES);
-	assert_int_equal(report.n, 0); /* has been said */
+	assert_int_equal(report.n, 0); /* already reported */
 	fakes[DELTA].attach_error = "one reason";
 	collector_switch(collector, DELTA, true, &report);
 	report_clear(&report);
@@ -127,7 +127,7 @@ static void test_switch_on_in_vain(void **state)
 	assert_warning(&report, "delta: another reason");
 }
 
-/* What the kernel has now counts, not what it had at the start or the last look. */
+/* Switching on reads the kernel's events anew; it does not use the last tick's list. */
 static void test_switch_on_looks_for_kvm(void **state)
 {
 	(void)state;
@@ -140,7 +140,7 @@ static void test_switch_on_looks_for_kvm(void **state)
 	assert_int_equal(fakes[BETA].env.events->n, 1);
 }
 
-/* A family's tables grow to what attaching has found; those of others do not. */
+/* Switching on syncs the tables of the family, but not those of other families. */
 static void test_switch_on_with_news(void **state)
 {
 	(void)state;
@@ -164,7 +164,7 @@ static void test_tick_with_no_news(void **state)
 	open_all();
 	assert_int_equal(machine.finds, 1);
 	syncs = fakes[ALPHA].syncs;
-	fakes[ALPHA].more_rows = 1; /* it is not asked */
+	fakes[ALPHA].more_rows = 1; /* no sync, so not noticed */
 	for (int ret = -1; ret <= 0; ret++) {
 		machine.update_ret = ret;
 		assert_false(collector_tick(collector, &report));
@@ -176,7 +176,7 @@ static void test_tick_with_no_news(void **state)
 	assert_int_equal(report.n, 0);
 }
 
-/* A new CPU makes new rows, if there is a table that has some. */
+/* A new CPU syncs the tables; the tick returns true only if a table gained rows. */
 static void test_tick_with_a_new_cpu(void **state)
 {
 	(void)state;
@@ -219,7 +219,7 @@ static void test_tick_when_kvm_comes(void **state)
 	assert_int_equal(machine.finds, 1 + LOOKS);
 }
 
-/* It takes KVM a moment to be ready: only the last look says what is amiss. */
+/* KVM may not be ready at once: only the last retry reports failures. */
 static void test_tick_is_quiet_but_for_the_last(void **state)
 {
 	(void)state;
@@ -238,7 +238,7 @@ static void test_tick_is_quiet_but_for_the_last(void **state)
 	assert_int_equal(fakes[GAMMA].attaches, 1 + LOOKS);
 }
 
-/* That a family as a whole failed at a quiet look is said at the last one. */
+/* The last retry reports an error that came at a quiet one. */
 static void test_tick_says_at_last_why_it_failed(void **state)
 {
 	(void)state;
@@ -257,10 +257,10 @@ static void test_tick_says_at_last_why_it_failed(void **state)
 	machine.stamp = 2;
 	for (int i = 0; i < LOOKS; i++)
 		collector_tick(collector, &report);
-	assert_int_equal(report.n, 0); /* no news */
+	assert_int_equal(report.n, 0); /* the error did not change */
 }
 
-/* That a switch has found KVM is no reason for the next look not to. */
+/* The next tick attaches all families, even if a store has already found KVM. */
 static void test_tick_after_a_switch(void **state)
 {
 	(void)state;
@@ -277,7 +277,7 @@ static void test_tick_after_a_switch(void **state)
 	assert_info("beta: attached");
 }
 
-/* Attached at the third look: said there, and once. */
+/* The third tick attaches: it reports that once. */
 static void test_tick_until_it_is_attached(void **state)
 {
 	(void)state;
@@ -295,7 +295,7 @@ static void test_tick_until_it_is_attached(void **state)
 	}
 }
 
-/* Each time that KVM comes anew it has all its looks. */
+/* Each reload of KVM starts the full number of retries. */
 static void test_tick_when_kvm_comes_anew(void **state)
 {
 	(void)state;
@@ -313,7 +313,7 @@ static void test_tick_when_kvm_comes_anew(void **state)
 	assert_int_equal(fakes[ALPHA].attaches, 1 + 2 + 2 * LOOKS);
 }
 
-/* A family that is switched off stays so, and one that is not loaded is not asked. */
+/* Ticks do not attach a family that is switched off or not loaded. */
 static void test_tick_leaves_some_alone(void **state)
 {
 	(void)state;
@@ -332,7 +332,7 @@ static void test_tick_leaves_some_alone(void **state)
 	assert_int_equal(report.n, 0);
 }
 
-/* Without memory for the list the old one holds, and the next look tries again. */
+/* If the list of events cannot be allocated, the old one stays, and the next tick tries again. */
 static void test_tick_without_memory(void **state)
 {
 	(void)state;
@@ -355,19 +355,19 @@ static void test_waits(void **state)
 	open_all();
 	assert_true(collector_waits(collector));
 	assert_int_equal(collector_switch(collector, BETA, false, &report), 0);
-	assert_false(collector_waits(collector)); /* it is not wanted */
+	assert_false(collector_waits(collector)); /* beta is not wanted */
 	assert_int_equal(collector_switch(collector, BETA, true, &report), 0);
 	assert_true(collector_waits(collector));
 	machine.no_kvm = false;
 	machine.stamp = 1;
 	collector_tick(collector, &report);
-	assert_false(collector_waits(collector)); /* KVM is there, and lacks what it wants */
+	assert_false(collector_waits(collector)); /* KVM is loaded, but lacks beta's events */
 	fakes[BETA].attach_err = 0;
 	collector_tick(collector, &report);
 	assert_false(collector_waits(collector));
 }
 
-/* The first family and its first table are families and tables like any other. */
+/* The loops include the first family and its first table. */
 static void test_the_first_one_waits_and_grows(void **state)
 {
 	(void)state;
@@ -384,7 +384,7 @@ static void test_the_first_one_waits_and_grows(void **state)
 	assert_false(collector_waits(collector));
 }
 
-/* These wait for something else than KVM, or for nothing. */
+/* Families that do not wait for KVM. */
 static void test_does_not_wait(void **state)
 {
 	(void)state;
@@ -423,7 +423,7 @@ static int callers_print(enum libbpf_print_level level, const char *format, va_l
 	return 0;
 }
 
-/* libbpf's words are ours only while we attach. */
+/* libbpf's output goes to the report only while families attach. */
 static void test_words_of_libbpf(void **state)
 {
 	libbpf_print_fn_t before = libbpf_set_print(callers_print);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* The tables about the agent itself, as the collector fills them. */
+/* The tables about the agent itself, read through the collector. */
 #include "collector/self_tables.h"
 #include "fakes/fake_families.h"
 
@@ -37,7 +37,7 @@ static void test_missed(void **state)
 	(void)state;
 	fakes[ALPHA].missed = UINT64_MAX;
 	fakes[GAMMA].missed_err = -ENODATA;
-	fakes[BETA].open_err = -EPERM; /* its state may be asked all the same */
+	fakes[BETA].open_err = -EPERM; /* fails with a state, which has a count */
 	fakes[BETA].missed = 7;
 	open_all();
 	assert_int_equal(collector_read(collector, UINT64_MAX), 0);
@@ -53,7 +53,7 @@ static void test_missed(void **state)
 	assert_true(cell_at("family_missed", GAMMA, "missed")->present);
 }
 
-/* The table that kvm.control.attached is stored to: what is wanted, not what is. */
+/* kvm.control.attached shows whether a family is wanted, not whether it is attached. */
 static void test_control(void **state)
 {
 	const struct snapshot_table *table;
@@ -74,7 +74,7 @@ static void test_control(void **state)
 	}
 }
 
-/* A family that could not be loaded has no maps, and so no generation. */
+/* A family that is not loaded has no maps, and so no generation. */
 static void test_generation(void **state)
 {
 	(void)state;
@@ -100,7 +100,7 @@ static const struct family_map beta_maps[] = {
 static const struct family_map delta_maps[] = { { "delta_a", 5, 6, 7, 8 },
 						{ "delta_b", 1, 1, 1, 1 } };
 
-/* Its number as an instance is its family's, and its own in that. */
+/* The row shows this map, with the instance number of this family and index. */
 static void assert_map(size_t row, size_t family, size_t number, const struct family_map *map)
 {
 	const struct snapshot_table *table = snapshot_find_table(collector_snapshot(collector),
@@ -117,7 +117,7 @@ static void assert_map(size_t row, size_t family, size_t number, const struct fa
 	assert_int_equal(cell_at("map", row, "dropped")->number, map->dropped);
 }
 
-/* So many maps at two families; alpha cannot be asked, gamma has none. */
+/* beta and delta have these numbers of maps; alpha has no hook map, gamma has no maps. */
 static void check_maps(size_t nbeta, size_t ndelta)
 {
 	fakes[BETA].maps = beta_maps;
@@ -136,7 +136,7 @@ static void check_maps(size_t nbeta, size_t ndelta)
 	collector = NULL;
 }
 
-/* Maps are numbered over all families, in their order. */
+/* The instance numbers of maps follow the order of families. */
 static void test_maps(void **state)
 {
 	(void)state;
@@ -163,7 +163,7 @@ static void test_no_hook_for_maps(void **state)
 	assert_int_equal(table->ncolumns, 4);
 }
 
-/* A family that was not loaded, but has a state, is asked; one without a state is not. */
+/* The maps of a family that is not loaded are shown if it has a state. */
 static void test_maps_of_what_was_not_loaded(void **state)
 {
 	(void)state;
@@ -180,7 +180,7 @@ static void test_maps_of_what_was_not_loaded(void **state)
 	assert_map(0, DELTA, 0, &delta_maps[0]);
 }
 
-/* Values are those of now; a map that comes later is there from the next look on. */
+/* Each read shows current values; a new map has a row after the next sync. */
 static void test_maps_that_change(void **state)
 {
 	struct family_map maps[] = { { "a", 1, 2, 3, 4 }, { "b", 5, 6, 7, 8 } };
@@ -212,7 +212,7 @@ static void assert_no_map(size_t row)
 		assert_false(cell_at("map", row, columns[i])->present);
 }
 
-/* A map that is gone has no values, nor has its row those of another; it may come again. */
+/* A map that is gone keeps its row without values, even if another map has its index now. */
 static void test_maps_that_are_gone(void **state)
 {
 	(void)state;
@@ -237,12 +237,12 @@ static void test_maps_that_are_gone(void **state)
 		fakes[BETA].nmaps = 0;
 		assert_int_equal(collector_read(collector, UINT64_MAX), 0);
 		assert_no_map(0);
-		assert_map(1, DELTA, 0, &delta_maps[0]); /* of another family, it stays */
+		assert_map(1, DELTA, 0, &delta_maps[0]); /* of another family: unchanged */
 		assert_no_map(2);
 	}
 }
 
-/* They have the shape that they will have from the start on. */
+/* The rows and columns of these tables do not change after the start. */
 static void test_tables_do_not_grow(void **state)
 {
 	const struct snapshot *snapshot;
@@ -264,7 +264,7 @@ static void test_tables_do_not_grow(void **state)
 	assert_int_equal(snapshot_find_table(snapshot, "family_missed")->ncolumns, 1);
 }
 
-/* A clock that stands still but where it is told to go on. */
+/* A clock that only the functions below advance. */
 static uint64_t clock_ns;
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_time);
@@ -277,7 +277,7 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *ret_time)
 	return 0;
 }
 
-/* From the last nanosecond of a second into the one after the next. */
+/* Advance from the last nanosecond of a second into the second after the next. */
 static void take_long(const struct family_env *env)
 {
 	(void)env;
@@ -290,7 +290,7 @@ static void take_a_while(const struct family_env *env)
 	clock_ns += 7;
 }
 
-/* Loading and attaching both count; later, attaching alone. */
+/* attach_time is the time of loading and attaching at the start, later of attaching only. */
 static void test_attach_time(void **state)
 {
 	const uint64_t times[FAKES] = { [ALPHA] = 7, [BETA] = 1000000009, [DELTA] = 7 };
