@@ -18,7 +18,7 @@
 #define VM_EXIT_SHARES	"VM exits by VM and reason, as shares of the VM's"
 #define WITHOUT_LATENCY "VM-EXIT Samples Samples% Time% p50 p99 Max Time Avg time\n"
 
-/* Every table, rows in no order of size; labels and columns that nobody asked for. */
+/* All tables of the views, with unsorted rows, and labels and columns that no view uses. */
 static const char everything[] = MAGIC
 	"table\texit_total\ncolumn\ttotal\ncolumn\ttotal_time\nrow\t0\t\t1009\t1903100000\n"
 	"table\texit\ncolumn\tmax\ncolumn\tx\ncolumn\ttime\ncolumn\tcount\n"
@@ -87,7 +87,7 @@ static void assert_views(bool awake, const char *expected)
 	free(text);
 }
 
-/* The same with one blank for many, and none at a line's beginning or end. */
+/* The same with runs of blanks squeezed, and no blanks at the beginning and end of lines. */
 static void assert_text(bool awake, const char *expected)
 {
 	char *text = views(awake), *to = text;
@@ -101,7 +101,7 @@ static void assert_text(bool awake, const char *expected)
 	free(text);
 }
 
-/* The tables that were shown have these names, in any order. */
+/* ret_shown has exactly the tables of these names, in any order. */
 static void assert_shown(const char *const *names)
 {
 	size_t n = 0;
@@ -154,7 +154,7 @@ static void test_all_views(void **state)
 					    "vm_userspace_exit", NULL });
 }
 
-/* vCPUs do not tell how many of their exits slept. */
+/* Without sleep, vCPUs have no count: the number of their sleeping exits is unknown. */
 static void test_all_views_without_sleep(void **state)
 {
 	(void)state;
@@ -186,7 +186,7 @@ static void test_all_views_without_sleep(void **state)
 		    "web1-4711 IO 600 100.00% 100.00% 5.00us\n\n");
 }
 
-/* No view of what is not there, or all 0; its metrics are not shown then. */
+/* A table that is absent or all 0 makes no view and is not in ret_shown. */
 static void test_nothing_to_show(void **state)
 {
 	(void)state;
@@ -201,7 +201,7 @@ static void test_nothing_to_show(void **state)
 	assert_views(true, "");
 }
 
-/* Where all of it slept there is nothing to see, but it is no plain metric either. */
+/* A table with sleeping exits only makes no view, but is in ret_shown. */
 static void test_all_asleep(void **state)
 {
 	(void)state;
@@ -210,7 +210,7 @@ static void test_all_asleep(void **state)
 	assert_shown((const char *const[]){ "exit", NULL });
 }
 
-/* A hidden time is no time of 0; an exit that has not ended has no average. */
+/* An absent time is not shown as 0; exits that have not ended have no average. */
 static void test_absent_and_zero(void **state)
 {
 	(void)state;
@@ -246,7 +246,7 @@ static void test_absent_and_zero(void **state)
 			  "a-1::vcpu1 - - - -\n\n");
 }
 
-/* Where reasons cannot be told a VM's exits are counted all the same, but not without sleep. */
+/* A VM's count includes exits of unknown reason, except without sleep. */
 static void test_totals_of_vms(void **state)
 {
 	static const char vms[] = "VM Samples Samples% Time% Avg time\n";
@@ -277,7 +277,7 @@ static void test_totals_of_vms(void **state)
 	assert_text(false, expected);
 }
 
-/* 64 bits of everything, more than once. */
+/* Values near 2^64, whose sums overflow. */
 static void test_huge_numbers(void **state)
 {
 	(void)state;
@@ -300,7 +300,7 @@ static void test_huge_numbers(void **state)
 		    "Total events handled time:18446744073709551.62us.\n\n");
 }
 
-/* A VM's name ends at the first "::", a reason's is the rest; bad rows harm no other. */
+/* A VM's name ends at the first "::", the reason is the rest; a bad row affects only itself. */
 static void test_names(void **state)
 {
 	(void)state;
@@ -328,7 +328,7 @@ static void test_names(void **state)
 			  "n\"%s\\-2 hl 1 50.00% 40.00% 0.00us\n\n");
 }
 
-/* Of all reasons of all processors, these sleep. */
+/* The reasons in which a vCPU sleeps, among all reasons of all processors. */
 static void test_reasons_that_sleep(void **state)
 {
 	char *text = NULL, *words;
@@ -379,7 +379,7 @@ static void test_writing_that_fails(void **state)
 	assert_untouched(shown, sizeof(shown));
 }
 
-/* Every call of libsmartcols that may find no memory counts as an allocation. */
+/* Every libsmartcols call that can return -ENOMEM counts as an allocation. */
 #define WRAP(type, name, parameters, arguments, failed)                    \
 	type __real_##name parameters;                                     \
 	type __wrap_##name parameters;                                     \

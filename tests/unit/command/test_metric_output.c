@@ -11,7 +11,7 @@
 
 #include "command/metric_output.h"
 
-/* Every kind of metric; tables as the families make them, in another order. */
+/* All kinds of metrics; the tables of the families, in another order. */
 static const char everything[] = "pmdakvm-snapshot\t1\n"
 				 "table\tfamily\n"
 				 "column\tattached\n"
@@ -68,7 +68,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* What output_json prints, parsed: one document, with a newline behind it. */
+/* The parsed output of output_json(): one document, followed by a newline. */
 static json_t *json_output(void)
 {
 	char *text = NULL;
@@ -90,7 +90,7 @@ static json_t *json_output(void)
 	return root;
 }
 
-/* Keys of an object, no more and no fewer. */
+/* The object has exactly these keys. */
 static void assert_keys(const json_t *object, const char *const *keys)
 {
 	size_t n = 0;
@@ -151,7 +151,7 @@ static void test_json_schema(void **state)
 #define VALUE(instance, labels, value) \
 	"{'instance':'" instance "','labels':{" labels "},'value':" value "}"
 
-/* The output is this document, which has ' for ". */
+/* The output equals this document, which uses ' instead of ". */
 static void assert_json(const char *text)
 {
 	char *copy = strdup(text);
@@ -167,7 +167,7 @@ static void assert_json(const char *text)
 	free(copy);
 }
 
-/* Texts, and what is absent, are left out; the rest is whole, in the table's order. */
+/* String metrics and absent values are left out; the rest is complete, in the table's order. */
 static void test_json_values(void **state)
 {
 	(void)state;
@@ -216,7 +216,7 @@ static void test_json_quotes_and_utf8(void **state)
 				VALUE("\\\"\\\\\xc3\xa9", "'family':'\\\"\\\\\xc3\xa9'", "1"))));
 }
 
-/* A line of a table: its words, which may have single blanks in them. */
+/* The line has these cells; a cell may contain single blanks. */
 static void assert_text(const char *line, size_t len, const char *words)
 {
 	char found[256] = "";
@@ -258,7 +258,7 @@ static char *table_output(bool all, size_t hidden)
 	return text;
 }
 
-/* What is not 0, and not about the agent itself unless it is a counter. */
+/* By default: values above 0, and of metrics about the agent itself only counters. */
 static void test_table(void **state)
 {
 	char *text;
@@ -306,7 +306,7 @@ static void test_table_of_all(void **state)
 	free(text);
 }
 
-/* Numbers stand under the right edge of their column's name. */
+/* Numbers are aligned to the right, under the end of the column's heading. */
 static void test_table_columns(void **state)
 {
 	char *text;
@@ -334,7 +334,7 @@ static void test_table_of_nothing(void **state)
 	free(text);
 }
 
-/* By name, or by their table: what is left out is not hidden either. */
+/* Metrics left out by name or by table do not count as hidden. */
 static void test_some_metrics(void **state)
 {
 	static const char *names[] = { "kvm.trace.kvm_e*", "kvm.*.version", "kvm.trace", "exit" };
@@ -406,7 +406,7 @@ static void test_writing_that_fails(void **state)
 	assert_untouched(&hidden, sizeof(hidden));
 }
 
-/* Every call of libsmartcols that may find no memory counts as an allocation. */
+/* Every libsmartcols call that can return -ENOMEM counts as an allocation. */
 #define WRAP(type, name, parameters, arguments, failed)                    \
 	type __real_##name parameters;                                     \
 	type __wrap_##name parameters;                                     \
@@ -454,7 +454,7 @@ static void *json_malloc(size_t size)
 	return alloc_fails() ? NULL : malloc(size);
 }
 
-/* No value is lost without a word. */
+/* Every failed allocation makes output_json() fail: it never just leaves out a value. */
 static void test_no_memory_for_json(void **state)
 {
 	FILE *file = open_failing_writer(SIZE_MAX, EIO);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* Labels of instances in JSON; semantics and units where the column says them. */
+/* Labels of instances in JSON; semantics and units that the column determines. */
 #include "fakes/support.h"
 
 #include <jansson.h>
@@ -27,7 +27,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* A document that has ' for ". */
+/* Parse a document that uses ' instead of ". */
 static json_t *parse(const char *text)
 {
 	char *copy = strdup(text);
@@ -53,7 +53,7 @@ static void load(const char *text)
 	fclose(file);
 }
 
-/* The metrics of the snapshot's JSON. */
+/* The array of metrics in the snapshot's JSON. */
 static json_t *output(void)
 {
 	char *printed = NULL;
@@ -72,7 +72,7 @@ static json_t *output(void)
 	return list;
 }
 
-/* The labels of all values, metric by metric, are those of this list. */
+/* The labels of all values, metric by metric, equal this list. */
 static void assert_labels(const char *labels)
 {
 	json_t *list = output(), *found = json_array(), *expected = parse(labels);
@@ -101,7 +101,7 @@ static void check(const char *text, const char *labels)
 
 #define HIST MAGIC "table\tvcpu_stat_hist\ncolumn\twait\tcounter\tns\n"
 
-/* The row's own, and the one that its domain makes of its name. */
+/* The row's own labels, and the label that the instance domain makes from the row's name. */
 static void test_labels_and_bucket(void **state)
 {
 	(void)state;
@@ -113,7 +113,7 @@ static void test_labels_and_bucket(void **state)
 	      "{'vm':'vm-1','vcpu':1,'bucket':'16-'}]");
 }
 
-/* Rows without labels of their own have what the domain says, and no other row's. */
+/* A row without labels has only the label of its instance domain, not those of another row. */
 static void test_bucket_alone(void **state)
 {
 	(void)state;
@@ -124,7 +124,7 @@ static void test_bucket_alone(void **state)
 	      "[{'vm':'vm-1','bucket':'8-15'},{'bucket':'16-'},{'bucket':'0-7'}]");
 }
 
-/* A guest's label cannot stand in for the domain's. */
+/* The instance domain's label overrides a row's label of the same name. */
 static void test_a_label_of_the_same_name(void **state)
 {
 	(void)state;
@@ -133,7 +133,7 @@ static void test_a_label_of_the_same_name(void **state)
 	      "[{'bucket':'8-15','vm':'a'}]");
 }
 
-/* Where the rows have all of them, the domain adds none. */
+/* An instance domain that makes no label adds none to the row's. */
 static void test_labels_alone(void **state)
 {
 	static const char text[] = MAGIC
@@ -155,14 +155,14 @@ static void test_number_and_labels(void **state)
 	      "[{'node':1,'cpu':3},{'cpu':4294967295}]");
 }
 
-/* A metric of no domain has one value, which has no labels whatever its row says. */
+/* A metric without an instance domain has one value, without labels even if its row has some. */
 static void test_no_domain(void **state)
 {
 	(void)state;
 	check(MAGIC "table\tvms\ncolumn\tvms\nrow\t0\t\t2\nlabels\t{\"a\":1}\n", "[{}]");
 }
 
-/* Rows share labels: the bucket that one gets does not show in another, nor later. */
+/* Rows share labels: the bucket added for one row does not appear in another, or later. */
 static void test_shared_labels(void **state)
 {
 	(void)state;
@@ -172,7 +172,7 @@ static void test_shared_labels(void **state)
 		assert_labels("[{'vm':'a','bucket':'8-15'},{'vm':'a','bucket':'16-'}]");
 }
 
-/* What is no JSON object is no labels: there is no document then, and no crash. */
+/* Labels that are no JSON object make output_json() fail without a crash. */
 static void test_labels_that_are_none(void **state)
 {
 	static const char *const bad[] = { "", "{", "[1]", "{} {}", "7" };
@@ -202,7 +202,7 @@ static void test_semantics_and_units(void **state)
 					 "row\t0\tvm-1\t1\t2\t3\t4\n"
 					 "table\tmap\ncolumn\tbytes\tcounter\tns\nrow\t0\tm\t5\n";
 	static const char *const found[][3] = {
-		{ "kvm.agent.map.bytes", "instant", "byte" }, /* not as its column has it */
+		{ "kvm.agent.map.bytes", "instant", "byte" }, /* overrides the column's */
 		{ "kvm.vm.stat.exits", "counter", "count" },
 		{ "kvm.vm.stat.pages", "instant", "byte" },
 		{ "kvm.vm.stat.wait", "counter", "ns" },

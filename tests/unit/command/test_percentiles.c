@@ -10,7 +10,7 @@
 static struct snapshot snapshot;
 static const struct snapshot_table *table;
 
-/* The histogram's rows, as lines of a snapshot. */
+/* Load a snapshot with these rows of a histogram. */
 static void load(const char *rows)
 {
 	char text[2048];
@@ -80,7 +80,7 @@ static void test_buckets_names(void **state)
 	assert_untouched(outputs, sizeof(outputs));
 }
 
-/* In the order of their ids rows may stand in any order of buckets. */
+/* Rows are ordered by id, so buckets come in any order. */
 static void test_reading(void **state)
 {
 	struct latency latency;
@@ -146,7 +146,7 @@ static void assert_percentile(const struct latency *latency, unsigned percent, c
 	assert_int_equal(found_more, more);
 }
 
-/* The value of rank ceil(n * percent / 100), at its place in the bucket. */
+/* The value of rank ceil(n * percent / 100), interpolated in its bucket. */
 static void test_percentiles(void **state)
 {
 	struct latency_bucket buckets[] = {
@@ -167,7 +167,7 @@ static void test_percentiles(void **state)
 	assert_percentile(&one, 99, NULL, 0, false);
 }
 
-/* It is the end of its bucket, and of no other; what was reset is not believed. */
+/* max replaces the end of its own bucket only; a max from a later epoch is ignored. */
 static void test_percentiles_and_max(void **state)
 {
 	struct latency_bucket buckets[] = { { 64, 127, 10 }, { 1024, 2047, 10 } };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* The words for every metric: those of the file help, of items.def and of stats.def. */
+/* The help texts of all metrics: of the file help, tracepoint_items.def and stat_items.def. */
 #include "fakes/support.h"
 
 #include <ctype.h>
@@ -12,7 +12,7 @@
 
 #define LINE_MAX_BYTES 79
 
-/* One line, short enough for a terminal, that says something. */
+/* The one-line help fits a terminal's line, and is more than the metric's name. */
 static void assert_oneline(const char *name, const char *text)
 {
 	size_t len = strlen(text);
@@ -51,7 +51,7 @@ static void test_every_metric_has_help(void **state)
 			fail_msg("no help for %s", metrics[i].name);
 		n++;
 	}
-	assert_int_equal(n, helps_count); /* with unique names: and no other has */
+	assert_int_equal(n, helps_count); /* names are unique, so there is no other help */
 }
 
 static void test_every_help_has_a_metric(void **state)
@@ -76,7 +76,7 @@ static void test_one_lines(void **state)
 		assert_oneline(helps[i].name, helps[i].oneline);
 }
 
-/* Lines that fit a terminal, none empty at either end. */
+/* Lines fit a terminal; the first and the last line are not empty. */
 static void test_texts(void **state)
 {
 	size_t with_text = 0;
@@ -102,7 +102,7 @@ static void test_texts(void **state)
 	assert_true(with_text > 0);
 }
 
-/* What awk has to quote comes through. */
+/* Characters that help.awk quotes arrive unchanged. */
 static void test_quotes(void **state)
 {
 	const struct help *help = help_find("kvm.agent.family.status");
