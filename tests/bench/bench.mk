@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 The pmdakvm authors
 #
-# The programs of tests/bench/run, which make bench runs.
+# Builds the programs that tests/bench/run uses.
 
 BENCH := $(O)/tests/bench
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* The least that a BPF program on a tracepoint can do: what any counter costs at least. */
+/* An empty BPF program on a tracepoint: the least cost of any counter. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * empty EVENT: attach the empty program to a raw tracepoint, print "ready" and
- * stay until standard input ends. A line of input has the kernel count the
- * program's runs from then on, which would spoil a measurement before; the
- * answer is "counting", and the number of runs is printed at the end.
+ * empty EVENT: attach the empty program to a raw tracepoint, print "ready" and wait until
+ * standard input ends. A line of input enables the kernel's count of the program's runs and
+ * prints "counting"; the count is printed at the end. It is off before, since it costs time that
+ * a measurement would include.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -71,7 +71,7 @@ int main(int argc, char **argv)
 	}
 	skel = empty_bpf__open_and_load();
 	if (!skel)
-		return EXIT_FAILURE; /* libbpf has said why */
+		return EXIT_FAILURE; /* libbpf has printed the error */
 	link = bpf_program__attach_raw_tracepoint(skel->progs.empty, argv[1]);
 	status = link ? serve(bpf_program__fd(skel->progs.empty)) : EXIT_FAILURE;
 	bpf_link__destroy(link);

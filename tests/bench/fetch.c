@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * fetch HOST PID COUNT NAME...: fetch all metrics below the names from that pmcd, COUNT
- * times after a first time, and print what that takes: how many metrics and
- * values there are, the nanoseconds of the first fetch, the median of the
- * others, and the CPU time of process PID, the agent, for each of the others.
+ * fetch HOST PID COUNT NAME...: fetch all metrics below the names from a pmcd, once and then
+ * COUNT times. Prints the numbers of metrics and values, the time of the first fetch in ns, the
+ * median time of the others in ns, and the CPU time in ns of process PID, the agent, for each of
+ * the others.
  */
 #include <dirent.h>
 #include <pcp/pmapi.h>
@@ -53,7 +53,7 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Of all threads, from the scheduler, which keeps it in ns; -1 if it does not. */
+/* The CPU time of all threads in ns, from the scheduler's schedstat; -1 if it has none. */
 static long long cpu_time(const char *pid)
 {
 	char path[PATH_MAX];
@@ -79,7 +79,7 @@ static long long cpu_time(const char *pid)
 	return sum;
 }
 
-/* How long that took, or a negative PCP error; the values are counted. */
+/* Returns the time of a fetch in ns or a negative PCP error; ret_values: the number of values. */
 static long long fetch_once(pmID *pmids, int n, int *ret_values)
 {
 	long long start = now(), took;

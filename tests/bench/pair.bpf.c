@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * What two programs of an exit and its entry cost at least: nothing at all, and a look at
- * the clock, which each of them needs.
+ * Pairs of programs for an exit and its entry that give the least cost of such a pair: empty, and
+ * reading the clock only, which each of the real programs must do.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 
-__u64 seen; /* so that the clock is really read */
+__u64 seen; /* a use of the clock, so that the compiler keeps the read */
 
 int empty_exit(const void *ctx);
 int empty_entry(const void *ctx);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * pair KIND EVENT: attach two programs to a raw tracepoint whose first argument is a vCPU,
- * as if it were an exit and at once the entry; print "ready", and stay until standard input
- * ends. KIND is empty, clock (both look at the clock) or ours: the exit family's own, fed
- * with real vCPUs where kvm_exit never fires. At the end the number of exits is printed that
- * ours has counted, - of the others.
+ * pair KIND EVENT: attach two programs to a raw tracepoint whose first argument is a vCPU, as if
+ * each event were an exit followed by its entry; print "ready", and wait until standard input
+ * ends. KIND is empty, clock (both programs read the clock) or ours, the exit family's programs,
+ * which get real vCPUs this way on a host where kvm_exit never fires. At the end, prints the
+ * number of exits that ours counted, or "-" for the other kinds.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -39,9 +39,9 @@ static const struct {
 };
 
 /*
- * A reason is two reads away from a vCPU, as with SVM: a pointer, and a number there. Here
- * these are the pointer to struct kvm, and the lock that this begins with, which is mostly
- * 0, a code of SVM's first range.
+ * Reading the reason takes two reads from the vCPU, as on SVM: a pointer, and a number behind it.
+ * Here they read the pointer to struct kvm, and the lock at the start of struct kvm, which is
+ * mostly 0, a code in SVM's first range.
  */
 static int setup_ours(struct bpf_object *object)
 {
@@ -97,7 +97,7 @@ static struct bpf_object *object_open(const char *kind)
 	return object;
 }
 
-/* Over all threads' cells and reasons. */
+/* The sum over the counters of all threads and reasons. */
 static unsigned long long exits_counted(struct bpf_object *object)
 {
 	int fd = bpf_map__fd(bpf_object__find_map_by_name(object, "exit_cells"));

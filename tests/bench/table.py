@@ -17,7 +17,7 @@ NAMES = {
     "perf": "perf stat -a",
     "stock": "PCP's stock agent",
     "pair_ours": "the exit family's two",
-    "pair_clock": "two that look at the clock",
+    "pair_clock": "two that read the clock",
     "pair_empty": "two empty BPF programs",
 }
 RESAMPLES = 2000
@@ -44,7 +44,7 @@ def show(rows):
 
 
 class Rounds:
-    """What one event cost in each round: cost[collector][round], in ns."""
+    """The cost of one event in each round: cost[collector][round], in ns."""
 
     def __init__(self, directory):
         self.cost = {}
@@ -55,7 +55,7 @@ class Rounds:
                 self.lost.setdefault(name, []).append(f"{counted} of {needed}")
 
     def added(self, name):
-        """By round, against nothing in the same round."""
+        """The added cost in each round, relative to the collector nothing in the same round."""
         nothing = self.cost["nothing"]
         return {number: ns - nothing[number] for number, ns in self.cost[name].items()}
 
@@ -65,7 +65,7 @@ class Rounds:
         own = "pair_ours" if name.startswith("pair_") else "ours"
         ours, other = self.added(own), self.added(name)
         numbers = sorted(ours)
-        draw = random.Random(1)  # the same files, the same table
+        draw = random.Random(1)  # fixed seed: the same files give the same table
 
         def of(drawn):
             below = statistics.median(ours[number] for number in drawn)
@@ -95,24 +95,25 @@ def show_guest(directory, event, cpu):
             print(f"To a guest, ours is {rounds.ratio(name)[0]:.1f} x cheaper than {words}.")
     if rounds.cost:
         number = len(rounds.cost["nothing"])
-        print(f"\nWhat counting {event} adds: {number} rounds on CPU {cpu},"
+        print(f"\nCost added by counting {event}: {number} rounds on CPU {cpu},"
               f" Linux {platform.release()}.")
-        print("Medians of CPU time [quartiles], against nothing in the same round; ratios of"
+        print("Medians of CPU time [quartiles], relative to nothing in the same round; ratios of"
               " medians [90 %].")
     head = ["collector", "ours = 1", "added ns/event", "ns/event", "counted"]
     skipped = read(directory, "skipped")
     show([head] + [guest_row(rounds, *row) for row in skipped
                    if not row[0].startswith("pair_")])
-    print("The same of a pair: two programs, as on kvm_exit and kvm_entry, fed with real vCPUs"
+    print("The same for a pair: two programs, as on kvm_exit and kvm_entry, which get a real vCPU"
           " at each event.")
     show([head] + [guest_row(rounds, *row) for row in skipped if row[0].startswith("pair_")])
     again = len(read(directory, "again"))
     if again:
-        print(f"{again} runs were done again, as somebody else counted {event} meanwhile.\n")
+        print(f"{again} runs were repeated, because another program counted {event} meanwhile.\n")
     return not rounds.lost
 
 
-# What "fetch" has for each batch, and how to show it: words, unit, form, divisor.
+# The columns of the file "fetch", a line for each batch; and how to show them: text, unit,
+# format, divisor.
 BATCH = ["metrics", "values", "first", "latency", "cpu", "attach", "rss", "files"]
 AGENT_ROWS = [
     ("cpu", "agent's CPU time", " us", "{:.1f}", 1e3),
@@ -130,7 +131,7 @@ def show_agents(directory):
     if not kinds:
         return
     one = kinds["ours"][0]
-    print(f"What the agents cost to fetch {one['metrics']} metrics, {one['values']} values:")
+    print(f"The agents' cost of fetching {one['metrics']} metrics, {one['values']} values:")
     rows = [["", "ours/stock"] + list(kinds)]
     for column, words, unit, form, divisor in AGENT_ROWS:
         values = {kind: [batch[column] / divisor for batch in batches]
@@ -149,7 +150,7 @@ def show_vms(directory):
         none, all_there, few, many = (int(size) / 1024 for size in sizes)
         show([["until the answer", f"{int(latency) / 1e6:.1f} ms"],
               ["agent's CPU time", f"{int(cpu) / 1e6:.1f} ms"],
-              ["resident memory", f"{all_there:.1f} MiB, with no VM yet {none:.1f} MiB"],
+              ["resident memory", f"{all_there:.1f} MiB; before the VMs {none:.1f} MiB"],
               ["after 100 more, one by one", f"{few:.1f} MiB"],
               ["after 10,000 more, one by one", f"{many:.1f} MiB"]])
 
@@ -160,7 +161,7 @@ def main():
     attach = read(directory, "attach")
     if attach:
         times = [int(ns) / 1e6 for ns, _ in attach]
-        print(f"To attach all events of this kernel, {attach[0][1]}: {spread(times)} ms.")
+        print(f"Time to attach all {attach[0][1]} events of this kernel: {spread(times)} ms.")
     print()
     show_agents(directory)
     show_vms(directory)

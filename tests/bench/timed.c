@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * timed FILE COMMAND...: run the command, write the CPU time that it took, in
- * nanoseconds, to FILE, and end with its status. CPU time, because what other
- * programs take away from the command is not in it, and what a tracepoint adds
- * is: that runs in the vCPU's thread. time(1) would round to 10 ms.
+ * timed FILE COMMAND...: run the command, write its CPU time in ns to FILE, and exit with its
+ * status. CPU time excludes the time that other programs run, and includes the cost of
+ * tracepoints, which run in the vCPU's thread. time(1) rounds to 10 ms.
  */
 #define _GNU_SOURCE
 #include <errno.h>
