@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* nobpf ERRNO COMMAND ...: run a command for which bpf() fails with that errno. */
+/* deny_bpf ERRNO COMMAND...: run a command in which bpf() fails with this errno. */
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -24,15 +24,15 @@ int main(int argc, char **argv)
 	struct sock_fprog program = { sizeof(code) / sizeof(code[0]), code };
 
 	if (number <= 0) {
-		fputs("usage: nobpf ERRNO COMMAND [ARGUMENT]...\n", stderr);
+		fputs("Usage: deny_bpf ERRNO COMMAND [ARGUMENT]...\n", stderr);
 		return 2;
 	}
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
 	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program)) {
-		fprintf(stderr, "nobpf: seccomp: %s\n", strerror(errno));
+		fprintf(stderr, "deny_bpf: seccomp: %s\n", strerror(errno));
 		return 1;
 	}
 	execvp(argv[2], argv + 2);
-	fprintf(stderr, "nobpf: %s: %s\n", argv[2], strerror(errno));
+	fprintf(stderr, "deny_bpf: %s: %s\n", argv[2], strerror(errno));
 	return 1;
 }

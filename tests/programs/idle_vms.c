@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* Many idle VMs, whose vCPUs never run, and files that look like VMs: see --help. */
+/* Holds many idle VMs, whose vCPUs never run, and files that resemble VMs: see --help. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -29,38 +29,38 @@
 #define MAX_COUNT  1000000
 #define MAX_VCPUS  4096
 #define MAX_DWELL  3600000
-#define SPARE_FDS  64 /* beside those of the VMs */
+#define SPARE_FDS  64 /* descriptors in addition to those of the VMs */
 
 static const char usage[] =
-	"Usage: vms --count N [OPTION]... [-- IGNORED...]\n"
-	"Make VMs whose vCPUs never run, print \"ready\" when all are there, and hold them until\n"
-	"standard input ends, or SIGTERM or SIGINT.\n\n"
-	"  --count N      N VMs; 0 is fine, too\n"
-	"  --vcpus V      V vCPUs in each VM, 0 is fine, too (default 1)\n"
-	"  --processes    a child process for each VM; a signal to one ends it alone\n"
-	"  --one-by-one   close each VM before the next is made, then print\n"
-	"                 \"done vms=N seconds=S make=S close=S\" and end; standard input is not\n"
-	"                 looked at\n"
+	"Usage: idle_vms --count N [OPTION]... [-- IGNORED...]\n"
+	"Create VMs whose vCPUs never run, print \"ready\" when all exist, and hold them until\n"
+	"standard input ends, or SIGTERM or SIGINT arrives.\n\n"
+	"  --count N      N VMs (may be 0)\n"
+	"  --vcpus V      V vCPUs in each VM (may be 0; default 1)\n"
+	"  --processes    a child process for each VM; a signal to a child ends only that child\n"
+	"  --one-by-one   close each VM before creating the next, then print\n"
+	"                 \"done vms=N seconds=S make=S close=S\" and exit; ignores standard\n"
+	"                 input\n"
 	"  --dwell MS     with --one-by-one: hold each VM for MS milliseconds\n"
-	"  --decoys       hold files open that are no VMs: in a temporary folder kvm-vm,\n"
+	"  --decoys       hold files open that are not VMs: in a temporary folder kvm-vm,\n"
 	"                 kvm-vcpu:0, anon_inode:kvm-vm and anon_inode:kvm-vcpu:0, and memfds\n"
 	"                 kvm-vm and kvm-vcpu:0\n"
-	"  --help         print this\n\n"
-	"Seconds of make and close are sums over all VMs, and with --processes the children's.\n"
-	"Exit status: 0 fine, 1 failure, 2 bad usage, 77 KVM missing or not able to.\n";
+	"  --help         show this text\n\n"
+	"Seconds of make and close are sums over all VMs; with --processes they include the child\n"
+	"processes. Exit status: 0 success, 1 failure, 2 bad usage, 77 KVM missing or unusable.\n";
 
 struct plan {
 	unsigned int count, vcpus, dwell;
 	bool count_given, dwell_given, one_by_one, processes, decoys;
 };
 
-/* What takes how long, all VMs together. */
+/* Seconds, summed over all VMs. */
 struct spent {
 	double make, close;
 };
 
 struct decoys {
-	char folder[256]; /* empty: none was made */
+	char folder[256]; /* the temporary folder, or "" */
 };
 
 static const char *const decoy_names[] = { "kvm-vm", "kvm-vcpu:0", "anon_inode:kvm-vm",
@@ -70,10 +70,10 @@ static const char *const decoy_memfds[] = { "kvm-vm", "kvm-vcpu:0" };
 #define NDECOYS (sizeof(decoy_names) / sizeof(decoy_names[0]))
 #define NMEMFDS (sizeof(decoy_memfds) / sizeof(decoy_memfds[0]))
 
-/* The status to end with. */
+/* Print errno's text for what failed; returns the exit status. */
 static int complain(const char *what)
 {
-	fprintf(stderr, "vms: %s: %s (errno %d)\n", what, strerror(errno), errno);
+	fprintf(stderr, "idle_vms: %s: %s (errno %d)\n", what, strerror(errno), errno);
 	return EXIT_FAILURE;
 }
 
@@ -85,7 +85,7 @@ static double now(void)
 	return (double)ts.tv_sec + 1e-9 * (double)ts.tv_nsec;
 }
 
-/* SIGTERM and SIGINT come in through the descriptor alone. */
+/* Block SIGTERM and SIGINT; returns a signalfd that receives them, or -1. */
 static int catch_signals(void)
 {
 	sigset_t set;
@@ -97,7 +97,7 @@ static int catch_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
-/* Whether a signal came in that time (-1: for ever), or, if asked for, the input's end. */
+/* Wait (ms; -1: without limit). Returns whether a signal arrived or, if asked for, input ended. */
 static bool await_end(int sig_fd, int ms, bool input)
 {
 	struct pollfd fds[] = {
@@ -115,7 +115,7 @@ static bool await_end(int sig_fd, int ms, bool input)
 	return false;
 }
 
-/* As many descriptors as the plan takes, where we may. */
+/* Raise RLIMIT_NOFILE to what the plan needs, as far as permitted. */
 static void raise_limit(const struct plan *plan)
 {
 	rlim_t vms = plan->one_by_one || plan->processes ? 1 : plan->count;
@@ -129,7 +129,7 @@ static void raise_limit(const struct plan *plan)
 
 		if (!setrlimit(RLIMIT_NOFILE, &more))
 			return;
-		want = limit.rlim_max; /* making the VMs says what it was not enough for */
+		want = limit.rlim_max; /* creating the VMs reports the failure */
 	}
 	limit.rlim_cur = want;
 	setrlimit(RLIMIT_NOFILE, &limit);
@@ -147,7 +147,7 @@ static int open_kvm(int *ret_kvm)
 	return 0;
 }
 
-/* The VM's descriptor goes to ret_fds, its vCPUs' behind it. */
+/* Create a VM; ret_fds: the VM's descriptor, followed by those of its vCPUs. */
 static int make_vm(int kvm, const struct plan *plan, int *ret_fds)
 {
 	unsigned int made, i;
@@ -176,7 +176,7 @@ static void close_vm(const struct plan *plan, const int *fds)
 		close(fds[i]);
 }
 
-/* Make a VM, dwell, close it. ret_ended: a signal came. */
+/* Create a VM, dwell, close it. ret_ended: a signal arrived. */
 static int pass_vm(int kvm, const struct plan *plan, int sig_fd, struct spent *spent,
 		   bool *ret_ended)
 {
@@ -194,7 +194,7 @@ static int pass_vm(int kvm, const struct plan *plan, int sig_fd, struct spent *s
 	return 0;
 }
 
-/* A child's whole life: a VM, a byte to the parent, until the hold descriptor ends. */
+/* The child process: create a VM, write a byte to the parent, wait until the hold pipe ends. */
 static int child(const struct plan *plan, int told, int hold)
 {
 	int fds[1 + MAX_VCPUS];
@@ -202,7 +202,7 @@ static int child(const struct plan *plan, int told, int hold)
 	int kvm, status;
 	char byte = 0;
 
-	/* a signal ends it alone, and it does not outlive a parent that is killed */
+	/* a signal ends only this child; it does not outlive a parent that is killed */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -228,7 +228,7 @@ static int status_of(pid_t pid)
 	return WEXITSTATUS(status);
 }
 
-/* Returns once the child has its VM. The hold pipe's writing end is the parent's alone. */
+/* Returns when the child has its VM. Only the parent keeps the write end of the hold pipe. */
 static int spawn(const struct plan *plan, const int *hold, pid_t *ret_pid)
 {
 	int told[2], status = 0;
@@ -247,13 +247,13 @@ static int spawn(const struct plan *plan, const int *hold, pid_t *ret_pid)
 	if (pid < 0)
 		status = complain("fork");
 	else if (read(told[0], &byte, 1) != 1)
-		status = status_of(pid); /* it said why */
+		status = status_of(pid); /* the child printed the error */
 	close(told[0]);
 	*ret_pid = pid;
 	return status;
 }
 
-/* Make a VM in a child, dwell, end it. */
+/* Create a VM in a child, dwell, end the child. */
 static int pass_child(const struct plan *plan, int sig_fd, struct spent *spent, bool *ret_ended)
 {
 	double start = now();
@@ -291,7 +291,7 @@ static int one_by_one(const struct plan *plan, int sig_fd)
 	if (status)
 		return status;
 	if (ended) {
-		fputs("vms: stopped by a signal before the end\n", stderr);
+		fputs("idle_vms: stopped by a signal before the end\n", stderr);
 		return EXIT_FAILURE;
 	}
 	printf("done vms=%u seconds=%.6f make=%.6f close=%.6f\n", plan->count, now() - start,
@@ -316,7 +316,7 @@ static int hold_children(const struct plan *plan, int sig_fd)
 		return complain("pipe");
 	for (i = 0; i < plan->count && !status; i++)
 		status = spawn(plan, hold, &pid);
-	signal(SIGCHLD, SIG_IGN); /* no zombie of a child that a test ends */
+	signal(SIGCHLD, SIG_IGN); /* no zombies of children that a test kills */
 	if (!status)
 		ready_and_hold(sig_fd);
 	close(hold[1]);
@@ -325,7 +325,7 @@ static int hold_children(const struct plan *plan, int sig_fd)
 	return status;
 }
 
-/* All in this process, which closes them by its end. */
+/* Hold all VMs in this process; its end closes them. */
 static int hold_here(const struct plan *plan, int sig_fd)
 {
 	int fds[1 + MAX_VCPUS];
@@ -337,7 +337,7 @@ static int hold_here(const struct plan *plan, int sig_fd)
 	for (i = 0; i < plan->count && !status; i++)
 		status = make_vm(kvm, plan, fds);
 	if (status && i > 1)
-		fprintf(stderr, "vms: after %u VMs\n", i - 1);
+		fprintf(stderr, "idle_vms: failed after %u VMs\n", i - 1);
 	if (!status)
 		ready_and_hold(sig_fd);
 	return status;
@@ -379,7 +379,7 @@ static void remove_decoys(const struct decoys *decoys)
 	rmdir(decoys->folder);
 }
 
-/* What is no number up to max is said. */
+/* Parse a number up to max; prints an error and returns false otherwise. */
 static bool parse_number(const char *name, const char *text, unsigned long max,
 			 unsigned int *ret_value)
 {
@@ -389,14 +389,15 @@ static bool parse_number(const char *name, const char *text, unsigned long max,
 	errno = 0;
 	value = strtoul(text, &end, 10);
 	if (errno || *end || text[0] < '0' || text[0] > '9' || value > max) {
-		fprintf(stderr, "vms: --%s: no valid number up to %lu: %s\n", name, max, text);
+		fprintf(stderr, "idle_vms: --%s: invalid number \"%s\" (limit: %lu)\n", name, text,
+			max);
 		return false;
 	}
 	*ret_value = (unsigned int)value;
 	return true;
 }
 
-/* Does not return after --help. */
+/* Apply an option; returns false on an error. --help exits. */
 static bool apply(int option, const char *arg, struct plan *plan)
 {
 	switch (option) {
@@ -418,7 +419,7 @@ static bool apply(int option, const char *arg, struct plan *plan)
 		fputs(usage, stdout);
 		exit(0);
 	case 1:
-		fprintf(stderr, "vms: what is '%s'?\n", arg);
+		fprintf(stderr, "idle_vms: unexpected argument \"%s\"\n", arg);
 	}
 	return false;
 }
@@ -437,14 +438,14 @@ static bool parse(int argc, char **argv, struct plan *plan)
 	};
 	int option;
 
-	/* "-": what is no option comes as option 1, but for what follows "--" */
+	/* "-": arguments that are no options arrive as option 1, except after "--" */
 	while ((option = getopt_long(argc, argv, "-", options, NULL)) != -1)
 		if (!apply(option, optarg, plan))
 			return false;
 	if (!plan->count_given)
-		fputs("vms: --count is missing\n", stderr);
+		fputs("idle_vms: --count is required\n", stderr);
 	else if (plan->dwell_given && !plan->one_by_one)
-		fputs("vms: --dwell is for --one-by-one\n", stderr);
+		fputs("idle_vms: --dwell requires --one-by-one\n", stderr);
 	else
 		return true;
 	return false;
@@ -457,7 +458,7 @@ int main(int argc, char **argv)
 	int sig_fd, status = 0;
 
 	if (!parse(argc, argv, &plan)) {
-		fputs("vms: try --help\n", stderr);
+		fputs("idle_vms: see --help\n", stderr);
 		return EXIT_USAGE;
 	}
 	sig_fd = catch_signals();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * dso PMDA_KVM.SO: load the DSO as pmcd does, and see that it changes nothing of the
- * process: privileges, signals, limits, timers, standard files, libbpf's printing.
+ * load_dso PMDA_KVM.SO: load the DSO as pmcd does, and check that it does not change the process:
+ * privileges, signals, limits, timers, standard files, libbpf's print function.
  */
 #include <bpf/libbpf.h>
 #include <dlfcn.h>
@@ -30,7 +30,7 @@ static void add(struct state *state, const char *text)
 	}
 }
 
-/* Those lines of a file that begin with one of the words (NULL: all lines). */
+/* Add the lines of a file that begin with one of the words (NULL: all lines). */
 static void add_lines(struct state *state, const char *path, const char *const *words)
 {
 	FILE *file = fopen(path, "re");
@@ -48,7 +48,7 @@ static void add_lines(struct state *state, const char *path, const char *const *
 		fclose(file);
 }
 
-static void tick(struct state *state)
+static void state_read(struct state *state)
 {
 	static const char *const status[] = { "Uid",	"Gid",	  "Groups", "Cap",     "NoNewPrivs",
 					      "SigBlk", "SigIgn", "SigCgt", "Threads", NULL };
@@ -93,11 +93,11 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	*(void **)&init = dlsym(dso, "kvm_init");
-	tick(&before);
+	state_read(&before);
 	dispatch.comm.pmapi_version = PMAPI_VERSION;
 	dispatch.comm.pmda_interface = PMDA_INTERFACE_7;
 	init(&dispatch);
-	tick(&after);
+	state_read(&after);
 	if (dispatch.status < 0) {
 		fprintf(stderr, "kvm_init: %s\n", pmErrStr(dispatch.status));
 		return 1;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 The pmdakvm authors
 #
-# Programs that the live tests run. The top Makefile includes this.
+# Builds the programs that the live tests run. The top Makefile includes this.
 
 TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(O)/tests/%,$(wildcard tests/programs/*.c)) \
 	$(O)/tests/guest
