@@ -105,7 +105,7 @@ local_agent() {
 	[ -d /sys/kernel/btf ] || skip "no BTF: this kernel's events cannot be listed"
 	events=$("$BUILD/kvmbpf" dump -d 0 --json --all |
 		jq -r '.metrics[] | select(.name == "kvm.agent.event.attached").values[].instance')
-	[ "$(wc -l <<<"$events")" -gt 20 ]
+	[ -n "$events" ]
 	new_work
 	run local_agent -m kvm.trace
 	for event in $events; do
