@@ -3,6 +3,9 @@
 /* libpcp_pmda's callbacks for values, instances and dynamic names. */
 #include "pmda/fetch.h"
 
+#include <string.h>
+
+#include "metrics/metric_table.h"
 #include "pmda/metrics.h"
 #include "pmda/tick.h"
 
@@ -107,7 +110,26 @@ int kvm_name(pmID pmid, char ***names, pmdaExt *pmda)
 	return pmdaTreeName(kvm_agent_of(pmda)->names, pmid, names);
 }
 
+static bool is_subtree(const char *name)
+{
+	for (size_t i = 0; i < metrics_count; i++) {
+		if (metric_is_subtree(&metrics[i]) && strcmp(metrics[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A subtree that has no metric here (no statistics before KVM is loaded) exists all the same. For
+ * pmcd of PCP 6.2 and later an error would also hide all other metrics from whoever lists kvm.
+ */
 int kvm_children(const char *name, int traverse, char ***kids, int **status, pmdaExt *pmda)
 {
-	return pmdaTreeChildren(kvm_agent_of(pmda)->names, name, traverse, kids, status);
+	int n = pmdaTreeChildren(kvm_agent_of(pmda)->names, name, traverse, kids, status);
+
+	if (n != PM_ERR_NAME || !is_subtree(name))
+		return n;
+	*kids = NULL;
+	*status = NULL;
+	return 0;
 }

@@ -258,6 +258,27 @@ plus() {
 	[ -z "$(find "$WORK/var" -type f ! -path "*/pmdakvm/items")" ]
 }
 
+@test "where the kernel describes no statistics, all other metrics are listed" {
+	new_work
+	mkdir "$WORK/build"
+	printf '%s\n' '#!/bin/sh' 'mount -t tmpfs none /sys/kernel/btf' \
+		"exec $BUILD/pmdakvm \"\$@\"" >"$WORK/build/without"
+	printf '%s\n' '#!/bin/sh' "exec unshare -m $WORK/build/without \"\$@\"" >"$WORK/build/pmdakvm"
+	chmod 755 "$WORK"/build/*
+	names=$(
+		pmcd_env "$WORK"
+		conf '[bpf]' 'pin = none' '[trace]' kvm_pio
+		pmcd_files "$WORK" "$TOP" "$WORK/build" daemon -c "$WORK/kvm.conf"
+		pmcd_start "$WORK" >&2
+		pminfo -h "$PMCD_HOST" kvm
+		pmcd_stop
+	)
+	for name in $(sed -nE 's/^METRIC\("([^"]+)".*/\1/p' "$TOP/src/metrics/metrics.def"); do
+		grep -qxF "$name" <<<"$names" || { echo "$name"; return 1; }
+	done
+	! grep -qF kvm.vm.stat. <<<"$names"
+}
+
 @test "the daemon says what it did, and ends with pmcd" {
 	new_work
 	log=$(
