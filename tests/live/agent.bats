@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 The pmdakvm authors
 #
-# The daemon and the DSO below a private pmcd, with real guests on this host.
+# Tests the daemon and the DSO under a private pmcd, with real guests on this host.
 
 load common
 
@@ -27,7 +27,7 @@ setup() {
 	need_root
 }
 
-# Fetch again and again while a guest runs: no counter may ever fall.
+# Fetch repeatedly while a guest runs; end_watch checks that no counter ever decreased.
 watch_pio() {
 	PMDA_WATCH=$WORK/watch
 	pmval -h "$PMCD_HOST" -r -t 0.02sec -f 0 kvm.trace.kvm_pio >"$PMDA_WATCH" 2>&1 3>&- &
@@ -41,20 +41,20 @@ end_watch() {
 	awk '/^ +[0-9]+ +[0-9]+ *$/ { if ($1 < a || $2 < b) exit 1; a = $1; b = $2 }' "$PMDA_WATCH"
 }
 
-# Values of the three events on a CPU, in one fetch.
+# three CPU: the values of three events on a CPU
 three() {
 	echo "$(value kvm.trace.kvm_pio "cpu$1") $(value kvm.trace.kvm_mmio "cpu$1")" \
 		"$(value kvm.trace.kvm_cpuid "cpu$1")"
 }
 
-# plus "A B C" D E F: the sums
+# plus "A B C" D E F: prints A+D, B+E and C+F
 plus() {
 	# shellcheck disable=SC2086
 	set -- $1 "$2" "$3" "$4"
 	echo "$(($1 + $4)) $(($2 + $5)) $(($3 + $6))"
 }
 
-@test "the instances cpu0 ... are there before anything was fetched" {
+@test "the instances cpu0 ... exist before the first fetch" {
 	run pminfo -h "$PMCD_HOST" -f kvm.trace.kvm_pio
 	[ "$status" = 0 ]
 	[[ $output == *'[0 or "cpu0"] value '* ]]
@@ -63,7 +63,7 @@ plus() {
 	done
 }
 
-@test "a guest on one CPU is counted exactly, fetched meanwhile" {
+@test "a guest on one CPU is counted exactly, with fetches while it runs" {
 	need_kvm
 	need_two_cpus
 	before0=$(three 0) before1=$(three 1)
@@ -71,7 +71,7 @@ plus() {
 	perf_counts kvm:kvm_pio,kvm:kvm_mmio,kvm:kvm_cpuid \
 		"$BUILD/tests/guest" --pio $PIO --mmio $MMIO --cpuid $CPUID --cpus 1
 	end_watch
-	# a read that the VMM answers is two kvm_mmio: unsatisfied, then read
+	# a read that the VMM handles fires kvm_mmio twice: unsatisfied, then read
 	[ "$(three 1)" = "$(plus "$before1" $PIO $((2 * MMIO)) $CPUID)" ]
 	[ "$(three 0)" = "$before0" ]
 	[ "$(perf_count kvm_pio 1)" = $PIO ]
@@ -79,7 +79,7 @@ plus() {
 	[ "$(perf_count kvm_cpuid 1)" = $CPUID ]
 }
 
-@test "a guest on both CPUs is counted exactly on each, fetched meanwhile" {
+@test "a guest on both CPUs is counted exactly on each, with fetches while it runs" {
 	need_kvm
 	need_two_cpus
 	before0=$(three 0) before1=$(three 1)
@@ -96,12 +96,12 @@ plus() {
 	done
 }
 
-@test "every event agrees with the kernel's own count of it" {
+@test "every event agrees with the kernel's own count" {
 	need_kvm
 	events=$(pminfo -h "$PMCD_HOST" kvm.trace | grep -v count$ | sed 's/kvm.trace.//')
 	list=
 	for event in $events; do
-		# perf is given the events of one guest run that it can open
+		# each guest run counts as many events as perf can open
 		[ ! -d "/sys/kernel/tracing/events/kvm/$event" ] || list+="${list:+,}kvm:$event"
 	done
 	pminfo -h "$PMCD_HOST" -f kvm.trace >"$WORK/before"
@@ -116,7 +116,7 @@ plus() {
 		grep -q "kvm:$event," "$WORK/perf" || continue
 		kernel=$(awk -F, -v e="kvm:$event" '$4 == e { n += $2 } END { print n + 0 }' "$WORK/perf")
 		ours=$(($(sum "$event" "$WORK/after") - $(sum "$event" "$WORK/before")))
-		# guests that begin and end between the looks are in ours alone
+		# only our count includes other guests between the two reads
 		[ "$ours" -ge "$kernel" ] || echo "$event: kernel $kernel, ours $ours"
 		[ "$ours" -ge "$kernel" ]
 		case $event in
@@ -130,7 +130,7 @@ plus() {
 	[ "$(value kvm.agent.family.missed trace)" = 0 ]
 }
 
-@test "kvm.trace.count is the number of this kernel's events, all attached" {
+@test "kvm.trace.count is the number of this kernel's events, and all are attached" {
 	n=$(values kvm.trace.count)
 	[ "$n" -gt 20 ]
 	[ "$(values kvm.agent.event.attached | grep -c ' 1$')" = "$n" ]
@@ -154,22 +154,22 @@ plus() {
 	[[ $output == *"kvm.trace.count PMID: 95.1.0"* ]]
 }
 
-@test "the 43 stock totals have their PMIDs; what KVM does not have has no value, rather than 0" {
+@test "the 43 stock totals keep their PMIDs; a statistic that KVM lacks has no value, not 0" {
 	[ "$(pminfo -h "$PMCD_HOST" -m kvm | grep -cE '^kvm\.[a-z0-9_]+ PMID: 95\.0\.[0-9]+$')" = 43 ]
-	# neither is in any kernel since 5.10
+	# no kernel since 5.10 has either
 	run pminfo -h "$PMCD_HOST" -f kvm.efer_reload kvm.mmu_pte_updated
 	[ "$status" = 0 ]
 	[ "$(grep -c 'No value(s) available!' <<<"$output")" = 2 ]
 }
 
-@test "all metrics have help, and a description" {
+@test "all metrics have help and a description" {
 	run pminfo -h "$PMCD_HOST" -dtT kvm
 	[ "$status" = 0 ]
 	[[ $output != *"One-line Help: Error"* && $output != *"Full Help: Error"* ]]
 	[[ $output != *"No help"* && $output != *"[]"* ]]
 }
 
-@test "a PMID and an instance that do not exist are refused, the rest is answered" {
+@test "an unknown PMID or instance is refused, the rest is answered" {
 	conf '[trace]' kvm_pio kvm_mmio
 	ask 'desc 95.1.700' 'fetch 95.1.700 95.1.0' 'fetch 95.77.1' 'text indom 95.99' \
 		'instance 95.0 7777' 'instance 95.98' 'children kvm.trace'
@@ -187,7 +187,7 @@ plus() {
 	[ "$status" != 0 ]
 }
 
-@test "reading kvm.trace makes no system call beyond the request's own" {
+@test "reading kvm.trace makes no system calls except the request's own" {
 	need strace
 	[ -z "${SAN:-}" ] || skip "a sanitizer's allocator makes system calls of its own: run without SAN=1"
 	events=$(values kvm.trace.count)
@@ -200,8 +200,8 @@ plus() {
 	wait "$strace_pid" || true
 	sed -E 's/^[0-9]+ +//' "$WORK/strace" >"$WORK/calls"
 	[ "$(grep -c '^write(1' "$WORK/calls")" -ge "$events" ]
-	# requests are read from 0 and answered on 1; what it does once a second comes after an
-	# answer, or after a request that has none, and before it waits
+	# the agent reads requests from 0 and answers on 1; a tick comes after an answer, or after a
+	# request without one, and before the next poll
 	output=$(awk '
 		/^read\(0/ { asked = 1; next }
 		/^write\(1/ { printf "%s", calls }
@@ -211,7 +211,7 @@ plus() {
 	[ "$output" = "" ]
 }
 
-@test "the DSO counts exactly too, below a pmcd and without one" {
+@test "the DSO counts exactly too, under a pmcd and without one" {
 	need_kvm
 	daemon_work=$WORK
 	new_work
@@ -246,7 +246,7 @@ plus() {
 	[ "$(nm -D --defined-only "$BUILD/pmda_kvm.so" | awk '$2 == "T" { print $3 }' | grep -vE '^(_init|_fini)$')" = kvm_init ]
 }
 
-@test "the DSO changes nothing of the process that loads it" {
+@test "the DSO does not change the process that loads it" {
 	new_work
 	mkdir -p "$WORK/kvm" "$WORK/var"
 	printf '[trace]\n*\n' >"$WORK/kvm/kvm.conf"
@@ -254,7 +254,7 @@ plus() {
 		"$BUILD/tests/load_dso" "$BUILD/pmda_kvm.so"
 	echo "$output"
 	[ "$output" = unchanged ]
-	# but for the numbers of names that this version does not know, which are to be kept
+	# except the numbers of names that the tables lack, which are saved
 	[ -z "$(find "$WORK/var" -type f ! -path "*/pmdakvm/items")" ]
 }
 
@@ -279,7 +279,7 @@ plus() {
 	! grep -qF kvm.vm.stat. <<<"$names"
 }
 
-@test "the daemon says what it did, and ends with pmcd" {
+@test "the daemon logs what it attached, and exits with pmcd" {
 	new_work
 	log=$(
 		pmcd_env "$WORK"
@@ -304,7 +304,7 @@ plus() {
 	for option in --domain --log --username --config --help --inet --pipe --unix; do
 		[[ $output == *"$option"* ]]
 	done
-	run "$BUILD/pmdakvm" -D appl0 --help # libpcp does not show -D
+	run "$BUILD/pmdakvm" -D appl0 --help # libpcp does not list -D
 	[[ $output != *unrecognized* && $output == *Usage* ]]
 	run "$BUILD/pmdakvm" -D nonsense
 	[[ $output == *nonsense* ]]
@@ -316,7 +316,7 @@ plus() {
 	[[ $output == *'unexpected argument "surplus"'* ]]
 }
 
-@test "-U USER: the daemon counts on as that user" {
+@test "-U USER: the daemon continues to count as that user" {
 	need_kvm
 	new_work
 	result=$(

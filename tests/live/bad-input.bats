@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 The pmdakvm authors
 #
-# Bad input: one clear line each, and an agent that serves the rest.
+# Tests bad input: each error adds one clear line to the log, and the agent serves the rest.
 
 load common
 
@@ -10,19 +10,19 @@ setup() {
 	need_root
 }
 
-# Our version is always served; it is what "the rest" has for sure.
+# The agent answered: "the rest" always includes its version.
 serves() {
 	[[ $output == *"value \"$("$BUILD/kvmbpf" --version | cut -d' ' -f2)\""* ]]
 }
 
-# every WORDS: a warning of each family.
+# every TEXT: a warning with this text for each family.
 every() {
 	for family in "$TOP"/bpf/*.bpf.c; do
 		echo "Warning: $(basename "$family" .bpf.c): $1"
 	done
 }
 
-# said_only LINES: exactly these warnings.
+# said_only LINES: the log has exactly these warnings.
 said_only() {
 	[ "$(said)" = "$1" ] || { said; return 1; }
 }
@@ -52,7 +52,7 @@ VERSION="fetch 95.2.0"
 	said_only "Warning: $WORK/kvm.conf:3: there is no event \"sched_switch\" in this kernel's kvm group"
 }
 
-@test "the same event twice" {
+@test "an event named twice" {
 	conf '[trace]' kvm_pio kvm_mmio kvm_pio
 	ask "$VERSION" 'fetch 95.1.0'
 	serves
@@ -60,7 +60,7 @@ VERSION="fetch 95.2.0"
 	[[ $output == *"value 2"* ]]
 }
 
-@test "a pattern, and events that it matches, count once" {
+@test "an event that several lines match counts once" {
 	conf '[trace]' kvm_pio 'kvm_pi*' 'kvm_p[i]o'
 	ask "$VERSION" 'fetch 95.1.0'
 	serves
@@ -76,7 +76,7 @@ VERSION="fetch 95.2.0"
 	[[ $output == *"value 1"* ]]
 }
 
-@test "200 events where some 110 exist" {
+@test "200 events, of which about 110 exist" {
 	kernel_events >"$WORK/events"
 	exist=$(wc -l <"$WORK/events")
 	[ "$exist" -gt 20 ]
@@ -93,7 +93,7 @@ VERSION="fetch 95.2.0"
 	[ "$(said | wc -l)" = $((200 - exist)) ]
 }
 
-@test "a flood of bad lines fills the log to a bound only" {
+@test "the number of log lines a minute is limited" {
 	{
 		echo '[trace]'
 		seq -f kvm_made_up_%g 700
@@ -169,7 +169,7 @@ Warning: $WORK/kvm.conf:3: unknown section [what]; the lines below it are ignore
 	[[ $output == *"value 1"* ]]
 }
 
-@test "no BTF: named events count, patterns by tracefs, or are said to match nothing" {
+@test "no BTF: named events count, patterns match tracefs' events or are reported" {
 	need_kvm
 	conf '[trace]' kvm_pio 'kvm_m*'
 	hide() { unshare -m sh -c "mount -t tmpfs none /sys/kernel/btf; $1"; }
@@ -198,7 +198,7 @@ Warning: $WORK/kvm.conf:3: unknown section [what]; the lines below it are ignore
 	[[ $output == "kvmbpf: trace: this kernel does not support bpf()"* ]]
 }
 
-@test "what could not be read has no value, and never 0" {
+@test "an event that cannot be read has no value, not 0" {
 	conf '[trace]' kvm_pio
 	ask "$BUILD/tests/deny_bpf" 38 -- 'children kvm.trace' 'desc 95.1.141' "fetch 95.1.$(
 		sed -nE 's/^TRACE_ITEM\(([0-9]+),\s*kvm_pio,.*/\1/p' "$TOP/src/metrics/tracepoint_items.def"
@@ -237,7 +237,7 @@ Warning: $WORK/kvm.conf:3: unknown section [what]; the lines below it are ignore
 	done
 }
 
-@test "an event that items.def lacks keeps the number that this host gave it" {
+@test "bad lines in the file of item numbers are reported and skipped" {
 	mkdir -p "$WORK/var/pmdakvm"
 	printf 'trace 769 kvm_other\nnonsense\ntrace 5 kvm_low\n' >"$WORK/var/pmdakvm/items"
 	conf '[trace]' kvm_pio

@@ -2,24 +2,24 @@
 # Copyright (c) 2026 The pmdakvm authors
 # shellcheck shell=bash
 #
-# What the live tests share. TOP and BUILD come from tests/run.sh.
+# Helpers of the live tests. tests/run.sh sets TOP and BUILD.
 
 : "${TOP:?run the tests with make check}" "${BUILD:?}"
 # shellcheck source=scripts/pmcd.sh
 . "$TOP/scripts/pmcd.sh"
 
-# DSOs and leak checks of a sanitizer's build need help.
+# A sanitizer's build needs its runtime preloaded for DSOs, and options for its leak check.
 SAN_PRELOAD=
 if [ -n "${SAN:-}" ]; then
 	SAN_PRELOAD=$(gcc -print-file-name=libasan.so)
 	export LSAN_OPTIONS=suppressions=$TOP/tests/unit/lsan.supp:print_suppressions=0
 fi
 
-# Prime numbers of things for guests to do.
+# Prime numbers of operations for guests.
 PIO=10007 MMIO=1009 CPUID=503
 
 need_root() {
-	[ "$(id -u)" = 0 ] || skip "not root: counting tracepoints takes root"
+	[ "$(id -u)" = 0 ] || skip "not root: counting tracepoints requires root"
 }
 
 need_kvm() {
@@ -35,13 +35,13 @@ need_two_cpus() {
 	[ "$(nproc)" -ge 2 ] || skip "one CPU: this needs two"
 }
 
-# new_work: a folder for this test in WORK, that user pcp may look into.
+# new_work: create a folder for this test, which user pcp may read; sets WORK.
 new_work() {
 	WORK=$(mktemp -d "$TMPDIR/work.XXXXXX")
 	chmod 755 "$WORK"
 }
 
-# wait_for SECONDS COMMAND...: until the command succeeds; fails after that time.
+# wait_for SECONDS COMMAND...: wait until the command succeeds; fails after SECONDS.
 wait_for() {
 	local tries=$(($1 * 20))
 	shift
@@ -52,7 +52,7 @@ wait_for() {
 	done
 }
 
-# The PMNS with our domain's number, for dbpmda and local contexts.
+# make_namespace: write $WORK/ns, the PMNS with our domain number, for dbpmda and local contexts.
 make_namespace() {
 	{
 		echo 'root { kvm }'
@@ -61,7 +61,7 @@ make_namespace() {
 }
 
 # ask [PREFIX-COMMAND... --] DBPMDA-COMMAND...: start the daemon under dbpmda with
-# $WORK/kvm.conf and ask it. Its log is $WORK/kvm.log; `said` shows its warnings.
+# $WORK/kvm.conf and run the commands. Its log is $WORK/kvm.log; said prints its warnings.
 ask() {
 	local prefix=() agent=$BUILD/pmdakvm
 	if [[ " $* " == *" -- "* ]]; then
@@ -70,7 +70,7 @@ ask() {
 			shift
 		done
 		shift
-		# another user may not reach the build
+		# another user may not have access to the build
 		agent=$WORK/pmdakvm
 		install -m 755 "$BUILD/pmdakvm" "$agent"
 	fi
@@ -83,32 +83,32 @@ ask() {
 	} >"$WORK/commands"
 	run env PCP_VAR_DIR="$WORK/var" PCP_TMP_DIR="$WORK/tmp" "${prefix[@]}" \
 		dbpmda -n "$WORK/ns" -q 10 <"$WORK/commands"
-	head -n 60 <<<"$output" # shown where the test fails
+	head -n 60 <<<"$output" # bats shows it if the test fails
 }
 
-# The daemon's warnings and errors, without the time.
+# said: the daemon's warnings and errors, without the time
 said() {
 	grep -E 'Warning|Error|Critical' "$WORK/kvm.log" | sed -E 's/^\[[^]]*\] pmdakvm\([0-9]+\) //'
 }
 
-# conf LINE...: write $WORK/kvm.conf.
+# conf LINE...: write $WORK/kvm.conf
 conf() {
 	printf '%s\n' "$@" >"$WORK/kvm.conf"
 }
 
-# values METRIC: its values through the private pmcd, "INSTANCE VALUE" a line.
+# values METRIC: its values from the private pmcd, as lines "INSTANCE VALUE"
 values() {
 	pminfo -h "$PMCD_HOST" -f "$1" | sed -nE \
 		-e 's/^ +inst \[[0-9]+ or "(.*)"\] value (.*)/\1 \2/p' -e 's/^ +value (.*)/\1/p'
 }
 
-# value METRIC INSTANCE
+# value METRIC INSTANCE: one of these values
 value() {
 	values "$1" | awk -v i="$2" '$1 == i { print $2 }'
 }
 
-# perf_counts EVENTS COMMAND...: run it, with the kernel's own count of those events
-# per CPU in $WORK/perf; perf_count EVENT CPU gives one.
+# perf_counts EVENTS COMMAND...: run the command under perf stat, which writes the counts of the
+# events by CPU to $WORK/perf; perf_count EVENT CPU prints one.
 perf_counts() {
 	local events=$1
 	shift

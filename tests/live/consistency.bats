@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 The pmdakvm authors
 #
-# What must agree with what: table, PMNS, help, man pages, README, kernel, style.
+# Checks that files agree with each other: the metric table, PMNS, help, man pages, README, this
+# kernel's events; and the rules of style and layers.
 
 load common
 
@@ -13,8 +14,8 @@ files() {
 	git ls-files --cached --others --exclude-standard "$@"
 }
 
-# local_agent OPTION...: what pminfo says of the DSO, with folders of its own in WORK: what this
-# kernel has and the tables lack is remembered in $WORK/var/pmdakvm/items, and not on the host.
+# local_agent OPTION...: run pminfo with the DSO, with private folders in WORK: new item numbers
+# for this kernel are saved in $WORK/var/pmdakvm/items, not on the host.
 local_agent() {
 	make_namespace
 	mkdir "$WORK/kvm" "$WORK/tmp" "$WORK/var"
@@ -24,20 +25,20 @@ local_agent() {
 		pminfo -L -K clear -K "add,95,$BUILD/pmda_kvm.so,kvm_init" -n "$WORK/ns" "$@"
 }
 
-@test "the PMNS is what the table makes" {
+@test "the PMNS is up to date with the table" {
 	"$BUILD/tools/pmns" | diff pmns -
 }
 
-@test "the PMNS can be loaded, and has a name for every metric of the table" {
+@test "the PMNS loads, and has a name for every metric of the table" {
 	new_work
 	run local_agent kvm
-	# but for what the agent answers for itself
+	# except the subtrees whose names the agent adds
 	names=$(sed -nE 's/^METRIC\("([^"]+)".*/\1/p' src/metrics/metrics.def | grep -v '^kvm\.trace\.')
 	found=$(grep '^kvm\.' <<<"$output" | grep -vE '^kvm\.(trace|stat|vm\.stat|vcpu\.stat)\.')
 	[ "$(sort <<<"$found")" = "$(sort <<<"$names")" ]
 }
 
-@test "help has words for every metric, and for no other" {
+@test "help has a text for every metric, and for no other" {
 	diff <(sed -nE 's/^METRIC\("([^"]+)".*/\1/p' src/metrics/metrics.def | sort) \
 		<(sed -nE 's/^@ ([^ ]+) .*/\1/p' help | sort)
 }
@@ -62,24 +63,24 @@ local_agent() {
 	[[ $output == *"No such file"* ]]
 }
 
-@test "man pages, README and help name metrics of the table" {
+@test "man pages, README and help name only metrics of the table" {
 	for name in $(grep -ohE 'kvm\.(agent|trace|control|vm|vcpu|exit|userspace_exit)\.[a-z_.]+[a-z]' man/*.[158] README.md help | sort -u); do
 		grep -qE "\"${name//./\\.}[\".]|^SUBTREE\(\"${name%.*}\"" src/metrics/metrics.def || [[ $name == *conf ]] ||
 			{ echo "$name"; return 1; }
 	done
 }
 
-@test "reports name metrics of the table" {
+@test "reports name only metrics of the table" {
 	for file in dashboards/*/*; do
 		for name in $(grep -v '^#' "$file" | grep -oE 'kvm\.[a-z_.]+[a-z_]' | sort -u); do
-			# a family that has no row at all is not built yet
+			# a family without any row is not implemented yet
 			grep -q "\"${name%.*}\." src/metrics/metrics.def || continue
 			grep -qF "\"$name\"" src/metrics/metrics.def || { echo "$file: $name"; return 1; }
 		done
 	done
 }
 
-@test "man pages have every option of the programs' help" {
+@test "man pages have all options of the programs' --help" {
 	agent=$("$BUILD/pmdakvm" --help 2>&1 | grep -oE -- '--[a-z0-9]+' | sort -u)
 	[ -n "$agent" ]
 	for option in $agent; do
@@ -100,7 +101,7 @@ local_agent() {
 	[[ $output != *"kvm.conf:"* ]]
 }
 
-@test "every event of this kernel has its number in the table, or one that is remembered" {
+@test "every event of this kernel has the item number of the table, or a saved one" {
 	need_root
 	[ -d /sys/kernel/btf ] || skip "no BTF: this kernel's events cannot be listed"
 	events=$("$BUILD/kvmbpf" dump -d 0 --json --all |
@@ -119,50 +120,50 @@ local_agent() {
 	done
 }
 
-@test "items.def has no number twice, and 1 to 5 in the stock agent's order" {
+@test "tracepoint_items.def has unique numbers, and 1 to 5 in the stock agent's order" {
 	numbers=$(sed -nE 's/^TRACE_ITEM\(([0-9]+),.*/\1/p' src/metrics/tracepoint_items.def)
 	[ "$(sort -n <<<"$numbers" | uniq -d)" = "" ]
 	[ "$(sed -nE 's/^TRACE_ITEM\([1-5],\s*([a-z_]+),.*/\1/p' src/metrics/tracepoint_items.def | tr '\n' ' ')" = \
 		"kvm_exit kvm_entry kvm_mmio kvm_hypercall kvm_vcpu_wakeup " ]
 }
 
-@test "stats.def begins with the stock agent's metrics, and has each number once" {
+@test "stat_items.def begins with the stock agent's metrics, and has unique numbers" {
 	diff <(sed -nE 's/^METRIC\("kvm\.([^"]+)", 0, ([0-9]+),.*/\2 \1/p' src/metrics/metrics.def) \
 		<(sed -nE 's/^STAT_ITEM\(([0-9]+),\s*([a-z0-9_]+),.*/\1 \2/p' src/metrics/stat_items.def | head -43)
 	numbers=$(sed -nE 's/^STAT_ITEM\(([0-9]+),.*/\1/p' src/metrics/stat_items.def)
 	[ "$numbers" = "$(seq 0 $(($(wc -l <<<"$numbers") - 1)))" ]
 }
 
-@test "every file says its licence" {
+@test "every file has its licence and copyright lines" {
 	for file in $(files | grep -vE '^(LICENSE|README.md|HACKING.md|.gitignore|tests/data/.*|\.ci/allowed-skips|tests/unit/lsan.supp|kvm.conf)$'); do
 		head -3 "$file" | grep -q 'SPDX-License-Identifier: GPL-2.0-or-later' || { echo "$file"; return 1; }
 		head -4 "$file" | grep -q 'Copyright (c) 2026' || { echo "$file"; return 1; }
 	done
 }
 
-# What clang-format makes of code that it formatted before is not the same in every version.
+# Versions of clang-format disagree on the format of some code.
 @test "C is formatted" {
 	need clang-format
 	version=$(clang-format --version | sed -nE 's/.*version ([0-9]+)\..*/\1/p')
 	[[ $version =~ ^1[4-9]$ ]] ||
-		skip "clang-format $version: 14 to 19 are known to agree on our code; install one of them"
+		skip "clang-format $version is not known to agree with our format: install one of 14 to 19"
 	# shellcheck disable=SC2046
 	clang-format --dry-run -Werror $(files '*.c' '*.h')
 }
 
-@test "no file passes 500 lines" {
+@test "no file has more than 500 lines" {
 	for file in $(files '*.c' '*.h' '*.sh' '*.bats' '*.bash' '*.py' Makefile); do
 		[ "$(wc -l <"$file")" -le 500 ] || { echo "$file"; return 1; }
 	done
 }
 
-@test "sources keep to their layers, without circles" {
+@test "includes follow the layers, without circles" {
 	tests/layers.sh "$BUILD"
 }
 
-@test "the layer check sees what breaks the layers" {
+@test "the layer check reports each kind of violation" {
 	new_work
-	git clone -q "$TOP" "$WORK/clone" 2>/dev/null || skip "this is no git clone"
+	git clone -q "$TOP" "$WORK/clone" 2>/dev/null || skip "not in a git clone: run in one"
 	cp -r "$TOP/src" "$TOP/tests" "$WORK/clone/"
 	cd "$WORK/clone"
 	breaks() {
@@ -181,13 +182,13 @@ local_agent() {
 	breaks src/vms/vm_names.h '#include "vms/vm_register.h"' "a circle of modules"
 }
 
-@test "only the PCP side knows PCP" {
+@test "only src/pmda includes PCP's headers" {
 	run grep -rlE '<pcp/' src tools --include='*.[ch]'
 	[ -n "$output" ] && [ "$(grep -v '^src/pmda/' <<<"$output")" = "" ]
 }
 
 @test "nothing committed names a path of this machine" {
-	# as an absolute path: where the clone is /src, build/src/ and $(O)/src/ name nothing there
+	# only as an absolute path: in a clone in /src, build/src/ and $(O)/src/ are no such path
 	# shellcheck disable=SC2046
 	run grep -nP "(?<![\\w./)}*%-])\Q$TOP\E/" $(files)
 	echo "$output"
@@ -197,7 +198,7 @@ local_agent() {
 @test "a build leaves git status clean, and needs no root" {
 	need_root
 	new_work
-	git clone -q "$TOP" "$WORK/clone" 2>/dev/null || skip "this is no git clone"
+	git clone -q "$TOP" "$WORK/clone" 2>/dev/null || skip "not in a git clone: run in one"
 	chown -R nobody "$WORK"
 	run setpriv --reuid nobody --clear-groups env HOME="$WORK" \
 		unshare -rn make -C "$WORK/clone" -j2 CFLAGS=-O1
@@ -205,7 +206,7 @@ local_agent() {
 	[ "$status" = 0 ]
 	[ -x "$WORK/clone/build/pmdakvm" ] && [ -x "$WORK/clone/build/kvmbpf" ] && [ -f "$WORK/clone/build/pmda_kvm.so" ]
 	[ "$(git -c safe.directory='*' -C "$WORK/clone" status --porcelain)" = "" ]
-	# a header's change rebuilds what includes it, and nothing changed nothing
+	# without a change nothing is rebuilt; a changed header rebuilds the files that include it
 	cd "$WORK/clone"
 	run make --no-print-directory CFLAGS=-O1
 	[ "$output" = "make: Nothing to be done for 'all'." ]

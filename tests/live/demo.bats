@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 The pmdakvm authors
 #
-# The demo, twice, as people run it.
+# Tests the demo, run twice as a user runs it.
 
 load common
 
-@test "the demo shows a real guest's rates, leaves nothing behind, can be run again" {
+@test "the demo shows a real guest's rates, leaves nothing behind, and can run again" {
 	need_kvm
 	need pmrep
 	export TMPDIR=$TMPDIR/demo
@@ -16,9 +16,9 @@ load common
 		echo "$output"
 		[ "$status" = 0 ]
 		[[ $output == *"kvm_userspace_exit"* ]]
-		# the last round: some thousand port writes a second, on one CPU at least
+		# the last round: thousands of port writes a second, on at least one CPU
 		awk '/cpu[01]/ && $5 > 100 { found = 1 } END { exit !found }' <<<"$output"
-		# our reports at the end; what shows nothing says so
+		# the reports at the end; an empty one says why
 		for report in kvm-exits kvm-vm kvm-userspace; do
 			grep -A2 "(pmrep :$report)\$" <<<"$output" | grep -qE '^has nothing to show: no value of kvm[a-z_.]+|^[0-9:]+ +N/A$'
 		done
@@ -28,7 +28,7 @@ load common
 	done
 }
 
-@test "the demo touches no pmcd that runs already" {
+@test "the demo does not affect a running pmcd" {
 	need_kvm
 	new_work
 	(

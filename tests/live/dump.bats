@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 The pmdakvm authors
 #
-# kvmbpf dump, with real guests on this host.
+# Tests kvmbpf dump with real guests on this host.
 
 load common
 
@@ -9,25 +9,25 @@ setup() {
 	new_work
 }
 
-# dump ARGUMENT...: start it in the background, once it counts return.
+# dump ARGUMENT...: start kvmbpf dump in the background, and return when it counts.
 dump() {
 	"$BUILD/kvmbpf" dump -v "$@" >"$WORK/out" 2>"$WORK/err" 3>&- &
 	DUMP_PID=$!
 	wait_for 10 grep -q "attached in" "$WORK/err"
 }
 
-# of NAME INSTANCE: a value in JSON
+# of NAME INSTANCE: this value in the JSON
 of() {
 	jq ".metrics[] | select(.name == \"$1\").values[] | select(.instance == \"$2\").value" "$WORK/out"
 }
 
-@test "it links no library of PCP" {
+@test "kvmbpf links no PCP library" {
 	run readelf -d "$BUILD/kvmbpf"
 	[ "$status" = 0 ]
 	[[ $output == *NEEDED*libbpf* && $output != *pcp* ]]
 }
 
-@test "--json counts a guest exactly, on each CPU, until it is interrupted" {
+@test "--json counts a guest exactly on each CPU, until interrupted" {
 	need_kvm
 	need_two_cpus
 	dump --json
@@ -41,7 +41,7 @@ of() {
 		[ "$(of kvm.trace.kvm_cpuid cpu$cpu)" = $CPUID ]
 		[ "$(perf_count kvm_pio $cpu)" = $PIO ]
 	done
-	# the contract's shape, and whole numbers only
+	# the documented schema, with integers only
 	jq -e '.schema == 1 and (keys == ["metrics", "schema"])' "$WORK/out"
 	jq -e '[.metrics[] | keys == ["name", "semantics", "units", "values"]] | all' "$WORK/out"
 	jq -e '[.metrics[].values[] | keys == ["instance", "labels", "value"]] | all' "$WORK/out"
@@ -51,7 +51,7 @@ of() {
 		| .semantics == "counter" and .units == "count" and .values[1].labels == {"cpu": 1}' "$WORK/out"
 }
 
-@test "the table shows the same, without what is 0" {
+@test "the table shows the same values, without those of 0" {
 	need_kvm
 	dump -d 2 -e kvm_pio -e 'kvm_cpuid'
 	"$BUILD/tests/guest" --pio $PIO --cpus 0
@@ -63,13 +63,13 @@ of() {
 	grep -q 'values not shown.*--all' "$WORK/err"
 }
 
-@test "it waits as long as it is told to" {
+@test "-d sets the duration" {
 	need_root
 	run timeout 5 "$BUILD/kvmbpf" dump -d 0.2
 	[ "$status" = 0 ]
 }
 
-@test "what --save wrote, --load shows again, and as any user" {
+@test "--load shows what --save wrote, as any user" {
 	need_kvm
 	dump -d 1 --json --save "$WORK/saved"
 	"$BUILD/tests/guest" --pio $PIO
@@ -96,7 +96,7 @@ of() {
 	dump_loaded | diff "$TOP/tests/data/exits.txt" -
 	dump_loaded --no-halt | diff "$TOP/tests/data/exits-no-halt.txt" -
 	grep -qx 'kvmbpf: 1 values not shown .*' "$WORK/err"
-	# the same views, then all counters
+	# --all: the same tables of exits, then all counters
 	dump_loaded --all >"$WORK/all"
 	diff <(sed '/^METRIC/,$d' "$TOP/tests/data/exits.txt") <(sed '/^METRIC/,$d' "$WORK/all")
 	grep -q '^kvm.trace.kvm_hypercall *cpu0 *0 count$' "$WORK/all"
@@ -105,7 +105,7 @@ of() {
 	jq -e '.metrics | length > 0' <<<"$output"
 }
 
-@test "--metric prints metrics of such names, all of their values, and nothing else" {
+@test "--metric prints all values of the matching metrics, and nothing else" {
 	snapshot=$TOP/tests/data/exits.snapshot
 	run "$BUILD/kvmbpf" dump --load "$snapshot" -m kvm.trace.kvm_hypercall --metric 'kvm.*.kvm_en*'
 	[ "$status" = 0 ]
@@ -125,7 +125,7 @@ of() {
 	[[ $output == *'kvmbpf: no metric matches "kvm.trace"'* ]]
 }
 
-@test "bad options are answered, and end with 2" {
+@test "bad options are reported, with exit status 2" {
 	bad() {
 		local words=$1
 		shift
@@ -148,7 +148,7 @@ of() {
 	bad 'nonsense' dump --nonsense
 }
 
-@test "a full disk is said, and ends with 1" {
+@test "a full disk is reported, with exit status 1" {
 	need_root
 	run sh -c "$BUILD/kvmbpf dump -d 0 --all >/dev/full"
 	[ "$status" = 1 ]

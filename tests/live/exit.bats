@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 The pmdakvm authors
 #
-# Exits to the VMM on this host, through a private pmcd. Other guests may run here: what is
-# exact is a VM's own.
+# Tests exits to the VMM on this host, through a private pmcd. Other guests may run meanwhile, so
+# only counts of single VMs are expected to be exact.
 
 load common
 
@@ -32,8 +32,8 @@ teardown() {
 	release
 }
 
-# hold ARGUMENT...: run a guest, and keep its VMs when it is through; GUEST is its process.
-# So other guests that run meanwhile cannot be taken for it.
+# hold ARGUMENT...: run a guest and keep its VMs open when it is done, until release; sets GUEST
+# to its PID. The PID in the VM's name tells it from other guests.
 hold() {
 	rm -f "$WORK/hold" "$WORK/done"
 	mkfifo "$WORK/hold"
@@ -50,12 +50,12 @@ release() {
 	GUEST=
 }
 
-# is METRIC INSTANCE VALUE
+# is METRIC INSTANCE VALUE: the metric has this value
 is() {
 	[ "$(value "$1" "$2")" = "$3" ]
 }
 
-@test "exits to the VMM are exact, by VM and reason" {
+@test "exits to the VMM are counted exactly, by VM and reason" {
 	hold --pio $PIO --mmio $MMIO --hlt 503
 	wait_for 5 is kvm.vm.userspace_exit.count "guest-$GUEST::IO" $PIO
 	[ "$(value kvm.vm.userspace_exit.count "guest-$GUEST::MMIO")" = $MMIO ]
@@ -66,7 +66,7 @@ is() {
 		grep "guest-$GUEST::MMIO" | grep -q '"reason":"MMIO".*"vm":"guest"'
 }
 
-@test "those of four vCPUs, and of two VMs of one process" {
+@test "exits to the VMM of four vCPUs, and of two VMs in one process" {
 	hold --pio $PIO --mmio 101 --vcpus 4 --cpus 0,1 --vms 2
 	for vm in guest-$GUEST guest-$GUEST.2; do
 		wait_for 5 is kvm.vm.userspace_exit.count "$vm::IO" $((4 * PIO))
@@ -75,13 +75,13 @@ is() {
 	done
 }
 
-@test "a KVM_RUN that a signal ends is restart, and not the reason before it" {
+@test "a KVM_RUN that a signal interrupts counts as restart, not as the previous reason" {
 	hold --hlt 53 --irqchip
 	wait_for 5 is kvm.vm.userspace_exit.count "guest-$GUEST::restart" 1
 	[ "$(values kvm.vm.userspace_exit.count | grep -c "^guest-$GUEST::")" = 1 ]
 }
 
-@test "reasons add up to what the event has, also when VMs have ended" {
+@test "the sum of reasons equals the event's count, also when VMs have ended" {
 	hold --pio $PIO
 	release
 	for _ in 1 2 3 4 5; do
@@ -95,9 +95,9 @@ is() {
 	[ "$sum" -ge $PIO ]
 }
 
-@test "a vCPU's wait for a CPU is its thread's, as the scheduler has it" {
+@test "a vCPU's run delay equals its thread's in schedstat" {
 	need_two_cpus
-	# two that spin on one CPU, each of which waits half of the time
+	# two vCPUs spin on one CPU, so each waits half of the time
 	"$BUILD/tests/guest" --spin 100000 --repeat --vcpus 2 --cpus 0 >/dev/null 3>&- &
 	local guest=$! before delay after=0
 	wait_for 10 is_waiting "$guest"
@@ -110,7 +110,7 @@ is() {
 	[ "$delay" -ge "$before" ] && [ "$delay" -le "$after" ]
 }
 
-# The sum of what the threads of a process that run vCPUs have waited.
+# delay_of PID: the sum of the run delays of the vCPUs' threads in ns
 delay_of() {
 	local thread sum=0
 	for thread in /proc/"$1"/task/*; do
@@ -123,10 +123,10 @@ is_waiting() {
 	[ "$(values kvm.vcpu.run_delay | grep -c "^guest-$1::")" = 2 ] && [ "$(delay_of "$1")" -gt 200000000 ]
 }
 
-@test "where kvm_exit never fires there are no exits, rather than 0" {
+@test "exit metrics have no value, not 0, where kvm_exit never fires" {
 	[ -e /sys/kernel/btf/kvm_amd ] || [ -e /sys/kernel/btf/kvm_intel ] ||
 		bpftool btf dump file /sys/kernel/btf/vmlinux | grep -qE "STRUCT 'vcpu_(svm|vmx)'" &&
-		skip "this host's kvm_exit fires"
+		skip "kvm_exit fires on this host: needs a host without VMX and SVM (PVM)"
 	hold --pio 101
 	run pminfo -h "$PMCD_HOST" -f kvm.exit.total kvm.exit.count kvm.vm.exit.total kvm.vcpu.exits
 	[[ $output != *" value 0"* ]]

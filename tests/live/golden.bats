@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 The pmdakvm authors
 #
-# What people see and archives hold, frozen: PMIDs and descriptions of the metrics that stand in
-# the table, what kvmbpf makes of a recorded snapshot, and the log of a start. Nothing here
-# depends on this host's kernel. Where a change is meant, GOLDEN=write make check TESTS=golden
-# writes the files anew; the diff is then part of the commit.
+# Compares with tests/data/golden what users see and archives hold: PMIDs and descriptions of the
+# table's metrics, kvmbpf's output of a recorded snapshot, and the log of a start. Nothing here
+# depends on this host's kernel. After an intended change, GOLDEN=write make check TESTS=golden
+# rewrites the files; commit the diff with the change.
 
 load common
 
-# golden NAME: standard input is what tests/data/golden/NAME holds.
+# golden NAME: standard input equals the file tests/data/golden/NAME.
 golden() {
 	local file=$TOP/tests/data/golden/$1
 	if [ "${GOLDEN:-}" = write ]; then
@@ -18,13 +18,13 @@ golden() {
 	fi
 }
 
-# The log without times, process numbers and the host's name.
+# log_plain FILE: the log without times, PIDs and the host's name.
 log_plain() {
 	sed -E -e 's/^\[[^]]*\] pmdakvm\([0-9]+\)/pmdakvm/' -e 's/ on \S+ started .*/ started/' \
 		-e 's/^(Log finished).*/\1/' -e 's/in [0-9.]+ ms/in N ms/' -e "s|$WORK|DIR|g" "$1"
 }
 
-# The private pmcd with our agent, a COMMAND, and the end.
+# with_pmcd COMMAND...: start a private pmcd with our agent, run the command, stop pmcd.
 with_pmcd() {
 	pmcd_env "$WORK"
 	printf '[bpf]\npin = none\n[paths]\nlockdown = /nowhere\n[trace]\nkvm_pio\n' >"$WORK/kvm.conf"
@@ -41,7 +41,7 @@ setup() {
 }
 
 @test "PMIDs, instance domains, types, semantics and units of the table's metrics" {
-	# a kernel that cannot count has them all the same
+	# descriptions do not depend on the kernel's bpf()
 	AGENT_PREFIX="$BUILD/tests/deny_bpf 38" with_pmcd pminfo -h "unix://$WORK/pmcd.socket" -dm \
 		$(sed -nE 's/^METRIC\("([^"]+)".*/\1/p' "$TOP/src/metrics/metrics.def") >"$WORK/out"
 	golden pminfo-dm.txt <"$WORK/out"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 The pmdakvm authors
 #
-# The reports of dashboards/pmrep, from an archive whose rates are known, and live.
+# Tests the reports of dashboards/pmrep, with an archive of known rates and with a live guest.
 
 load common
 
@@ -12,13 +12,13 @@ setup() {
 	cd "$WORK" || return 1
 }
 
-# report ARGUMENT...: from the archive, with no other configuration but ours
+# report ARGUMENT...: run pmrep with the archive and our configuration only
 report() {
 	[ -e "$WORK/exits.meta" ] || "$PCP_PYTHON_PROG" "$TOP/tests/data/exit-archive.py" "$WORK/exits"
 	pmrep -z -c "$TOP/dashboards/pmrep/kvm.conf" -a "$WORK/exits" -t 10 "$@"
 }
 
-@test ":kvm-exits shows rate, average and share by reason, what took most time first" {
+@test ":kvm-exits shows rate, average and share by reason, sorted by time" {
 	report :kvm-exits >"$WORK/out"
 	diff - "$WORK/out" <<-END
 		00:00:00                      N/A
@@ -40,7 +40,7 @@ report() {
 	END
 }
 
-@test ":kvm-vm shows the same by VM and reason, and lets VMs end" {
+@test ":kvm-vm shows the same by VM and reason, also when VMs end" {
 	report :kvm-vm >"$WORK/out"
 	diff - "$WORK/out" <<-END
 		00:00:00                              N/A
@@ -84,7 +84,7 @@ report() {
 	END
 }
 
-@test "one VM, the reason that takes most, and CSV can be picked" {
+@test "pmrep's options select one VM, the top reason, and CSV" {
 	report -i 'web1-.*' -s 2 :kvm-vm >"$WORK/out"
 	[ "$(awk '/::[a-z]/ { print $2, $5 }' "$WORK/out")" = "web1-4711::hlt 36.36
 web1-4711::io 2.42" ]
@@ -96,7 +96,7 @@ hlt 250.00 1600.00 100.00" ]
 	[[ $(grep -A1 count-hlt "$WORK/out.csv" | sed -n 2p) == "2026-01-01 00:00:10 500.00 5000.00 "* ]]
 }
 
-@test ":kvm-userspace, live, of a real guest" {
+@test ":kvm-userspace shows a live guest" {
 	need_kvm
 	grep -q '"kvm.userspace_exit.count"' "$TOP/src/metrics/metrics.def" ||
 		skip "exits to userspace are not counted yet"

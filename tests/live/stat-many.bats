@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 The pmdakvm authors
 #
-# Many VMs: at a time, and one after the other.
+# Tests many VMs at a time, and many VMs one after another.
 
 load common
 load stat
 
 setup() {
 	need_kvm
-	[ -z "${SAN:-}" ] || skip "a sanitizer's memory is not ours to measure: run without SAN=1"
+	[ -z "${SAN:-}" ] || skip "a sanitizer adds to the agent's memory: run without SAN=1"
 	new_work
 	open_hold
 	pmcd_env "$WORK"
@@ -27,7 +27,7 @@ memory() { # in KiB
 	awk '$1 == "VmRSS:" { print $2 }' "/proc/$AGENT/status"
 }
 
-@test "1,000 VMs: all there, all values in one fetch, the agent below 64 MiB" {
+@test "1,000 VMs: one fetch shows all values, and the agent stays below 64 MiB" {
 	"$BUILD/tests/idle_vms" --count 1000 <&9 >"$WORK/ready" 3>&- &
 	vms=$!
 	wait_for 60 grep -qs ready "$WORK/ready"
@@ -37,7 +37,7 @@ memory() { # in KiB
 	echo "# $(grep -c '] value' "$WORK/all") values of 1,000 VMs: $((${EPOCHREALTIME/./} - ${start/./})) us, agent $(memory) KiB" >&3
 	pminfo -h "$PMCD_HOST" kvm.vm.stat kvm.vcpu.stat | grep -v hist >"$WORK/metrics"
 	[ "$(wc -l <"$WORK/metrics")" -gt 40 ]
-	# idle VMs have nothing in their histograms
+	# the histograms of idle VMs are empty
 	awk '/^kvm/ { metric = $1 } /] value/ { n[metric]++ } END { for (m in n) print m, n[m] }' "$WORK/all" | sort >"$WORK/counts"
 	diff <(sed 's/$/ 1000/' "$WORK/metrics" | sort) "$WORK/counts"
 	grep -qF "\"idle_vms-$vms.1000::vcpu0\"] value" "$WORK/all"
@@ -47,7 +47,7 @@ memory() { # in KiB
 	[ -z "$(values kvm.vcpu.stat.exits)" ]
 }
 
-# one_by_one N [OPTION...]: VMs one after the other, while all of it is fetched as fast as can be
+# one_by_one N [OPTION...]: N VMs one after another, with continuous fetches meanwhile
 one_by_one() {
 	"$BUILD/tests/idle_vms" --one-by-one --count "$@" >"$WORK/done" 3>&- &
 	local vms=$!
@@ -57,7 +57,7 @@ one_by_one() {
 	wait "$vms"
 }
 
-@test "10,000 VMs one by one, fetched meanwhile: no error, nothing left, no more memory" {
+@test "10,000 VMs one by one, with fetches: no errors, no instances left, no memory leaked" {
 	pmval -h "$PMCD_HOST" -t 0.001sec -f 0 kvm.nvcpus >"$WORK/watch" 2>&1 3>&- &
 	watch=$!
 	one_by_one 100 --dwell 2
@@ -71,12 +71,12 @@ one_by_one() {
 	wait_for 10 grep -qs ready "$WORK/ready"
 	seen=$(pminfo -h "$PMCD_HOST" -f kvm.vm.pid | sed -nE 's/.*inst \[([0-9]+) or .*/\1/p')
 	echo "# $seen of 10,100 VMs were seen; agent $early KiB, then $late KiB" >&3
-	[ "$seen" -gt 50 ] # most live for less than a fetch takes
+	[ "$seen" -gt 50 ] # most VMs live shorter than a fetch takes
 	! grep -iE 'error|timeout|lost' "$WORK/fetched" "$WORK/watch"
 	let_go "$vms"
 	[ "$(values kvm.nvms) $(values kvm.nvcpus)" = "0 0" ]
 	[ -z "$(said)" ]
 	[ "$(pgrep -P "$PMCD_PID" -x pmdakvm)" = "$AGENT" ]
-	# two pages: what a pass takes for a moment may end up in other places of the heap
+	# two pages: temporary allocations of a pass may move within the heap
 	[ "$late" -le $((early + 8)) ]
 }

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 The pmdakvm authors
 #
-# The host's totals of KVM's statistics: they never fall, when VMs end, nor when the agent
-# does; what is kept of VMs for that has a limit.
+# Tests the host's totals of KVM's statistics: they never decrease when VMs or the agent end. The
+# number of VMs whose values are kept for that is limited.
 
 load common
 load stat
@@ -12,7 +12,7 @@ setup() {
 	new_work
 	open_hold
 	mkdir "$WORK/bpf"
-	mount -t bpf bpf "$WORK/bpf" || skip "no BPF file system can be mounted: totals are not kept"
+	mount -t bpf bpf "$WORK/bpf" || skip "cannot mount a BPF file system, which totals need: run as root in a mount namespace"
 	pmcd_env "$WORK"
 	pins=("[bpf]" "pin=$WORK/bpf/kvm")
 	conf "${pins[@]}" '[trace]' kvm_pio
@@ -31,16 +31,16 @@ busy() {
 	stat_kinds <"$STATS" >"$WORK/kinds"
 }
 
-# of counter|instant: what stands of that kind in METRIC INSTANCE VALUE lines of the host
+# of counter|instant: filter METRIC INSTANCE VALUE lines for the host's metrics of this kind
 of() {
 	awk -F'\t' -v kinds="$WORK/kinds" -v want="$1" '
 		BEGIN { while ((getline line <kinds) > 0) { split(line, kind, " "); is[kind[1]] = kind[2] } }
 		is[$1] == want && $1 !~ /^kvm\.(vm|vcpu)\./'
 }
 
-# All that grows only is as it was, what does not is as in these statistics (none: 0)
+# expect_totals [FILE]: counters are unchanged; gauges equal the statistics in FILE (none: 0)
 expect_totals() {
-	values kvm.nvms >/dev/null # what one look misses has not ended yet for that
+	values kvm.nvms >/dev/null # one more pass: a VM ends when two passes miss it
 	pcp_values >"$WORK/now"
 	diff "$WORK/counters" <(of counter <"$WORK/now")
 	if [ -n "${1:-}" ]; then
@@ -61,7 +61,7 @@ agent() {
 	pgrep -P "$PMCD_PID" -x pmdakvm
 }
 
-@test "counters go on when VMs end, gauges go back" {
+@test "when VMs end, counters keep their values and gauges return" {
 	busy --vms 2
 	first=$GUEST
 	cp "$STATS" "$WORK/both"
@@ -77,7 +77,7 @@ agent() {
 	[ "$(values kvm.nvms)" = 0 ]
 }
 
-@test "counters go on over restarts: with VMs, with VMs that end meanwhile, with none" {
+@test "counters continue across restarts: with VMs, with VMs that end meanwhile, with none" {
 	busy --vms 2
 	first=$GUEST
 	busy
@@ -96,13 +96,13 @@ agent() {
 	[ "$(value kvm.agent.map.used stat_vms)" = 0 ]
 }
 
-@test "counters go on over kill -9, with a VM that stays and one that ends with the agent" {
+@test "counters continue across kill -9, with a VM that stays and one that ends with the agent" {
 	busy
 	first=$GUEST
 	busy
 	pcp_values | of counter >"$WORK/counters"
 	old=$(agent)
-	kill -STOP "$old" # so that it cannot see the end
+	kill -STOP "$old" # so that it does not see the VM end
 	let_go "$first"
 	kill -9 "$old"
 	wait_for 70 is_there
@@ -115,7 +115,7 @@ is_there() {
 	[ -n "$(values kvm.nvms)" ]
 }
 
-@test "what a VM did after the agent's end is counted by the next" {
+@test "the next agent counts what a VM did while no agent ran" {
 	mkfifo "$WORK/go"
 	"$BUILD/tests/guest" --wait --mmio 1013 --stats "$WORK/stats" --hold <"$WORK/go" >/dev/null 3>&- &
 	guest=$!
@@ -135,7 +135,7 @@ one_vm() {
 	[ "$(values kvm.nvcpus)" = 1 ]
 }
 
-@test "totals never fall while VMs come and go, watched all the while" {
+@test "totals never decrease while VMs come and go" {
 	pmval -h "$PMCD_HOST" -t 0.01sec -f 0 -r kvm.mmio_exits >"$WORK/watch" 2>&1 3>&- &
 	watch=$!
 	before=$(values kvm.mmio_exits)
@@ -155,7 +155,7 @@ one_vm() {
 	[ "$output" = 1 ]
 }
 
-@test "VMs beyond vms of kvm.conf are shown and counted, and not kept" {
+@test "VMs beyond the limit vms of kvm.conf are shown and counted, but not kept" {
 	conf "${pins[@]}" vms=2 '[trace]' kvm_pio
 	restart true
 	busy --vms 4

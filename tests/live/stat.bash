@@ -2,17 +2,18 @@
 # Copyright (c) 2026 The pmdakvm authors
 # shellcheck shell=bash
 #
-# What the tests of KVM's statistics share: guests that hold their VMs, and what
-# KVM_GET_STATS_FD says of them, as metrics.
+# Helpers of the tests of KVM's statistics: guests that hold their VMs open, and the values of
+# KVM_GET_STATS_FD in the form of our metrics.
 
-# The standard input of guests that hold: a pipe that does not end before the test does.
+# open_hold: open descriptor 9, the standard input of guests that hold: a FIFO that does not end
+# before the test.
 open_hold() {
 	mkfifo "$WORK/hold"
 	exec 9<>"$WORK/hold"
 }
 
-# hold NAME OPTION...: run a guest whose command line begins with NAME, and return once it
-# is through. It holds its VMs until let_go. Its process is GUEST, its statistics are in STATS.
+# hold NAME OPTION...: run a guest with argv[0] NAME, and return when it is done. It holds its VMs
+# open until let_go. Sets GUEST to its PID, and STATS to the file of its statistics.
 HELD=0
 hold() {
 	local name=$1
@@ -24,17 +25,17 @@ hold() {
 	wait_for 20 test -s "$STATS"
 }
 
-# let_go PROCESS...: end guests that hold.
+# let_go PID...: end guests that hold.
 let_go() {
 	kill "$@"
 	wait "$@" 2>/dev/null || true
 }
 
-# The stock agent's names: the host's totals of those are kvm.NAME, of others kvm.stat.NAME.
+# The stock agent's names: their host totals are kvm.NAME, those of others are kvm.stat.NAME.
 STOCK=$(sed -nE 's/^METRIC\("kvm\.([a-z0-9_]+)", 0,.*/\1/p' "$TOP/src/metrics/metrics.def" | xargs)
 
-# stat_values NAME-PID <STATS: what these statistics are as metrics of the host (if there are
-# no other VMs), of VMs and of vCPUs; a line METRIC INSTANCE VALUE for each, with tabs.
+# stat_values NAME-PID <STATS: convert the statistics to metrics of the host (if there are no other
+# VMs), of VMs and of vCPUs; lines METRIC INSTANCE VALUE, separated by tabs.
 stat_values() {
 	awk -v first="$1" -v stock=" $STOCK " -v OFS='\t' '
 	function add(metric, instance, value) {
@@ -43,7 +44,7 @@ stat_values() {
 			value = sum[key]
 		sum[key] = kind[name] == "peak" ? value : sum[key] + value
 	}
-	# a bucket of a VM or vCPU is an instance once something fell into it
+	# a bucket of a VM or vCPU has an instance only if its count is above 0
 	function add_bucket(metric, owner, value) {
 		add(metric, owner "::" range, value)
 		if (value)
@@ -92,7 +93,7 @@ stat_values() {
 	}' | LC_ALL=C sort
 }
 
-# stat_kinds <STATS: each of those metrics, its semantics and units.
+# stat_kinds <STATS: lines METRIC SEMANTICS UNITS of these metrics
 stat_kinds() {
 	awk -v stock=" $STOCK " '
 	$1 == "desc" {
@@ -105,11 +106,11 @@ stat_kinds() {
 	}' | LC_ALL=C sort
 }
 
-# Names of the metrics above, but for how many VMs and vCPUs there are.
+# Patterns: names of these metrics, and names that the first also matches but that are not.
 STAT_NAMES='^kvm[.]((vm[.]|vcpu[.])?stat[.])?[a-z0-9_]+$'
 NOT_STAT='^kvm[.](nvms|nvcpus|vm|vcpu)$'
 
-# json_values FILE, json_kinds FILE: the same of what kvmbpf dump --json wrote.
+# json_values FILE, json_kinds FILE: the same lines from the output of kvmbpf dump --json
 json_stats() {
 	jq -r --arg like "$STAT_NAMES" --arg but "$NOT_STAT" \
 		".metrics[] | select(.name | test(\$like) and (test(\$but) | not)) | $2" "$1" | LC_ALL=C sort
@@ -123,7 +124,7 @@ json_kinds() {
 	json_stats "$1" '[.name, .semantics, .units] | join(" ")'
 }
 
-# pcp_values: of all that the private pmcd's agent has of them, in one fetch.
+# pcp_values: the same lines from the private pmcd, in one fetch
 pcp_values() {
 	pminfo -b 9999 -h "$PMCD_HOST" -f kvm | awk -v OFS='\t' -v like="$STAT_NAMES" -v but="$NOT_STAT" '
 		NF == 1 || /^kvm/ { metric = $1 ~ like && $1 !~ but ? $1 : "" }

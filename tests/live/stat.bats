@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 The pmdakvm authors
 #
-# KVM's statistics of VMs and vCPUs, below a private pmcd and from kvmbpf, with guests that
-# hold still while they are compared with KVM_GET_STATS_FD's.
+# Compares KVM's statistics of VMs and vCPUs, from a private pmcd and from kvmbpf, with those of
+# KVM_GET_STATS_FD, of guests that do not run meanwhile.
 
 load common
 load stat
@@ -31,7 +31,7 @@ setup() {
 }
 
 teardown() {
-	# what a test that failed has left
+	# processes left by a failed test
 	jobs -p | xargs -r kill -9 2>/dev/null || true
 }
 
@@ -39,7 +39,7 @@ busy() {
 	hold "$1" --vms 2 --vcpus 2 --pio 211 --mmio $MMIO --cpuid 307 --hlt 101 --irqchip "${@:2}"
 }
 
-@test "values, all of them, are KVM_GET_STATS_FD's: host, VMs, vCPUs, buckets, through pmcd" {
+@test "pmcd: all values of host, VMs, vCPUs and buckets equal KVM_GET_STATS_FD's" {
 	busy guest
 	pcp_values >"$WORK/ours"
 	stat_values "guest-$GUEST" <"$STATS" >"$WORK/kernel"
@@ -48,7 +48,7 @@ busy() {
 	let_go "$GUEST"
 }
 
-@test "values and kinds, all of them, are KVM_GET_STATS_FD's, in kvmbpf's JSON" {
+@test "kvmbpf --json: all values and kinds equal KVM_GET_STATS_FD's" {
 	busy guest
 	"$BUILD/kvmbpf" dump -d 0 --json >"$WORK/json"
 	json_values "$WORK/json" >"$WORK/ours"
@@ -58,7 +58,7 @@ busy() {
 	let_go "$GUEST"
 }
 
-@test "kinds and help of all of them, through pmcd; an alias is no metric" {
+@test "pmcd: kinds and help of all statistics; an alias is no metric" {
 	busy guest
 	metrics=$(stat_kinds <"$STATS" | cut -d' ' -f1)
 	# shellcheck disable=SC2086
@@ -72,7 +72,7 @@ busy() {
 	! pminfo -h "$PMCD_HOST" kvm | grep -E '\.pages$'
 }
 
-@test "VMs have names by their VMM's command line, labels have them exactly" {
+@test "a VM's name comes from its VMM's command line; labels have it unchanged" {
 	names=('my own vm' "it's \"quoted\"" a::b 'größe 東京' "$(printf 'x%.0s' {1..300})" \
 		$'tab\tline\nend\001' $'bad\377utf8' '' 'comma,,name')
 	instances=(my_own_vm "it's_\"quoted\"" a_b größe_東京 "$(printf 'x%.0s' {1..64})" \
@@ -97,7 +97,7 @@ busy() {
 			[.metrics[] | select(.name == "kvm.vm.pid").values[] | select(.instance == $vm)]
 			| length == 1 and .[0].value == $pid and (.[0].labels
 			| .vm == $name and .pid == $pid and .uuid == "01234567-89ab")' "$WORK/json"
-		# pmcd's own words, and JSON still
+		# pmcd passes the labels on, as valid JSON
 		grep -F "or \"$vm\"] labels " "$WORK/labels" | sed 's/.*] labels //' | jq -e \
 			--arg name "${exact[i]}" --argjson pid "${guests[i]}" '.vm == $name and .pid == $pid'
 		# pminfo shows a control character as "?"
@@ -106,7 +106,7 @@ busy() {
 	done
 }
 
-@test "Firecracker's --id is the name; with no VMM's name it is the command's" {
+@test "a VM's name is Firecracker's --id, or else the command's name" {
 	hold firecracker -- --id=my-fc --api-sock /tmp/x
 	firecracker=$GUEST
 	hold /usr/bin/other -- -name guest=nobody
@@ -115,7 +115,7 @@ busy() {
 	let_go "$firecracker" "$GUEST"
 }
 
-@test "two VMs in one process, and two of one name" {
+@test "two VMs in one process, and two VMs of one name" {
 	hold qemu-system-x86_64 --vms 2 --vcpus 2 -- -name twin
 	first=$GUEST
 	hold qemu-system-x86_64 --vcpus 3 -- -name twin
@@ -130,7 +130,7 @@ busy() {
 	let_go "$first" "$GUEST"
 }
 
-@test "what has ended is no instance any more, and who comes then has another number" {
+@test "an ended VM is no instance, and a new VM gets a new instance number" {
 	number() { pminfo -h "$PMCD_HOST" -f "$1" | sed -nE "s/.*inst \[([0-9]+) or \"$2\"\].*/\1/p"; }
 	hold guest --mmio 11
 	first=$GUEST
@@ -148,8 +148,8 @@ busy() {
 	let_go "$GUEST"
 }
 
-@test "a file that is called kvm-vm is no VM for that" {
-	# a file that the kernel keeps private data of, as it does of a VM's
+@test "a file named kvm-vm is no VM" {
+	# FIFOs have private data in the kernel's struct file, as VMs have
 	mkfifo "$WORK/kvm-vm" "$WORK/kvm-vcpu:0"
 	"$BUILD/tests/idle_vms" --count 1 --decoys <&9 >"$WORK/decoys.out" 3>&- 7<>"$WORK/kvm-vm" \
 		8<>"$WORK/kvm-vcpu:0" &
@@ -162,7 +162,7 @@ busy() {
 	let_go "$decoys"
 }
 
-@test "a VMM in another PID namespace is seen from here, by its number here" {
+@test "a VMM in a child PID namespace is shown with its PID of the agent's namespace" {
 	unshare -pf --mount-proc --kill-child "$BUILD/tests/guest" --mmio 11 --stats "$WORK/inner" --hold <&9 >/dev/null 3>&- &
 	outer=$!
 	wait_for 10 test -s "$WORK/inner"
@@ -172,7 +172,7 @@ busy() {
 	let_go "$inner" "$outer"
 }
 
-@test "in a PID namespace only its own VMs are seen, by their numbers there" {
+@test "kvmbpf in a PID namespace shows only its VMs, with their PIDs in it" {
 	hold guest --mmio 11
 	unshare -pf --mount-proc --kill-child bash -c "
 		sleep 5 | $BUILD/tests/guest --mmio 13 --stats $WORK/inside --hold >/dev/null &
@@ -188,7 +188,7 @@ busy() {
 	let_go "$GUEST"
 }
 
-@test "a fetch that wants no statistics makes no pass, one that wants some makes one" {
+@test "only a fetch of statistics runs a pass, and only one" {
 	need strace
 	hold guest --mmio 11
 	agent_pid=$(pgrep -P "$PMCD_PID" -x pmdakvm)
@@ -202,7 +202,7 @@ busy() {
 	kill "$strace_pid"
 	wait "$strace_pid" || true
 	let_go "$GUEST"
-	# a request begins with its length and type, of which 0x7003 is a fetch
+	# a request begins with its length and type; 0x7003 is a fetch
 	run awk '/^read\(0, .*p\\3/ { fetch = 1; n = b = 0 } /BPF_ITER_CREATE/ { n++ } /^bpf/ { b++ }
 		/^write\(1/ && fetch { print n, b + 0; fetch = 0 }' "$WORK/strace"
 	echo "$output"
