@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-#define _GNU_SOURCE
 #include "base/config.h"
 
 #include <ctype.h>
@@ -61,22 +60,14 @@ static void warn(struct parser *parser, const char *format, ...)
 
 static void warn(struct parser *parser, const char *format, ...)
 {
-	char *text;
 	va_list args;
-	int len;
 
 	if (++parser->warnings > WARNINGS_MAX)
 		return;
 	va_start(args, format);
-	len = vasprintf(&text, format, args);
+	report_vadd_at(parser->report, REPORT_WARNING, parser->config->path, parser->line, format,
+		       args);
 	va_end(args);
-	if (len < 0) {
-		parser->report->dropped++;
-		return;
-	}
-	report_add(parser->report, REPORT_WARNING, "%s:%u: %s", parser->config->path, parser->line,
-		   text);
-	free(text);
 }
 
 int config_init(struct config *ret_config)

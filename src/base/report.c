@@ -3,7 +3,6 @@
 #define _GNU_SOURCE
 #include "base/report.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -35,6 +34,21 @@ void report_add(struct report *report, enum report_level level, const char *form
 	}
 	report->lines = lines;
 	report->lines[report->n++] = (struct report_line){ level, text };
+}
+
+void report_vadd_at(struct report *report, enum report_level level, const char *path, unsigned line,
+		    const char *format, va_list args)
+{
+	char *text, number[16] = "";
+
+	if (vasprintf(&text, format, args) < 0) {
+		report->dropped++;
+		return;
+	}
+	if (line)
+		snprintf(number, sizeof(number), ":%u", line);
+	report_add(report, level, "%s%s: %s", path, number, text);
+	free(text);
 }
 
 void report_clear(struct report *report)

@@ -7,6 +7,7 @@
 #ifndef PMDAKVM_REPORT_H
 #define PMDAKVM_REPORT_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 enum report_level {
@@ -32,6 +33,13 @@ struct report {
  */
 void report_add(struct report *report, enum report_level level, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/*
+ * The same about a place in a file, which the line begins with: "PATH:LINE: ", or "PATH: " if
+ * line is 0.
+ */
+void report_vadd_at(struct report *report, enum report_level level, const char *path, unsigned line,
+		    const char *format, va_list args) __attribute__((format(printf, 5, 0)));
 
 /* Free all lines. The report is empty afterwards and can be reused. */
 void report_clear(struct report *report);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-#define _GNU_SOURCE
 #include "families/trace/trace_events.h"
 
 #include <bpf/bpf.h>
@@ -22,21 +21,11 @@ static void warn(const struct family_env *env, unsigned line, const char *format
 
 static void warn(const struct family_env *env, unsigned line, const char *format, ...)
 {
-	char *text, where[16] = "";
 	va_list args;
-	int len;
 
 	va_start(args, format);
-	len = vasprintf(&text, format, args);
+	report_vadd_at(env->report, REPORT_WARNING, env->config->path, line, format, args);
 	va_end(args);
-	if (len < 0) {
-		env->report->dropped++;
-		return;
-	}
-	if (line)
-		snprintf(where, sizeof(where), ":%u", line);
-	report_add(env->report, REPORT_WARNING, "%s%s: %s", env->config->path, where, text);
-	free(text);
 }
 
 static struct trace_event *find(const struct trace_events *events, const char *name)
