@@ -96,6 +96,7 @@ LIB_OBJ := $(call objects,base kernel metrics kvm vms engine families families/*
 	$(O)/gen/families.o
 PMDA_MAIN := $(O)/src/pmda/main.o
 PMDA_OBJ := $(filter-out $(PMDA_MAIN),$(call objects,pmda)) $(O)/gen/help.o
+HELP_OBJ := $(O)/src/pmda/help.o $(O)/gen/help.o
 COMMAND_MAIN := $(O)/src/command/kvmbpf.o
 COMMAND_OBJ := $(filter-out $(COMMAND_MAIN),$(call objects,command))
 
@@ -130,7 +131,7 @@ $(O)/kvmbpf: $(COMMAND_MAIN) $(O)/libcommand.a $(O)/libpmdakvm.a
 # --- tools ---
 TOOLS := $(patsubst tools/%.c,$(O)/tools/%,$(wildcard tools/*.c))
 
-$(TOOLS): $(O)/tools/%: tools/%.c $(O)/gen/help.o $(O)/libpmdakvm.a
+$(TOOLS): $(O)/tools/%: tools/%.c $(HELP_OBJ) $(O)/libpmdakvm.a
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $< $(filter %.o %.a,$^) -o $@ $(BPF_LIBS)

@@ -19,15 +19,6 @@
 /* Host totals of KVM's statistics, which the page has one paragraph for. */
 #define STOCK_CLUSTER 0
 
-static const char *help_of(const char *name)
-{
-	for (size_t i = 0; i < helps_count; i++) {
-		if (strcmp(helps[i].name, name) == 0)
-			return helps[i].oneline;
-	}
-	return NULL;
-}
-
 /* "per vm" of an instance domain's labels; they are a JSON object. */
 static void print_per(enum metric_indom indom)
 {
@@ -44,7 +35,7 @@ static void print_per(enum metric_indom indom)
 static int print_metric(const struct metric *metric)
 {
 	const char *units = metric_units_name(metric->units);
-	const char *help = help_of(metric->name);
+	const struct help *help = help_of(metric->name);
 
 	if (!help) {
 		fprintf(stderr, "man: the file help has no text for %s\n", metric->name);
@@ -53,7 +44,7 @@ static int print_metric(const struct metric *metric)
 	printf(".TP\n\\fB%s\\fR (%s%s%s", metric->name, metric_semantics_name(metric->semantics),
 	       *units ? ", " : "", units);
 	print_per(metric->indom);
-	printf(")\n%s.\n", help);
+	printf(")\n%s.\n", help->oneline);
 	return 0;
 }
 

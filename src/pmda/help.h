@@ -15,4 +15,7 @@ struct help {
 extern const struct help helps[];
 extern const size_t helps_count;
 
+/* The help text of the metric of that name, or NULL. */
+const struct help *help_of(const char *name);
+
 #endif /* PMDAKVM_HELP_H */

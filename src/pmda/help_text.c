@@ -59,19 +59,16 @@ static int item_text(const struct metric_ref *ref, bool oneline, char **ret_text
 
 static int metric_text(const struct metric_ref *ref, bool oneline, char **ret_text)
 {
-	for (size_t i = 0; i < helps_count; i++) {
-		const struct help *help = &helps[i];
-		int ret;
+	const struct help *help = help_of(ref->name);
+	int ret;
 
-		if (strcmp(help->name, ref->name) != 0)
-			continue;
-		if (oneline || !*help->text)
-			ret = asprintf(ret_text, "%s", help->oneline);
-		else
-			ret = asprintf(ret_text, "%s.\n%s", help->oneline, help->text);
-		return ret < 0 ? -ENOMEM : 0;
-	}
-	return PM_ERR_TEXT;
+	if (!help)
+		return PM_ERR_TEXT;
+	if (oneline || !*help->text)
+		ret = asprintf(ret_text, "%s", help->oneline);
+	else
+		ret = asprintf(ret_text, "%s.\n%s", help->oneline, help->text);
+	return ret < 0 ? -ENOMEM : 0;
 }
 
 int kvm_text(int ident, int type, char **buffer, pmdaExt *pmda)

@@ -16,7 +16,7 @@ $(UNIT_OBJ): $(O)/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -c $< -o $@
 
-$(UNIT_TESTS): %: %.o $(UNIT_FAKES) $(O)/gen/help.o $(O)/libcommand.a $(O)/libpmdakvm.a
+$(UNIT_TESTS): %: %.o $(UNIT_FAKES) $(HELP_OBJ) $(O)/libcommand.a $(O)/libpmdakvm.a
 	$(call say,LD,$@)
 	$(Q)fakes=$$(sed -nE 's|^tests/(fakes/[a-z_0-9]+)\.h:$$|$(O)/tests/\1.o|p' $@.d); \
 	wraps=$$(nm $< $$fakes | sed -n 's/.* T __wrap_/-Wl,--wrap=/p'); \

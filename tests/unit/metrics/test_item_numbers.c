@@ -73,14 +73,13 @@ static void test_the_first_five(void **state)
 	}
 }
 
-static const char *help_of(const char *name)
+static const char *oneline_of(const char *name)
 {
-	for (size_t i = 0; i < helps_count; i++) {
-		if (strcmp(helps[i].name, name) == 0)
-			return helps[i].oneline;
-	}
-	fail_msg("no help for %s", name);
-	return NULL;
+	const struct help *help = help_of(name);
+
+	if (!help)
+		fail_msg("no help for %s", name);
+	return help->oneline;
 }
 
 /* The stock agent's metrics are the first statistics: same numbers, help and semantics. */
@@ -104,7 +103,7 @@ static void test_stock_stats(void **state)
 		assert_int_equal(item->units, metric->units);
 		assert_int_equal(item->kind, metric->semantics == METRIC_INSTANT ? STAT_INSTANT :
 										   STAT_CUMULATIVE);
-		assert_string_equal(item->help, help_of(metric->name));
+		assert_string_equal(item->help, oneline_of(metric->name));
 	}
 	assert_int_equal(n, STOCK_STATS);
 }
