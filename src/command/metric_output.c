@@ -65,7 +65,10 @@ static int add_line(struct table_output *out, const struct metric_place *place,
 		return scols_line_set_data(line, COLUMN_VALUE, cell->text);
 	if (asprintf(&value, "%" PRIu64, cell->number) < 0)
 		return -ENOMEM;
-	return scols_line_refer_data(line, COLUMN_VALUE, value); /* on success it owns value */
+	err = scols_line_refer_data(line, COLUMN_VALUE, value); /* on success it owns value */
+	if (err)
+		free(value);
+	return err;
 }
 
 static int table_visit(const struct metric_place *place, void *data)

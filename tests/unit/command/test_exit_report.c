@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
+#include "fakes/fake_smartcols.h"
 #include "fakes/support.h"
 
 #include <errno.h>
-#include <libsmartcols.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,13 +50,10 @@ static const struct snapshot_table *shown[VIEWS_TABLES + 1];
 
 static void load(const char *text)
 {
-	FILE *file = fmemopen((void *)text, strlen(text), "r");
 	unsigned line;
 
-	assert_non_null(file);
 	snapshot_free(&snapshot);
-	assert_int_equal(snapshot_load(file, &snapshot, &line), 0);
-	fclose(file);
+	assert_int_equal(snapshot_bytes_load(text, strlen(text), &snapshot, &line), 0);
 }
 
 static int teardown(void **state)
@@ -378,24 +375,6 @@ static void test_writing_that_fails(void **state)
 	}
 	assert_untouched(shown, sizeof(shown));
 }
-
-/* Every libsmartcols call that can return -ENOMEM counts as an allocation. */
-#define WRAP(type, name, parameters, arguments, failed)                    \
-	type __real_##name parameters;                                     \
-	type __wrap_##name parameters;                                     \
-	type __wrap_##name parameters                                      \
-	{                                                                  \
-		return alloc_fails() ? (failed) : __real_##name arguments; \
-	}
-
-WRAP(struct libscols_table *, scols_new_table, (void), (), NULL)
-WRAP(struct libscols_column *, scols_table_new_column,
-     (struct libscols_table * table, const char *name, double width, int flags),
-     (table, name, width, flags), NULL)
-WRAP(struct libscols_line *, scols_table_new_line,
-     (struct libscols_table * table, struct libscols_line *parent), (table, parent), NULL)
-WRAP(int, scols_line_refer_data, (struct libscols_line * line, size_t n, char *data),
-     (line, n, data), -ENOMEM)
 
 static void test_no_memory(void **state)
 {

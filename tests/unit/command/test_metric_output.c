@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
+#include "fakes/fake_smartcols.h"
 #include "fakes/support.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <jansson.h>
-#include <libsmartcols.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,12 +45,9 @@ static struct output_options options;
 
 static void load(const char *text)
 {
-	FILE *file = fmemopen((void *)text, strlen(text), "r");
 	unsigned line;
 
-	assert_non_null(file);
-	assert_int_equal(snapshot_load(file, &snapshot, &line), 0);
-	fclose(file);
+	assert_int_equal(snapshot_bytes_load(text, strlen(text), &snapshot, &line), 0);
 }
 
 static int setup(void **state)
@@ -405,24 +402,6 @@ static void test_writing_that_fails(void **state)
 	}
 	assert_untouched(&hidden, sizeof(hidden));
 }
-
-/* Every libsmartcols call that can return -ENOMEM counts as an allocation. */
-#define WRAP(type, name, parameters, arguments, failed)                    \
-	type __real_##name parameters;                                     \
-	type __wrap_##name parameters;                                     \
-	type __wrap_##name parameters                                      \
-	{                                                                  \
-		return alloc_fails() ? (failed) : __real_##name arguments; \
-	}
-
-WRAP(struct libscols_table *, scols_new_table, (void), (), NULL)
-WRAP(struct libscols_column *, scols_table_new_column,
-     (struct libscols_table * table, const char *name, double width, int flags),
-     (table, name, width, flags), NULL)
-WRAP(struct libscols_line *, scols_table_new_line,
-     (struct libscols_table * table, struct libscols_line *parent), (table, parent), NULL)
-WRAP(int, scols_line_set_data, (struct libscols_line * line, size_t n, const char *data),
-     (line, n, data), -ENOMEM)
 
 static void test_no_memory_for_a_table(void **state)
 {
