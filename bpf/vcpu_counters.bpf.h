@@ -7,8 +7,8 @@
  * None of the events that write an entry nests in another on the same thread, so plain adds are
  * exact.
  */
-#ifndef PMDAKVM_CELLS_BPF_H
-#define PMDAKVM_CELLS_BPF_H
+#ifndef PMDAKVM_VCPU_COUNTERS_BPF_H
+#define PMDAKVM_VCPU_COUNTERS_BPF_H
 
 #include "vmlinux.h"
 #include <bpf/bpf_core_read.h>
@@ -148,4 +148,4 @@ static __always_inline void thread_ended(void *map)
 		counters->ended = 1;
 }
 
-#endif /* PMDAKVM_CELLS_BPF_H */
+#endif /* PMDAKVM_VCPU_COUNTERS_BPF_H */

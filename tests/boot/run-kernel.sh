@@ -53,6 +53,12 @@ die()
 	exit 2
 }
 
+skip()
+{
+	say "$@"
+	exit 77
+}
+
 parse_arguments()
 {
 	while [[ $# -gt 0 ]]; do
@@ -89,14 +95,10 @@ need_tools()
 	local tool file
 
 	for tool in "${tools[@]}" cpio gzip timeout; do
-		command -v "$tool" >/dev/null && continue
-		say "$tool is not installed"
-		exit 77
+		command -v "$tool" >/dev/null || skip "$tool is not installed"
 	done
 	for file in "${files[@]}"; do
-		[[ -e ${file%:*} ]] && continue
-		say "${file%:*} is not there (package ${file#*:})"
-		exit 77
+		[[ -e ${file%:*} ]] || skip "${file%:*} is not there (package ${file#*:})"
 	done
 }
 
@@ -238,10 +240,7 @@ build_initramfs()
 {
 	local link add busybox
 
-	if ! busybox=$(find_program busybox); then
-		say "busybox is not installed${sysroot:+ in $sysroot}"
-		exit 77
-	fi
+	busybox=$(find_program busybox) || skip "busybox is not installed${sysroot:+ in $sysroot}"
 	mkdir -p "$root"/{dev,proc,sys,root,tmp,run,etc,modules,var/tmp} "$root"/usr/{bin,sbin,lib,lib64}
 	for link in bin sbin lib lib64; do
 		ln -s "usr/$link" "$root/$link"
@@ -286,6 +285,11 @@ run_emulator()
 	wait "$reader" || :
 }
 
+console_text()
+{
+	tr -d '\r' <"$work/console"
+}
+
 console_has()
 {
 	grep -q "$1" "$work/console"
@@ -305,7 +309,7 @@ show_console()
 {
 	{
 		grep -v "warning: TCG doesn't support" "$work/errors" || :
-		tr -d '\r' <"$work/console"
+		console_text
 	} | tail -n 40 | sed 's/^/| /' >&2
 }
 
@@ -314,10 +318,10 @@ judge()
 {
 	local status
 
-	status=$(tr -d '\r' <"$work/console" | sed -n 's/^@@exit \([0-9]*\)$/\1/p' | tail -n 1)
+	status=$(console_text | sed -n 's/^@@exit \([0-9]*\)$/\1/p' | tail -n 1)
 	if [[ -n $status ]] && console_has '^@@unwell'; then
 		say "the kernel was not well while the script ran:"
-		tr -d '\r' <"$work/console" | sed -n 's/^@@unwell /| /p' >&2
+		console_text | sed -n 's/^@@unwell /| /p' >&2
 		[[ $status -ne 0 ]] || return 126
 	fi
 	[[ -z $status ]] || return "$status"
@@ -329,7 +333,7 @@ judge()
 	if console_has 'Kernel panic'; then
 		say "the kernel panicked; the console's last lines:"
 	elif console_has '^@@failed'; then
-		say "the guest $(tr -d '\r' <"$work/console" | sed -n 's/^@@//p' | head -n 1); the console's last lines:"
+		say "the guest $(console_text | sed -n 's/^@@//p' | head -n 1); the console's last lines:"
 	else
 		say "the guest ended with no exit status (emulator: $emulator_status); the console's last lines:"
 	fi

@@ -278,6 +278,29 @@ static void test_has(void **state)
 	events_free(&events);
 }
 
+/* Find the events without memory for the first allocation, the second ...; how often that fails. */
+static unsigned refusals(struct events *ret_events)
+{
+	unsigned n, refused = 0;
+
+	for (n = 0;; n++) {
+		int err;
+
+		untouched_fill(ret_events, sizeof(*ret_events));
+		alloc_fail_at(n);
+		err = events_find("btf", "tracing", ret_events);
+		if (!alloc_failed())
+			return refused;
+		if (!err) {
+			events_free(ret_events);
+			continue;
+		}
+		assert_int_equal(err, -ENOMEM);
+		assert_untouched(ret_events, sizeof(*ret_events));
+		refused++;
+	}
+}
+
 /*
  * Without memory for a path the file is skipped like an unreadable one; without memory for the list
  * the result is -ENOMEM.
@@ -285,26 +308,11 @@ static void test_has(void **state)
 static void test_no_memory(void **state)
 {
 	struct events events;
-	unsigned n, refused = 0;
+	unsigned refused;
 
 	(void)state;
 	btf_folder(base_names, ARRAY_SIZE(base_names), true);
-	for (n = 0;; n++) {
-		int err;
-
-		untouched_fill(&events, sizeof(events));
-		alloc_fail_at(n);
-		err = events_find("btf", "tracing", &events);
-		if (!alloc_failed())
-			break;
-		if (!err) {
-			events_free(&events);
-			continue;
-		}
-		assert_int_equal(err, -ENOMEM);
-		assert_untouched(&events, sizeof(events));
-		refused++;
-	}
+	refused = refusals(&events);
 	assert_int_equal(refused, 2 * 4); /* a name and its slot in the list, four times */
 	assert_events(&events, found_in_module);
 	events_free(&events);
@@ -313,26 +321,11 @@ static void test_no_memory(void **state)
 static void test_no_memory_for_tracefs(void **state)
 {
 	struct events events;
-	unsigned n, refused = 0;
+	unsigned refused;
 
 	(void)state;
 	tracefs_folder();
-	for (n = 0;; n++) {
-		int err;
-
-		untouched_fill(&events, sizeof(events));
-		alloc_fail_at(n);
-		err = events_find("btf", "tracing", &events);
-		if (!alloc_failed())
-			break;
-		if (!err) {
-			events_free(&events);
-			continue;
-		}
-		assert_int_equal(err, -ENOMEM);
-		assert_untouched(&events, sizeof(events));
-		refused++;
-	}
+	refused = refusals(&events);
 	assert_int_equal(refused, 6 + 2 * 8); /* paths of groups, and events */
 	assert_events(&events, found_in_tracefs);
 	events_free(&events);
