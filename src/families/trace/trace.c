@@ -105,7 +105,7 @@ static int event_attach(const struct template *template, struct trace_event *eve
 static int trace_attach(void *state, struct report *report, char **ret_error)
 {
 	struct trace *trace = state;
-	size_t fresh = 0;
+	size_t before = 0, fresh = 0;
 	int err;
 
 	trace->env.report = report;
@@ -118,12 +118,17 @@ static int trace_attach(void *state, struct report *report, char **ret_error)
 	for (size_t i = 0; i < trace->events.n; i++) {
 		struct trace_event *event = &trace->events.list[i];
 
-		if (!event->slot || event->state == TRACE_EVENT_ATTACHED)
+		if (!event->slot)
 			continue;
+		if (event->state == TRACE_EVENT_ATTACHED) {
+			before++;
+			continue;
+		}
 		trace_event_attached(event, event_attach(&trace->template, event));
 		fresh += event->state == TRACE_EVENT_ATTACHED;
 	}
-	if (fresh)
+	/* events that KVM brings while it is being loaded join the family, which goes on counting */
+	if (fresh && !before)
 		pins_generation(trace->object, 1);
 	err = trace_events_report(&trace->events, &trace->env, ret_error);
 	trace->env.report = NULL;

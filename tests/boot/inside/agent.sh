@@ -24,7 +24,7 @@ agent_start() {
 	dso) echo "kvm 95 dso kvm_init /agent/pmda_kvm.so" ;;
 	*) echo "kvm 95 pipe binary /usr/bin/pmdakvm -d 95 -l $work/kvm.log" ;;
 	esac >$work/pmcd.conf
-	# under emulation our agent takes longer than pmcd's 3 and 5 seconds to attach
+	# on a busy machine our agent, emulated, can take longer than pmcd's 3 and 5 seconds to attach
 	/usr/lib/pcp/bin/pmcd -f -A -q 30 -t 30 -i 127.0.0.1 -p 44321 -U root \
 		-c $work/pmcd.conf -n $work/root -s $work/socket -l $work/pmcd.log >/dev/null 2>&1 &
 	until_true 20 pminfo $host kvm.agent.version
