@@ -127,7 +127,7 @@ static int trace_attach(void *state, struct report *report, char **ret_error)
 		trace_event_attached(event, event_attach(&trace->template, event));
 		fresh += event->state == TRACE_EVENT_ATTACHED;
 	}
-	/* events that KVM brings while it is being loaded join the family, which goes on counting */
+	/* events that appear while KVM is being loaded join a family that is attached already */
 	if (fresh && !before)
 		pins_generation(trace->object, 1);
 	err = trace_events_report(&trace->events, &trace->env, ret_error);
