@@ -157,6 +157,13 @@ local_agent() {
 	done
 }
 
+# "set -e" does not apply to a command after "!", so it cannot fail a test.
+@test "no test relies on a command after !" {
+	run grep -nE '^[[:space:]]*! ' tests/live/*.bats tests/boot/*.bats
+	echo "$output"
+	[ "$status" = 1 ]
+}
+
 @test "includes follow the layers, without circles" {
 	tests/layers.sh "$BUILD"
 }

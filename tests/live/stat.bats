@@ -68,8 +68,10 @@ busy() {
 		sed -e 's/ nanosec$/ ns/' | paste -d' ' - - | LC_ALL=C sort >"$WORK/ours"
 	diff <(stat_kinds <"$STATS") "$WORK/ours"
 	[ "$(grep -c '^ *Data Type: 64-bit unsigned int' "$WORK/info")" = "$(wc -l <<<"$metrics")" ]
-	! grep -E 'No help|Error' "$WORK/info"
-	! pminfo -h "$PMCD_HOST" kvm | grep -E '\.pages$'
+	run grep -E 'No help|Error' "$WORK/info"
+	[ -z "$output" ]
+	run grep -E '\.pages$' <(pminfo -h "$PMCD_HOST" kvm)
+	[ -z "$output" ]
 }
 
 @test "a VM's name comes from its VMM's command line; labels have it unchanged" {
