@@ -47,6 +47,11 @@ static const struct option {
 	{ SECTION_BPF, "vcpus", offsetof(struct config, vcpus), TAKES_NUMBER, 1, 1000000 },
 };
 
+/* What is counted where no file says it: what the stock agent's kvm.conf names. */
+static const char *const default_events[] = {
+	"kvm_exit", "kvm_entry", "kvm_mmio", "kvm_hypercall", "kvm_vcpu_wakeup",
+};
+
 struct parser {
 	struct config *config;
 	struct report *report;
@@ -380,6 +385,27 @@ static int parse_file(struct parser *parser, FILE *file)
 	return err;
 }
 
+/*
+ * The file could not be read, and this is why. Where nothing was read of it the default events
+ * are counted. 0 or -ENOMEM.
+ */
+static int file_failed(struct config *config, struct report *report, int why)
+{
+	const char *which = "";
+	int err = 0;
+
+	if (!config->nevents) {
+		which = "default ";
+		for (size_t i = 0; !err && i < sizeof(default_events) / sizeof(default_events[0]);
+		     i++)
+			err = config_add_event(config, default_events[i], 0);
+	}
+	if (!err)
+		report_add(report, REPORT_WARNING, "%s: cannot read: %s; tracing %zu %sevents",
+			   config->path, strerror(-why), config->nevents, which);
+	return err;
+}
+
 int config_load(const char *path, struct report *report, struct config *ret_config)
 {
 	struct config config;
@@ -402,14 +428,13 @@ int config_load(const char *path, struct report *report, struct config *ret_conf
 	err = file ? parse_file(&parser, file) : -errno;
 	if (file)
 		fclose(file);
+	if (err && err != -ENOMEM && file_failed(&config, report, err))
+		err = -ENOMEM;
 	if (err == -ENOMEM) {
 		config_free(&config);
 		return err;
 	}
-	if (err)
-		report_add(report, REPORT_WARNING, "%s: cannot read: %s; tracing %zu events", path,
-			   strerror(-err), config.nevents);
-	else if (!config.nevents)
+	if (!err && !config.nevents)
 		report_add(report, REPORT_WARNING, "%s: [trace] lists no events; tracing none",
 			   path);
 	*ret_config = config;

@@ -63,7 +63,8 @@ int config_init(struct config *ret_config);
  * Read the file at path. An invalid line is ignored and adds one warning "FILE:LINE: ..." to
  * the report; from the 21st on, warnings are only counted. Returns 0, -ENOMEM, or the error
  * of opening or reading the file. Such an error is reported, and ret_config holds the lines
- * read before it, or the defaults. ret_config is untouched only with -ENOMEM.
+ * read before it, or the defaults and the stock agent's five events. ret_config is untouched
+ * only with -ENOMEM.
  */
 int config_load(const char *path, struct report *report, struct config *ret_config);
 

@@ -121,18 +121,19 @@ VERSION="fetch 95.2.0"
 	said_only "Warning: $WORK/kvm.conf: [trace] lists no events; tracing none"
 }
 
-@test "no kvm.conf" {
-	ask "$VERSION" 'fetch 95.2.2'
+@test "no kvm.conf: the stock agent's five events" {
+	ask "$VERSION" 'children kvm.trace'
 	serves
-	said_only "Warning: $WORK/kvm.conf: cannot read: No such file or directory; tracing 0 events"
-	[[ $output == *'"no event is configured"'* ]]
+	said_only "Warning: $WORK/kvm.conf: cannot read: No such file or directory; tracing 5 default events"
+	[ "$(sed -n 's/.* leaf \(kvm_.*\)/\1/p' <<<"$output" | tr -d ' ' | sort | tr '\n' ' ')" = \
+		"kvm_entry kvm_exit kvm_hypercall kvm_mmio kvm_vcpu_wakeup " ]
 }
 
 @test "a kvm.conf that cannot be read" {
 	mkdir "$WORK/kvm.conf"
 	ask "$VERSION"
 	serves
-	said_only "Warning: $WORK/kvm.conf: cannot read: Is a directory; tracing 0 events"
+	said_only "Warning: $WORK/kvm.conf: cannot read: Is a directory; tracing 5 default events"
 	rmdir "$WORK/kvm.conf"
 	conf '[trace]' kvm_pio
 	chmod 600 "$WORK/kvm.conf"
@@ -140,7 +141,7 @@ VERSION="fetch 95.2.0"
 	chown nobody "$WORK" "$WORK/var" "$WORK/tmp"
 	ask setpriv --reuid nobody --clear-groups -- "$VERSION"
 	serves
-	said_only "Warning: $WORK/kvm.conf: cannot read: Permission denied; tracing 0 events
+	said_only "Warning: $WORK/kvm.conf: cannot read: Permission denied; tracing 5 default events
 $(every "bpf() failed (Operation not permitted): CAP_BPF and CAP_PERFMON are missing; run as root or grant the capabilities" | grep -v '^Warning: trace:')"
 }
 

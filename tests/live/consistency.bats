@@ -101,6 +101,12 @@ local_agent() {
 	[[ $output != *"kvm.conf:"* ]]
 }
 
+@test "the shipped kvm.conf names the events that are counted without one" {
+	names=$(sed '1,/^\[trace\]$/d; /^#/d' kvm.conf)
+	[ "$(wc -l <<<"$names")" = 5 ]
+	[ "$names" = "$(sed -n '/default_events\[\] = {/,/};/p' src/base/config.c | grep -oE 'kvm_[a-z_]+')" ]
+}
+
 @test "every event of this kernel has the item number of the table, or a saved one" {
 	need_root
 	[ -d /sys/kernel/btf ] || skip "no BTF: this kernel's events cannot be listed"

@@ -180,6 +180,9 @@ static void test_200_events(void **state)
 	unload_config(&report, &config);
 }
 
+/* The stock agent's, in its order. */
+#define DEFAULT_EVENTS "kvm_exit kvm_entry kvm_mmio kvm_hypercall kvm_vcpu_wakeup"
+
 /* Loading fails with this error and message; the defaults apply. */
 static void check_unreadable(const char *path, int err, const char *text)
 {
@@ -190,7 +193,7 @@ static void check_unreadable(const char *path, int err, const char *text)
 	assert_warning(&report, text);
 	assert_string_equal(config.path, path);
 	assert_default_paths(&config);
-	assert_int_equal(config.nevents, 0);
+	assert_config_events(&config, DEFAULT_EVENTS);
 	unload_config(&report, &config);
 }
 
@@ -198,13 +201,14 @@ static void test_files_that_cannot_be_read(void **state)
 {
 	(void)state;
 	check_unreadable("none", -ENOENT,
-			 "none: cannot read: No such file or directory; tracing 0 events");
+			 "none: cannot read: No such file or directory; tracing 5 default events");
 	make_folders("folder");
 	check_unreadable("folder", -EISDIR,
-			 "folder: cannot read: Is a directory; tracing 0 events");
+			 "folder: cannot read: Is a directory; tracing 5 default events");
 	assert_int_equal(symlink("loop", "loop"), 0);
-	check_unreadable("loop", -ELOOP,
-			 "loop: cannot read: Too many levels of symbolic links; tracing 0 events");
+	check_unreadable(
+		"loop", -ELOOP,
+		"loop: cannot read: Too many levels of symbolic links; tracing 5 default events");
 }
 
 static void test_a_file_without_permission(void **state)
@@ -226,8 +230,9 @@ static void test_a_file_without_permission(void **state)
 	if (root)
 		assert_int_equal(seteuid(0), 0);
 	assert_int_equal(err, -EACCES);
-	assert_warning(&report, "kvm.conf: cannot read: Permission denied; tracing 0 events");
-	assert_int_equal(config.nevents, 0);
+	assert_warning(&report,
+		       "kvm.conf: cannot read: Permission denied; tracing 5 default events");
+	assert_config_events(&config, DEFAULT_EVENTS);
 	unload_config(&report, &config);
 }
 
@@ -276,6 +281,35 @@ static void test_no_memory(void **state)
 	config_free(&config);
 }
 
+static void test_no_memory_for_default_events(void **state)
+{
+	struct report report = { 0 };
+	struct config config;
+	unsigned n;
+
+	(void)state;
+	for (n = 0;; n++) {
+		int err;
+
+		untouched_fill(&config, sizeof(config));
+		alloc_fail_at(n);
+		err = config_load("none", &report, &config);
+		if (!alloc_failed())
+			break;
+		if (err == -ENOENT) { /* it was the line of the report that found no memory */
+			report_clear(&report);
+			config_free(&config);
+			continue;
+		}
+		assert_int_equal(err, -ENOMEM);
+		assert_untouched(&config, sizeof(config));
+		assert_int_equal(report.n, 0);
+	}
+	assert_true(n >= 5 + 1 + 5 * 2); /* defaults, the path, five events */
+	assert_config_events(&config, DEFAULT_EVENTS);
+	unload_config(&report, &config);
+}
+
 static void test_no_memory_for_defaults_and_events(void **state)
 {
 	struct config config;
@@ -315,6 +349,7 @@ int main(void)
 		work_test(test_a_file_without_permission),
 		work_test(test_reading_that_fails),
 		work_test(test_no_memory),
+		work_test(test_no_memory_for_default_events),
 		work_test(test_no_memory_for_defaults_and_events),
 	};
 
