@@ -133,14 +133,17 @@ static bool kill_hung_agent(const struct stat *folder, int fd)
 	return false;
 }
 
-/* Create or open the directory, check that only we can access it, and lock it. Returns its fd. */
-static int folder_open(const char *path, const char **ret_error)
+/*
+ * Open the directory, check that only we can access it, and lock it. With create it is created if
+ * it does not exist, and an agent that pmcd gave up is killed. Returns its fd.
+ */
+static int folder_open(const char *path, bool create, const char **ret_error)
 {
 	struct stat st;
-	bool made = mkdir(path, 0700) == 0;
+	bool made = create && mkdir(path, 0700) == 0;
 	int fd, err;
 
-	if (!made && errno != EEXIST)
+	if (create && !made && errno != EEXIST)
 		return -errno;
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
@@ -161,7 +164,7 @@ static int folder_open(const char *path, const char **ret_error)
 		err = -errno;
 		if (err != -EWOULDBLOCK)
 			goto out;
-		if (!kill_hung_agent(&st, fd)) {
+		if (!create || !kill_hung_agent(&st, fd)) {
 			*ret_error = "in use by another agent";
 			goto out;
 		}
@@ -191,7 +194,7 @@ int pins_open(const char *wanted, struct report *report, struct pins **ret_pins)
 		free(pins);
 		return 0;
 	}
-	fd = folder_open(pins->path, &error);
+	fd = folder_open(pins->path, true, &error);
 	if (fd < 0) {
 		report_add(report, REPORT_WARNING, "%s: %s: counters restart at 0 with the agent",
 			   pins->path, error ? error : strerror(-fd));
@@ -200,6 +203,35 @@ int pins_open(const char *wanted, struct report *report, struct pins **ret_pins)
 		return 0;
 	}
 	pins->fd = fd;
+	*ret_pins = pins;
+	return 0;
+}
+
+int pins_find(const char *wanted, struct report *report, struct pins **ret_pins)
+{
+	char *path = strcmp(wanted, "none") == 0 ? NULL : folder_path(wanted);
+	const char *error = NULL;
+	struct pins *pins;
+	int fd;
+
+	*ret_pins = NULL;
+	if (!path)
+		return 0;
+	fd = folder_open(path, false, &error);
+	if (fd < 0) {
+		if (fd != -ENOENT)
+			report_add(report, REPORT_WARNING, "%s: %s: nothing removed", path,
+				   error ? error : strerror(-fd));
+		free(path);
+		return fd == -ENOENT ? 0 : fd;
+	}
+	pins = calloc(1, sizeof(*pins));
+	if (!pins) {
+		close(fd);
+		free(path);
+		return -ENOMEM;
+	}
+	*pins = (struct pins){ path, fd };
 	*ret_pins = pins;
 	return 0;
 }
@@ -258,9 +290,7 @@ static bool fd_is_map(int fd)
 	return readlink(path, target, sizeof(target) - 1) > 0 && strstr(target, "bpf-map");
 }
 
-/* Open a map's pin. Returns a descriptor, -ENOENT, -EEXIST if the file is not a pinned map, or an
- * error. */
-static int pin_open(const struct pins *pins, const struct bpf_map *map)
+int pins_open_map(const struct pins *pins, const struct bpf_map *map)
 {
 	struct stat st;
 	char *path;
@@ -294,7 +324,7 @@ static bool map_matches(int fd, const struct bpf_map *map)
 static bool layout_matches(const struct pins *pins, struct bpf_object *object, uint32_t layout)
 {
 	struct bpf_map *meta = meta_of(object);
-	int fd = meta ? pin_open(pins, meta) : -ENOENT;
+	int fd = meta ? pins_open_map(pins, meta) : -ENOENT;
 	struct pin_meta value = { 0 };
 	__u32 key = 0;
 	bool same;
@@ -320,7 +350,7 @@ static int pins_count(const struct pins *pins, struct bpf_object *object, struct
 		if (bpf_map__is_internal(map))
 			continue;
 		++*ret_maps;
-		fd = pin_open(pins, map);
+		fd = pins_open_map(pins, map);
 		if (fd == -ENOENT)
 			continue;
 		if (fd < 0) {
@@ -359,7 +389,7 @@ static int reuse_all(const struct pins *pins, struct bpf_object *object)
 
 		if (bpf_map__is_internal(map))
 			continue;
-		fd = pin_open(pins, map);
+		fd = pins_open_map(pins, map);
 		if (fd < 0)
 			return fd;
 		err = bpf_map__reuse_fd(map, fd); /* duplicates fd */

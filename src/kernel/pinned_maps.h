@@ -26,6 +26,13 @@ struct pins {
  */
 int pins_open(const char *wanted, struct report *report, struct pins **ret_pins);
 
+/*
+ * Open the directory as pins_open does, but to remove pins: it is not created, and no other agent
+ * is killed. Returns 0, with *ret_pins NULL if there is no such directory; -ENOMEM; or an error,
+ * which is reported.
+ */
+int pins_find(const char *wanted, struct report *report, struct pins **ret_pins);
+
 /* Unlock the directory and keep its pins. Accepts NULL. */
 void pins_close(struct pins *pins);
 
@@ -42,6 +49,21 @@ int pins_reuse(const struct pins *pins, struct bpf_object *object, uint32_t layo
  * reported. */
 int pins_pin(const struct pins *pins, struct bpf_object *object, uint32_t layout,
 	     struct report *report);
+
+/* Open a map's pin. Returns a descriptor, -ENOENT, -EEXIST if the file is not a pinned map, or an
+ * error. */
+int pins_open_map(const struct pins *pins, const struct bpf_map *map);
+
+/*
+ * Remove the pins of an object's maps and nothing else. A file of such a name that is not a pinned
+ * map is kept and reported. Adds the number of removed pins to *ret_removed. Returns 0 or the last
+ * error.
+ */
+int pins_remove(const struct pins *pins, struct bpf_object *object, struct report *report,
+		size_t *ret_removed);
+
+/* Remove the directory if it is empty. Otherwise it is kept, and its files are reported. */
+void pins_remove_folder(const struct pins *pins, struct report *report);
 
 /*
  * Load an object; reuse its pinned maps or pin new ones. pins may be NULL: nothing is pinned.

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+/* Removing pinned maps: by their names in the BPF objects, under the folder's lock. */
+#include "kernel/pinned_maps.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+/* How many of the files that stay are named. */
+#define NAMES_MAX 8
+
+static int remove_map(const struct pins *pins, const struct bpf_map *map, struct report *report)
+{
+	int fd = pins_open_map(pins, map), err = 0;
+
+	if (fd < 0 && fd != -ENOENT)
+		report_add(report, REPORT_WARNING, "%s/%s: %s; not removed", pins->path,
+			   bpf_map__name(map), fd == -EEXIST ? "not a pinned map" : strerror(-fd));
+	if (fd < 0)
+		return fd;
+	if (unlinkat(pins->fd, bpf_map__name(map), 0)) {
+		err = -errno;
+		report_add(report, REPORT_WARNING, "%s/%s: cannot remove: %s", pins->path,
+			   bpf_map__name(map), strerror(-err));
+	}
+	close(fd);
+	return err;
+}
+
+int pins_remove(const struct pins *pins, struct bpf_object *object, struct report *report,
+		size_t *ret_removed)
+{
+	struct bpf_map *map;
+	int last = 0;
+
+	bpf_object__for_each_map(map, object)
+	{
+		int err = bpf_map__is_internal(map) ? -ENOENT : remove_map(pins, map, report);
+
+		if (!err)
+			++*ret_removed;
+		else if (err != -ENOENT)
+			last = err;
+	}
+	return last;
+}
+
+void pins_remove_folder(const struct pins *pins, struct report *report)
+{
+	struct dirent *entry;
+	size_t named = 0;
+	DIR *dir;
+
+	/* another error than ENOTEMPTY means that it is a mount point, or gone */
+	if (rmdir(pins->path) == 0 || errno != ENOTEMPTY)
+		return;
+	dir = opendir(pins->path);
+	while (dir && named < NAMES_MAX && (entry = readdir(dir))) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		report_add(report, REPORT_INFO, "%s/%s: not a map of this version; not removed",
+			   pins->path, entry->d_name);
+		named++;
+	}
+	if (dir)
+		closedir(dir);
+}
