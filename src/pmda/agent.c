@@ -19,6 +19,11 @@ static void path_join(char *path, size_t size, const char *variable, const char 
 	pmsprintf(path, size, "%s/%s", pmGetConfig(variable), file);
 }
 
+void kvm_config_path(char *path, size_t size)
+{
+	path_join(path, size, "PCP_SYSCONF_DIR", "kvm/kvm.conf");
+}
+
 /* Read kvm.conf and the item numbers, and open the collector; 0 even if no family attaches. */
 static int kvm_start(struct kvm_agent *agent, const char *config_path)
 {
@@ -27,7 +32,7 @@ static int kvm_start(struct kvm_agent *agent, const char *config_path)
 	int err;
 
 	if (!config_path) {
-		path_join(path, sizeof(path), "PCP_SYSCONF_DIR", "kvm/kvm.conf");
+		kvm_config_path(path, sizeof(path));
 		config_path = path;
 	}
 	err = config_load(config_path, &report, &agent->config);

@@ -16,6 +16,9 @@ __attribute__((visibility("default"))) void kvm_init(pmdaInterface *dispatch);
  */
 void kvm_setup(pmdaInterface *dispatch, const char *config_path, bool dso);
 
+/* The default path of kvm.conf. */
+void kvm_config_path(char *path, size_t size);
+
 /* Detach all families and free the agent; takes NULL. */
 void kvm_free(struct kvm_agent *agent);
 

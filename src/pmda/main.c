@@ -9,10 +9,14 @@
 
 #include "kernel/privileges.h"
 #include "pmda/agent.h"
+#include "pmda/once.h"
 #include "pmda/tick.h"
 
 /* The longest time between two ticks of the daemon, in milliseconds. */
 #define TICK_MS 1000
+
+/* Options that have no letter; any numbers that are no letters. */
+enum { TRYLOAD = 1, UNPIN };
 
 static pmLongOptions long_options[] = {
 	PMDA_OPTIONS_HEADER("Options"),
@@ -21,6 +25,8 @@ static pmLongOptions long_options[] = {
 	PMDAOPT_LOGFILE,
 	PMDAOPT_USERNAME,
 	{ "config", 1, 'c', "FILE", "use FILE instead of $PCP_SYSCONF_DIR/kvm/kvm.conf" },
+	{ "tryload", 0, TRYLOAD, NULL, "load everything once, say what works, and end" },
+	{ "unpin", 0, UNPIN, NULL, "remove the maps that are pinned ([bpf] pin), and end" },
 	PMOPT_HELP,
 	PMDA_OPTIONS_TEXT("\nExactly one of the following options may appear:"),
 	PMDAOPT_INET,
@@ -75,7 +81,8 @@ static int drop_privileges(const char *user)
 	return err;
 }
 
-static const char *option_config(int argc, char **argv, pmdaInterface *dispatch)
+/* The path of kvm.conf, or NULL; what is to be done instead of serving pmcd goes to *ret_once. */
+static const char *option_config(int argc, char **argv, pmdaInterface *dispatch, once_fn *ret_once)
 {
 	const char *path = NULL;
 	int c;
@@ -88,6 +95,10 @@ static const char *option_config(int argc, char **argv, pmdaInterface *dispatch)
 	while ((c = pmdaGetOptions(argc, argv, &options, dispatch)) != EOF) {
 		if (c == 'c')
 			path = options.optarg;
+		else if (c == TRYLOAD)
+			*ret_once = once_tryload;
+		else if (c == UNPIN)
+			*ret_once = once_unpin;
 	}
 	if (options.errors || options.optind < argc) {
 		if (options.optind < argc && !options.errors)
@@ -104,11 +115,14 @@ int main(int argc, char **argv)
 	pmdaInterface dispatch;
 	const char *config_path;
 	struct kvm_agent *agent;
+	once_fn once = NULL;
 	char log[] = "kvm.log", name[] = "pmdakvm";
 
 	pmSetProgname(argv[0]);
 	pmdaDaemon(&dispatch, PMDA_INTERFACE_7, name, KVM, log, NULL);
-	config_path = option_config(argc, argv, &dispatch);
+	config_path = option_config(argc, argv, &dispatch, &once);
+	if (once)
+		return once(config_path);
 	pmdaOpenLog(&dispatch);
 	kvm_setup(&dispatch, config_path, false);
 	if (dispatch.status != 0)
