@@ -15,8 +15,10 @@ load common
 		run "$TOP/scripts/demo.sh" "$TOP" "$BUILD" 2 0.5
 		echo "$output"
 		[ "$status" = 0 ]
-		[[ $output == *"kvm_userspace_exit"* ]]
-		# the last round: thousands of port writes a second, on at least one CPU
+		# the default of [trace], and how to ask for more
+		[[ $output == *"5 events are counted, per CPU"*"Name more in its [trace]"*"25 to 50 ns"* ]]
+		[[ $output == *" kvm_exit "*" kvm_entry "*" kvm_mmio "*" kvm_hypercall "*" kvm_vcpu_wakeup"* ]]
+		# the last round: thousands of MMIO accesses a second, on at least one CPU
 		awk '/cpu[01]/ && $5 > 100 { found = 1 } END { exit !found }' <<<"$output"
 		# the reports at the end; an empty one says why
 		for report in kvm-exits kvm-vm kvm-userspace; do
