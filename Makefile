@@ -5,7 +5,7 @@
 # make check    install missing packages, build, run all tests (root)
 # make demo     show a guest's counters through a private pmcd (root)
 # make bench    measure the cost of counting for a guest (root)
-# make deps     install missing packages (root, Debian)
+# make deps     install missing packages (root, Debian); deps-build: only those of the build
 # make tables   regenerate pmns and the metric list of pmdakvm(1) from src/metrics/metrics.def
 # make format   run clang-format on all C files
 # make install  install next to the stock agent (PREFIX=, DESTDIR=); undo with uninstall
@@ -45,7 +45,7 @@ BPF_CFLAGS := -O2 -g -target bpf $(WARNINGS) -Ivmlinux -Ibpf
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all install install-check uninstall check check-programs demo bench bench-programs deps tables format clean
+.PHONY: all install install-check uninstall check check-programs demo bench bench-programs deps deps-build tables format clean
 all: $(O)/pmdakvm $(O)/pmda_kvm.so $(O)/kvmbpf
 
 # --- BPF side: one object and one skeleton per family ---
@@ -148,6 +148,9 @@ include tests/bench/bench.mk
 
 deps:
 	$(Q)scripts/deps.sh build demo check
+
+deps-build:
+	$(Q)scripts/deps.sh build
 
 check:
 	$(Q)scripts/deps.sh build demo check
