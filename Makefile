@@ -21,6 +21,12 @@ VERSION := 0.1.0
 SAN ?=
 ARCH ?=
 O ?= build$(if $(SAN),/san)$(ARCH:%=/%)
+# rules cannot quote: by way of a link if need be
+quote = '$(subst ','\'',$(1))'
+ifneq ($(origin O),file)
+override O := $(shell scripts/build-folder.sh $(call quote,$(O)))
+$(if $(O),,$(error the folder O= cannot be built in))
+endif
 V ?=
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
@@ -155,19 +161,19 @@ deps-build:
 check:
 	$(Q)scripts/deps.sh build demo check
 	$(Q)+$(MAKE) --no-print-directory all check-programs
-	$(Q)SAN=$(SAN) tests/run.sh $(CURDIR) $(abspath $(O)) $(TESTS)
+	$(Q)SAN=$(SAN) tests/run.sh "$$PWD" "$$(realpath -ms $(O))" $(TESTS)
 
 check-programs: $(UNIT_TESTS) $(TEST_PROGRAMS) $(TOOLS)
 
 demo:
 	$(Q)scripts/deps.sh build demo
 	$(Q)+$(MAKE) --no-print-directory all $(O)/tests/guest
-	$(Q)scripts/demo.sh $(CURDIR) $(abspath $(O))
+	$(Q)scripts/demo.sh "$$PWD" "$$(realpath -ms $(O))"
 
 bench:
 	$(Q)scripts/deps.sh build demo check
 	$(Q)+$(MAKE) --no-print-directory all $(O)/tests/guest $(O)/tests/idle_vms bench-programs
-	$(Q)tests/bench/run $(CURDIR) $(abspath $(O))
+	$(Q)tests/bench/run "$$PWD" "$$(realpath -ms $(O))"
 
 # --- install: next to PCP's own agent, never over it; ./Install there switches pmcd ---
 PREFIX ?= /usr/local
@@ -240,7 +246,7 @@ format:
 	$(Q)$(CLANG_FORMAT) -i $$(git ls-files '*.c' '*.h')
 
 clean:
-	$(Q)rm -rf $(O)
+	$(Q)rm -rf "$$(realpath -m $(O))" $(O)
 
 -include $(patsubst %.o,%.d,$(LIB_OBJ) $(PMDA_MAIN) $(PMDA_OBJ) $(COMMAND_MAIN) $(COMMAND_OBJ) \
 	$(UNIT_OBJ)) $(FAMILIES:%=$(O)/bpf/%.raw.d) $(TEST_PROGRAMS:=.d) $(TOOLS:=.d)

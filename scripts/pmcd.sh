@@ -5,6 +5,18 @@
 # Functions to run a private pmcd with our agent, for the demo and the tests. Its files, socket and
 # PMNS are in a separate directory, independent of the host's pmcd. Sourced.
 
+# plain_path FOLDER LINK: print a path of the folder that pmcd.conf and other files that cannot quote
+# can hold: its own, or that of LINK, which is made.
+plain_path() {
+	case $1 in
+	*[!A-Za-z0-9/._+@=-]*)
+		ln -sfn -- "$1" "$2"
+		printf '%s\n' "$2"
+		;;
+	*) printf '%s\n' "$1" ;;
+	esac
+}
+
 # pmcd_env DIR: make every PCP program started from here use DIR.
 pmcd_env() {
 	local dir # pcp.env sets a variable of this name
@@ -35,6 +47,7 @@ pmcd_files() {
 		printf '#define KVM 95\nroot {\n\tkvm\n}\n'
 		cat "$top/pmns"
 	} >"$dir/root"
+	build=$(plain_path "$build" "$dir/build")
 	case $kind in
 	daemon) echo "kvm 95 pipe binary $build/pmdakvm -d 95 -l $dir/kvm.log $*" ;;
 	dso) echo "kvm 95 dso kvm_init $build/pmda_kvm.so" ;;

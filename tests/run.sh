@@ -20,7 +20,6 @@ fi
 unset MAKEFLAGS MAKELEVEL MFLAGS
 TOP=$1 BUILD=$2
 shift 2
-export TOP BUILD
 parts=("$@")
 cd "$TOP"
 work=$(mktemp -d "${TMPDIR:-/tmp}/pmdakvm-tests.XXXXXX")
@@ -28,7 +27,11 @@ chmod 755 "$work"
 # shellcheck source=tests/leftovers.sh
 . tests/leftovers.sh
 trap 'leftovers_end; rm -rf "$work"' EXIT
-export TMPDIR=$work
+# shellcheck source=scripts/pmcd.sh
+. scripts/pmcd.sh
+TOP=$(plain_path "$TOP" "$work/top") BUILD=$(plain_path "$BUILD" "$work/build")
+export TOP BUILD TMPDIR=$work
+cd "$TOP"
 log=$work/tap
 : >"$log"
 
