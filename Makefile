@@ -211,7 +211,7 @@ install: install-check all $(O)/$(REWRITE)
 	  $(DESTDIR)$(PCP_ETC)/pmlogrewrite $(DESTDIR)$(PCP_VAR)/config/pmlogrewrite \
 	  $(DESTDIR)$(PCP_ETC)/pmrep
 	$(Q)install -m 755 Install Remove $(O)/pmdakvm $(O)/pmda_kvm.so $(DESTDIR)$(AGENT_DIR)
-	$(Q)install -m 644 domain.h root pmns help $(DESTDIR)$(AGENT_DIR)
+	$(Q)install -m 644 switch.sh domain.h root pmns help $(DESTDIR)$(AGENT_DIR)
 	$(Q)install -m 755 $(O)/kvmbpf $(DESTDIR)$(PREFIX)/sbin
 	$(Q)install -m 644 man/pmdakvm.1 $(DESTDIR)$(MAN)/man1
 	$(Q)install -m 644 man/kvm.conf.5 $(DESTDIR)$(MAN)/man5

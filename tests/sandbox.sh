@@ -5,7 +5,8 @@
 # sandbox.sh COMMAND [ARGUMENT]...: run a command as root in a copy of this host,
 # where it may install, start and stop what it likes: PID, mount and network
 # namespaces of its own (with loopback), and a root folder that is an overlay over
-# the host's, its changes kept in memory and gone afterwards; /run/changes shows them. Folders
+# the host's, its changes kept in memory and gone afterwards; /run/changes shows them, and /run/host
+# the host as it is. Folders
 # that are mounts of their own (/sys, /dev, /run, /tmp) are new or shared, as a boot has them.
 set -euo pipefail
 
@@ -24,8 +25,10 @@ for shared in dev sys; do
 done
 mount -t proc proc "$base/root/proc"
 mount -t tmpfs tmpfs "$base/root/run"
-mkdir "$base/root/run/changes"
+mkdir "$base"/root/run/{changes,host}
 mount --bind "$base/upper" "$base/root/run/changes"
+mount --bind "/" "$base/root/run/host"
+mount -o remount,ro,bind "$base/root/run/host"
 # TMPDIR of the tests, where they put their scripts, is seen inside by its own path
 if [ -n "${TMPDIR:-}" ]; then
 	mkdir -p "$base/root$TMPDIR"

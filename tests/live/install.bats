@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 The pmdakvm authors
 #
-# make install, Install, Remove, upgrades, stores and pins, with the real pmcd of a host,
-# in a copy of it that is thrown away.
+# make install, Install, Remove, upgrades, stores and pins, with the real pmcd and pmlogger of
+# a host, in a copy of it that is thrown away.
 
 load common
 
@@ -40,6 +40,11 @@ inside() {
 @test "pinned maps: counters hold; stale and foreign pins and no BPF file system are said" {
 	need bpftool
 	inside pins.sh
+}
+
+@test "Install and Remove restart the pmloggers that log kvm metrics, or name them" {
+	need pmlc
+	inside loggers.sh
 }
 
 @test "an archive of the stock agent, rewritten, is read beside ours" {
