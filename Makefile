@@ -225,8 +225,7 @@ install: install-check all $(O)/$(REWRITE)
 
 # Removes the agent from pmcd first. An unmodified kvm.conf is removed too.
 uninstall: install-check
-	$(Q)if [ -z "$(DESTDIR)" ] && [ -x $(AGENT_DIR)/Remove ] && \
-	  grep -qs "[[:space:]]$(AGENT_DIR)/" $(PCP_ETC)/pmcd/pmcd.conf; then cd $(AGENT_DIR) && ./Remove; fi
+	$(Q)if [ -z "$(DESTDIR)" ] && [ -x $(AGENT_DIR)/Remove ]; then cd $(AGENT_DIR) && ./Remove; fi
 	$(Q)rm -rf $(DESTDIR)$(PREFIX)/lib/pmdakvm
 	$(Q)rm -f $(DESTDIR)$(PREFIX)/sbin/kvmbpf $(DESTDIR)$(MAN)/man1/pmdakvm.1 \
 	  $(DESTDIR)$(MAN)/man5/kvm.conf.5 $(DESTDIR)$(MAN)/man8/kvmbpf.8 \

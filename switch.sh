@@ -2,9 +2,23 @@
 # Copyright (c) 2026 The pmdakvm authors
 # shellcheck shell=sh disable=SC2154,SC2006,SC2003
 #
-# What Install and Remove have in common; they source it in the agent's folder, after pcp.env.
+# What Install and Remove have in common; they source it in the agent's folder,
+# after pcp.env. Everything that Install changes besides what PCP's own procedures do has
+# a function here that undoes it.
 
 kvm_dir=`pwd -P`
+kvm_names=$PCP_VAR_DIR/pmns
+# the stock agent's names, under the name that PCP looks for, and under another
+kvm_stock=$kvm_names/root_kvm
+kvm_stock_aside=$kvm_names/stock_kvm
+
+# One of Install and Remove at a time.
+# What is started meanwhile must not keep the lock: 9>&-
+kvm_lock()
+{
+    exec 9<"$kvm_dir"
+    ! command -v flock >/dev/null || flock 9
+}
 
 # The program that pmcd.conf starts as agent kvm; nothing if there is none.
 kvm_agent()
@@ -17,6 +31,40 @@ kvm_agent()
 kvm_is_ours()
 {
     [ "`kvm_agent`" = "$kvm_dir/pmdakvm" ]
+}
+
+# An upgrade of the pcp package rebuilds the name space from the files root_*, and takes
+# the stock agent's names from root_kvm for ours. So that file goes by another name.
+kvm_divert()
+{
+    command -v dpkg-divert >/dev/null || return 0
+    [ -e "$kvm_stock" ] || return 0
+    dpkg-divert --quiet --local --rename --divert "$kvm_stock_aside" --add "$kvm_stock" ||
+	echo "Warning: $kvm_stock is still there; run ./Install again after each upgrade of pcp"
+}
+
+# Only the diversion that kvm_divert made: one to another name is somebody else's.
+kvm_undivert()
+{
+    command -v dpkg-divert >/dev/null || return 0
+    LC_ALL=C dpkg-divert --list "$kvm_stock" | grep -q " to $kvm_stock_aside\$" || return 0
+    dpkg-divert --quiet --local --rename --remove "$kvm_stock"
+}
+
+# Is the name space to be built, by the rules of PCP's own start script?
+kvm_names_are_stale()
+{
+    [ ! -f "$kvm_names/root" ] || [ -f "$kvm_names/.NeedRebuild" ] ||
+	[ -n "`find "$kvm_names" -newer "$kvm_names/root" -name 'root_*' 2>/dev/null`" ]
+}
+
+# Built as PCP's start script does it, so that this does not do it again, and put the
+# stock agent's names in the place of ours.
+kvm_build_names()
+{
+    kvm_names_are_stale || return 0
+    echo "Building the Performance Metrics Name Space, as each start of pmcd does ..."
+    (cd "$kvm_names" && ./Rebuild -us && rm -f .NeedRebuild && touch root)
 }
 
 # The pmloggers that log kvm metrics now, one a line: PID WHO ARCHIVE. WHO is primary or
@@ -38,6 +86,16 @@ kvm_loggers()
 	esac
 	echo "$kvm_pid $kvm_who `sed -n 3p "$kvm_file"`"
     done
+}
+
+# kvm_loggers_ended FILE: has one of those ended meanwhile?
+kvm_loggers_ended()
+{
+    while read -r kvm_pid kvm_who kvm_archive
+    do
+	[ -d "/proc/$kvm_pid" ] || return 0
+    done <"$1"
+    return 1
 }
 
 kvm_with_systemd()
@@ -77,7 +135,7 @@ kvm_restart_loggers()
 	    ! grep -q '^[0-9]* farm ' "$1" || systemctl restart pmlogger_farm.service
 	else
 	    kvm_restart_by_script "$1"
-	fi || echo "Warning: the pmloggers could not be restarted; pmlogctl status shows which run"
+	fi 9>&- || echo "Warning: the pmloggers could not be restarted; pmlogctl status shows which run"
     fi
     while read -r kvm_pid kvm_who kvm_archive
     do

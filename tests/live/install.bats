@@ -42,9 +42,22 @@ inside() {
 	inside pins.sh
 }
 
+@test "Install that fails leaves the stock agent; a name space that is not built is built" {
+	inside failed.sh
+}
+
+@test "the stock Install over ours: what takes ours away leaves the stock agent and nothing of ours" {
+	inside over.sh
+}
+
 @test "Install and Remove restart the pmloggers that log kvm metrics, or name them" {
 	need pmlc
 	inside loggers.sh
+}
+
+@test "Remove takes away the maps that the agent pinned, and no file of anybody else" {
+	need bpftool
+	inside foreign.sh
 }
 
 @test "an archive of the stock agent, rewritten, is read beside ours" {
