@@ -176,70 +176,37 @@ bench:
 	$(Q)tests/bench/run "$$PWD" "$$(realpath -ms $(O))"
 
 # --- install: next to PCP's own agent, never over it; ./Install there switches pmcd ---
+# scripts/install.sh reads its environment, where nothing needs to be quoted.
 PREFIX ?= /usr/local
 DESTDIR ?=
-AGENT_DIR := $(PREFIX)/lib/pmdakvm/pmdas/kvm
-PCP_ETC := /etc/pcp
-PCP_VAR := /var/lib/pcp
-REWRITE := pmlogrewrite/kvm_trace_stock.conf
-# a name that PCP itself does not use
-REPORTS := pmrep/pmdakvm.conf
-MAN := $(PREFIX)/share/man
+install uninstall install-check: export PREFIX := $(value PREFIX)
+install uninstall install-check: export DESTDIR := $(value DESTDIR)
+install uninstall install-check: export BUILD := $(O)
 
-# One rule per event name: the stock agent's item numbers are line numbers of kvm.conf.
-$(O)/$(REWRITE): src/metrics/tracepoint_items.def Makefile
+# Rules for archives of the stock agent, one per event name: its item numbers are line numbers
+# of kvm.conf. Install leaves out the rules that PCP has itself.
+$(O)/pmlogrewrite.conf: src/metrics/tracepoint_items.def Makefile
 	@mkdir -p $(@D)
 	$(Q){ echo '# SPDX-License-Identifier: GPL-2.0-or-later'; \
 	  echo '# Copyright (c) 2026 The pmdakvm authors'; \
 	  echo '#'; \
 	  echo '# In archives of the stock KVM agent kvm.trace.<event> is 64, instant, without units,'; \
-	  echo '# and its item number is a line of kvm.conf. Made from src/metrics/tracepoint_items.def.'; \
-	  echo '# And it calls a gauge a counter.'; \
+	  echo '# and its item number is a line of kvm.conf. It calls gauges counters.'; \
+	  echo '# Made from src/metrics/tracepoint_items.def; Install writes it to PCP'"'"'s folder.'; \
+	  echo 'metric kvm.largepages { sem -> instant }'; \
 	  echo 'metric kvm.mmu_unsync { sem -> instant }'; \
 	  sed -nE 's/^TRACE_ITEM\(([0-9]+),[[:space:]]*([a-z_0-9]+),.*/metric kvm.trace.\2 { pmid -> 95.1.\1 type IF 64 -> U64 sem -> counter units -> 0,0,1,0,0,ONE }/p' \
 	    src/metrics/tracepoint_items.def; } > $@
 
 install-check:
-	@case "$(DESTDIR)|$(abspath $(PREFIX))" in '|/usr') \
-	  echo "make install: /usr belongs to Debian's packages, and the stock agent's page and" >&2; \
-	  echo "folder are there; take another PREFIX (default /usr/local), or set DESTDIR to make" >&2; \
-	  echo "a package" >&2; exit 1;; esac
+	$(Q)scripts/install.sh check
 
-install: install-check all $(O)/$(REWRITE)
-	$(Q)install -d $(DESTDIR)$(AGENT_DIR) $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(MAN)/man1 \
-	  $(DESTDIR)$(MAN)/man5 $(DESTDIR)$(MAN)/man8 $(DESTDIR)$(PCP_ETC)/kvm \
-	  $(DESTDIR)$(PCP_ETC)/pmlogrewrite $(DESTDIR)$(PCP_VAR)/config/pmlogrewrite \
-	  $(DESTDIR)$(PCP_ETC)/pmrep
-	$(Q)install -m 755 Install Remove $(O)/pmdakvm $(O)/pmda_kvm.so $(DESTDIR)$(AGENT_DIR)
-	$(Q)install -m 644 switch.sh domain.h root pmns help $(DESTDIR)$(AGENT_DIR)
-	$(Q)install -m 755 $(O)/kvmbpf $(DESTDIR)$(PREFIX)/sbin
-	$(Q)install -m 644 man/pmdakvm.1 $(DESTDIR)$(MAN)/man1
-	$(Q)install -m 644 man/kvm.conf.5 $(DESTDIR)$(MAN)/man5
-	$(Q)install -m 644 man/kvmbpf.8 $(DESTDIR)$(MAN)/man8
-	$(Q)test -e $(DESTDIR)$(PCP_ETC)/kvm/kvm.conf || \
-	  install -m 644 kvm.conf $(DESTDIR)$(PCP_ETC)/kvm/kvm.conf
-	$(Q)install -m 644 $(O)/$(REWRITE) $(DESTDIR)$(PCP_ETC)/$(REWRITE)
-	$(Q)ln -sfn $(PCP_ETC)/$(REWRITE) $(DESTDIR)$(PCP_VAR)/config/$(REWRITE)
-	$(Q)install -m 644 dashboards/pmrep/kvm.conf $(DESTDIR)$(PCP_ETC)/$(REPORTS)
-	@echo "Installed. To switch pmcd to this agent: cd $(AGENT_DIR) && ./Install"
+install: install-check all $(O)/pmlogrewrite.conf
+	$(Q)scripts/install.sh install
 
-# Removes the agent from pmcd first. An unmodified kvm.conf is removed too.
-uninstall: install-check
-	$(Q)if [ -z "$(DESTDIR)" ] && [ -x $(AGENT_DIR)/Remove ]; then cd $(AGENT_DIR) && ./Remove; fi
-	$(Q)rm -rf $(DESTDIR)$(PREFIX)/lib/pmdakvm
-	$(Q)rm -f $(DESTDIR)$(PREFIX)/sbin/kvmbpf $(DESTDIR)$(MAN)/man1/pmdakvm.1 \
-	  $(DESTDIR)$(MAN)/man5/kvm.conf.5 $(DESTDIR)$(MAN)/man8/kvmbpf.8 \
-	  $(DESTDIR)$(PCP_ETC)/$(REWRITE) $(DESTDIR)$(PCP_VAR)/config/$(REWRITE) \
-	  $(DESTDIR)$(PCP_ETC)/$(REPORTS)
-	$(Q)if cmp -s kvm.conf $(DESTDIR)$(PCP_ETC)/kvm/kvm.conf; then \
-	  rm -f $(DESTDIR)$(PCP_ETC)/kvm/kvm.conf; fi
-	$(Q)rm -rf $(DESTDIR)$(PCP_VAR)/pmdakvm
-	$(Q)cd $(DESTDIR)$(PREFIX) 2>/dev/null || exit 0; \
-	  case $(abspath $(PREFIX)) in /usr/local) p=;; *) p=-p;; esac; \
-	  for d in share/man/man1 share/man/man5 share/man/man8 sbin lib; do \
-	    case $$p$$d in share*|-p*) rmdir $$p --ignore-fail-on-non-empty $$d 2>/dev/null;; esac; done; \
-	  case $(abspath $(PREFIX)) in /usr|/usr/local) ;; *) cd / && \
-	    rmdir --ignore-fail-on-non-empty $(DESTDIR)$(PREFIX);; esac; true
+# Removes the agent from pmcd first.
+uninstall:
+	$(Q)scripts/install.sh uninstall
 
 format:
 	$(Q)$(CLANG_FORMAT) -i $$(git ls-files '*.c' '*.h')

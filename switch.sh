@@ -7,10 +7,12 @@
 # a function here that undoes it.
 
 kvm_dir=`pwd -P`
+kvm_share=$kvm_dir/../../../../share/pmdakvm
 kvm_names=$PCP_VAR_DIR/pmns
 # the stock agent's names, under the name that PCP looks for, and under another
 kvm_stock=$kvm_names/root_kvm
 kvm_stock_aside=$kvm_names/stock_kvm
+kvm_rules=$PCP_VAR_DIR/config/pmlogrewrite/pmdakvm.conf
 
 # One of Install and Remove at a time.
 # What is started meanwhile must not keep the lock: 9>&-
@@ -49,6 +51,22 @@ kvm_undivert()
     command -v dpkg-divert >/dev/null || return 0
     LC_ALL=C dpkg-divert --list "$kvm_stock" | grep -q " to $kvm_stock_aside\$" || return 0
     dpkg-divert --quiet --local --rename --remove "$kvm_stock"
+}
+
+# Rules for pmlogrewrite, but for metrics that another file has a rule for: pmlogrewrite
+# ends if there are two, and newer versions of PCP have rules that older ones lack.
+kvm_write_rules()
+{
+    [ -d "${kvm_rules%/*}" ] || return 0
+    for kvm_file in "${kvm_rules%/*}"/*
+    do
+	[ "$kvm_file" = "$kvm_rules" ] || cat "$kvm_file" 2>/dev/null
+    done | awk '
+	{ name = $2; sub(/[{].*/, "", name) }
+	!ours { if ($1 == "metric") there[name] = 1; next }
+	!($1 == "metric" && name in there) { print }
+	' ours=0 - ours=1 "$kvm_share/pmlogrewrite.conf" >"$kvm_rules.new" &&
+	mv -f "$kvm_rules.new" "$kvm_rules"
 }
 
 # Is the name space to be built, by the rules of PCP's own start script?

@@ -42,6 +42,10 @@ inside() {
 	inside pins.sh
 }
 
+@test "archives of the stock agent, rewritten, go with ours, by the rules of any PCP" {
+	inside rewrite.sh
+}
+
 @test "Install that fails leaves the stock agent; a name space that is not built is built" {
 	inside failed.sh
 }
@@ -58,22 +62,4 @@ inside() {
 @test "Remove takes away the maps that the agent pinned, and no file of anybody else" {
 	need bpftool
 	inside foreign.sh
-}
-
-@test "an archive of the stock agent, rewritten, is read beside ours" {
-	inside rewrite.sh
-}
-
-@test "make install with PREFIX=/usr and no DESTDIR is refused, with DESTDIR it is not" {
-	run make --no-print-directory -C "$TOP" O="$BUILD" install PREFIX=/usr
-	[ "$status" != 0 ]
-	[[ $output == *"/usr belongs to Debian's packages"* ]]
-	run make --no-print-directory -C "$TOP" O="$BUILD" install PREFIX=/usr DESTDIR="$WORK/dest"
-	[ "$status" = 0 ]
-	[ -x "$WORK/dest/usr/lib/pmdakvm/pmdas/kvm/Install" ]
-	[ -f "$WORK/dest/etc/pcp/kvm/kvm.conf" ]
-	[ -f "$WORK/dest/etc/pcp/pmrep/pmdakvm.conf" ]
-	run make --no-print-directory -C "$TOP" O="$BUILD" uninstall PREFIX=/usr DESTDIR="$WORK/dest"
-	[ "$status" = 0 ]
-	[ -z "$(find "$WORK/dest" -type f -o -type l)" ]
 }

@@ -89,6 +89,26 @@ odd_checkout() {
 	[ "$(ls build)" = "" ]
 }
 
+@test "O, DESTDIR and PREFIX with blanks, quotes and a leading dash" {
+	mkdir -- -d -o
+	echo mine | tee -- -d/mine >./-o/mine
+	odd_checkout
+	for O in "-o it's" -b "$WORK/o (2)"; do
+		seed "$O"
+		for DESTDIR in "-d it's" -d "$WORK/d \"2\""; do
+			odd_make install DESTDIR="$DESTDIR"
+			(cd -- "$DESTDIR" && [ -x usr/local/lib/pmdakvm/pmdas/kvm/pmdakvm ])
+			odd_make uninstall DESTDIR="$DESTDIR"
+			[ "$(files "$DESTDIR")" = "" ]
+		done
+		odd_make clean
+		[ "$(ls -d -- "$O" 2>/dev/null)" = "" ]
+	done
+	[ "$(ls build)" = "" ]
+	[ "$(cat -- ../-d/mine ../-o/mine)" = "mine
+mine" ]
+}
+
 @test "make clean with an O that holds the checkout is refused" {
 	odd_checkout
 	for O in . .. ../.. "${PWD//\$/\$\$}" / ./src/..; do
@@ -98,4 +118,40 @@ odd_checkout() {
 		[[ $output == *"holds the checkout"* ]]
 		[ -f Makefile ]
 	done
+}
+
+@test "make uninstall takes nothing that is not below DESTDIR, or not of ours" {
+	mkdir -p my "my pkg/usr/local/lib" "my pkg/etc/pcp/pmrep"
+	echo mine >my/mine
+	echo mine >"my pkg/usr/local/lib/mine"
+	before=$(files .)
+	run make_ uninstall DESTDIR="$WORK/my pkg"
+	echo "$output"
+	[ "$(files . | grep mine)" = "$(grep mine <<<"$before")" ]
+	[ "$status" = 0 ]
+	make_ install DESTDIR="$WORK/my pkg" >/dev/null
+	[ "$(files .)" != "$before" ]
+	make_ uninstall DESTDIR="$WORK/my pkg"
+	[ "$(files . | grep mine)" = "$(grep mine <<<"$before")" ]
+	[ "$(find . -type f -o -type l | wc -l)" = 2 ]
+	for PREFIX in /usr /-opt/-my /; do
+		rm -rf pkg
+		make_ install DESTDIR="$WORK/pkg" PREFIX="$PREFIX" >/dev/null
+		[ -x "pkg$PREFIX/lib/pmdakvm/pmdas/kvm/Install" ]
+		[ -f "pkg$PREFIX/share/pmdakvm/kvm.conf" ]
+		[ ! -e pkg/etc/pcp/kvm ]
+		make_ uninstall DESTDIR="$WORK/pkg" PREFIX="$PREFIX"
+		[ "$(files pkg)" = "" ]
+	done
+}
+
+@test "a PREFIX that pmcd.conf cannot name, or that is Debian's, is refused before anything is touched" {
+	refused "pmcd.conf and PCP's own scripts" PREFIX="$WORK/my opt"
+	refused "pmcd.conf and PCP's own scripts" PREFIX="$WORK/it's"
+	refused "pmcd.conf and PCP's own scripts" PREFIX="$WORK/\"opt\"" DESTDIR="$WORK/dest"
+	refused "has to be an absolute path" PREFIX=-opt
+	refused "has to be an absolute path" PREFIX=opt DESTDIR="$WORK/dest"
+	refused "/usr belongs to Debian's packages" PREFIX=/usr
+	refused "/usr belongs to Debian's packages" PREFIX=//usr/../usr/ DESTDIR=/
+	[ "$(files .)" = "" ]
 }

@@ -1,0 +1,144 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 The pmdakvm authors
+#
+# install.sh check|install|uninstall: what make install and make uninstall do. In the
+# environment: PREFIX, DESTDIR (empty: this host) and BUILD, where the programs are. The
+# variables may hold any character that their own use allows; check says which do not.
+#
+# Without DESTDIR everything is put beside PCP's own agent and over no file of another
+# package; ./Install in the agent's folder switches pmcd. With DESTDIR it makes the tree of
+# a package, which may be installed beside pcp: its prerm runs Remove in the agent's folder
+# when it is removed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+etc=/etc/pcp
+var=/var/lib/pcp
+# of Install's work, by the names of switch.sh
+rules=$var/config/pmlogrewrite/pmdakvm.conf
+# by no name that PCP itself might use
+reports=$etc/pmrep/pmdakvm.conf
+
+refuse() {
+	printf 'make install: %s\n' "$@" >&2
+	exit 1
+}
+
+# PREFIX and DESTDIR as absolute paths without a slash at the end, and what follows of them.
+set_paths() {
+	[[ ${PREFIX:=/usr/local} == /* ]] ||
+		refuse "PREFIX is $PREFIX, and has to be an absolute path"
+	PREFIX=$(realpath -ms -- "$PREFIX")
+	DESTDIR=${DESTDIR:+$(realpath -ms -- "$DESTDIR")}
+	PREFIX=${PREFIX%/} DESTDIR=${DESTDIR%/}
+	# PCP's scripts and pmcd.conf do not quote
+	[[ $PREFIX != *[^A-Za-z0-9/._+@=-]* ]] || refuse \
+		"PREFIX is $PREFIX, and pmcd.conf and PCP's own scripts" \
+		"can name no program in such a folder; take one of letters, digits and / . _ + @ = -"
+	[ "$DESTDIR|$PREFIX" != "|/usr" ] || refuse \
+		"/usr belongs to Debian's packages; take another PREFIX" \
+		"(default /usr/local), or set DESTDIR to make a package"
+	agent=$PREFIX/lib/pmdakvm/pmdas/kvm
+	share=$PREFIX/share/pmdakvm
+	man=$PREFIX/share/man
+	page=pmdakvm.1
+	# where the stock agent has its page
+	[ "$PREFIX" != /usr ] || page=pmdakvm-bpf.1
+}
+
+# put MODE TO FILE...: into a folder, which is made
+put() {
+	local mode=$1 to=$DESTDIR$2
+	shift 2
+	mkdir -p -- "$to"
+	install -m "$mode" -- "$@" "$to"
+}
+
+# put_as MODE TO FILE: the same, by another name
+put_as() {
+	mkdir -p -- "$DESTDIR${2%/*}"
+	install -m "$1" -- "$3" "$DESTDIR$2"
+}
+
+# Is the installed report file as we installed it, or not there?
+reports_are_ours() {
+	[ ! -e "$DESTDIR$reports" ] || cmp -s -- "$DESTDIR$reports" "$DESTDIR$share/pmrep.conf"
+}
+
+install_reports() {
+	local ours=yes
+	reports_are_ours || cmp -s -- "$DESTDIR$reports" dashboards/pmrep/kvm.conf || ours=
+	put_as 644 "$share/pmrep.conf" dashboards/pmrep/kvm.conf
+	if [ -n "$ours" ]; then
+		put_as 644 "$reports" dashboards/pmrep/kvm.conf
+	else
+		echo "$DESTDIR$reports was edited and stays; this version's is $share/pmrep.conf"
+	fi
+}
+
+install_all() {
+	put 755 "$agent" Install Remove "$BUILD/pmdakvm" "$BUILD/pmda_kvm.so"
+	put 644 "$agent" switch.sh domain.h root pmns help
+	put 755 "$PREFIX/sbin" "$BUILD/kvmbpf"
+	put 644 "$share" kvm.conf "$BUILD/pmlogrewrite.conf"
+	put_as 644 "$man/man1/$page" man/pmdakvm.1
+	put 644 "$man/man5" man/kvm.conf.5
+	put 644 "$man/man8" man/kvmbpf.8
+	install_reports
+	if [ -n "$DESTDIR" ]; then
+		echo "Installed below $DESTDIR."
+	else
+		echo "Installed. To switch pmcd to this agent: cd $agent && ./Install"
+	fi
+}
+
+# Take the agent out of pmcd; where PCP or the agent's folder is gone, what Install changed.
+leave_pmcd() {
+	[ -z "$DESTDIR" ] || return 0
+	if [ -x "$agent/Remove" ] && [ -f /etc/pcp.env ]; then
+		(cd "$agent" && ./Remove) || refuse "$agent/Remove failed; nothing has been removed"
+	else
+		rm -f -- $rules
+		[ ! -x "$BUILD/pmdakvm" ] || "$BUILD/pmdakvm" --unpin || true
+		! LC_ALL=C dpkg-divert --list $var/pmns/root_kvm 2>/dev/null | grep -q "stock_kvm$" ||
+			dpkg-divert --quiet --local --rename --remove $var/pmns/root_kvm
+	fi
+}
+
+# Folders that are empty now, up to what was there before: DESTDIR, or the folders that
+# every host has.
+remove_folders() {
+	local dir up=$DESTDIR$PREFIX parents=-p
+	[ "$DESTDIR$PREFIX" != /usr/local ] || parents=
+	for dir in share/man/man{1,5,8} ${parents:+lib sbin}; do
+		# shellcheck disable=SC2086
+		(cd -- "$up" 2>/dev/null && rmdir $parents --ignore-fail-on-non-empty -- "$dir" 2>/dev/null) || true
+	done
+	if [ -n "$DESTDIR" ]; then
+		(cd -- "$DESTDIR/" 2>/dev/null && rmdir -p --ignore-fail-on-non-empty -- ".$PREFIX" ".${reports%/*}" 2>/dev/null) || true
+	elif [ -n "$parents" ]; then
+		rmdir --ignore-fail-on-non-empty -- "$up" 2>/dev/null || true
+	fi
+}
+
+uninstall_all() {
+	leave_pmcd
+	if reports_are_ours; then
+		rm -f -- "$DESTDIR$reports"
+	else
+		echo "$DESTDIR$reports was edited and stays"
+	fi
+	rm -rf -- "$DESTDIR$PREFIX/lib/pmdakvm" "$DESTDIR$share" "$DESTDIR$var/pmdakvm"
+	rm -f -- "$DESTDIR$PREFIX/sbin/kvmbpf" "$DESTDIR$man/man1/$page" \
+		"$DESTDIR$man/man5/kvm.conf.5" "$DESTDIR$man/man8/kvmbpf.8"
+	remove_folders
+}
+
+set_paths
+case ${1:-} in
+check) ;;
+install) install_all ;;
+uninstall) uninstall_all ;;
+*) refuse "install.sh takes check, install or uninstall" ;;
+esac
