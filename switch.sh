@@ -2,7 +2,7 @@
 # Copyright (c) 2026 The pmdakvm authors
 # shellcheck shell=sh disable=SC2154,SC2006,SC2003
 #
-# What Install and Remove have in common; they source it in the agent's folder,
+# What Install, Remove and Upgrade have in common; they source it in the agent's folder,
 # after pcp.env. Everything that Install changes besides what PCP's own procedures do has
 # a function here that undoes it.
 
@@ -12,9 +12,11 @@ kvm_names=$PCP_VAR_DIR/pmns
 # the stock agent's names, under the name that PCP looks for, and under another
 kvm_stock=$kvm_names/root_kvm
 kvm_stock_aside=$kvm_names/stock_kvm
+# where each start of pmcd finds our Upgrade
+kvm_hook=$PCP_PMDAS_DIR/pmdakvm
 kvm_rules=$PCP_VAR_DIR/config/pmlogrewrite/pmdakvm.conf
 
-# One of Install and Remove at a time.
+# One of Install, Remove and Upgrade at a time: pmcd's start runs Upgrade in the background.
 # What is started meanwhile must not keep the lock: 9>&-
 kvm_lock()
 {
@@ -67,6 +69,43 @@ kvm_write_rules()
 	!($1 == "metric" && name in there) { print }
 	' ours=0 - ours=1 "$kvm_share/pmlogrewrite.conf" >"$kvm_rules.new" &&
 	mv -f "$kvm_rules.new" "$kvm_rules"
+}
+
+# pmcd's start runs Upgrade, and Install where .NeedInstall asks for it, in each folder
+# of $PCP_PMDAS_DIR; ours is not one of them, so a folder there leads to it.
+kvm_write_hook()
+{
+    mkdir -p "$kvm_hook" || return
+    for kvm_script in Install Upgrade
+    do
+	printf '#!/bin/sh\n# Made by %s/Install\ncd "%s" && KVM_HOOK=true exec ./%s "$@"\n' \
+	    "$kvm_dir" "$kvm_dir" "$kvm_script" >"$kvm_hook/$kvm_script" &&
+	    chmod 755 "$kvm_hook/$kvm_script"
+    done
+}
+
+# Another installation of this agent, with another PREFIX, that Install switched pmcd to;
+# nothing if there is none. Then what Install changed is that one's.
+kvm_other()
+{
+    kvm_maker=`sed -n -e 's|^# Made by \(.*\)/Install$|\1|p' "$kvm_hook/Install" 2>/dev/null`
+    [ "$kvm_maker" = "$kvm_dir" ] || echo "$kvm_maker"
+}
+
+# Undo kvm_divert, kvm_write_rules and kvm_write_hook.
+kvm_undo()
+{
+    [ -z "`kvm_other`" ] || return 0
+    kvm_undivert
+    rm -f "$kvm_rules"
+    kvm_remove_hook
+}
+
+kvm_remove_hook()
+{
+    [ -d "$kvm_hook" ] || return 0
+    rm -f "$kvm_hook/Install" "$kvm_hook/Upgrade" "$kvm_hook"/.NeedInstall*
+    rmdir "$kvm_hook"
 }
 
 # Is the name space to be built, by the rules of PCP's own start script?

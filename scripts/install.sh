@@ -8,14 +8,15 @@
 #
 # Without DESTDIR everything is put beside PCP's own agent and over no file of another
 # package; ./Install in the agent's folder switches pmcd. With DESTDIR it makes the tree of
-# a package, which may be installed beside pcp: its prerm runs Remove in the agent's folder
-# when it is removed.
+# a package, which may be installed beside pcp: its postinst runs Upgrade in the agent's
+# folder, and its prerm runs Remove there when it is removed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 etc=/etc/pcp
 var=/var/lib/pcp
 # of Install's work, by the names of switch.sh
+hook=$var/pmdas/pmdakvm
 rules=$var/config/pmlogrewrite/pmdakvm.conf
 # by no name that PCP itself might use
 reports=$etc/pmrep/pmdakvm.conf
@@ -78,7 +79,7 @@ install_reports() {
 }
 
 install_all() {
-	put 755 "$agent" Install Remove "$BUILD/pmdakvm" "$BUILD/pmda_kvm.so"
+	put 755 "$agent" Install Remove Upgrade "$BUILD/pmdakvm" "$BUILD/pmda_kvm.so"
 	put 644 "$agent" switch.sh domain.h root pmns help
 	put 755 "$PREFIX/sbin" "$BUILD/kvmbpf"
 	put 644 "$share" kvm.conf "$BUILD/pmlogrewrite.conf"
@@ -98,7 +99,8 @@ leave_pmcd() {
 	[ -z "$DESTDIR" ] || return 0
 	if [ -x "$agent/Remove" ] && [ -f /etc/pcp.env ]; then
 		(cd "$agent" && ./Remove) || refuse "$agent/Remove failed; nothing has been removed"
-	else
+	elif [ ! -e "$hook" ] || grep -qsxF "# Made by $agent/Install" "$hook/Install"; then
+		rm -rf -- "$hook"
 		rm -f -- $rules
 		[ ! -x "$BUILD/pmdakvm" ] || "$BUILD/pmdakvm" --unpin || true
 		! LC_ALL=C dpkg-divert --list $var/pmns/root_kvm 2>/dev/null | grep -q "stock_kvm$" ||

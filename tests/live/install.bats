@@ -63,3 +63,11 @@ inside() {
 	need bpftool
 	inside foreign.sh
 }
+
+@test "pmcd's start puts right what another version of PCP or of ours has changed" {
+	inside upgrade.sh
+}
+
+@test "a package of make install DESTDIR= beside pcp: installed, upgraded, removed, purged" {
+	inside package.sh
+}

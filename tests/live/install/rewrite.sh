@@ -49,7 +49,7 @@ if [ -z "$theirs" ]; then
 else
 	rm -f $theirs
 fi
-run_in $OURS Install >/dev/null
+(cd $OURS && ./Upgrade)
 expect "rules for kvm.largepages, with another PCP" "$(cat $folder/* | grep -c '^metric kvm\.largepages ')" 1
 pmlogrewrite -c $folder /tmp/stock /tmp/again || fail "pmlogrewrite with all of another PCP's rules"
 expect "description of kvm.largepages" "$(desc /tmp/again kvm.largepages)" "$(desc /tmp/ours kvm.largepages)"
