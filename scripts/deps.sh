@@ -2,17 +2,22 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 The pmdakvm authors
 #
-# deps.sh [build|demo|check]...: install missing Debian packages for the build, the demo or the
-# tests. If none is missing, it needs neither root nor network.
+# deps.sh [list] [build|demo|check]...: install missing Debian packages for the build, the demo or
+# the tests. If none is missing, it needs neither root nor network. With "list" it only names them all.
 set -euo pipefail
 
 build="gcc make libc6-dev pkgconf clang bpftool libbpf-dev libelf-dev zlib1g-dev
 	libpcp3-dev libpcp-pmda3-dev libsmartcols-dev libjansson-dev libcap-ng-dev"
 demo="pcp python3-pcp procps"
 check="$demo libcmocka-dev bats valgrind jq strace linux-perf util-linux gawk clang-format
-	git man-db qemu-system-x86 iproute2 busybox-static cpio gzip kmod xz-utils"
+	git man-db qemu-system-x86 iproute2 busybox-static cpio gzip kmod xz-utils debootstrap"
 
 wanted=
+only_list=
+if [ "${1:-}" = list ]; then
+	only_list=yes
+	shift
+fi
 for what in "${@:-build}"; do
 	case $what in
 	build) wanted+=" $build" ;;
@@ -25,6 +30,10 @@ for what in "${@:-build}"; do
 	esac
 done
 
+if [ -n "$only_list" ]; then
+	echo $wanted
+	exit
+fi
 if ! command -v dpkg-query >/dev/null; then
 	echo "deps.sh: not a Debian system; install the equivalents of these Debian packages:" $wanted >&2
 	exit 0

@@ -71,3 +71,17 @@ inside() {
 @test "a package of make install DESTDIR= beside pcp: installed, upgraded, removed, purged" {
 	inside package.sh
 }
+
+@test "README's Install on a bare Debian 13 that has only pcp" {
+	status=0
+	# shellcheck disable=SC2046 # a list of words
+	"$TOP/tests/debian-root.sh" trixie $("$TOP/scripts/deps.sh" list build) >"$WORK/root" 2>"$WORK/err" || status=$?
+	cat "$WORK/err"
+	[ "$status" != 77 ] || skip "$(tail -n 1 "$WORK/err")"
+	[ "$status" = 0 ]
+	mkdir "$WORK/checkout"
+	(cd "$TOP" && git ls-files -z --cached --others --exclude-standard | xargs -0 tar cf -) | tar xf - -C "$WORK/checkout"
+	sed -n '/^## Install/,/^## /s/^    //p' "$TOP/README.md" >"$WORK/readme"
+	[ "$(head -n 1 "$WORK/readme")" = "apt-get install -y make" ]
+	SANDBOX_ROOT=$(cat "$WORK/root") inside bare.sh
+}
