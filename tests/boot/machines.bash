@@ -71,7 +71,7 @@ machine_arm64()
 start_arm64()
 {
 	start_qemu "$1" qemu-system-aarch64 -M virt,virtualization=on,gic-version=3 \
-		-cpu "${model:-max}" -accel 'tcg,thread=single' \
+		-cpu "${model:-max,pauth-impdef=on}" -accel 'tcg,thread=single' \
 		-device pci-serial,chardev=output
 }
 

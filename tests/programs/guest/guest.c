@@ -18,9 +18,9 @@
 #define WAKE_NS 50000 /* how often the waker looks for sleeping vCPUs */
 
 static const char *const event_names[EV_MAX] = {
-	[EV_PIO] = "pio",   [EV_MMIO] = "mmio",		  [EV_CPUID] = "cpuid",
-	[EV_MSR] = "msr",   [EV_HYPERCALL] = "hypercall", [EV_HLT] = "hlt",
-	[EV_SPIN] = "spin",
+	[EV_PIO] = "pio", [EV_MMIO] = "mmio",		[EV_CPUID] = "cpuid",
+	[EV_MSR] = "msr", [EV_HYPERCALL] = "hypercall", [EV_FAULT] = "fault",
+	[EV_HLT] = "hlt", [EV_SPIN] = "spin",
 };
 
 /* SIGTERM and SIGINT come in through the descriptor alone; threads inherit that. */
@@ -122,7 +122,8 @@ static void print_done(const struct fleet *fleet, double seconds)
 	printf("done");
 	for (ev = 0; ev < EV_MAX; ev++)
 		printf(" %s=%llu", event_names[ev], seen[ev]);
-	printf(" rounds=%llu seconds=%.6f\n", rounds, seconds);
+	printf(" vcpus=%u rounds=%llu seconds=%.6f\n", fleet->plan->nvms * fleet->plan->nvcpus,
+	       rounds, seconds);
 	fflush(stdout);
 }
 

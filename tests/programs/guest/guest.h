@@ -12,6 +12,10 @@
 
 #if defined(__x86_64__)
 #define GUEST_ARCH_X86 1
+#elif defined(__aarch64__)
+#define GUEST_ARCH_ARM64 1
+#else
+#error there is no machine code for this architecture
 #endif
 
 #define EXIT_USAGE  2
@@ -28,7 +32,17 @@
 #define GUEST_PORT 0xe9
 
 /* What a programme does, in this order. */
-enum guest_event { EV_PIO, EV_MMIO, EV_CPUID, EV_MSR, EV_HYPERCALL, EV_HLT, EV_SPIN, EV_MAX };
+enum guest_event {
+	EV_PIO,
+	EV_MMIO,
+	EV_CPUID,
+	EV_MSR,
+	EV_HYPERCALL,
+	EV_FAULT,
+	EV_HLT,
+	EV_SPIN,
+	EV_MAX
+};
 
 struct plan {
 	__u32 count[EV_MAX];
@@ -37,6 +51,7 @@ struct plan {
 	unsigned int pause_ms;
 	unsigned int ncpus; /* 0: threads are not pinned */
 	__u32 cpus[MAX_CPULIST];
+	bool overcommit; /* nvcpus is by the CPUs that there are */
 	bool irqchip;
 	bool repeat;
 	bool wait;
@@ -56,7 +71,7 @@ struct section {
 struct program {
 	__u8 page[GUEST_PAGE];
 	struct section sect[EV_MAX]; /* all 0: not in the programme */
-	__u16 last;		     /* where the last HLT leaves the pointer */
+	__u16 last;		     /* where the last HLT or write leaves the pointer */
 };
 
 struct vm;
@@ -87,6 +102,8 @@ struct vm {
 	int stop_fd; /* eventfd: readable for good once stopping */
 	size_t run_size;
 	__u8 *ram;
+	void *touched; /* NULL: none */
+	size_t touched_size;
 	bool stop;
 	sem_t ready;
 	sem_t go;
@@ -126,6 +143,8 @@ int fleet__wake_due(struct fleet *fleet);
 int fleet__join(struct fleet *fleet);
 void fleet__total(const struct fleet *fleet, __u64 *ret_seen, __u64 *ret_rounds);
 void fleet__destroy(struct fleet *fleet);
+
+__u64 section__done(const struct section *sect, __u32 count, __u64 at, __u32 counter);
 
 int stats__check(const struct vm *vm);
 int stats__write(const struct fleet *fleet);

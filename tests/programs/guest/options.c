@@ -24,8 +24,9 @@ struct opt {
 	__u32 max;
 };
 
-#define MAX_COUNT 0xffffffffu
-#define EVENT(ev) offsetof(struct plan, count[ev])
+#define MAX_COUNT  0xffffffffu
+#define MAX_FAULTS 65536 /* 256 MiB for each vCPU */
+#define EVENT(ev)  offsetof(struct plan, count[ev])
 
 static const struct opt opts[] = {
 	{ "pio", "N", "N one-byte OUTs to port 0xe9, each out to user space", OPT_NUMBER,
@@ -33,15 +34,21 @@ static const struct opt opts[] = {
 	{ "mmio", "N", "N one-byte reads of no memory (0x80000), each out to user space",
 	  OPT_NUMBER, EVENT(EV_MMIO), MAX_COUNT },
 	{ "cpuid", "N", "N CPUIDs of leaf 0", OPT_NUMBER, EVENT(EV_CPUID), MAX_COUNT },
-	{ "msr", "N", "N RDMSRs of IA32_APIC_BASE", OPT_NUMBER, EVENT(EV_MSR), MAX_COUNT },
-	{ "hypercall", "N", "N VMCALLs or VMMCALLs of number 0x4d50; not with PVM", OPT_NUMBER,
+	{ "msr", "N", "N RDMSRs of IA32_APIC_BASE, or MRSs of ID_AA64PFR0_EL1", OPT_NUMBER,
+	  EVENT(EV_MSR), MAX_COUNT },
+	{ "hypercall", "N",
+	  "N VMCALLs or VMMCALLs of number 0x4d50, or HVCs of 0xc0000000; not with PVM", OPT_NUMBER,
 	  EVENT(EV_HYPERCALL), MAX_COUNT },
+	{ "fault", "N", "N pages touched, each a page fault in the first round; arm64 only",
+	  OPT_NUMBER, EVENT(EV_FAULT), MAX_FAULTS },
 	{ "hlt", "N", "N HLTs, each out to user space (see --irqchip)", OPT_NUMBER, EVENT(EV_HLT),
 	  MAX_COUNT },
 	{ "spin", "N", "N rounds of a loop of two plain instructions", OPT_NUMBER, EVENT(EV_SPIN),
 	  MAX_COUNT },
 	{ "vcpus", "N", "N vCPUs in N threads, each of which does all of the above", OPT_NUMBER,
 	  offsetof(struct plan, nvcpus), MAX_VCPUS },
+	{ "overcommit", NULL, "more vCPUs than CPUs: two for each that we may run on, and one more",
+	  OPT_FLAG, offsetof(struct plan, overcommit), 0 },
 	{ "vms", "N", "N VMs, each with its vCPUs; all of them do all of the above, together",
 	  OPT_NUMBER, offsetof(struct plan, nvms), MAX_VMS },
 	{ "cpus", "LIST", "such as 0,1: thread i runs on CPU number i modulo its length", OPT_CPUS,
@@ -86,8 +93,14 @@ static const char notes[] =
 	"kvm_emulate_insn, and 1 more sets up a loop, and 1 is the last HLT:\n"
 	"pio 3, mmio 3, cpuid 4, msr 4, hlt 3, spin 2; with --irqchip hlt 9, last HLT 2.\n"
 	"\n"
+	"On arm64 the programme ends with one MMIO write instead. --hlt is a WFI there, which takes\n"
+	"--irqchip: it sleeps in the kernel, and a signal ends each. So there is one kvm_userspace_exit\n"
+	"for each MMIO read, WFI (EINTR) and the write. All but the spinning is one kvm_exit each: DABT,\n"
+	"SYS64, HVC64 or WFx; one more, IABT, comes from each vCPU's page in its first round. A WFI\n"
+	"while an interrupt of the host is pending does nothing, and makes none of those.\n"
+	"\n"
 	"When the vCPUs are through, one line sums up all of them:\n"
-	"done pio=N mmio=N cpuid=N msr=N hypercall=N hlt=N spin=N rounds=N seconds=S\n"
+	"done pio=N mmio=N cpuid=N msr=N hypercall=N fault=N hlt=N spin=N vcpus=N rounds=N seconds=S\n"
 	"pio, mmio and hlt (without --irqchip) are the exits seen by user space, the last\n"
 	"HLTs left out: they are as many as rounds. The others are from the guest's own loop\n"
 	"counters, and true of a round that a signal cut short, too.\n"
@@ -184,6 +197,18 @@ static int apply(const struct opt *opt, const char *arg, struct plan *plan)
 	return err;
 }
 
+/* Two vCPUs for each CPU that we may run on, and one more. */
+static unsigned int overcommitted(void)
+{
+	cpu_set_t set;
+	unsigned int n;
+
+	if (sched_getaffinity(0, sizeof(set), &set))
+		return MAX_VCPUS;
+	n = 2 * (unsigned int)CPU_COUNT(&set) + 1;
+	return n < MAX_VCPUS ? n : MAX_VCPUS;
+}
+
 /* Does not return after --help. -EINVAL: bad usage, said on stderr. */
 int options__parse(int argc, char **argv, struct plan *ret_plan)
 {
@@ -204,6 +229,8 @@ int options__parse(int argc, char **argv, struct plan *ret_plan)
 		if (c || apply(&opts[index], optarg, &plan))
 			goto usage;
 	}
+	if (plan.overcommit)
+		plan.nvcpus = overcommitted();
 	if (!plan.nvcpus || !plan.nvms) {
 		fprintf(stderr, "guest: --%s: at least 1\n", plan.nvms ? "vcpus" : "vms");
 		goto usage;

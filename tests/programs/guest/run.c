@@ -40,8 +40,10 @@ static int answer_mmio(struct vcpu *vcpu)
 	__u64 gpa = GUEST_MMIO + vcpu->id * GUEST_PAGE;
 	struct kvm_run *run = vcpu->run;
 
-	if (run->mmio.is_write || run->mmio.phys_addr != gpa || run->mmio.len != 1)
+	if (run->mmio.phys_addr != gpa || run->mmio.len != 1)
 		return unexpected(vcpu, "an MMIO access that is not the programme's");
+	if (run->mmio.is_write) /* the programme's end, where it has such a one; see account() */
+		return ROUND_OVER;
 	run->mmio.data[0] = 0x5a;
 	vcpu->round[EV_MMIO]++;
 	return ROUND_GOES_ON;

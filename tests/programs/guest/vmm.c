@@ -355,6 +355,8 @@ void vm__destroy(struct vm *vm)
 	close_fd(vm->stop_fd);
 	if (vm->ram)
 		munmap(vm->ram, (size_t)vm->plan->nvcpus * GUEST_PAGE);
+	if (vm->touched)
+		munmap(vm->touched, vm->touched_size);
 	sem_destroy(&vm->ready);
 	sem_destroy(&vm->go);
 	free(vm);

@@ -111,6 +111,8 @@ const char *arch_lacks(const struct plan *plan)
 {
 	if (plan->count[EV_HYPERCALL] && !host_has_virtualization())
 		return "--hypercall: the processor has neither VMX nor SVM (PVM?)";
+	if (plan->count[EV_FAULT])
+		return "--fault: x86 has only one page of memory for each vCPU";
 	return NULL;
 }
 
@@ -261,20 +263,6 @@ int arch_restart(struct vcpu *vcpu)
 	return ret;
 }
 
-static __u64 done_in(const struct section *sect, __u32 count, const struct kvm_regs *regs)
-{
-	__u64 done;
-
-	if (!sect->end || regs->rip < sect->loop)
-		return 0;
-	if (regs->rip >= sect->end)
-		return count;
-	done = count - (__u32)regs->rsi;
-	if (sect->after > sect->loop && regs->rip >= sect->after && regs->rip <= sect->dec)
-		done++;
-	return done;
-}
-
 /*
  * How far the programme is: ret_done has EV_MAX counts, ret_last says whether
  * its last HLT is behind it.
@@ -291,7 +279,8 @@ int arch_where(struct vcpu *vcpu, __u64 *ret_done, bool *ret_last)
 	if (regs.rip < OFF_PROGRAM) /* in the handler, so after a HLT */
 		regs.rip = prog->sect[EV_HLT].end ? prog->sect[EV_HLT].dec : prog->last;
 	for (ev = 0; ev < EV_MAX; ev++)
-		ret_done[ev] = done_in(&prog->sect[ev], vcpu->vm->plan->count[ev], &regs);
+		ret_done[ev] = section__done(&prog->sect[ev], vcpu->vm->plan->count[ev], regs.rip,
+					     (__u32)regs.rsi);
 	*ret_last = regs.rip == prog->last;
 	return 0;
 }
