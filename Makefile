@@ -3,6 +3,8 @@
 #
 # make          build all (needs neither root nor network, on any kernel)
 # make check    install missing packages, build, run all tests (root)
+# make check-kernels  boot every machine and kernel of tests/boot/kernels.bats, write docs/kernels.md
+#               (KERNELS="amd-6.1 ..." boots those alone, and writes nothing)
 # make demo     show a guest's counters through a private pmcd (root)
 # make bench    measure the cost of counting for a guest (root)
 # make deps     install missing packages (root, Debian); deps-build: only those of the build
@@ -51,7 +53,7 @@ BPF_CFLAGS := -O2 -g -target bpf $(WARNINGS) -Ivmlinux -Ibpf
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all install install-check uninstall check check-programs demo bench bench-programs deps deps-build tables format clean
+.PHONY: all install install-check uninstall check check-programs check-arm64 check-kernels demo bench bench-programs deps deps-build tables format clean
 all: $(O)/pmdakvm $(O)/pmda_kvm.so $(O)/kvmbpf
 
 # --- BPF side: one object and one skeleton per family ---
@@ -160,8 +162,22 @@ deps-build:
 
 check:
 	$(Q)scripts/deps.sh build demo check
-	$(Q)+$(MAKE) --no-print-directory all check-programs
+	$(Q)+$(MAKE) --no-print-directory all check-programs check-arm64
 	$(Q)SAN=$(SAN) tests/run.sh "$$PWD" "$$(realpath -ms $(O))" $(TESTS)
+
+# arm64 too, where its packages can be had: the tests that need it skip else
+check-arm64:
+	$(Q)+$(if $(ARCH),,if sysroot=$$(scripts/sysroot-arm64.sh); then \
+	  $(MAKE) --no-print-directory ARCH=arm64 SAN= O=$(O)/arm64 SYSROOT="$$sysroot" all $(O)/arm64/tests/guest; \
+	  else test $$? = 77; fi)
+
+# KERNELS= a choice; without it docs/kernels.md is written anew
+KERNELS ?=
+check-kernels:
+	$(Q)scripts/deps.sh build demo check
+	$(Q)+$(MAKE) --no-print-directory all check-programs check-arm64
+	$(Q)KERNELS="$(or $(KERNELS),all)" KERNELS_TABLE="$$(realpath -ms $(O))/kernels.tsv" tests/kernels.sh \
+	  "$$PWD" "$$(realpath -ms $(O))" $(if $(KERNELS),,docs/kernels.md)
 
 check-programs: $(UNIT_TESTS) $(TEST_PROGRAMS) $(TOOLS)
 

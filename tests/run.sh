@@ -7,6 +7,8 @@
 # last line counts them. Fails if a test failed; with CI=true also if one was skipped that
 # .ci/allowed-skips does not name.
 #
+# KERNELS="MACHINE-KERNEL..." chooses among the tests of boot-kernels; "all" takes all of them.
+#
 # The tests run in a mount namespace of their own, so what they mount is gone
 # afterwards. At the end they must have left nothing in PCP's folders.
 set -euo pipefail
@@ -21,6 +23,7 @@ unset MAKEFLAGS MAKELEVEL MFLAGS
 TOP=$1 BUILD=$2
 shift 2
 parts=("$@")
+: "${KERNELS:=intel-6.1 amd-5.10 amd-6.1 amd-6.12 amd-newest arm64-6.12}"
 cd "$TOP"
 work=$(mktemp -d "${TMPDIR:-/tmp}/pmdakvm-tests.XXXXXX")
 chmod 755 "$work"
@@ -43,6 +46,27 @@ wanted() {
 		[ "$part" != "$1" ] || return 0
 	done
 	return 1
+}
+
+# shellcheck disable=SC2317 # xargs calls it
+# boot_one FILE NUMBER TEST: one test of many that run at a time: what it prints is shown at once.
+boot_one() {
+	local name out status=0 pattern
+	name=boot-$(basename "$1" .bats)
+	out=$work/$name.$2
+	# shellcheck disable=SC2016 # $ is sed's
+	pattern=$(sed 's/[][\.*^$+?(){}|]/\\&/g' <<<"$3")
+	bats --tap --filter "^$pattern\$" "$1" >"$out" 2>&1 </dev/null || status=$?
+	if [ "$status" != 0 ] && ! grep -q '^not ok' "$out"; then
+		echo "not ok - $name ended with status $status" >>"$out"
+	fi
+	grep -qE '^(not )?ok' "$out" || echo "not ok - $name: no test is called: $3" >>"$out"
+	{
+		flock 9
+		printf '\n# %s\n' "$name"
+		cat "$out"
+		sed -nE "s/^(not )?ok[ 0-9-]*/\1ok $name: /p" "$out" >>"$log"
+	} 9>>"$log"
 }
 
 # Show what a suite prints, and keep its results for the count. A suite that ends
@@ -90,6 +114,19 @@ valgrind_one() {
 	fi
 }
 
+# boots FILE: its tests that are to be run, for boot_one.
+boots() {
+	local test number=0
+	while IFS= read -r test; do
+		number=$((number + 1))
+		if [ "$1" = tests/boot/kernels.bats ] && [ "$KERNELS" != all ] &&
+			[[ " $KERNELS " != *" ${test%%:*} "* ]]; then
+			continue
+		fi
+		printf '%s\0' "$1" "$number" "$test"
+	done < <(sed -nE 's/^@test "(.*)" \{$/\1/p' "$1")
+}
+
 watched=
 if [ -n "${PMDAKVM_TESTS_INSIDE:-}" ] && leftovers_watch "$work/layers"; then
 	watched=yes
@@ -111,13 +148,22 @@ fi
 if [ -n "${PMDAKVM_TESTS_INSIDE:-}" ] && mountpoint -q /sys/fs/bpf; then
 	umount -R /sys/fs/bpf
 fi
-for file in tests/live/*.bats tests/boot/*.bats; do
+for file in tests/live/*.bats; do
 	name=$(basename "$file" .bats)
-	[ "$file" = "tests/live/$name.bats" ] || name=boot-$name
 	if wanted "$name"; then
 		suite "$name" bats --tap "$file"
 	fi
 done
+# Boots under emulation count nothing of this host's: two at a time. Each test is one, those of many
+# kernels first, since they take longest.
+for file in tests/boot/kernels.bats $(printf '%s\n' tests/boot/*.bats | grep -v kernels.bats); do
+	if wanted "boot-$(basename "$file" .bats)"; then
+		boots "$file"
+	fi
+done >"$work/boots"
+export -f boot_one
+export work log
+xargs -r -0 -n 3 -P 2 bash -c 'boot_one "$@"' boot_one <"$work/boots" || echo "not ok - boots: xargs ended badly" >>"$log"
 suite leftovers leftovers
 
 failed=$(grep -c '^not ok' "$log" || true)

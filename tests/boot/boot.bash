@@ -7,12 +7,17 @@
 # boot_status KERNEL SCRIPT OPTION...: run the script in that kernel. Returns the status of
 # run-kernel.sh; what the script printed is in $WORK/out, what is wrong in $WORK/err.
 boot_status() {
-	local kernel=$1 script=$2 status=0
+	local kernel=$1 script=$2 status=0 build=$BUILD
 	shift 2
 	"$TOP/tests/boot/fetch-kernel.sh" "$kernel" >"$WORK/kernel" 2>"$WORK/err" || status=$?
+	if [ $status = 0 ] && [[ $kernel == *-arm64 ]]; then
+		build=$BUILD/arm64
+		"$TOP/scripts/sysroot-arm64.sh" >"$WORK/sysroot" 2>"$WORK/err" || status=$?
+		set -- --sysroot "$(cat "$WORK/sysroot")" "$@"
+	fi
 	[ $status = 0 ] || return $status
 	"$TOP/tests/boot/run-kernel.sh" --kernel "$(cat "$WORK/kernel")" --script "$script" \
-		--add "$BUILD/kvmbpf" --add "$BUILD/tests/guest" "$@" >"$WORK/out" 2>"$WORK/err"
+		--add "$build/kvmbpf" --add "$build/tests/guest" "$@" >"$WORK/out" 2>"$WORK/err"
 }
 
 # boot KERNEL SCRIPT OPTION...: the script must end well, and the kernel must be well.

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 The pmdakvm authors
 #
-# A kernel that warns, or is tainted, while a script runs fails the boot.
+# A kernel that warns, or is tainted, while a script runs fails the boot. That Linux 5.10 does not warn of
+# our programs is amd-5.10 of kernels.bats, with panic_on_warn.
 
 load ../live/common
 load boot
@@ -26,12 +27,4 @@ unwell() {
 	grep -q "WARNING: CPU: 0 PID: 1 at made-up.c:1$" "$WORK/err"
 	grep -q "tainted" "$WORK/err" && return 1
 	[ ! -s "$WORK/out" ]
-}
-
-@test "Linux 5.10 loads every family's programs without a warning, which would be a panic" {
-	new_work
-	echo 'kvmbpf dump -d 0 -a -m kvm.agent.family.status' >"$WORK/script"
-	boot 5.10 "$WORK/script" --append panic_on_warn=1
-	cat "$WORK/out"
-	grep -qE "userspace_exit +attached" "$WORK/out"
 }

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 The pmdakvm authors
+#
+# Compare what kvmbpf dump counted with what the kernel counted, and with what guests did. Input is
+# kvmbpf's text, and lines that machine.sh makes:
+#
+#	status FAMILY TEXT...			of the agent's families
+#	name exit|user CODE NAME		what codes are called
+#	event EVENT				the kernel counts it
+#	cpu EVENT CPU COUNT			the kernel's count
+#	exit CODE COUNT, user CODE ERRNO COUNT	its counts by reason
+#	known trace|exit|user NAMES COUNT	what each VM did; NAMES: one or more, with commas, together
+#	vm INSTANCE				a VM that did; none: the host counts alone
+#	stat METRIC INSTANCE VALUE		what KVM_GET_STATS_FD or debugfs says; "-": no instance
+#
+# Prints a line for each family, "FAMILY exact" or "FAMILY not REASON"; with -v as=NAME one line of that
+# name for trace, exit and userspace_exit together. "preempted: ..." is a REASON that is said only if
+# nothing else is wrong: counts are too small by as many runs of our programs as the kernel says it
+# skipped, or an event is counted for another CPU than the kernel's, its sum being right.
+
+function say(family) {
+	if (why == "" && preempted != "")
+		why = "preempted: " preempted
+	print family, why == "" ? "exact" (note == "" ? "" : " " note) : "not " why
+}
+
+# One thing that is not as it should be; the first three are said.
+function differs(what, is, should) {
+	if (is + 0 == should + 0)
+		return
+	if (++wrong <= 3)
+		why = why (why == "" ? "" : ", ") what " " is + 0 ", not " should + 0
+	else if (wrong == 4)
+		why = why " ..."
+}
+
+function preempts(what) {
+	preempted = preempted (preempted == "" ? "" : ", ") what
+}
+
+function begin() {
+	why = note = preempted = ""
+	wrong = 0
+}
+
+function sum_of(metric,	cpu, n) {
+	for (cpu in cpus)
+		n += value[metric, cpu]
+	return n
+}
+
+# One event, by CPU. What the kernel skipped is known by event only. A thread may move to another CPU after
+# we have counted its event and before the kernel does.
+function compare_event(event,	cpu, ours, total, skipped, elsewhere, is) {
+	for (cpu in cpus) {
+		is = value["kvm.trace." event, cpu] + 0
+		ours += is
+		total += cpu_count[event, cpu]
+		if (is != cpu_count[event, cpu] + 0)
+			elsewhere++
+	}
+	skipped = total - ours
+	if (skipped > 0 && skipped == value["kvm.agent.event.missed", event] + 0)
+		preempts(skipped " of " total " " event " missed")
+	else if (!skipped && elsewhere)
+		preempts(event " by CPU")
+	else {
+		for (cpu in cpus)
+			differs(event " " cpu, value["kvm.trace." event, cpu], cpu_count[event, cpu])
+	}
+	return total
+}
+
+# Events, by CPU.
+function compare_trace(	event, i, fired) {
+	for (event in events)
+		fired += compare_event(event)
+	for (i = 1; i <= nknown; i++) {
+		if (known_kind[i] == "trace")
+			differs(known_names[i], sum_of("kvm.trace." known_names[i]), known_count[i])
+	}
+	if (!fired)
+		why = "no event fired"
+}
+
+# Do all reasons together lack no more than the kernel says that it skipped? Then that is said.
+function skipped_alone(kind, host,	key, part, more, lacking, total) {
+	for (key in reason_count) {
+		split(key, part, SUBSEP)
+		if (part[1] != kind)
+			continue
+		total += reason_count[key]
+		lacking += reason_count[key] - value[host ".count", part[2]]
+		more = more || value[host ".count", part[2]] + 0 > reason_count[key]
+	}
+	if (more || !lacking || lacking > value["kvm.agent.family.missed", substr(host, 5)])
+		return 0
+	preempts(lacking " of " total " in " substr(host, 5) " missed")
+	return 1
+}
+
+# Reasons of a family's metrics, against the kernel's count of each, and the VMs' shares.
+function compare_reasons(kind, host, vm_metric,	name, i, part, n, sum, key, time, skipped) {
+	skipped = skipped_alone(kind, host)
+	for (key in value) {
+		split(key, part, SUBSEP)
+		if (part[1] == host ".count") {
+			name = part[2]
+			if (!skipped || !((kind, name) in reason_count))
+				differs(name, value[key], reason_count[kind, name])
+			sum += value[key]
+			# the last exit of a vCPU has no time
+			if (as == "" && value[key] && !value[host ".time", name])
+				time = time (time == "" ? "" : ", ") name
+		}
+		if (part[1] == vm_metric)
+			n += value[key]
+	}
+	for (key in reason_count) {
+		split(key, part, SUBSEP)
+		if (part[1] == kind && !((host ".count", part[2]) in value))
+			differs(part[2], 0, reason_count[key])
+	}
+	if (!sum)
+		differs("any", 0, 1)
+	if (vms && knows_vms)
+		differs("sum of the VMs", n, sum)
+	if (time != "")
+		why = why (why == "" ? "" : ", ") "a time of 0: " time
+}
+
+# What the guests did: by VM, and all of them together.
+function compare_known(kind, host, vm_metric,	i, j, part, n, sum, vm) {
+	for (i = 1; i <= nknown; i++) {
+		if (known_kind[i] != kind)
+			continue
+		n = split(known_names[i], part, ",")
+		sum = 0
+		for (j = 1; j <= n; j++)
+			sum += value[host ".count", part[j]]
+		differs(known_names[i], sum, known_count[i] * (vms ? vms : 1))
+		for (vm in vm_names) {
+			sum = 0
+			for (j = 1; j <= n; j++)
+				sum += value[vm_metric, vm "::" part[j]]
+			if (knows_vms)
+				differs(vm " " known_names[i], sum, known_count[i])
+		}
+	}
+}
+
+function compare_family(family, kind, vm_metric) {
+	if (status[family] != "attached") {
+		why = status[family]
+		return
+	}
+	compare_reasons(kind, "kvm." family, vm_metric)
+	compare_known(kind, "kvm." family, vm_metric)
+	if (vms && !knows_vms)
+		note = "of the host alone: VMs are not known"
+}
+
+function compare_stat(	key) {
+	if (status["stat"] !~ /^attached/) {
+		why = status["stat"]
+		return
+	}
+	if (!knows_vms)
+		note = "of the host alone, from debugfs"
+	for (key in stats)
+		differs(key, value[key], stats[key])
+	if (nstats < 30)
+		why = "only " nstats + 0 " statistics to compare with"
+}
+
+$1 == "status" { status[$2] = $0; sub(/^status [^ ]+ +/, "", status[$2]); sub(/ +$/, "", status[$2]); next }
+$1 == "name" { names[$2, $3] = $4; next }
+$1 == "event" { events[$2] = 1; next }
+$1 == "cpu" { cpu_count[$2, $3] += $4; cpus[$3] = 1; next }
+$1 == "exit" {
+	name = ($1, $2) in names ? names[$1, $2] : $2
+	reason_count["exit", name] += $3
+	next
+}
+$1 == "user" {
+	name = ($1, $2) in names ? names[$1, $2] : $2
+	if ($3 != 0)
+		name = $3 ~ /^(-4|4294967292|18446744073709551612)$/ ? "restart" : "error"
+	reason_count["user", name] += $4
+	next
+}
+$1 == "known" {
+	known_kind[++nknown] = $2
+	known_names[nknown] = $3
+	known_count[nknown] = $4
+	next
+}
+$1 == "vm" { vm_names[$2] = 1; vms++; next }
+$1 == "stat" { stats[$2, $3 == "-" ? "" : $3] = $4; nstats++; next }
+$1 !~ /^kvm\./ { next }
+$2 ~ /^[0-9]+$/ && (NF < 3 || $3 !~ /^[0-9]/) { value[$1, ""] = $2; next }
+{
+	value[$1, $2] = $3
+	if ($2 ~ /^cpu[0-9]+$/)
+		cpus[$2] = 1
+}
+
+END {
+	knows_vms = (("kvm.nvms", "") in value)
+	begin()
+	compare_trace()
+	if (as == "")
+		say("trace")
+	if (as == "")
+		begin()
+	if (as == "" || status["exit"] == "attached")
+		compare_family("exit", "exit", "kvm.vm.exit.count")
+	if (as == "") {
+		say("exit")
+		begin()
+	}
+	compare_family("userspace_exit", "user", "kvm.vm.userspace_exit.count")
+	if (as != "") {
+		say(as)
+		exit
+	}
+	say("userspace_exit")
+	begin()
+	compare_stat()
+	say("stat")
+}

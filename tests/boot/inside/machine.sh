@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 The pmdakvm authors
+# shellcheck shell=sh disable=SC2154 # MACHINE and numbers go in front of the script
+#
+# Runs in every machine and kernel (tests/boot/kernels.bats): what kvmbpf dump counts of guests, against
+# the kernel's own counts and what the guests are known to do. Prints "FAMILY exact" or "FAMILY not
+# REASON" for trace, exit, userspace_exit and stat; "overcommit ...": the same of more vCPUs than CPUs;
+# "nested ...": of a guest's guest.
+set -e
+tracing=/sys/kernel/tracing
+events=$tracing/events/kvm
+work=/tmp/machine
+mkdir -p $work
+
+# What guests here can do; EVENTS that this makes; what an exit's reason is in the trace; by VM and vCPU:
+# how many exits of which names.
+case $MACHINE in
+arm64)
+	does="--mmio $MMIO --msr $MSR --hypercall $HYPERCALL"
+	more="--fault $FAULT"
+	fields=ret,esr_ec
+	known() {
+		echo "known exit DABT_LOW $((MMIO + FAULT + 1))"
+		echo "known exit SYS64 $MSR"
+		echo "known exit HVC64 $HYPERCALL"
+		echo "known exit IABT_LOW 1"
+		echo "known user MMIO $((MMIO + 1))"
+	}
+	;;
+*)
+	does="--pio $PIO --mmio $MMIO --cpuid $CPUID --msr $MSR --hypercall $HYPERCALL"
+	more="--hlt $HLT"
+	fields=isa,exit_reason
+	known() {
+		if [ "$MACHINE" = intel ]; then
+			set -- IO_INSTRUCTION CPUID MSR_READ VMCALL HLT EPT_VIOLATION,EPT_MISCONFIG
+		else
+			set -- io cpuid msr hypercall hlt npf
+		fi
+		echo "known exit $1 $PIO"
+		echo "known exit $2 $CPUID"
+		echo "known exit $3 $MSR"
+		echo "known exit $4 $HYPERCALL"
+		echo "known exit $5 $((HLT + 1))"
+		echo "known exit $6 $((MMIO + 1))"
+		echo "known user IO $PIO"
+		echo "known user MMIO $MMIO"
+		echo "known user HLT $((HLT + 1))"
+	}
+	;;
+esac
+counted=
+for event in kvm_entry kvm_exit kvm_userspace_exit kvm_mmio kvm_pio kvm_cpuid kvm_msr kvm_hypercall \
+	kvm_page_fault kvm_fpu kvm_guest_fault kvm_hvc_arm64 kvm_sys_access kvm_halt_poll_ns \
+	kvm_nested_vmexit kvm_nested_vmexit_inject; do
+	[ ! -d "$events/$event" ] || counted="$counted $event"
+done
+# the key's name has changed in Linux 5.13; empty: no such triggers
+cpu=
+for key in common_cpu cpu; do
+	! echo "hist:keys=$key" 2>/dev/null >$events/kvm_exit/trigger || cpu=$key
+done
+[ -n "$cpu" ] || echo 16384 >$tracing/buffer_size_kb
+for file in /reasons/*; do
+	sed -nE 's/^REASON\((0x[0-9a-f]+|[0-9]+),[[:space:]]*"(.*)"\)/\1 \2/p' "$file" |
+		while read -r code name; do
+			echo "name ${file##*/} $((code)) $name"
+		done
+done >$work/names
+
+# count_event EVENT KEYS...: have the kernel count that event, from 0, by those keys. Opening a trigger to
+# write it anew drops all that are set. A kernel without such triggers writes events to its trace.
+count_event() {
+	folder=$events/$1
+	shift
+	if [ -z "$cpu" ]; then
+		echo 1 >"$folder/enable"
+		return
+	fi
+	: >"$folder/trigger"
+	for keys; do
+		echo "hist:keys=$keys" >>"$folder/trigger"
+	done
+}
+
+# count: begin to count.
+count() {
+	: >$work/err
+	kvmbpf dump -v -a -m 'kvm.*' >$work/out 2>$work/err &
+	dump=$!
+	until grep -q 'trace: attached' $work/err; do
+		kill -0 $dump || { cat $work/err; exit 1; }
+		sleep 0.2
+	done
+	: >$tracing/trace
+	for event in $counted; do
+		case $event in
+		kvm_exit) count_event "$event" "$cpu" "$fields" ;;
+		kvm_userspace_exit) count_event "$event" "$cpu" reason,errno ;;
+		*) count_event "$event" "$cpu" ;;
+		esac
+	done
+}
+
+# The trace's lines of a CPU, counted.
+traced() {
+	grep -q '^overrun: 0$' "$tracing/per_cpu/$1/stats" || echo "the trace of $1 has overrun" >&2
+	awk -v cpu="$1" '
+		/^#/ { next }
+		{
+			for (i = 1; $i !~ /^kvm_.*:$/; i++)
+				if (i > NF)
+					next
+			event = $i
+			sub(/:/, "", event)
+			n[event]++
+			if (event == "kvm_exit") {
+				sub(/.* reason /, "")
+				exits[$1]++
+			} else if (event == "kvm_userspace_exit") {
+				code = $NF
+				gsub(/[()]/, "", code)
+				users[code " " ($(NF - 1) ~ /^KVM_EXIT/ ? 0 : $(NF - 1) == "restart" ? -4 : -1)]++
+			}
+		}
+		END {
+			for (i in n)
+				print "cpu", i, cpu, n[i]
+			for (i in exits)
+				print "exit", i, exits[i]
+			for (i in users)
+				print "user", i, users[i]
+		}' "$tracing/per_cpu/$1/trace"
+}
+
+# counted_by_kernel: all of those, as lines for machine.awk.
+counted_by_kernel() {
+	for event in $counted; do
+		echo "event $event"
+		[ -z "$cpu" ] || tr -d '{},' <"$events/$event/hist" | awk -v event="$event" '
+			$1 ~ /^(common_)?cpu:$/ { print "cpu", event, "cpu" $2, $4 }
+			$1 == "isa:" { print "exit", $4, $6 }
+			$1 == "ret:" { print "exit", $2 == 2 ? 256 + $4 : $2, $6 }
+			$1 == "reason:" { print "user", $2, $4, $6 }'
+	done
+	[ -z "$cpu" ] || return 0
+	for folder in "$tracing"/per_cpu/cpu*; do
+		traced "${folder##*/}"
+	done
+}
+
+# finish: end counting. What kvmbpf said is in $work/out.
+finish() {
+	kill -INT $dump
+	wait $dump
+}
+
+# compare [NAME]: judge; what else is known comes on standard input.
+compare() {
+	sed -nE 's/^kvm\.agent\.family\.status +/status /p' $work/out >$work/status
+	{
+		cat - $work/names $work/status
+		counted_by_kernel
+		grep '^kvm\.' $work/out
+	} >$work/all
+	awk -v as="${1:-}" -f /machine.awk $work/all
+}
+
+# held OPTION...: a guest that holds its VMs; once it is through its process is $guest.
+mkfifo $work/hold
+exec 9<>$work/hold
+held() {
+	: >$work/done
+	guest "$@" --hold <&9 >$work/done &
+	guest=$!
+	until grep -q '^done' $work/done; do
+		kill -0 $guest
+		sleep 0.2
+	done
+}
+
+# The statistics of the VMs held, or the host's where there is no KVM_GET_STATS_FD.
+statistics() {
+	if [ -s $work/stats ]; then
+		awk -v first="guest-$guest" '
+			$1 == "desc" { kind[$2, $3] = $4; size[$2, $3] = $8; next }
+			{ vm = first ($2 ? "." $2 + 1 : "") }
+			$1 == "vm" && size[$1, $3] == 1 { print "stat kvm.vm.stat." $3, vm, $4 }
+			$1 == "vcpu" && size[$1, $4] == 1 { print "stat kvm.vcpu.stat." $4, vm "::vcpu" $3, $5 }' \
+			$work/stats
+		return
+	fi
+	for file in /sys/kernel/debug/kvm/*; do
+		[ -f "$file" ] || continue
+		metric=$(grep -oE "^kvm\.(stat\.)?${file##*/} " $work/out || echo "kvm.${file##*/}")
+		echo "stat $metric - $(cat "$file")"
+	done
+}
+
+# --- a VM for each CPU ---
+cpus=$(nproc)
+statistics="--stats $work/stats"
+# shellcheck disable=SC2086 # a list of options
+if ! guest $statistics >/dev/null 2>&1; then
+	statistics=
+	mount -t debugfs debugfs /sys/kernel/debug
+fi
+rm -f $work/stats
+count
+# shellcheck disable=SC2086 # lists of options
+held $does $more $statistics --vms "$cpus" --cpus "$(seq -s , 0 $((cpus - 1)))"
+finish
+{
+	known
+	echo "vm guest-$guest"
+	for number in $(seq 2 "$cpus"); do
+		echo "vm guest-$guest.$number"
+	done
+	statistics
+} | compare
+kill $guest
+wait $guest || true
+
+# --- more vCPUs than CPUs ---
+# OVERCOMMIT: a guest that does this. ROUNDS of it at most while all is exact: what is wrong there is a
+# matter of chance.
+round=0
+verdict="overcommit exact"
+while [ "$verdict" = "overcommit exact" ] && [ $round -lt "${ROUNDS:-1}" ]; do
+	round=$((round + 1))
+	count
+	# shellcheck disable=SC2086 # a list of options
+	held ${OVERCOMMIT:-$does} --overcommit
+	finish
+	verdict=$(compare overcommit </dev/null)
+	kill $guest
+	wait $guest || true
+done
+[ "${ROUNDS:-1}" = 1 ] || verdict="$verdict, in round $round of $ROUNDS"
+echo "$verdict"
+
+# --- a guest's guest ---
+[ -e /usr/bin/nested ] || exit 0
+count
+taskset 1 nested "$CPUID" "$MSR" "$HYPERCALL" >/dev/null
+finish
+{
+	echo "known trace kvm_nested_vmexit_inject $((CPUID + HYPERCALL + 1))"
+	echo "known exit vmrun $((CPUID + HYPERCALL + 1))"
+	echo "known exit cpuid $CPUID"
+	echo "known exit io $((MSR + HYPERCALL))"
+	echo "known user IO $MSR"
+	echo "known user HLT 1"
+} | compare nested

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 The pmdakvm authors
+#
+# Every machine and kernel: each family's counts are exact, or not for a known reason. A test's name
+# begins with MACHINE-KERNEL, by which tests/run.sh chooses. With KERNELS_TABLE=FILE each adds its part
+# of docs/kernels.md to that file, as lines "MACHINE-KERNEL VERSION FAMILY VERDICT", with tabs.
+
+load ../live/common
+load boot
+
+# The numbers are prime.
+NUMBERS="PIO=2003 MMIO=1009 CPUID=503 MSR=307 HYPERCALL=401 FAULT=211 HLT=101"
+
+# The reasons of this machine's exits, for machine.sh.
+reasons() {
+	local table
+	case $1 in
+	amd) table=svm ;;
+	intel) table=vmx ;;
+	arm64) table=arm64 ;;
+	esac
+	mkdir "$WORK/reasons"
+	cp "src/kvm/reasons/$table.def" "$WORK/reasons/exit"
+	cp src/kvm/reasons/userspace.def "$WORK/reasons/user"
+}
+
+# result VERSION FAMILY VERDICT: a line for docs/kernels.md.
+result() {
+	[ -z "${KERNELS_TABLE:-}" ] ||
+		printf '%s\t%s\t%s\t%s\n' "${BATS_TEST_DESCRIPTION%%:*}" "$@" >>"$KERNELS_TABLE"
+}
+
+# machine_boot MACHINE KERNEL [SETTING=VALUE...] [OPTION...]: what machine.sh says is in $WORK/out.
+machine_boot() {
+	local machine=$1 kernel=$2 settings="MACHINE=$1 $NUMBERS" status=0
+	shift 2
+	cd "$TOP" || return 1
+	new_work
+	reasons "$machine"
+	while [[ ${1:-} == [A-Z]*=* ]]; do
+		settings+=" ${1%%=*}='${1#*=}'"
+		shift
+	done
+	[ "$machine" != amd ] || set -- --add "$BUILD/tests/nested" "$@"
+	{
+		echo "$settings"
+		cat tests/boot/inside/machine.sh
+	} >"$WORK/script"
+	boot_status "$kernel" "$WORK/script" --machine "$machine" --timeout 400 \
+		--add tests/boot/inside/machine.awk:/machine.awk --add "$WORK/reasons:/reasons" "$@" || status=$?
+	if [ $status = 77 ]; then
+		result - - "skipped: $(cat "$WORK/err")"
+		skip "$(cat "$WORK/err")"
+	fi
+	cat "$WORK/out"
+	[ $status = 0 ] || { cat "$WORK/err"; return 1; }
+}
+
+# families [FAMILY BEGINNING|WORDS]...: each family must be exact, but for those that are known not to
+# be, for a reason with that beginning; WORDS are for docs/kernels.md. One that is known and is exact is
+# a failure, too: then take it from here.
+families() {
+	local version family verdict reason known
+	version=$(cat "$(cat "$WORK/kernel")/version")
+	[ "$(grep -cE '^(trace|exit|userspace_exit|stat|overcommit) ' "$WORK/out")" = 5 ]
+	[[ $BATS_TEST_DESCRIPTION != amd-* ]] || grep -q '^nested ' "$WORK/out"
+	while read -r family verdict reason; do
+		known=$(known "$family" "$@")
+		case $verdict in
+		exact*)
+			[ -z "$known" ] || { echo "known failure is gone: $family: $known"; return 1; }
+			;;
+		not)
+			if [ -z "$known" ] || [[ $reason != "${known%%|*}"* ]]; then
+				echo "new: $family: $reason"
+				return 1
+			fi
+			verdict="known: ${known#*|}" reason=
+			;;
+		*)
+			echo "machine.sh says: $family $verdict $reason"
+			return 1
+			;;
+		esac
+		result "$version" "$family" "$verdict${reason:+ $reason}"
+	done <"$WORK/out"
+}
+
+# known FAMILY [FAMILY REASON]...: the reason of that family.
+known() {
+	local family=$1
+	shift
+	while [ $# -gt 0 ]; do
+		[ "$1" != "$family" ] || echo "$2"
+		shift 2
+	done
+}
+
+# From Linux 7.2 on tracepoints can be preempted. A raw tracepoint program does not run while another
+# thread is in it on that CPU; kvm.agent.event.missed and kvm.agent.family.missed say so. And a thread may
+# move after we have counted its event and before the kernel does.
+PREEMPTED="preempted: |events are missed, and counted as such, or are counted for the CPU where a thread was just before: it can be switched out inside a program"
+NO_TYPES="this kernel has no type information|not attached: this kernel has no type information for KVM"
+# Its kvm_exit has no vCPU, and says what trapped by its arguments; userspace exits are timed from kvm_fpu,
+# which is there and never fires.
+ARM64=(
+	exit "kvm_exit has unknown arguments|not attached: kvm_exit has other arguments on arm64"
+	userspace_exit "a time of 0: MMIO|counts are exact, times are 0: they begin at kvm_fpu, which does not fire on arm64"
+)
+
+@test "intel-6.1: every family is exact" {
+	machine_boot intel 6.1
+	families
+}
+
+@test "amd-5.10: known: no exits by reason; all else is exact, and panic_on_warn is no panic" {
+	machine_boot amd 5.10 --append panic_on_warn=1
+	families exit "$NO_TYPES"
+}
+
+@test "amd-6.1: every family is exact" {
+	machine_boot amd 6.1
+	families
+}
+
+@test "amd-6.12: every family is exact" {
+	machine_boot amd 6.12
+	families
+}
+
+@test "amd-newest: known: events are missed with more vCPUs than CPUs; all else is exact" {
+	machine_boot amd newest ROUNDS=5
+	families overcommit "$PREEMPTED"
+}
+
+@test "arm64-6.12: known: no exits by reason, userspace exits without time; all else is exact" {
+	machine_boot arm64 6.12-arm64
+	families "${ARM64[@]}"
+}
+
+# kvm-amd refuses to load there: it wants a constant TSC, which the emulated AMD processors have not.
+@test "intel-rt: every family is exact" {
+	machine_boot intel rt
+	families
+}
+
+@test "arm64-6.1: known: no exits by reason, userspace exits without time; all else is exact" {
+	machine_boot arm64 6.1-arm64
+	families "${ARM64[@]}"
+}
+
+@test "arm64-newest: known: as 6.12, and events are missed with more vCPUs than CPUs" {
+	machine_boot arm64 newest-arm64 ROUNDS=5 \
+		OVERCOMMIT="--mmio 20011 --hypercall 20011" --timeout 600
+	families "${ARM64[@]}" overcommit "$PREEMPTED"
+}
+
+@test "intel-6.12: every family is exact" {
+	machine_boot intel 6.12
+	families
+}
+
+@test "intel-5.10: known: no exits by reason; all else is exact" {
+	machine_boot intel 5.10 --timeout 900
+	families exit "$NO_TYPES"
+}
+
+@test "intel-newest: known: events are missed with more vCPUs than CPUs; all else is exact" {
+	machine_boot intel newest ROUNDS=5 --timeout 600
+	families overcommit "$PREEMPTED"
+}
+
+@test "intel-skylake: Linux 6.1 on a processor with PML: every family is exact" {
+	machine_boot intel 6.1 --model skylake_x
+	families
+}

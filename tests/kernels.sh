@@ -1,0 +1,75 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 The pmdakvm authors
+#
+# kernels.sh TOP BUILD [FILE]: run the tests of machines and kernels that $KERNELS names (see run.sh), and
+# make FILE, a page of what they found, of the lines that they write to $KERNELS_TABLE.
+set -euo pipefail
+top=$1 build=$2 page=${3:-}
+
+: >"$KERNELS_TABLE"
+"$top/tests/run.sh" "$top" "$build" boot-kernels
+[ -n "$page" ] || exit 0
+mkdir -p "$(dirname "$top/$page")"
+{
+	cat <<-'END'
+		<!-- SPDX-License-Identifier: GPL-2.0-or-later -->
+		<!-- Copyright (c) 2026 The pmdakvm authors -->
+		# Kernels: where counts are exact
+
+		Written by `make check-kernels`: do not edit. Each row is one of Debian's kernels, booted on an
+		emulated machine, where guests did a known number of things. `make check-kernels KERNELS=NAME`
+		boots it again.
+
+		- **amd** is kvm-amd under QEMU, **intel** kvm-intel under Bochs (a Haswell; **skylake** has PML),
+		  **arm64** under QEMU.
+		- **exact**: every count is the kernel's own and what the guests did: events by CPU (trace);
+		  exits by reason, of the host and by VM (exit, userspace_exit); statistics by VM and vCPU (stat,
+		  against KVM_GET_STATS_FD).
+		- **overcommit**: trace, exit and userspace_exit once more, with more vCPUs than CPUs.
+		- **nested**: a guest's guest, on amd.
+		- **not**: why is below the table. A test fails when that changes.
+
+		No kernel warned or was tainted meanwhile.
+
+	END
+	LC_ALL=C sort -s -V "$KERNELS_TABLE" | awk -F'\t' '
+	BEGIN {
+		split("trace exit userspace_exit stat overcommit nested", families, " ")
+		head = "| name | kernel |"
+		rule = "|---|---|"
+		for (i = 1; i in families; i++) {
+			head = head " " families[i] " |"
+			rule = rule "---|"
+		}
+		print head
+		print rule
+	}
+	function row(	i, line) {
+		line = "| " name " | " version " |"
+		for (i = 1; i in families; i++)
+			line = line " " (families[i] in cell ? cell[families[i]] : "-" in cell ? cell["-"] : "-") " |"
+		print line
+		split("", cell)
+	}
+	$1 != name && NR > 1 { row() }
+	{
+		name = $1
+		version = $2
+		kind = text = $4
+		sub(/[: ].*/, "", kind)
+		sub(/^(exact|known:|skipped:) */, "", text)
+		if (text != "" && !(text in note)) {
+			note[text] = ++notes
+			order[notes] = text
+		}
+		cell[$3] = (kind == "known" ? "not" : kind) (text == "" ? "" : " (" note[text] ")")
+	}
+	END {
+		row()
+		print ""
+		for (i = 1; i <= notes; i++)
+			print i ". " order[i]
+	}'
+} >"$top/$page.new"
+mv "$top/$page.new" "$top/$page"
