@@ -133,6 +133,18 @@ local_agent() {
 	[ ! -s "$WORK/wrong" ]
 }
 
+@test "docs/kernels.md has a row for each test of kernels.bats, with its known failures" {
+	names() {
+		sed -nE "s/^@test \"([a-z0-9.-]+): $1.*/\1/p" tests/boot/kernels.bats | sort
+	}
+	rows() {
+		sed -nE "s/^\| ([a-z0-9]+-[a-z0-9.]+) \|.*$1.*/\1/p" docs/kernels.md | sort
+	}
+	diff <(names "") <(rows "")
+	# of a kernel that was skipped nothing is known
+	diff <(names known: | grep -vxFf <(rows " skipped \(")) <(rows " not \(")
+}
+
 @test "tracepoint_items.def has unique numbers, and 1 to 5 in the stock agent's order" {
 	numbers=$(sed -nE 's/^TRACE_ITEM\(([0-9]+),.*/\1/p' src/metrics/tracepoint_items.def)
 	[ "$(sort -n <<<"$numbers" | uniq -d)" = "" ]
