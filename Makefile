@@ -47,7 +47,7 @@ CFLAGS ?= -O2 -g
 comma := ,
 SAN_FLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARNINGS) $(SAN_FLAGS) -fPIC -fvisibility=hidden -MMD -MP \
-	-Isrc -I. -DPMDAKVM_VERSION='"$(VERSION)"'
+	-Isrc -I. -I$(O)/gen -DPMDAKVM_VERSION='"$(VERSION)"'
 BPF_CFLAGS := -O2 -g -target bpf $(WARNINGS) -Ivmlinux -Ibpf
 
 .DELETE_ON_ERROR:
@@ -57,7 +57,10 @@ BPF_CFLAGS := -O2 -g -target bpf $(WARNINGS) -Ivmlinux -Ibpf
 all: $(O)/pmdakvm $(O)/pmda_kvm.so $(O)/kvmbpf
 
 # --- BPF side: one object and one skeleton per family ---
-FAMILIES := $(patsubst bpf/%.bpf.c,%,$(wildcard bpf/*.bpf.c))
+OBJECTS := $(patsubst bpf/%.bpf.c,%,$(wildcard bpf/*.bpf.c))
+SKELETONS := $(OBJECTS:%=$(O)/gen/%.skel.h)
+# a family is a folder; objects without one belong to other parts
+FAMILIES := $(sort $(notdir $(patsubst %/,%,$(wildcard src/families/*/))))
 
 $(O)/bpf/%.raw.o: bpf/%.bpf.c
 	$(call say,BPF,$<)
@@ -86,7 +89,7 @@ $(O)/gen/families.c: Makefile $(FAMILIES:%=bpf/%.bpf.c)
 
 $(O)/gen/families.o: $(O)/gen/families.c $(FAMILIES:%=$(O)/gen/%.skel.h)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(ALL_CFLAGS) -isystem $(O)/gen -Wno-unused-function -c $< -o $@
+	$(Q)$(CC) $(ALL_CFLAGS) -c $< -o $@
 
 $(O)/gen/help.c: help tools/help.awk
 	$(call say,GEN,$@)
@@ -113,7 +116,7 @@ $(COMMAND_OBJ): ALL_CFLAGS += $(shell $(PKG_CONFIG) --cflags smartcols jansson)
 BPF_LIBS := -lbpf -lelf -lz -lcap-ng -ljansson
 PCP_LIBS := -lpcp_pmda -lpcp
 
-$(O)/src/%.o: src/%.c
+$(O)/src/%.o: src/%.c | $(SKELETONS)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -c $< -o $@
@@ -231,4 +234,4 @@ clean:
 	$(Q)rm -rf "$$(realpath -m $(O))" $(O)
 
 -include $(patsubst %.o,%.d,$(LIB_OBJ) $(PMDA_MAIN) $(PMDA_OBJ) $(COMMAND_MAIN) $(COMMAND_OBJ) \
-	$(UNIT_OBJ)) $(FAMILIES:%=$(O)/bpf/%.raw.d) $(TEST_PROGRAMS:=.d) $(TOOLS:=.d)
+	$(UNIT_OBJ)) $(OBJECTS:%=$(O)/bpf/%.raw.d) $(TEST_PROGRAMS:=.d) $(TOOLS:=.d)

@@ -14,15 +14,21 @@
 /* Bytes of an invalid word that a warning quotes. */
 #define SHOWN_BYTES 60
 
-enum section { SECTION_NONE, SECTION_UNKNOWN, SECTION_PATHS, SECTION_BPF, SECTION_TRACE };
+enum section {
+	SECTION_NONE,
+	SECTION_UNKNOWN,
+	SECTION_PATHS,
+	SECTION_BPF,
+	SECTION_INSTANCES,
+	SECTION_TRACE
+};
 
 static const struct {
 	const char *name;
 	enum section section;
 } sections[] = {
-	{ "paths", SECTION_PATHS },
-	{ "bpf", SECTION_BPF },
-	{ "trace", SECTION_TRACE },
+	{ "paths", SECTION_PATHS },	    { "bpf", SECTION_BPF },
+	{ "instances", SECTION_INSTANCES }, { "trace", SECTION_TRACE },
 	{ "dynamic", SECTION_TRACE },
 };
 
@@ -45,6 +51,8 @@ static const struct option {
 	{ SECTION_BPF, "vm_histograms", offsetof(struct config, vm_histograms), TAKES_NUMBER, 0,
 	  1000000 },
 	{ SECTION_BPF, "vcpus", offsetof(struct config, vcpus), TAKES_NUMBER, 1, 1000000 },
+	{ SECTION_INSTANCES, "names", offsetof(struct config, instances), TAKES_NUMBER, 1024,
+	  1 << 24 },
 };
 
 /* What is counted where no file says it: what the stock agent's kvm.conf names. */
@@ -85,6 +93,7 @@ int config_init(struct config *ret_config)
 		.pin = strdup("pmdakvm"),
 		.vms = CONFIG_VMS,
 		.vcpus = CONFIG_VCPUS,
+		.instances = CONFIG_INSTANCES,
 	};
 
 	if (!config.path || !config.debugfs || !config.tracefs || !config.lockdown || !config.pin) {
@@ -350,6 +359,7 @@ static int parse_line(struct parser *parser, char *text, size_t len)
 		return 0;
 	case SECTION_PATHS:
 	case SECTION_BPF:
+	case SECTION_INSTANCES:
 		return parse_option(parser, text);
 	case SECTION_TRACE:
 		return parse_event(parser, text);

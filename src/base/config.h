@@ -42,6 +42,9 @@ struct config_event {
 /* Default of [bpf] vcpus: vCPUs whose exits are counted with times. */
 #define CONFIG_VCPUS 4096
 
+/* Default of [instances] names: instance names whose numbers are kept. */
+#define CONFIG_INSTANCES 2097152
+
 struct config {
 	char *path; /* file name; "-e" if the events come from the command line */
 	char *debugfs;
@@ -52,6 +55,7 @@ struct config {
 	const char *only;	/* the only family to open; NULL: all */
 	uint32_t vcpus;		/* maximum number of vCPUs whose exits are counted with times */
 	uint32_t vm_histograms; /* maximum number of (vCPU, reason) histograms; 0: none */
+	uint32_t instances;	/* maximum number of instance names whose numbers are kept */
 	struct config_event *events; /* in file order, names are unique */
 	size_t nevents;
 };

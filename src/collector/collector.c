@@ -11,15 +11,18 @@
 
 #include "collector/self_tables.h"
 #include "base/clock.h"
+#include "vms/vm_passes.h"
+#include "vms/vm_tables.h"
 
 /* The number of bits in the mask of collector_read(). */
 #define TABLES_MAX 64
 
 /* Where a snapshot table's rows and values come from. */
 struct source {
-	const struct family_table *table;
+	const struct table *table;
 	void *state;
-	bool behind; /* the last sync failed with -ENOMEM; a later tick or read repeats it */
+	bool behind; /* its keys or columns may have changed since the last sync, or that failed */
+	uint64_t owners; /* owners.changes at the last sync */
 };
 
 /* Ticks that retry attaching after KVM is loaded: its tracepoints may not be ready at once. */
@@ -32,6 +35,8 @@ struct collector {
 	uint64_t events_stamp; /* events_stamp() at the last tick; it changes as KVM (un)loads */
 	unsigned late_ticks;   /* ticks left that retry attaching */
 	struct vms *vms;
+	struct owners owners;
+	struct instance_numbers *numbers; /* NULL: instances are not numbered */
 	struct pins *pins;
 	struct collector_family *families;
 	struct snapshot snapshot;
@@ -52,7 +57,32 @@ static int print_to_report(enum libbpf_print_level level, const char *format, va
 	return 0;
 }
 
-static int add_table(struct collector *collector, const struct family_table *table, void *state)
+/* Bring a table's rows and columns up to date. After -ENOMEM the next tick or read tries again. */
+static int source_sync(struct collector *collector, size_t number)
+{
+	struct source *source = &collector->sources[number];
+	int err = table_sync(source->table, source->state, &collector->owners, collector->numbers,
+			     collector->snapshot.tables[number]);
+
+	source->behind = err != 0;
+	source->owners = collector->owners.changes;
+	return err;
+}
+
+static bool source_is_behind(const struct collector *collector, size_t number)
+{
+	const struct source *source = &collector->sources[number];
+
+	return source->behind ||
+	       (source->table->owner != OWNER_HOST && source->owners != collector->owners.changes);
+}
+
+static int owners_follow(struct collector *collector)
+{
+	return owners_update(&collector->owners, collector->vms, &collector->cpus);
+}
+
+static int add_table(struct collector *collector, const struct table *table, void *state)
 {
 	struct snapshot_table *made;
 	int err;
@@ -62,9 +92,10 @@ static int add_table(struct collector *collector, const struct family_table *tab
 	err = snapshot_add_table(&collector->snapshot, table->name, &made);
 	if (err)
 		return err;
-	collector->sources[collector->snapshot.ntables - 1] = (struct source){ table, state,
-									       false };
-	return table->sync(state, made);
+	collector->sources[collector->snapshot.ntables - 1] = (struct source){ .table = table,
+									       .state = state };
+	err = owners_follow(collector);
+	return err ? err : source_sync(collector, collector->snapshot.ntables - 1);
 }
 
 /*
@@ -143,9 +174,21 @@ static int families_open(struct collector *collector, struct family_env *env)
 		collector->families[i].family = &families[i];
 	for (size_t i = 0; !err && i < families_count; i++)
 		err = family_open(collector, &collector->families[i], env);
+	for (size_t i = 0; !err && i < vm_tables_count; i++)
+		err = add_table(collector, &vm_tables[i], collector->vms);
 	for (size_t i = 0; !err && i < agent_tables_count; i++)
 		err = add_table(collector, &agent_tables[i], collector->families);
 	return err;
+}
+
+/* Have the register make passes; families ask it whether it does. */
+static void register_attach(struct collector *collector)
+{
+	char *error = NULL;
+
+	if (!collector->config->only)
+		vms_attach(collector->vms, collector->config->lockdown, &error);
+	free(error);
 }
 
 /* Replace the list of events by those that the kernel has now; on an error the old list stays. */
@@ -174,8 +217,9 @@ static void print_end(libbpf_print_fn_t callers)
 	libbpf_set_print(callers);
 }
 
-int collector_open(const struct config *config, struct items *items, bool pin,
-		   struct report *report, struct collector **ret_collector)
+int collector_open(const struct config *config, struct items *items,
+		   struct instance_numbers *numbers, bool pin, struct report *report,
+		   struct collector **ret_collector)
 {
 	libbpf_print_fn_t callers_print;
 	struct collector *collector;
@@ -186,6 +230,7 @@ int collector_open(const struct config *config, struct items *items, bool pin,
 	if (!collector)
 		return -ENOMEM;
 	collector->config = config;
+	collector->numbers = numbers;
 	collector->events_stamp = events_stamp(EVENTS_BTF_DIR, config->tracefs);
 	callers_print = print_begin(report);
 	err = cpus_read(CPUS_SYSFS, &collector->cpus);
@@ -195,6 +240,8 @@ int collector_open(const struct config *config, struct items *items, bool pin,
 		err = pins_open(config->pin, report, &collector->pins);
 	if (!err)
 		err = vms_new("/proc", &collector->vms);
+	if (!err)
+		register_attach(collector);
 	env = (struct family_env){
 		.config = config,
 		.events = &collector->events,
@@ -215,36 +262,30 @@ int collector_open(const struct config *config, struct items *items, bool pin,
 	return 0;
 }
 
-/*
- * Sync every table of the family with this state, or all tables (NULL). Returns whether any
- * table's rows or columns changed.
- */
+/* Sync all tables of the family with this state, or all tables (NULL). Returns whether any grew. */
 static bool tables_sync(struct collector *collector, const void *state)
 {
 	bool grown = false;
 
+	owners_follow(collector); /* after -ENOMEM the lists are as they can be */
 	for (size_t i = 0; i < collector->snapshot.ntables; i++) {
 		struct snapshot_table *table = collector->snapshot.tables[i];
-		struct source *source = &collector->sources[i];
 		uint64_t changes = table->changes;
 		size_t columns = table->ncolumns;
 
-		if (state && source->state != state)
+		if (state && collector->sources[i].state != state)
 			continue;
-		/* -ENOMEM is temporary: the next tick or read syncs again */
-		source->behind = source->table->sync(source->state, table) != 0;
+		source_sync(collector, i);
 		grown |= table->changes != changes || table->ncolumns != columns;
 	}
 	return grown;
 }
 
-/* Returns whether a table of the family with this state, or any table (NULL), awaits a sync. */
-static bool tables_behind(const struct collector *collector, const void *state)
+/* Returns whether a table awaits a sync. */
+static bool tables_behind(const struct collector *collector)
 {
 	for (size_t i = 0; i < collector->snapshot.ntables; i++) {
-		const struct source *source = &collector->sources[i];
-
-		if (source->behind && (!state || source->state == state))
+		if (source_is_behind(collector, i))
 			return true;
 	}
 	return false;
@@ -269,6 +310,7 @@ int collector_switch(struct collector *collector, size_t family, bool attached,
 		return 0;
 	callers_print = print_begin(report);
 	find_events(collector);
+	register_attach(collector);
 	family_attach(open, false, report);
 	print_end(callers_print);
 	tables_sync(collector, open->state);
@@ -332,12 +374,14 @@ bool collector_tick(struct collector *collector, struct report *report)
 
 		collector->late_ticks--;
 		find_events(collector);
+		register_attach(collector);
 		attach_again(collector, !collector->late_ticks, report);
 		print_end(callers_print);
 		grown = true;
 	}
+	vms_tick(collector->vms);
 	families_tick(collector, report);
-	return (grown || tables_behind(collector, NULL)) && tables_sync(collector, NULL);
+	return (grown || tables_behind(collector)) && tables_sync(collector, NULL);
 }
 
 void collector_close(struct collector *collector)
@@ -353,6 +397,9 @@ void collector_close(struct collector *collector)
 	events_free(&collector->events);
 	cpus_free(&collector->cpus);
 	pins_close(collector->pins);
+	owners_free(&collector->owners);
+	if (collector->vms)
+		vms_detach(collector->vms);
 	vms_free(collector->vms);
 	free(collector);
 }
@@ -397,8 +444,30 @@ static bool family_is_wanted(const struct collector *collector, const void *stat
 	return false;
 }
 
+/* Returns whether the mask has a table of the register, or one of VMs or vCPUs. */
+static bool vms_are_wanted(const struct collector *collector, uint64_t tables)
+{
+	for (size_t i = 0; i < collector->snapshot.ntables; i++) {
+		const struct source *source = &collector->sources[i];
+
+		if ((tables & (1ULL << i)) &&
+		    (source->state == collector->vms || source->table->owner >= OWNER_VM))
+			return true;
+	}
+	return false;
+}
+
+/* The keys of a family have changed: its tables need a sync. */
+static void sources_mark(struct collector *collector, const void *state)
+{
+	for (size_t i = 0; i < collector->snapshot.ntables; i++)
+		collector->sources[i].behind |= collector->sources[i].state == state;
+}
+
 static int families_refresh(struct collector *collector, uint64_t tables)
 {
+	if (vms_are_wanted(collector, tables))
+		vms_refresh(collector->vms);
 	for (size_t i = 0; i < families_count; i++) {
 		void *state = collector->families[i].state;
 		int ret;
@@ -409,10 +478,10 @@ static int families_refresh(struct collector *collector, uint64_t tables)
 		ret = families[i].ops->refresh(state);
 		if (ret < 0)
 			return ret;
-		if (ret || tables_behind(collector, state))
-			tables_sync(collector, state);
+		if (ret)
+			sources_mark(collector, state);
 	}
-	return 0;
+	return owners_follow(collector);
 }
 
 int collector_read(struct collector *collector, uint64_t tables)
@@ -427,10 +496,15 @@ int collector_read_with_rows(struct collector *collector, uint64_t tables, uint6
 	vms_stale(collector->vms);
 	err = families_refresh(collector, tables | rows);
 	for (size_t i = 0; !err && i < collector->snapshot.ntables; i++) {
+		if (((tables | rows) & (1ULL << i)) && source_is_behind(collector, i))
+			source_sync(collector, i);
+	}
+	for (size_t i = 0; !err && i < collector->snapshot.ntables; i++) {
 		const struct source *source = &collector->sources[i];
 
 		if (tables & (1ULL << i))
-			err = source->table->read(source->state, collector->snapshot.tables[i]);
+			err = table_fill(source->table, source->state, &collector->owners,
+					 collector->snapshot.tables[i]);
 	}
 	return err;
 }

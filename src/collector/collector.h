@@ -12,14 +12,16 @@
 struct collector;
 
 /*
- * Load and attach every family as the configuration says; config and items must outlive the
- * collector. With pin set, maps are pinned as [bpf] pin of kvm.conf says. Failures of families
- * add lines to the report. Returns 0 even if no family could be attached (see
- * collector_attached()), -ENOMEM, or the error of reading the list of CPUs. Replaces libbpf's
- * print function during the call and restores the caller's before returning.
+ * Load and attach every family as the configuration says; config, items and numbers must outlive
+ * the collector. numbers may be NULL: then instances have no numbers. With pin set, maps are pinned
+ * as [bpf] pin of kvm.conf says. Failures of families add lines to the report. Returns 0 even if no
+ * family could be attached (see collector_attached()), -ENOMEM, or the error of reading the list of
+ * CPUs. Replaces libbpf's print function during the call and restores the caller's before
+ * returning.
  */
-int collector_open(const struct config *config, struct items *items, bool pin,
-		   struct report *report, struct collector **ret_collector);
+int collector_open(const struct config *config, struct items *items,
+		   struct instance_numbers *numbers, bool pin, struct report *report,
+		   struct collector **ret_collector);
 
 /* Detach all families and free the collector; takes NULL. Pinned maps stay. */
 void collector_close(struct collector *collector);

@@ -4,10 +4,10 @@
 #ifndef PMDAKVM_AGENT_H
 #define PMDAKVM_AGENT_H
 
-#include "families/family.h"
+#include "vms/tables.h"
 
 /* The state of these tables is the array struct collector_family[families_count]. */
-extern const struct family_table agent_tables[];
+extern const struct table agent_tables[];
 extern const size_t agent_tables_count;
 
 #endif /* PMDAKVM_AGENT_H */

@@ -312,7 +312,7 @@ static int count_and_print(const struct options *options)
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGHUP);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
-	err = collector_open(&options->config, &items, false, &report, &collector);
+	err = collector_open(&options->config, &items, NULL, false, &report, &collector);
 	if (!err)
 		report_attached(&report, collector);
 	show_report(&report, options->verbose);

@@ -74,8 +74,8 @@ static const struct view views[] = {
 		      .numbers = { [VIEWS_COUNT] = "exits",
 				   [VIEWS_TIME] = "exit_time",
 				   [VIEWS_GUEST] = "guest_time",
-				   [VIEWS_HALT] = "halt_time",
-				   [VIEWS_DELAY] = "run_delay" } } },
+				   [VIEWS_HALT] = "halt_time" },
+		      .delays = "vcpu_thread" } },
 	{ .title = "Exits to userspace by reason, all VMs",
 	  .heading = "USERSPACE-EXIT",
 	  .columns = SHARES,
@@ -286,10 +286,17 @@ static void shown_add(const struct snapshot *snapshot, const char *name,
 	*shown = table;
 }
 
+/* A view names at most this many tables; see view_shown(). */
+#define TABLES_OF_A_VIEW 5
+
+_Static_assert(VIEWS_TABLES >= sizeof(views) / sizeof(views[0]) * TABLES_OF_A_VIEW,
+	       "the list of shown tables can overflow");
+
 static void view_shown(const struct view *view, const struct snapshot *snapshot,
 		       const struct snapshot_table **shown)
 {
 	shown_add(snapshot, view->source.table, shown);
+	shown_add(snapshot, view->source.delays, shown);
 	shown_add(snapshot, view->source.latency, shown);
 	shown_add(snapshot, view->source.totals, shown);
 	shown_add(snapshot, view->beside, shown);

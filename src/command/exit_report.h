@@ -12,8 +12,8 @@
 
 #include "metrics/snapshot.h"
 
-/* The number of snapshot tables that the views are made from. */
-#define VIEWS_TABLES 8
+/* Room for the snapshot tables that the views are made from. */
+#define VIEWS_TABLES 30
 
 /*
  * Print every view that is not empty, each followed by an empty line. awake: leave out exits in

@@ -16,13 +16,13 @@ void views_lines_free(struct views_lines *lines)
 	free(lines->groups);
 }
 
-static void entry_name(struct views_entry *entry, const char *name, bool by_vm)
+static void entry_name(struct views_entry *entry, const struct snapshot_row *row, bool by_vm)
 {
-	const char *apart = by_vm ? strstr(name, "::") : NULL;
-
-	entry->vm = name;
-	entry->vm_len = by_vm ? (apart ? (size_t)(apart - name) : strlen(name)) : 0;
-	entry->name = apart ? apart + 2 : name + entry->vm_len;
+	entry->vm = row->name;
+	entry->vm_len = by_vm ? row->owner_bytes : 0;
+	entry->name = row->name + entry->vm_len;
+	if (entry->vm_len && row->key_bytes)
+		entry->name += strlen("::");
 	entry->name_len = strlen(entry->name);
 }
 
@@ -86,11 +86,29 @@ static int percentiles_read(const struct snapshot *snapshot, const char *table,
 	return 0;
 }
 
+/* The run delay of the row of this name; both tables are in the same order, so at is a good guess.
+ */
+static struct views_value delay_read(const struct snapshot_table *table, const char *name,
+				     size_t *at)
+{
+	for (size_t i = 0; table && i < table->nrows; i++) {
+		size_t row = (*at + i) % table->nrows;
+
+		if (strcmp(table->rows[row].name, name) == 0) {
+			*at = row + 1;
+			return value_read(table, row, "run_delay");
+		}
+	}
+	return (struct views_value){ 0 };
+}
+
 static int entries_read(const struct views_source *source, const struct snapshot *snapshot,
 			bool awake, struct views_lines *lines)
 {
 	const struct snapshot_table *table = snapshot_find_table(snapshot, source->table);
-	size_t nrows = table ? table->nrows : 0;
+	const struct snapshot_table *delays =
+		source->delays ? snapshot_find_table(snapshot, source->delays) : NULL;
+	size_t nrows = table ? table->nrows : 0, delay = 0;
 	int err = 0;
 
 	lines->entries = calloc(nrows + 1, sizeof(*lines->entries));
@@ -100,9 +118,12 @@ static int entries_read(const struct views_source *source, const struct snapshot
 		struct views_entry *entry = &lines->entries[lines->n];
 
 		*entry = (struct views_entry){ .order = row };
-		entry_name(entry, table->rows[row].name, source->by_vm);
+		entry_name(entry, &table->rows[row], source->by_vm);
 		for (size_t i = 0; i < VIEWS_READ; i++)
 			entry->values[i] = value_read(table, row, source->numbers[i]);
+		if (source->delays)
+			entry->values[VIEWS_DELAY] = delay_read(delays, table->rows[row].name,
+								&delay);
 		if (!entry->values[VIEWS_COUNT].number && !entry->values[VIEWS_TIME].number)
 			continue;
 		lines->some = true;

@@ -28,6 +28,7 @@ enum views_number {
 struct views_source {
 	const char *table;
 	const char *numbers[VIEWS_READ]; /* names of the table's columns, or NULL */
+	const char *delays;		 /* the table with run_delay, or NULL */
 	const char *latency;		 /* the table of the histograms, or NULL */
 	const char *totals; /* if set: one line for each VM; the table of VMs' totals */
 	bool by_vm;	    /* row names are VM or VM::NAME */

@@ -133,28 +133,27 @@ out:
 	return err;
 }
 
+static int label_add(json_t *object, const struct label *label)
+{
+	return json_object_set_new(object, label->key,
+				   label->text ? json_string(label->text) :
+						 json_integer((json_int_t)label->number));
+}
+
 static json_t *row_labels(const struct metric *metric, const struct snapshot_row *row)
 {
-	const struct metric_indom_desc *indom;
-	json_t *labels, *own;
+	const struct labels *sets[] = { row->labels, row->own };
+	json_t *object = json_object();
 
-	if (metric->indom == METRIC_INDOM_NULL)
-		return json_object();
-	indom = &metric_indoms[metric->indom];
-	labels = row->labels ? json_loads(row->labels->json, 0, NULL) : json_object();
-	if (!labels)
-		return NULL;
-	if (indom->how == METRIC_LABEL_NUMBER)
-		own = json_integer((json_int_t)row->id);
-	else if (indom->how == METRIC_LABEL_LAST)
-		own = json_string(metric_label_last(row->name));
-	else
-		return labels;
-	if (json_object_set_new(labels, indom->label, own)) {
-		json_decref(labels);
-		return NULL;
+	for (size_t i = 0; metric->indom != METRIC_INDOM_NULL && i < 2; i++) {
+		for (size_t j = 0; sets[i] && j < sets[i]->n; j++) {
+			if (label_add(object, &sets[i]->list[j])) {
+				json_decref(object);
+				return NULL;
+			}
+		}
 	}
-	return labels;
+	return object;
 }
 
 static json_t *metric_values(const struct metric_place *place)

@@ -6,48 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "metrics/metric_table.h"
-
-/* Parse the decimal digits at *text, and advance *text past them. */
-static int digits_parse(const char **text, uint64_t *ret_number)
-{
-	uint64_t number = 0;
-	const char *p = *text;
-
-	for (; *p >= '0' && *p <= '9'; p++) {
-		if (__builtin_mul_overflow(number, UINT64_C(10), &number) ||
-		    __builtin_add_overflow(number, (uint64_t)(*p - '0'), &number))
-			return -EINVAL;
-	}
-	if (p == *text)
-		return -EINVAL;
-	*text = p;
-	*ret_number = number;
-	return 0;
-}
-
-int latency_bucket_parse(const char *text, uint64_t *ret_first, uint64_t *ret_last)
-{
-	uint64_t first, last;
-
-	if (digits_parse(&text, &first))
-		return -EINVAL;
-	last = first;
-	if (*text == '+') {
-		last = UINT64_MAX;
-		text++;
-	} else if (*text == '-') {
-		text++;
-		if (digits_parse(&text, &last))
-			return -EINVAL;
-	}
-	if (*text || last < first)
-		return -EINVAL;
-	*ret_first = first;
-	*ret_last = last;
-	return 0;
-}
-
 static int bucket_compare(const void *a, const void *b)
 {
 	const struct latency_bucket *left = a, *right = b;
@@ -55,28 +13,24 @@ static int bucket_compare(const void *a, const void *b)
 	return (left->first > right->first) - (left->first < right->first);
 }
 
-/* Returns whether the row is a bucket of this name: NAME::BUCKET. */
-static bool row_is_of(const struct snapshot_row *row, const char *name)
+/* Returns whether the row is a bucket of the histogram with this key, of no owner. */
+static bool row_is_of(const struct snapshot_row *row, const char *key)
 {
-	const char *last = metric_label_last(row->name);
-	size_t len = strlen(name);
-
-	return last == row->name + len + strlen("::") && strncmp(row->name, name, len) == 0;
+	return row->has_range && !row->owner_bytes && strlen(key) == row->key_bytes &&
+	       strncmp(row->name, key, row->key_bytes) == 0;
 }
 
 static int bucket_read(const struct snapshot_table *table, size_t row, int column,
 		       struct latency *latency)
 {
 	const struct snapshot_cell *cell = snapshot_table_cell(table, row, (size_t)column);
-	struct latency_bucket bucket;
+	const struct snapshot_range *range = &table->rows[row].range;
 
-	if (!cell->present || cell->text ||
-	    latency_bucket_parse(metric_label_last(table->rows[row].name), &bucket.first,
-				 &bucket.last))
+	if (!cell->present || cell->text)
 		return -EINVAL;
-	bucket.count = cell->number;
-	if (bucket.count)
-		latency->buckets[latency->n++] = bucket;
+	if (cell->number)
+		latency->buckets[latency->n++] = (struct latency_bucket){ range->first, range->last,
+									  cell->number };
 	return 0;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * Computes percentiles of a histogram in a snapshot. Its buckets are rows NAME::FIRST-LAST,
- * NAME::NUMBER or NAME::FIRST+; the column latency has their counts, which are not cumulative.
+ * Computes percentiles of a histogram in a snapshot. Its buckets are the rows with its key and a
+ * range; the column latency has their counts, which are not cumulative.
  */
 #ifndef PMDAKVM_LATENCY_H
 #define PMDAKVM_LATENCY_H
@@ -20,9 +20,6 @@ struct latency {
 	struct latency_bucket *buckets; /* ascending, without overlaps */
 	size_t n;
 };
-
-/* Parse "4096-8191", "0" or "2147483648+". Returns 0 or -EINVAL. */
-int latency_bucket_parse(const char *text, uint64_t *ret_first, uint64_t *ret_last);
 
 /*
  * Read the buckets of that name whose count is above 0. table may be NULL. Returns 0; -ENODATA if

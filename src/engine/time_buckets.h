@@ -4,9 +4,9 @@
 #ifndef PMDAKVM_TIME_BUCKETS_H
 #define PMDAKVM_TIME_BUCKETS_H
 
-#define TIME_BUCKET_NAME_SIZE 48
+#include "metrics/snapshot.h"
 
-/* The name of bucket 0 ... EXIT_BUCKETS - 1 is its range: "4096-8191"; the last: "2147483648+". */
-void time_bucket_name(unsigned bucket, char name[TIME_BUCKET_NAME_SIZE]);
+/* The times, in ns, that fall into bucket 0 ... EXIT_BUCKETS - 1: 0-1, 2-3, 4-7 ... */
+struct snapshot_range time_bucket_range(unsigned bucket);
 
 #endif /* PMDAKVM_TIME_BUCKETS_H */

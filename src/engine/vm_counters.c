@@ -271,10 +271,7 @@ static void take_reasons(struct vm_counters *all, const struct thread_counters *
 
 		if (!count && !time)
 			continue;
-		if (!reason->id) {
-			reason->id = vms_next_number(&all->last_id);
-			all->grown = true;
-		}
+		all->grown |= !reason_is_counted(reason);
 		reason->count += count;
 		reason->time += time;
 		vcpu->exits += count;

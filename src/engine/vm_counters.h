@@ -26,15 +26,19 @@ static inline struct reason_counters *counters_reasons(const struct thread_count
 /* Histogram of the durations of a VM's exits for one reason. */
 struct vm_histogram {
 	uint64_t count[EXIT_BUCKETS];
-	uint32_t id[EXIT_BUCKETS]; /* instance numbers; 0: bucket is empty so far */
 };
 
 /* Sums of one VM and one reason. */
 struct vm_reason_sums {
 	uint64_t count, time;
-	uint32_t id;			/* instance number; 0: not counted yet */
 	struct vm_histogram *histogram; /* NULL: none */
 };
+
+/* Has the VM had an exit for this reason? */
+static inline bool reason_is_counted(const struct vm_reason_sums *reason)
+{
+	return reason->count || reason->time;
+}
 
 struct vm_sums {
 	uint32_t id;  /* of struct vm */
@@ -73,7 +77,6 @@ struct vcpu_place {
 
 struct vm_counters {
 	unsigned nslots;
-	uint32_t last_id, last_bucket_id; /* given to a VM-reason pair; to a bucket */
 	bool grown;	      /* a VM has a new reason or bucket; the reader clears it */
 	struct vm_sums **vms; /* sorted by id */
 	size_t nvms;

@@ -46,10 +46,7 @@ static void add(struct vm_counters *all, struct vm_histogram *to, const struct e
 	for (unsigned i = 0; i < EXIT_BUCKETS; i++) {
 		uint64_t count = now->count[i] - before->count[i];
 
-		if (count && !to->id[i]) {
-			to->id[i] = vms_next_number(&all->last_bucket_id);
-			all->grown = true;
-		}
+		all->grown |= count && !to->count[i];
 		to->count[i] += count;
 	}
 }

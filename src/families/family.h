@@ -11,49 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/config.h"
-#include "kernel/cpus.h"
-#include "kvm/tracepoints.h"
-#include "metrics/item_numbers.h"
-#include "kernel/pinned_maps.h"
 #include "base/report.h"
-#include "metrics/snapshot.h"
-#include "vms/vm_register.h"
-
-/* A family's environment; everything in it outlives the family's state. */
-struct family_env {
-	const struct config *config;
-	const struct events *events;
-	const struct cpus *cpus;
-	struct items *items;
-	struct vms *vms;	 /* the register of VMs; the stat family keeps it up to date */
-	const struct pins *pins; /* NULL: maps are not pinned */
-	const void *image;	 /* the BPF object file */
-	size_t image_size;
-	struct report *report; /* set only while open or attach runs */
-};
-
-/* A snapshot table that a family fills. */
-struct family_table {
-	const char *name;
-	/*
-	 * Add missing rows and columns and remove rows of what is gone; existing columns keep their
-	 * place. Called after open, after each attach, and when refresh reports changed rows.
-	 * Returns 0 or -ENOMEM.
-	 */
-	int (*sync)(void *state, struct snapshot_table *table);
-	/* Fill in current values; a value that cannot be read becomes absent. */
-	int (*read)(void *state, struct snapshot_table *table);
-};
-
-/* State of a map whose size is limited, for most maps by kvm.conf. */
-struct family_map {
-	const char *name;
-	uint64_t limit;	  /* maximum number of entries */
-	uint64_t used;	  /* current number of entries */
-	uint64_t bytes;	  /* kernel memory of those entries */
-	uint64_t dropped; /* what found no room, since the start */
-};
+#include "kernel/map_usage.h"
+#include "vms/family_env.h"
+#include "vms/tables.h"
 
 struct family_ops {
 	/*
@@ -78,7 +39,7 @@ struct family_ops {
 	/* How often the family was attached since its maps were created. */
 	uint64_t (*generation)(void *state);
 	/* The map with this number, from 0. Returns 0, or -ENOENT past the last. May be NULL. */
-	int (*map)(void *state, size_t number, struct family_map *ret_map);
+	int (*map)(void *state, size_t number, struct map_usage *ret_usage);
 	/*
 	 * Called once before any of the tables that are read together. Returns 1 if rows changed,
 	 * so that every table needs sync; else 0 or -ENOMEM. May be NULL.
@@ -90,7 +51,7 @@ struct family_ops {
 	void (*tick)(void *state, struct report *report);
 	/* Begin a new epoch for maxima. Returns 0 or an error. May be NULL. */
 	int (*reset_max)(void *state);
-	const struct family_table *tables;
+	const struct table *tables;
 	size_t ntables;
 };
 

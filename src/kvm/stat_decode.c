@@ -2,8 +2,6 @@
 /* Copyright (c) 2026 The pmdakvm authors */
 #include "kvm/stat_schema.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 const struct statistic *stat_list_find(const struct stat_list *list, const char *name)
@@ -95,19 +93,16 @@ static bool to_units(const struct statistic *stat, uint64_t value, uint64_t more
 	       !__builtin_add_overflow(*ret_value, more, ret_value);
 }
 
-void stat_bucket_name(const struct statistic *stat, uint32_t bucket, char *name, size_t size)
+bool stat_bucket_range(const struct statistic *stat, uint32_t bucket,
+		       struct snapshot_range *ret_range)
 {
 	bool is_last = bucket >= stat->buckets - 1;
-	uint64_t from, to;
+	uint64_t first, last = UINT64_MAX;
 
-	if (!bucket_from(stat, bucket, &from) || !to_units(stat, from, 0, &from) ||
+	if (!bucket_from(stat, bucket, &first) || !to_units(stat, first, 0, &first) ||
 	    (!is_last &&
-	     (!bucket_to(stat, bucket, &to) || !to_units(stat, to, stat->scale - 1, &to))))
-		snprintf(name, size, "bucket-%" PRIu32, bucket);
-	else if (is_last)
-		snprintf(name, size, "%" PRIu64 "+", from);
-	else if (from == to)
-		snprintf(name, size, "%" PRIu64, from);
-	else
-		snprintf(name, size, "%" PRIu64 "-%" PRIu64, from, to);
+	     (!bucket_to(stat, bucket, &last) || !to_units(stat, last, stat->scale - 1, &last))))
+		return false;
+	*ret_range = (struct snapshot_range){ first, last };
+	return true;
 }

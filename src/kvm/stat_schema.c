@@ -371,6 +371,31 @@ void stat_layout_free(struct stat_layout *layout)
 	*layout = (struct stat_layout){ 0 };
 }
 
+struct stat_layout *stat_layout_share(struct stat_layout *layout)
+{
+	struct stat_layout *shared = malloc(sizeof(*shared));
+
+	if (!shared)
+		return NULL;
+	*shared = *layout;
+	shared->refs = 1;
+	return shared;
+}
+
+struct stat_layout *stat_layout_ref(struct stat_layout *layout)
+{
+	layout->refs++;
+	return layout;
+}
+
+void stat_layout_unref(struct stat_layout *layout)
+{
+	if (!layout || --layout->refs)
+		return;
+	stat_layout_free(layout);
+	free(layout);
+}
+
 static bool list_equal(const struct stat_list *one, const struct stat_list *other)
 {
 	if (one->n != other->n || one->nvalues != other->nvalues || one->bytes != other->bytes)

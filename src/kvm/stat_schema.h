@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "metrics/snapshot.h"
 #include "metrics/units.h"
 
 #define STAT_NAME_SIZE 48 /* including the NUL */
@@ -45,6 +46,7 @@ struct stat_layout {
 	uint32_t vm_stat, vm_userspace_pid, vm_debugfs_dentry;
 	/* offsets in struct kvm_vcpu; pid (a struct pid *) can be STAT_NO_OFFSET */
 	uint32_t vcpu_stat, vcpu_kvm, vcpu_id, vcpu_pid;
+	unsigned refs; /* of a shared layout */
 };
 
 /* sysfs folder of KVM, as a module or built in. */
@@ -69,6 +71,14 @@ int stat_layout_read(const char *btf_dir, struct stat_layout *ret_layout);
 
 /* Takes NULL. */
 void stat_layout_free(struct stat_layout *layout);
+
+/*
+ * Move a layout to one that is shared by references, with one reference. Returns NULL if there is
+ * no memory; then the layout is unchanged. The last stat_layout_unref() frees it; that takes NULL.
+ */
+struct stat_layout *stat_layout_share(struct stat_layout *layout);
+struct stat_layout *stat_layout_ref(struct stat_layout *layout);
+void stat_layout_unref(struct stat_layout *layout);
 
 /*
  * Create a temporary VM with one vCPU through the device at path ("/dev/kvm") and take kinds, units
@@ -132,10 +142,11 @@ void stat_add_missing(const struct stat_list *list, const uint64_t *before, cons
 void stat_decode(const struct stat_list *list, const void *member, uint64_t *ret_values);
 
 /*
- * The instance name of a bucket, its range in the statistic's units: "0", "1", "2-3", "4096-8191";
- * the last bucket is open: "1073741824+". "bucket-7" if the range is unknown or exceeds 64 bits.
- * Names are unique within a histogram. Truncated to size, including the NUL.
+ * The values that the kernel sorts into a bucket, in the statistic's units; the last bucket is
+ * open. Returns false if the range is unknown or exceeds 64 bits. Ranges of one histogram do not
+ * overlap.
  */
-void stat_bucket_name(const struct statistic *stat, uint32_t bucket, char *name, size_t size);
+bool stat_bucket_range(const struct statistic *stat, uint32_t bucket,
+		       struct snapshot_range *ret_range);
 
 #endif /* PMDAKVM_STAT_SCHEMA_H */

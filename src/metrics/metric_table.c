@@ -7,7 +7,8 @@
 
 /* METRIC and SUBTREE are separate: one macro calling the other would expand the indom NULL. */
 const struct metric metrics[] = {
-#define INDOM(id, serial, table, how, label, labels, text)
+#define INDOM(id, serial, table, labels, text)
+#define INSTANCE(indom, name, number)
 #define METRIC(name, cluster, item, type, semantics, units, indom, table, column) \
 	{ name,                                                                   \
 	  cluster,                                                                \
@@ -32,6 +33,7 @@ const struct metric metrics[] = {
 	  ITEMS_##group },
 #include "metrics/metrics.def"
 #undef INDOM
+#undef INSTANCE
 #undef METRIC
 #undef SUBTREE
 };
@@ -39,12 +41,13 @@ const struct metric metrics[] = {
 const size_t metrics_count = sizeof(metrics) / sizeof(metrics[0]);
 
 const struct metric_indom_desc metric_indoms[METRIC_INDOMS] = {
-#define INDOM(id, serial, table, how, label, labels, text) \
-	{ serial, table, METRIC_LABEL_##how, label, labels, text },
+#define INDOM(id, serial, table, labels, text) { serial, table, labels, text },
+#define INSTANCE(indom, name, number)
 #define METRIC(name, cluster, item, type, semantics, units, indom, table, column)
 #define SUBTREE(name, cluster, group, type, semantics, units, indom, table)
 #include "metrics/metrics.def"
 #undef INDOM
+#undef INSTANCE
 #undef METRIC
 #undef SUBTREE
 };
@@ -77,13 +80,29 @@ enum metric_units metric_units_of(const struct metric *metric, const struct snap
 	return metric->semantics == METRIC_BY_COLUMN ? table->columns[column].units : metric->units;
 }
 
-const char *metric_label_last(const char *instance)
-{
-	const char *last = instance;
+static const struct {
+	enum metric_indom indom;
+	const char *name;
+	int number;
+} instances[] = {
+#define INDOM(id, serial, table, labels, text)
+#define INSTANCE(indom, name, number) { METRIC_INDOM_##indom, name, number },
+#define METRIC(name, cluster, item, type, semantics, units, indom, table, column)
+#define SUBTREE(name, cluster, group, type, semantics, units, indom, table)
+#include "metrics/metrics.def"
+#undef INDOM
+#undef INSTANCE
+#undef METRIC
+#undef SUBTREE
+};
 
-	for (const char *p = instance; (p = strstr(p, "::"));)
-		last = p += 2;
-	return last;
+int metric_instance(enum metric_indom indom, const char *name)
+{
+	for (size_t i = 0; i < sizeof(instances) / sizeof(instances[0]); i++) {
+		if (instances[i].indom == indom && strcmp(instances[i].name, name) == 0)
+			return instances[i].number;
+	}
+	return -1;
 }
 
 static void place_column(struct metric_place *place, size_t column)

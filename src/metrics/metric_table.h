@@ -17,29 +17,22 @@ enum metric_type { METRIC_U32, METRIC_U64, METRIC_STRING };
 
 /* Instance domains, in the order of their rows in metrics.def. */
 enum metric_indom {
-#define INDOM(id, serial, table, how, label, labels, text) METRIC_INDOM_##id,
+#define INDOM(id, serial, table, labels, text) METRIC_INDOM_##id,
+#define INSTANCE(indom, name, number)
 #define METRIC(name, cluster, item, type, semantics, units, indom, table, column)
 #define SUBTREE(name, cluster, group, type, semantics, units, indom, table)
 #include "metrics/metrics.def"
 #undef INDOM
+#undef INSTANCE
 #undef METRIC
 #undef SUBTREE
 	METRIC_INDOMS,
 	METRIC_INDOM_NULL = METRIC_INDOMS, /* one value, no instance */
 };
 
-/* Value of an instance's label named by metric_indom_desc.label. */
-enum metric_label_how {
-	METRIC_LABEL_NUMBER, /* the instance's number */
-	METRIC_LABEL_LAST,   /* the last part of the instance name, after "::" */
-	METRIC_LABEL_NONE,   /* no such label: the row carries all labels */
-};
-
 struct metric_indom_desc {
 	unsigned serial;
-	const char *table; /* snapshot table whose rows are the instances */
-	enum metric_label_how how;
-	const char *label;
+	const char *table;  /* snapshot table whose rows are the instances */
 	const char *labels; /* labels of the domain itself, a JSON object */
 	const char *text;   /* help text: describes the instances */
 };
@@ -102,8 +95,8 @@ enum metric_semantics metric_semantics_of(const struct metric *metric,
 enum metric_units metric_units_of(const struct metric *metric, const struct snapshot_table *table,
 				  size_t column);
 
-/* Return a pointer to the last part of an instance name, after "::". */
-const char *metric_label_last(const char *instance);
+/* The fixed number of an instance, or -1 if the table has none for this name. */
+int metric_instance(enum metric_indom indom, const char *name);
 
 /*
  * Call visit for every metric whose table and column are in the snapshot, in the order of

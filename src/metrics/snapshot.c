@@ -4,6 +4,7 @@
 #include "metrics/snapshot.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,47 +22,45 @@ static bool name_is_plain(const char *name)
 	return true;
 }
 
-/* JSON requires escapes for control characters, except for DEL. */
-static bool labels_are_plain(const char *json)
+void snapshot_range_text(const struct snapshot_range *range, char text[SNAPSHOT_RANGE_SIZE])
 {
-	for (; *json; json++) {
-		if (is_control(*json) && *json != 0x7f)
-			return false;
-	}
-	return true;
+	if (range->last == range->first)
+		snprintf(text, SNAPSHOT_RANGE_SIZE, "%" PRIu64, range->first);
+	else if (range->last == UINT64_MAX)
+		snprintf(text, SNAPSHOT_RANGE_SIZE, "%" PRIu64 "+", range->first);
+	else
+		snprintf(text, SNAPSHOT_RANGE_SIZE, "%" PRIu64 "-%" PRIu64, range->first,
+			 range->last);
 }
 
-struct snapshot_labels *snapshot_labels_new(const char *json)
+int snapshot_row_init(struct snapshot_row *row, const struct snapshot_name *name)
 {
-	size_t size = strlen(json) + 1;
-	struct snapshot_labels *labels = labels_are_plain(json) ? malloc(sizeof(*labels) + size) :
-								  NULL;
+	const char *owner = name->owner ? name->owner : "", *key = name->key ? name->key : "";
+	char range[SNAPSHOT_RANGE_SIZE] = "", *text;
 
-	if (labels) {
-		labels->refs = 1;
-		memcpy(labels->json, json, size);
-	}
-	return labels;
+	if (!name_is_plain(owner) || !name_is_plain(key))
+		return -EINVAL;
+	if (name->range)
+		snapshot_range_text(name->range, range);
+	if (asprintf(&text, "%s%s%s%s%s", owner, *owner && *key ? "::" : "", key,
+		     (*owner || *key) && *range ? "::" : "", range) < 0)
+		return -ENOMEM;
+	*row = (struct snapshot_row){
+		.name = text,
+		.owner_bytes = (uint32_t)strlen(owner),
+		.key_bytes = (uint32_t)strlen(key),
+		.has_range = name->range,
+	};
+	if (name->range)
+		row->range = *name->range;
+	return 0;
 }
 
-void snapshot_labels_unref(struct snapshot_labels *labels)
-{
-	if (labels && --labels->refs == 0)
-		free(labels);
-}
-
-void snapshot_row_label(struct snapshot_row *row, struct snapshot_labels *labels)
-{
-	if (labels)
-		labels->refs++;
-	snapshot_labels_unref(row->labels);
-	row->labels = labels;
-}
-
-static void row_free(struct snapshot_row *row)
+void snapshot_row_free(struct snapshot_row *row)
 {
 	free(row->name);
-	snapshot_labels_unref(row->labels);
+	labels_unref(row->labels);
+	labels_unref(row->own);
 }
 
 static void table_free(struct snapshot_table *table)
@@ -71,11 +70,12 @@ static void table_free(struct snapshot_table *table)
 	for (size_t i = 0; i < table->nrows * table->ncolumns; i++)
 		free(table->cells[i].text);
 	for (size_t i = 0; i < table->nrows; i++)
-		row_free(&table->rows[i]);
+		snapshot_row_free(&table->rows[i]);
 	for (size_t i = 0; i < table->ncolumns; i++)
 		free(table->columns[i].name);
 	free(table->cells);
 	free(table->rows);
+	free(table->by_number);
 	free(table->columns);
 	free(table->name);
 	free(table);
@@ -172,25 +172,6 @@ void snapshot_table_describe(struct snapshot_table *table, size_t column,
 	table->columns[column].units = units;
 }
 
-/* Return the index of the first row whose id is not below id. */
-static size_t row_bound(const struct snapshot_table *table, uint32_t id)
-{
-	size_t low = 0, high = table->nrows;
-
-	/* fast path: ids are often dense from 0, like CPU numbers */
-	if (id < high && table->rows[id].id == id)
-		return id;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (table->rows[middle].id < id)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
 /* Reserve memory for one more row; doubles it, since tables can have thousands of rows. */
 static int rows_make_room(struct snapshot_table *table)
 {
@@ -214,61 +195,35 @@ static int rows_make_room(struct snapshot_table *table)
 	return 0;
 }
 
-int snapshot_table_add_row(struct snapshot_table *table, uint32_t id, const char *name)
+int snapshot_table_add_row(struct snapshot_table *table, const struct snapshot_row *row)
 {
-	size_t at = row_bound(table, id), width = table->ncolumns, after = table->nrows - at;
-	struct snapshot_row *rows;
-	struct snapshot_cell *cells;
-	char *copy;
-	int err;
+	size_t width = table->ncolumns;
+	int err = rows_make_room(table);
 
-	if (!name_is_plain(name))
-		return -EINVAL;
-	if (at < table->nrows && table->rows[at].id == id)
-		return -EEXIST;
-	err = rows_make_room(table);
 	if (err)
 		return err;
-	rows = table->rows;
-	copy = strdup(name);
-	if (!copy)
-		return -ENOMEM;
-	memmove(rows + at + 1, rows + at, after * sizeof(*rows));
-	rows[at] = (struct snapshot_row){ .id = id, .name = copy };
-	if (width) {
-		cells = table->cells + at * width;
-		memmove(cells + width, cells, after * width * sizeof(*cells));
-		memset(cells, 0, width * sizeof(*cells));
-	}
-	table->nrows++;
+	if (width)
+		memset(table->cells + table->nrows * width, 0, width * sizeof(*table->cells));
+	table->rows[table->nrows++] = *row;
 	table->changes++;
 	return 0;
 }
 
-void snapshot_table_keep_rows(struct snapshot_table *table, bool (*keep)(uint32_t id, void *data),
-			      void *data)
+int snapshot_table_set_rows(struct snapshot_table *table, struct snapshot_row *rows, size_t n)
 {
-	size_t width = table->ncolumns, kept = 0;
+	struct snapshot_cell *cells = calloc(n * table->ncolumns + 1, sizeof(*cells));
 
-	for (size_t row = 0; row < table->nrows; row++) {
-		struct snapshot_cell *cells = table->cells + row * width;
-
-		if (!keep(table->rows[row].id, data)) {
-			row_free(&table->rows[row]);
-			for (size_t i = 0; i < width; i++)
-				free(cells[i].text);
-			continue;
-		}
-		if (kept != row) {
-			table->rows[kept] = table->rows[row];
-			if (width)
-				memcpy(table->cells + kept * width, cells, width * sizeof(*cells));
-		}
-		kept++;
-	}
-	if (kept != table->nrows)
-		table->changes++;
-	table->nrows = kept;
+	if (!cells)
+		return -ENOMEM;
+	for (size_t i = 0; i < table->nrows * table->ncolumns; i++)
+		free(table->cells[i].text);
+	free(table->cells);
+	free(table->rows);
+	table->rows = rows;
+	table->cells = cells;
+	table->nrows = table->room = n;
+	table->changes++;
+	return 0;
 }
 
 int snapshot_table_column(const struct snapshot_table *table, const char *name)
@@ -280,11 +235,53 @@ int snapshot_table_column(const struct snapshot_table *table, const char *name)
 	return -1;
 }
 
-int snapshot_table_row(const struct snapshot_table *table, uint32_t id)
+static int number_compare(const void *left, const void *right, void *data)
 {
-	size_t at = row_bound(table, id);
+	const struct snapshot_row *rows = data;
+	uint32_t a = rows[*(const uint32_t *)left].number,
+		 b = rows[*(const uint32_t *)right].number;
 
-	return at < table->nrows && table->rows[at].id == id ? (int)at : -1;
+	return (a > b) - (a < b);
+}
+
+/* Sort the rows' indexes by number, unless that was done since the rows changed. */
+static bool index_make(struct snapshot_table *table)
+{
+	uint32_t *index;
+
+	if (table->by_number && table->by_number_changes == table->changes)
+		return true;
+	index = reallocarray(table->by_number, table->nrows + 1, sizeof(*index));
+	if (!index)
+		return false;
+	for (size_t i = 0; i < table->nrows; i++)
+		index[i] = (uint32_t)i;
+	qsort_r(index, table->nrows, sizeof(*index), number_compare, table->rows);
+	table->by_number = index;
+	table->by_number_changes = table->changes;
+	return true;
+}
+
+int snapshot_table_row(struct snapshot_table *table, uint32_t number)
+{
+	size_t low = 0, high = table->nrows;
+
+	/* rows are mostly numbered densely from 0, as CPUs are */
+	if (number < high && table->rows[number].number == number)
+		return (int)number;
+	if (!index_make(table))
+		return -1;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (table->rows[table->by_number[middle]].number < number)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < table->nrows && table->rows[table->by_number[low]].number == number ?
+		       (int)table->by_number[low] :
+		       -1;
 }
 
 struct snapshot_cell *snapshot_table_cell(const struct snapshot_table *table, size_t row,
@@ -311,8 +308,10 @@ int snapshot_cell_set_text(struct snapshot_cell *cell, const char *text)
 {
 	char *copy;
 
-	if (cell->text && strcmp(cell->text, text) == 0)
+	if (cell->text && strcmp(cell->text, text) == 0) {
+		cell->present = true;
 		return 0;
+	}
 	copy = strdup(text);
 	snapshot_cell_unset(cell);
 	if (!copy)
@@ -329,5 +328,5 @@ int snapshot_cell_set_text(struct snapshot_cell *cell, const char *text)
 void snapshot_table_unset(struct snapshot_table *table)
 {
 	for (size_t i = 0; i < table->nrows * table->ncolumns; i++)
-		snapshot_cell_unset(&table->cells[i]);
+		table->cells[i].present = false;
 }

@@ -14,18 +14,36 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "metrics/labels.h"
 #include "metrics/units.h"
 
-/* An instance's labels: a JSON object on one line, reference-counted and shared by rows. */
-struct snapshot_labels {
-	size_t refs;
-	char json[];
+/* The values that fall into a bucket of a histogram. */
+struct snapshot_range {
+	uint64_t first, last; /* both inclusive; last UINT64_MAX: no upper bound */
 };
 
+/* A range as text: 4096-8191, 7, 2147483648+. */
+#define SNAPSHOT_RANGE_SIZE 48
+void snapshot_range_text(const struct snapshot_range *range, char text[SNAPSHOT_RANGE_SIZE]);
+
+/* The parts of a row's name, joined by "::"; NULL: none. */
+struct snapshot_name {
+	const char *owner, *key;
+	const struct snapshot_range *range;
+};
+
+/* A row is an instance. */
 struct snapshot_row {
-	uint32_t id;			/* instance number; rows are sorted by it */
-	char *name;			/* instance name; "" in a table without instances */
-	struct snapshot_labels *labels; /* NULL: derived from the instance domain */
+	uint32_t number;      /* the PCP instance number */
+	uint32_t owner_bytes; /* length of the owner in name; 0: none */
+	uint32_t key_bytes;   /* length of the key in name; 0: none */
+	bool has_range;
+	bool by_name; /* the number is one of metrics/instance_numbers.h */
+	uint64_t id;  /* identifies the row in its table while this process runs */
+	char *name;   /* OWNER::KEY::RANGE, of those it has; "" in a table without instances */
+	struct snapshot_range range;
+	struct labels *labels; /* of the owner, shared by its rows; NULL: none */
+	struct labels *own;    /* of key and range; NULL: none */
 };
 
 struct snapshot_column {
@@ -45,11 +63,13 @@ struct snapshot_table {
 	char *name;
 	struct snapshot_column *columns;
 	size_t ncolumns;
-	struct snapshot_row *rows;
+	struct snapshot_row *rows; /* in natural order */
 	size_t nrows;
 	size_t room;		     /* allocated rows, of rows and of cells */
 	struct snapshot_cell *cells; /* [nrows][ncolumns] */
 	uint64_t changes;	     /* incremented when rows are added or removed */
+	uint32_t *by_number;	     /* [nrows] row indexes sorted by number; made on demand */
+	uint64_t by_number_changes;  /* the value of changes when that was made */
 };
 
 struct snapshot {
@@ -70,34 +90,36 @@ int snapshot_add_table(struct snapshot *snapshot, const char *name,
 struct snapshot_table *snapshot_find_table(const struct snapshot *snapshot, const char *name);
 
 /*
- * Add a column at the end, or a row in the order of ids; new cells are absent. Return 0, -EEXIST
- * for an existing column name or row id, -EINVAL for a name with a control character, or -ENOMEM.
+ * Add a column at the end; new cells are absent. Returns 0, -EEXIST for an existing name, -EINVAL
+ * for a name with a control character, or -ENOMEM.
  */
 int snapshot_table_add_column(struct snapshot_table *table, const char *name);
-int snapshot_table_add_row(struct snapshot_table *table, uint32_t id, const char *name);
 
 /* Set the semantics and units of a column. */
 void snapshot_table_describe(struct snapshot_table *table, size_t column,
 			     enum metric_semantics semantics, enum metric_units units);
 
-/* Remove the rows for which keep returns false; keep is called once per row, in order. */
-void snapshot_table_keep_rows(struct snapshot_table *table, bool (*keep)(uint32_t id, void *data),
-			      void *data);
+/*
+ * Initialize a row: its name is composed of the parts, all else is 0. Returns 0, -EINVAL for a
+ * name with a control character, or -ENOMEM. snapshot_row_free() frees what the row points to.
+ */
+int snapshot_row_init(struct snapshot_row *row, const struct snapshot_name *name);
+void snapshot_row_free(struct snapshot_row *row);
+
+/* Add a row at the end, which the table owns from then on; cells are absent. 0 or -ENOMEM. */
+int snapshot_table_add_row(struct snapshot_table *table, const struct snapshot_row *row);
 
 /*
- * Row labels. snapshot_labels_new() copies the text and returns it with one reference; NULL
- * without memory or if the text contains a control character other than DEL. snapshot_row_label()
- * takes its own reference and drops the row's previous labels.
+ * Make the allocated array of n rows the table's rows; all cells become absent. Does not free what
+ * the replaced rows point to: the caller moves or frees them. On -ENOMEM nothing has changed.
  */
-struct snapshot_labels *snapshot_labels_new(const char *json);
-void snapshot_labels_unref(struct snapshot_labels *labels);
-void snapshot_row_label(struct snapshot_row *row, struct snapshot_labels *labels);
+int snapshot_table_set_rows(struct snapshot_table *table, struct snapshot_row *rows, size_t n);
 
 /* Return the index of the column of this name, or -1. */
 int snapshot_table_column(const struct snapshot_table *table, const char *name);
 
-/* Return the index of the row with this id, or -1. */
-int snapshot_table_row(const struct snapshot_table *table, uint32_t id);
+/* Return the index of the row with this instance number, or -1. */
+int snapshot_table_row(struct snapshot_table *table, uint32_t number);
 
 /* Return the cell at a row index and a column index. */
 struct snapshot_cell *snapshot_table_cell(const struct snapshot_table *table, size_t row,
@@ -109,7 +131,7 @@ static inline int snapshot_once(int err)
 	return err == -EEXIST ? 0 : err;
 }
 
-/* Make all cells absent. */
+/* Make all cells absent. The memory of texts is kept for reuse. */
 void snapshot_table_unset(struct snapshot_table *table);
 
 /*

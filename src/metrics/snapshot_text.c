@@ -3,25 +3,26 @@
 /*
  * Save and load a snapshot as text. Fields are separated by tabs:
  *
- *	pmdakvm-snapshot	1
+ *	pmdakvm-snapshot	2
  *	table	NAME
  *	column	NAME			one line per column of the table
  *	column	NAME	SEMANTICS	UNITS	... if the column's semantics are set
- *	row	ID	NAME	CELL ...	one line per row, one cell per column
+ *	row	NUMBER	OWNER	KEY	RANGE	CELL ...
  *	labels	JSON			labels of the preceding row
  *
- * A cell is a number, "-" if absent, or "'" followed by a text. Names, texts and labels contain no
- * control characters, except DEL in labels.
+ * A row has one cell per column. OWNER and KEY may be empty. RANGE is FIRST-LAST in decimal, or
+ * "-" for none. A cell is a number, "-" if absent, or "'" followed by a text. Names, texts and
+ * labels contain no control characters, except DEL in labels.
  */
 #define _GNU_SOURCE
 #include "metrics/snapshot.h"
 
 #include <errno.h>
-#include <jansson.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MAGIC "pmdakvm-snapshot\t1"
+#define MAGIC "pmdakvm-snapshot\t2"
 
 static void cell_save(const struct snapshot_cell *cell, FILE *file)
 {
@@ -42,20 +43,44 @@ static void column_save(const struct snapshot_column *column, FILE *file)
 	fputc('\n', file);
 }
 
-static void row_save(const struct snapshot_table *table, size_t row, FILE *file)
+/* The labels of a row in one line. Returns 0 or -ENOMEM. */
+static int labels_save(const struct snapshot_row *row, FILE *file)
 {
-	const struct snapshot_row *names = &table->rows[row];
+	const struct labels *sets[] = { row->labels, row->own };
+	char *json;
 
-	fprintf(file, "row\t%lu\t%s", (unsigned long)names->id, names->name);
+	if (!row->labels && !row->own)
+		return 0;
+	json = labels_json(sets, 2);
+	if (!json)
+		return -ENOMEM;
+	fprintf(file, "labels\t%s\n", json);
+	free(json);
+	return 0;
+}
+
+static int row_save(const struct snapshot_table *table, size_t at, FILE *file)
+{
+	const struct snapshot_row *row = &table->rows[at];
+	size_t key = row->owner_bytes && row->key_bytes ? row->owner_bytes + strlen("::") :
+							  row->owner_bytes;
+
+	fprintf(file, "row\t%" PRIu32 "\t%.*s\t%.*s\t", row->number, (int)row->owner_bytes,
+		row->name, (int)row->key_bytes, row->name + key);
+	if (row->has_range)
+		fprintf(file, "%" PRIu64 "-%" PRIu64, row->range.first, row->range.last);
+	else
+		fputc('-', file);
 	for (size_t column = 0; column < table->ncolumns; column++)
-		cell_save(snapshot_table_cell(table, row, column), file);
+		cell_save(snapshot_table_cell(table, at, column), file);
 	fputc('\n', file);
-	if (names->labels)
-		fprintf(file, "labels\t%s\n", names->labels->json);
+	return labels_save(row, file);
 }
 
 int snapshot_save(const struct snapshot *snapshot, FILE *file)
 {
+	int err = 0;
+
 	fputs(MAGIC "\n", file);
 	for (size_t i = 0; i < snapshot->ntables; i++) {
 		const struct snapshot_table *table = snapshot->tables[i];
@@ -63,9 +88,11 @@ int snapshot_save(const struct snapshot *snapshot, FILE *file)
 		fprintf(file, "table\t%s\n", table->name);
 		for (size_t column = 0; column < table->ncolumns; column++)
 			column_save(&table->columns[column], file);
-		for (size_t row = 0; row < table->nrows; row++)
-			row_save(table, row, file);
+		for (size_t row = 0; !err && row < table->nrows; row++)
+			err = row_save(table, row, file);
 	}
+	if (err)
+		return err;
 	errno = 0;
 	if (fflush(file) || ferror(file))
 		return errno ? -errno : -EIO;
@@ -129,60 +156,76 @@ struct loading {
 	int row;		      /* index of the row in the preceding line, or -1 */
 };
 
-/* Check that text is one JSON object without tab or CR. Returns 0, -EINVAL or -ENOMEM. */
-static int labels_check(const char *text)
+static int labels_read(struct snapshot_row *row, const char *text)
 {
-	json_t *labels;
-	bool fits;
-
-	errno = 0; /* jansson does not report every lack of memory */
-	labels = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
-	if (!labels && errno == ENOMEM)
-		return -ENOMEM;
-	fits = json_is_object(labels) && !strpbrk(text, "\t\r");
-	json_decref(labels);
-	return fits ? 0 : -EINVAL;
-}
-
-static int labels_parse(struct snapshot_row *row, const char *text)
-{
-	struct snapshot_labels *labels;
-	int err = labels_check(text);
+	struct labels *labels;
+	int err = strpbrk(text, "\t\r") ? -EINVAL : labels_parse(text, &labels);
 
 	if (err)
 		return err;
-	labels = snapshot_labels_new(text);
-	if (!labels)
-		return -ENOMEM;
-	snapshot_row_label(row, labels);
-	snapshot_labels_unref(labels);
+	labels_unref(row->labels);
+	row->labels = labels;
 	return 0;
+}
+
+/* Parse FIRST-LAST. */
+static int range_parse(char *text, struct snapshot_range *ret_range)
+{
+	const char *first = strsep(&text, "-");
+
+	if (!text || number_parse(first, UINT64_MAX, &ret_range->first) ||
+	    number_parse(text, UINT64_MAX, &ret_range->last) || ret_range->last < ret_range->first)
+		return -EINVAL;
+	return 0;
+}
+
+/* Parse a row up to its cells. */
+static int row_read(char **text, struct snapshot_row *ret_row)
+{
+	const char *number_text = strsep(text, "\t"), *owner = strsep(text, "\t");
+	const char *key = strsep(text, "\t");
+	struct snapshot_name name = { .owner = owner, .key = key };
+	struct snapshot_range range;
+	char *range_text = strsep(text, "\t");
+	uint64_t number;
+	int err;
+
+	if (!range_text || number_parse(number_text, UINT32_MAX, &number))
+		return -EINVAL;
+	if (strcmp(range_text, "-") != 0) {
+		if (range_parse(range_text, &range))
+			return -EINVAL;
+		name.range = &range;
+	}
+	err = snapshot_row_init(ret_row, &name);
+	if (!err)
+		ret_row->number = (uint32_t)number;
+	return err;
 }
 
 static int row_parse(struct snapshot_table *table, char *text, int *ret_row)
 {
-	const char *id_text = strsep(&text, "\t"), *name = strsep(&text, "\t");
-	uint64_t id;
-	int err, row;
+	struct snapshot_row row;
+	int err = row_read(&text, &row);
 
-	if (!name)
-		return -EINVAL;
-	err = number_parse(id_text, UINT32_MAX, &id);
-	if (!err)
-		err = snapshot_table_add_row(table, (uint32_t)id, name);
 	if (err)
 		return err;
-	row = snapshot_table_row(table, (uint32_t)id);
+	err = snapshot_table_add_row(table, &row);
+	if (err) {
+		snapshot_row_free(&row);
+		return err;
+	}
 	for (size_t column = 0; !err && column < table->ncolumns; column++) {
 		const char *cell = strsep(&text, "\t");
 
-		err = cell ? cell_parse(cell, snapshot_table_cell(table, (size_t)row, column)) :
+		err = cell ? cell_parse(cell,
+					snapshot_table_cell(table, table->nrows - 1, column)) :
 			     -EINVAL;
 	}
 	if (!err && text)
 		err = -EINVAL;
 	if (!err)
-		*ret_row = row;
+		*ret_row = (int)table->nrows - 1;
 	return err;
 }
 
@@ -200,7 +243,7 @@ static int line_parse(struct loading *loading, char *text)
 	if (table && strcmp(word, "column") == 0)
 		return column_parse(table, text);
 	if (row >= 0 && strcmp(word, "labels") == 0)
-		return labels_parse(&table->rows[row], text);
+		return labels_read(&table->rows[row], text);
 	if (table && strcmp(word, "row") == 0)
 		return row_parse(table, text, &loading->row);
 	return -EINVAL;

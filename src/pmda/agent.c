@@ -40,9 +40,13 @@ static int kvm_start(struct kvm_agent *agent, const char *config_path)
 		return err;
 	path_join(path, sizeof(path), "PCP_VAR_DIR", "pmdakvm/items");
 	err = items_load(path, &report, &agent->items);
+	path_join(path, sizeof(path), "PCP_VAR_DIR", "pmdakvm/instances");
 	if (!err)
-		err = collector_open(&agent->config, &agent->items, !agent->dso, &report,
-				     &agent->collector);
+		err = instance_numbers_open(path, agent->config.instances, &report,
+					    &agent->numbers);
+	if (!err)
+		err = collector_open(&agent->config, &agent->items, agent->numbers, !agent->dso,
+				     &report, &agent->collector);
 	if (!err)
 		err = kvm_make_metrics(agent);
 	if (!err)
@@ -115,6 +119,7 @@ void kvm_free(struct kvm_agent *agent)
 	free(agent->text);
 	free(agent->clients);
 	collector_close(agent->collector);
+	instance_numbers_close(agent->numbers);
 	items_free(&agent->items);
 	config_free(&agent->config);
 	free(agent);

@@ -40,12 +40,12 @@ int kvm_fetch(int numpmid, pmID *pmids, pmResult **resp, pmdaExt *pmda)
 }
 
 /* The row of an instance, or -1. libpcp_pmda mostly asks in the order of rows. */
-static int row_find(struct kvm_agent *agent, const struct snapshot_table *table, unsigned int inst)
+static int row_find(struct kvm_agent *agent, struct snapshot_table *table, unsigned int inst)
 {
 	size_t next = agent->last_row + 1;
 	int row;
 
-	if (next < table->nrows && table->rows[next].id == inst)
+	if (next < table->nrows && table->rows[next].number == inst)
 		row = (int)next;
 	else
 		row = snapshot_table_row(table, inst);
@@ -58,7 +58,7 @@ int kvm_fetch_value(pmdaMetric *metric, unsigned int inst, pmAtomValue *atom)
 {
 	const struct metric_ref *ref = metric->m_user;
 	struct kvm_agent *agent = kvm_the_agent;
-	const struct snapshot_table *table;
+	struct snapshot_table *table;
 	const struct snapshot_cell *cell;
 	int row;
 

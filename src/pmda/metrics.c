@@ -185,7 +185,7 @@ static int indom_fill(struct kvm_agent *agent, enum metric_indom indom)
 	if (!set)
 		return -ENOMEM;
 	for (size_t i = 0; i < table->nrows; i++) {
-		set[i].i_inst = (int)table->rows[i].id;
+		set[i].i_inst = (int)table->rows[i].number;
 		set[i].i_name = table->rows[i].name;
 	}
 	to->it_set = set;

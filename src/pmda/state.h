@@ -30,6 +30,7 @@ struct kvm_client {
 struct kvm_agent {
 	struct config config;
 	struct items items;
+	struct instance_numbers *numbers;
 	struct collector *collector;
 	pmdaMetric *metrics;
 	struct metric_ref *refs;	 /* [nmetrics], in the order of metrics */

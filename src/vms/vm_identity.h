@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "metrics/labels.h"
+
 /* All strings are valid UTF-8; U+FFFD replaces invalid bytes. */
 struct vm_identity {
 	char *name;    /* exact; never NULL or "" */
@@ -37,10 +39,10 @@ void vm_identity_free(struct vm_identity *identity);
 void vm_identity_instance(const char *name, char ret_name[VM_NAME_MAX + 1]);
 
 /*
- * The labels of a VM, or of one of its vCPUs (vcpu >= 0), as a JSON object on one line:
- * {"vm":NAME,"pid":PID,"uuid":...,"cgroup":...,"machine":...,"pod":...,"vcpu":N}; unknown labels
- * are omitted, and text is cut to 1024 bytes. Returns NULL without memory. The caller frees it.
+ * The labels of a VM, or of one of its vCPUs (vcpu >= 0): vm, pid, uuid, cgroup, machine, pod,
+ * vcpu. Unknown ones are omitted, and text is cut to 1024 bytes. Returns NULL if there is no
+ * memory.
  */
-char *vm_identity_labels(const struct vm_identity *identity, pid_t pid, long vcpu);
+struct labels *vm_identity_labels(const struct vm_identity *identity, pid_t pid, long vcpu);
 
 #endif /* PMDAKVM_VM_IDENTITY_H */

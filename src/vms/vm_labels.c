@@ -3,7 +3,6 @@
 /* Derives instance names and labels from a VM's identity. */
 #include "vms/vm_identity.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -66,36 +65,34 @@ void vm_identity_instance(const char *name, char ret_name[VM_NAME_MAX + 1])
 	ret_name[size] = '\0';
 }
 
-char *vm_identity_labels(const struct vm_identity *identity, pid_t pid, long vcpu)
+/* Add a text label, cut to LABEL_MAX bytes in a buffer of its own. */
+static void label_add(struct label *list, size_t *n, const char *key, const char *text,
+		      char cut[LABEL_MAX + 1])
 {
-	const struct {
-		const char *key, *text;
-		json_int_t number; /* if text is NULL; negative: unknown */
-	} labels[] = {
-		{ "vm", identity->name, -1 },
-		{ "pid", NULL, pid },
-		{ "uuid", identity->uuid, -1 },
-		{ "cgroup", identity->cgroup, -1 },
-		{ "machine", identity->machine, -1 },
-		{ "pod", identity->pod, -1 },
-		{ "vcpu", NULL, vcpu },
-	};
-	json_t *object = json_object(), *value;
-	char *text = NULL;
+	size_t bytes;
 
-	for (size_t i = 0; i < ARRAY_SIZE(labels); i++) {
-		if (labels[i].text)
-			value = json_stringn(labels[i].text, utf8_cut(labels[i].text, LABEL_MAX));
-		else if (labels[i].number >= 0)
-			value = json_integer(labels[i].number);
-		else
-			continue;
-		/* takes the reference even on failure, and fails for a NULL object or value */
-		if (json_object_set_new(object, labels[i].key, value))
-			goto out;
-	}
-	text = json_dumps(object, JSON_COMPACT);
-out:
-	json_decref(object);
-	return text;
+	if (!text)
+		return;
+	bytes = utf8_cut(text, LABEL_MAX);
+	memcpy(cut, text, bytes);
+	cut[bytes] = '\0';
+	list[(*n)++] = (struct label){ key, cut, 0 };
+}
+
+struct labels *vm_identity_labels(const struct vm_identity *identity, pid_t pid, long vcpu)
+{
+	char texts[5][LABEL_MAX + 1];
+	struct label list[7];
+	size_t n = 0;
+
+	label_add(list, &n, "vm", identity->name, texts[0]);
+	if (pid >= 0)
+		list[n++] = (struct label){ "pid", NULL, (uint64_t)pid };
+	label_add(list, &n, "uuid", identity->uuid, texts[1]);
+	label_add(list, &n, "cgroup", identity->cgroup, texts[2]);
+	label_add(list, &n, "machine", identity->machine, texts[3]);
+	label_add(list, &n, "pod", identity->pod, texts[4]);
+	if (vcpu >= 0)
+		list[n++] = (struct label){ "vcpu", NULL, (uint64_t)vcpu };
+	return labels_new(list, n);
 }

@@ -149,3 +149,16 @@ void vm_names_give(struct vm_names *names, const char *name, uint32_t pid)
 	if (--use->live == 0 && ++names->ended > VM_NAMES_REMEMBERED)
 		forget_oldest(names);
 }
+
+void vm_names_cancel(struct vm_names *names, const char *name, uint32_t pid)
+{
+	size_t at = name_bound(names, hash_of(name, pid));
+	struct name_use *use = &names->list[at];
+
+	use->count--;
+	use->live--;
+	if (!use->count)
+		name_remove(names, at);
+	else if (!use->live)
+		names->ended++;
+}

@@ -24,4 +24,7 @@ char *vm_names_take(struct vm_names *names, const char *name, uint32_t pid);
 /* Report that a VM with this name and process was destroyed. */
 void vm_names_give(struct vm_names *names, const char *name, uint32_t pid);
 
+/* Undo the last vm_names_take() for this name: its VM was never registered. */
+void vm_names_cancel(struct vm_names *names, const char *name, uint32_t pid);
+
 #endif /* PMDAKVM_VM_NAMES_H */

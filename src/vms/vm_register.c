@@ -11,19 +11,11 @@
 #include "base/sorted_array.h"
 #include "vms/vm_names.h"
 
-/* The last instance number; PCP's are positive ints. */
-#define ID_LAST 0x7fffffff
-
-uint32_t vms_next_number(uint32_t *last)
+/* Ids are positive and are used again only after 2^31 others. */
+static uint32_t next_id(uint32_t *last)
 {
-	*last = *last == ID_LAST ? 1 : *last + 1;
+	*last = *last == INT32_MAX ? 1 : *last + 1;
 	return *last;
-}
-
-/* Allocate n zeroed numbers, at least one, so that NULL always means no memory. */
-static void *numbers_alloc(size_t n, size_t size)
-{
-	return calloc(n + 1, size);
 }
 
 int vms_new(const char *proc, struct vms **ret_vms)
@@ -45,9 +37,7 @@ int vms_new(const char *proc, struct vms **ret_vms)
 static void vcpu_free(struct vcpu *vcpu)
 {
 	free(vcpu->name);
-	snapshot_labels_unref(vcpu->labels);
-	free(vcpu->values);
-	free(vcpu->buckets);
+	labels_unref(vcpu->labels);
 }
 
 static void vm_free(struct vm *vm)
@@ -59,11 +49,7 @@ static void vm_free(struct vm *vm)
 	free(vm->vcpus);
 	free(vm->name);
 	vm_identity_free(&vm->identity);
-	snapshot_labels_unref(vm->labels);
-	free(vm->values);
-	free(vm->gone);
-	free(vm->sum);
-	free(vm->buckets);
+	labels_unref(vm->labels);
 	free(vm);
 }
 
@@ -76,40 +62,14 @@ static void vm_give_name(struct vms *vms, const struct vm *vm)
 	vm_names_give(vms->names, name, vm->pid);
 }
 
-static void forget_all(struct vms *vms)
-{
-	for (size_t i = 0; i < vms->n; i++) {
-		vm_give_name(vms, vms->list[i]);
-		vm_free(vms->list[i]);
-	}
-	vms->n = 0;
-	vms->changes++;
-}
-
 void vms_free(struct vms *vms)
 {
 	if (!vms)
 		return;
-	forget_all(vms);
+	vms_end_all(vms);
 	free(vms->list);
-	free(vms->scratch);
 	vm_names_free(vms->names);
 	free(vms);
-}
-
-int vms_set_layout(struct vms *vms, const struct stat_layout *layout, size_t nbuckets)
-{
-	uint64_t *scratch = numbers_alloc(layout->vm.nvalues + layout->vcpu.nvalues,
-					  sizeof(*scratch));
-
-	if (!scratch)
-		return -ENOMEM;
-	forget_all(vms);
-	free(vms->scratch);
-	vms->scratch = scratch;
-	vms->layout = layout;
-	vms->nbuckets = nbuckets;
-	return 0;
 }
 
 static int compare_address(const void *element, const void *key)
@@ -123,32 +83,13 @@ static size_t vm_bound(const struct vms *vms, uint64_t kvm)
 	return sorted_bound(vms->list, vms->n, sizeof(struct vm *), &kvm, compare_address);
 }
 
-static int vm_allocate(const struct vms *vms, struct vm *vm)
-{
-	vm->values = numbers_alloc(vms->layout->vm.nvalues, sizeof(*vm->values));
-	vm->gone = numbers_alloc(vms->layout->vcpu.nvalues, sizeof(*vm->gone));
-	vm->sum = numbers_alloc(vms->layout->vcpu.nvalues, sizeof(*vm->sum));
-	vm->buckets = numbers_alloc(vms->nbuckets, sizeof(*vm->buckets));
-	return vm->values && vm->gone && vm->sum && vm->buckets ? 0 : -ENOMEM;
-}
-
-static int make_labels(const struct vm_identity *identity, pid_t pid, long vcpu,
-		       struct snapshot_labels **ret_labels)
-{
-	char *json = vm_identity_labels(identity, pid, vcpu);
-
-	*ret_labels = json ? snapshot_labels_new(json) : NULL;
-	free(json);
-	return *ret_labels ? 0 : -ENOMEM;
-}
-
 /* Is the process the VM's creator? If several processes have the VM open, the creator names it. */
-static bool record_is_creators(const struct stat_record *record)
+static bool record_is_creators(const struct vm_record *record)
 {
 	return record->creator && record->creator == record->tgid;
 }
 
-static int vm_identify(struct vms *vms, struct vm *vm, const struct stat_record *record)
+static int vm_identify(struct vms *vms, struct vm *vm, const struct vm_record *record)
 {
 	char name[VM_NAME_MAX + 1], comm[sizeof(record->comm) + 1] = "";
 	int err;
@@ -161,17 +102,25 @@ static int vm_identify(struct vms *vms, struct vm *vm, const struct stat_record 
 			       &vm->identity);
 	if (err)
 		return err;
-	err = make_labels(&vm->identity, (pid_t)vm->pid, -1, &vm->labels);
-	if (err)
-		return err;
+	vm->labels = vm_identity_labels(&vm->identity, (pid_t)vm->pid, -1);
+	if (!vm->labels)
+		return -ENOMEM;
 	/* last, because nothing can fail after it: a taken name is always used */
 	vm_identity_instance(vm->identity.name, name);
 	vm->name = vm_names_take(vms->names, name, vm->pid);
 	return vm->name ? 0 : -ENOMEM;
 }
 
-static int vm_add(struct vms *vms, size_t at, const struct stat_record *record, struct vm **ret_vm)
+/* Returns 0, 1 if the member shows that it is another VM or vCPU, or -ENOMEM. */
+static int tell_seen(struct vms *vms, struct vm *vm, struct vcpu *vcpu, const void *member)
 {
+	return vms->listener ? vms->listener->seen(vms->listener->data, vm, vcpu, member) : 0;
+}
+
+static int vm_add(struct vms *vms, size_t at, const struct vm_record *record, const void *member,
+		  struct vm **ret_vm)
+{
+	char name[VM_NAME_MAX + 1];
 	struct vm **list, *vm;
 	int err;
 
@@ -182,15 +131,19 @@ static int vm_add(struct vms *vms, size_t at, const struct stat_record *record, 
 	vm = calloc(1, sizeof(*vm));
 	if (!vm)
 		return -ENOMEM;
-	vm->key = (struct stat_vm_key){ record->kvm, record->birth, record->creator };
-	err = vm_allocate(vms, vm);
-	if (!err)
-		err = vm_identify(vms, vm, record);
+	vm->key = (struct vm_key){ record->kvm, record->birth, record->creator };
+	err = vm_identify(vms, vm, record);
+	if (!err) {
+		err = tell_seen(vms, vm, NULL, member);
+		vm_identity_instance(vm->identity.name, name);
+		if (err)
+			vm_names_cancel(vms->names, name, vm->pid);
+	}
 	if (err) {
 		vm_free(vm);
 		return err;
 	}
-	vm->id = vms_next_number(&vms->last_id);
+	vm->id = next_id(&vms->last_id);
 	vm->since = vms->pass;
 	memmove(list + at + 1, list + at, (vms->n - at) * sizeof(*list));
 	list[at] = vm;
@@ -200,34 +153,54 @@ static int vm_add(struct vms *vms, size_t at, const struct stat_record *record, 
 	return 0;
 }
 
-/* The VM was destroyed: report it with what this pass has seen of it so far, and forget it. */
+static void tell_end(struct vms *vms, struct vm *vm, struct vcpu *vcpu)
+{
+	if (vms->listener && (vcpu ? vcpu->hung : vm->hung))
+		vms->listener->ended(vms->listener->data, vm, vcpu);
+}
+
+/* A vCPU was closed before its VM. */
+static void vcpu_end(struct vms *vms, struct vm *vm, size_t at)
+{
+	struct vcpu *vcpu = &vm->vcpus[at];
+
+	tell_end(vms, vm, vcpu);
+	vcpu_free(vcpu);
+	vm->nvcpus--;
+	memmove(vcpu, vcpu + 1, (vm->nvcpus - at) * sizeof(*vcpu));
+	vms->changes++;
+}
+
+/* A VM was destroyed: forget it, its vCPUs first. */
 static void vm_end(struct vms *vms, size_t at)
 {
-	vms_sum(vms, vms->list[at]);
-	if (vms->ended)
-		vms->ended(vms->list[at], vms->data);
-	vm_give_name(vms, vms->list[at]);
-	vm_free(vms->list[at]);
+	struct vm *vm = vms->list[at];
+
+	for (size_t i = vm->nvcpus; i-- > 0;)
+		tell_end(vms, vm, &vm->vcpus[i]);
+	tell_end(vms, vm, NULL);
+	vm_give_name(vms, vm);
+	vm_free(vm);
 	vms->n--;
 	memmove(vms->list + at, vms->list + at + 1, (vms->n - at) * sizeof(struct vm *));
 	vms->changes++;
 }
 
 /* The creator's process has the VM open, too: it is the VMM, whichever process came first. */
-static int vm_rename(struct vms *vms, struct vm *vm, const struct stat_record *record)
+static int vm_rename(struct vms *vms, struct vm *vm, const struct vm_record *record)
 {
 	struct vm fresh = { 0 };
 	int err = vm_identify(vms, &fresh, record);
 
 	if (err) {
 		vm_identity_free(&fresh.identity);
-		snapshot_labels_unref(fresh.labels);
+		labels_unref(fresh.labels);
 		return err;
 	}
 	vm_give_name(vms, vm);
 	vm_identity_free(&vm->identity);
 	free(vm->name);
-	snapshot_labels_unref(vm->labels);
+	labels_unref(vm->labels);
 	vm->pid = fresh.pid;
 	vm->is_creators = fresh.is_creators;
 	vm->identity = fresh.identity;
@@ -236,57 +209,49 @@ static int vm_rename(struct vms *vms, struct vm *vm, const struct stat_record *r
 	return 0;
 }
 
-/* Store new values. Returns whether they differ from the previous ones. */
-static bool values_take(const struct stat_list *list, const uint64_t *from, uint64_t *to)
+/* Is the VM in the list at this index, and the same one as in the record? */
+static struct vm *vm_known(const struct vms *vms, size_t at, const struct vm_record *record)
 {
-	size_t bytes = list->nvalues * sizeof(*from);
-	bool same = memcmp(from, to, bytes) == 0;
+	struct vm *vm = at < vms->n ? vms->list[at] : NULL;
 
-	memcpy(to, from, bytes);
-	return !same;
+	return vm && vm->key.kvm == record->kvm ? vm : NULL;
 }
 
-static int see_vm(struct vms *vms, const struct stat_record *record, const void *member,
-		  uint64_t *values)
+static int see_vm(struct vms *vms, const struct vm_record *record, const void *member)
 {
 	size_t at = vm_bound(vms, record->kvm);
-	struct vm *vm = at < vms->n ? vms->list[at] : NULL;
-	int err = 0;
+	struct vm *vm = vm_known(vms, at, record);
+	int ret = 0;
 
-	stat_decode(&vms->layout->vm, member, values);
-	if (vm && vm->key.kvm == record->kvm &&
-	    (vm->key.birth != record->birth || vm->key.creator != record->creator ||
-	     stat_fell(&vms->layout->vm, vm->values, values))) {
+	if (vm && (vm->key.birth != record->birth || vm->key.creator != record->creator)) {
 		vm_end(vms, at);
-		vm = at < vms->n ? vms->list[at] : NULL;
+		vm = NULL;
 	}
-	if (!vm || vm->key.kvm != record->kvm)
-		err = vm_add(vms, at, record, &vm);
-	else if (vm->pass + 1 < vms->pass)
+	if (vm) {
+		ret = tell_seen(vms, vm, NULL, member);
+		if (ret < 0)
+			return ret;
+	}
+	if (ret > 0) {
+		vm_end(vms, at);
+		vm = NULL;
+	}
+	if (!vm) {
+		ret = vm_add(vms, at, record, member, &vm);
+	} else if (vm->pass + 1 < vms->pass) {
 		vms->changes++; /* it was absent from the last pass and is back */
-	if (err)
-		return err;
+	}
+	if (ret)
+		return ret;
 	/* only while the name is unpublished and no vCPU name contains it */
 	if (!vm->is_creators && vm->since == vms->pass && !vm->nvcpus && record_is_creators(record))
-		err = vm_rename(vms, vm, record);
-	vm->changed |= values_take(&vms->layout->vm, values, vm->values);
+		ret = vm_rename(vms, vm, record);
 	vm->pass = vms->pass;
-	return err;
+	return ret;
 }
 
-/* A vCPU was closed before its VM: its cumulative values stay in the VM's sums. */
-static void vcpu_end(struct vms *vms, struct vm *vm, size_t at)
-{
-	struct vcpu *vcpu = &vm->vcpus[at];
-
-	stat_add(&vms->layout->vcpu, vcpu->values, true, vm->gone);
-	vcpu_free(vcpu);
-	vm->nvcpus--;
-	memmove(vcpu, vcpu + 1, (vm->nvcpus - at) * sizeof(*vcpu));
-	vms->changes++;
-}
-
-static int vcpu_add(struct vms *vms, struct vm *vm, const struct stat_record *record)
+static int vcpu_add(struct vms *vms, struct vm *vm, const struct vm_record *record,
+		    const void *member)
 {
 	struct vcpu *vcpus, *vcpu;
 	int err;
@@ -295,24 +260,22 @@ static int vcpu_add(struct vms *vms, struct vm *vm, const struct stat_record *re
 	if (!vcpus)
 		return -ENOMEM;
 	vm->vcpus = vcpus;
+	vms->changes++; /* even if the rest fails: vCPUs have moved */
 	vcpu = &vcpus[vm->nvcpus];
 	*vcpu = (struct vcpu){ .address = record->vcpu, .vcpu_id = record->vcpu_id };
-	vcpu->values = numbers_alloc(vms->layout->vcpu.nvalues, sizeof(*vcpu->values));
-	vcpu->buckets = numbers_alloc(vms->nbuckets, sizeof(*vcpu->buckets));
-	err = vcpu->values && vcpu->buckets ? 0 : -ENOMEM;
-	if (!err && asprintf(&vcpu->name, "%s::vcpu%u", vm->name, vcpu->vcpu_id) < 0) {
+	err = asprintf(&vcpu->name, "%s::vcpu%u", vm->name, vcpu->vcpu_id) < 0 ? -ENOMEM : 0;
+	if (err) {
 		vcpu->name = NULL;
-		err = -ENOMEM;
+	} else {
+		vcpu->labels = vm_identity_labels(&vm->identity, (pid_t)vm->pid, vcpu->vcpu_id);
+		err = vcpu->labels ? tell_seen(vms, vm, vcpu, member) : -ENOMEM;
 	}
-	if (!err)
-		err = make_labels(&vm->identity, (pid_t)vm->pid, vcpu->vcpu_id, &vcpu->labels);
 	if (err) {
 		vcpu_free(vcpu);
 		return err;
 	}
-	vcpu->id = vms_next_number(&vms->last_vcpu_id);
+	vcpu->id = next_id(&vms->last_vcpu_id);
 	vm->nvcpus++;
-	vms->changes++;
 	return 0;
 }
 
@@ -329,7 +292,7 @@ static size_t vcpu_find(const struct vm *vm, uint64_t address)
  * Update the vCPU's thread and its run delay. A delay of another thread from before it took over
  * the vCPU is not the vCPU's.
  */
-static void thread_take(struct vcpu *vcpu, const struct stat_record *record)
+static void thread_take(struct vcpu *vcpu, const struct vm_record *record)
 {
 	bool same = vcpu->tid == record->tid && vcpu->start == record->start;
 
@@ -340,7 +303,7 @@ static void thread_take(struct vcpu *vcpu, const struct stat_record *record)
 	vcpu->tid = record->tid;
 	if (!record->start) /* the thread has ended, or there was none */
 		return;
-	if (record->run_delay != STAT_NO_DELAY) {
+	if (record->run_delay != VMS_NO_DELAY) {
 		if ((same || !vcpu->has_run_delay) && record->run_delay > vcpu->thread_delay)
 			vcpu->run_delay += record->run_delay - vcpu->thread_delay;
 		vcpu->thread_delay = record->run_delay;
@@ -349,65 +312,45 @@ static void thread_take(struct vcpu *vcpu, const struct stat_record *record)
 	vcpu->start = record->start;
 }
 
-static int see_vcpu(struct vms *vms, const struct stat_record *record, const void *member,
-		    uint64_t *values)
+static int see_vcpu(struct vms *vms, const struct vm_record *record, const void *member)
 {
-	size_t at = vm_bound(vms, record->kvm), which;
-	struct vm *vm = at < vms->n ? vms->list[at] : NULL;
+	struct vm *vm = vm_known(vms, vm_bound(vms, record->kvm), record);
 	struct vcpu *vcpu;
-	int err;
+	size_t at;
+	int ret = 0;
 
 	/* the iterator writes a VM's record before its vCPUs' */
-	if (!vm || vm->key.kvm != record->kvm || vm->pass != vms->pass)
+	if (!vm || vm->pass != vms->pass)
 		return -EINVAL;
-	stat_decode(&vms->layout->vcpu, member, values);
-	which = vcpu_find(vm, record->vcpu);
-	if (which < vm->nvcpus && (vm->vcpus[which].vcpu_id != record->vcpu_id ||
-				   stat_fell(&vms->layout->vcpu, vm->vcpus[which].values, values)))
-		vcpu_end(vms, vm, which);
-	which = vcpu_find(vm, record->vcpu);
-	err = which < vm->nvcpus ? 0 : vcpu_add(vms, vm, record);
-	if (err)
-		return err;
-	vcpu = &vm->vcpus[which];
+	at = vcpu_find(vm, record->vcpu);
+	if (at < vm->nvcpus && vm->vcpus[at].vcpu_id == record->vcpu_id) {
+		ret = tell_seen(vms, vm, &vm->vcpus[at], member);
+		if (ret < 0)
+			return ret;
+	} else if (at < vm->nvcpus) {
+		ret = 1;
+	}
+	if (ret > 0)
+		vcpu_end(vms, vm, at);
+	if (ret > 0 || at == vm->nvcpus) {
+		ret = vcpu_add(vms, vm, record, member);
+		if (ret)
+			return ret;
+		at = vm->nvcpus - 1;
+	}
+	vcpu = &vm->vcpus[at];
 	if (vcpu->pass && vcpu->pass + 1 < vms->pass)
 		vms->changes++;
-	vm->changed |= values_take(&vms->layout->vcpu, values, vcpu->values);
 	thread_take(vcpu, record);
 	vcpu->pass = vms->pass;
 	return 0;
 }
 
-int vms_see(struct vms *vms, const struct stat_record *record, const void *member)
+int vms_see(struct vms *vms, const struct vm_record *record, const void *member)
 {
-	const struct stat_list *list = record->vcpu ? &vms->layout->vcpu : &vms->layout->vm;
-
-	if (record->bytes != list->bytes)
+	if (record->bytes != (record->vcpu ? vms->vcpu_bytes : vms->vm_bytes))
 		return -EINVAL;
-	return record->vcpu ? see_vcpu(vms, record, member, vms->scratch) :
-			      see_vm(vms, record, member, vms->scratch);
-}
-
-void vms_sum(const struct vms *vms, struct vm *vm)
-{
-	const struct stat_list *list = &vms->layout->vcpu;
-
-	memcpy(vm->sum, vm->gone, list->nvalues * sizeof(*vm->sum));
-	for (size_t i = 0; i < vm->nvcpus; i++)
-		stat_add(list, vm->vcpus[i].values, !vcpu_is_there(vms, &vm->vcpus[i]), vm->sum);
-}
-
-void vms_stale(struct vms *vms)
-{
-	vms->fresh = false;
-}
-
-void vms_refresh(struct vms *vms)
-{
-	if (vms->fresh || !vms->make_pass)
-		return;
-	vms->fresh = true;
-	vms->make_pass(vms->data);
+	return record->vcpu ? see_vcpu(vms, record, member) : see_vm(vms, record, member);
 }
 
 void vms_begin(struct vms *vms)
@@ -434,8 +377,9 @@ void vms_end(struct vms *vms)
 			else if (!vcpu_is_there(vms, &vm->vcpus[i]))
 				vms->changes++;
 		}
-		vms_sum(vms, vm);
 	}
+	if (vms->listener)
+		vms->listener->passed(vms->listener->data, true);
 }
 
 void vms_cancel(struct vms *vms)
@@ -449,8 +393,9 @@ void vms_cancel(struct vms *vms)
 			if (vm->vcpus[j].pass + 1 == vms->pass)
 				vm->vcpus[j].pass = vms->pass;
 		}
-		vms_sum(vms, vm);
 	}
+	if (vms->listener)
+		vms->listener->passed(vms->listener->data, false);
 }
 
 void vms_end_all(struct vms *vms)
@@ -459,16 +404,11 @@ void vms_end_all(struct vms *vms)
 		vm_end(vms, vms->n - 1);
 }
 
-struct vm *vms_find(const struct vms *vms, const struct stat_vm_key *key)
+struct vm *vms_find(const struct vms *vms, const struct vm_key *key)
 {
 	size_t at = vm_bound(vms, key->kvm);
 
 	if (at == vms->n || memcmp(&vms->list[at]->key, key, sizeof(*key)) != 0)
 		return NULL;
 	return vms->list[at];
-}
-
-uint32_t vms_bucket_number(struct vms *vms)
-{
-	return vms_next_number(&vms->last_bucket_id);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * The register of VMs and vCPUs, which passes over the kernel's open files keep up to date. A pass
- * delivers one record per open file of a VM or vCPU; a VM or vCPU absent from two passes
- * in a row is considered destroyed. Several files can belong to one VM or vCPU.
+ * The register of VMs and vCPUs. Passes over the kernel's open files (vm_passes.h) keep it up to
+ * date: each pass shows one record per open file of a VM or vCPU; several files can belong to one.
+ * Others hang what they have of a VM or vCPU on it.
  */
 #ifndef PMDAKVM_VM_REGISTER_H
 #define PMDAKVM_VM_REGISTER_H
@@ -13,15 +13,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bpf/stat.h"
-#include "metrics/snapshot.h"
-#include "kvm/stat_schema.h"
+#include "bpf/vms.h"
+#include "metrics/labels.h"
 #include "vms/vm_identity.h"
 
-/* Instance numbers (id) are positive; a number is reused only after 2^31 others. */
 struct vcpu {
 	uint64_t address;      /* of struct kvm_vcpu: identifies the vCPU while its VM lives */
-	uint32_t id;	       /* instance number */
+	uint32_t id;	       /* of this vCPU alone, but for 2^31 others */
 	uint32_t vcpu_id;      /* KVM's vcpu_id */
 	uint32_t thread;       /* TID of the thread that ran it last; 0: none yet */
 	uint32_t tid;	       /* the same TID in the initial PID namespace */
@@ -30,84 +28,74 @@ struct vcpu {
 	uint64_t run_delay;    /* ns that threads waited for a CPU while they ran this vCPU */
 	bool has_run_delay;
 	char *name; /* VM::vcpuN */
-	struct snapshot_labels *labels;
-	uint64_t pass;	   /* the pass that saw it last */
-	uint64_t *values;  /* [layout->vcpu.nvalues] */
-	uint32_t *buckets; /* [vms->nbuckets] instance numbers; 0: bucket is empty so far */
+	struct labels *labels;
+	uint64_t pass; /* the pass that saw it last */
+	void *hung;    /* the listener's */
 };
 
 struct vm {
-	struct stat_vm_key key; /* identifies the VM while it lives */
-	uint32_t id;		/* instance number */
-	uint32_t pid;		/* PID of its VMM */
-	char *name;		/* NAME-PID, NAME-PID.2 ... */
+	struct vm_key key; /* identifies the VM while it lives */
+	uint32_t id;	   /* as a vCPU's */
+	uint32_t pid;	   /* PID of its VMM */
+	char *name;	   /* NAME-PID, NAME-PID.2 ... */
 	struct vm_identity identity;
-	struct snapshot_labels *labels;
+	struct labels *labels;
 	uint64_t since;	  /* the pass that saw it first */
 	uint64_t pass;	  /* the pass that saw it last */
 	bool is_creators; /* pid is the process that made the VM */
-	bool changed; /* values changed since the totals were last written; the writer clears it */
-	bool kept, dropped; /* set by the writer: stored in the map; had no room in it */
 	struct vcpu *vcpus;
 	size_t nvcpus;
-	uint64_t *values;  /* [layout->vm.nvalues] */
-	uint64_t *gone;	   /* [layout->vcpu.nvalues], of vCPUs closed before the VM */
-	uint64_t *sum;	   /* [layout->vcpu.nvalues], over all vCPUs, closed ones included */
-	uint32_t *buckets; /* as in struct vcpu */
+	void *hung; /* the listener's */
+};
+
+/*
+ * Who hangs something on VMs and vCPUs. member is the stat member of struct kvm or struct kvm_vcpu
+ * that a pass has copied. All functions are called within a pass, unless said otherwise.
+ */
+struct vms_listener {
+	void *data;
+	/*
+	 * A VM (vcpu NULL) or vCPU was seen; what hangs on it is NULL at first. Returns 0, 1 if the
+	 * member shows that it is another one at the same address, or -ENOMEM.
+	 */
+	int (*seen)(void *data, struct vm *vm, struct vcpu *vcpu, const void *member);
+	/* A vCPU was closed while its VM lives, or a VM was destroyed. Frees what hangs on it. */
+	void (*ended)(void *data, struct vm *vm, struct vcpu *vcpu);
+	/* A pass has ended; if it is not complete, it does not tell who is gone. */
+	void (*passed)(void *data, bool complete);
 };
 
 struct vms {
 	const char *proc;
-	const struct stat_layout *layout; /* NULL: statistics are not read */
-	size_t nbuckets;
-	uint64_t *scratch; /* buffer for the values of a record */
-	struct vm **list;  /* sorted by address; includes VMs absent from the last pass */
+	const struct vms_listener *listener; /* NULL: none */
+	uint32_t vm_bytes, vcpu_bytes;	     /* sizes of the stat members in records */
+	struct vm **list; /* sorted by address; includes VMs absent from the last pass */
 	size_t n;
 	uint64_t pass;
 	uint64_t changes; /* how often VMs or vCPUs appeared or disappeared */
-	uint32_t last_id, last_vcpu_id, last_bucket_id;
-	/* Makes a pass, if possible; set by the reader of statistics. */
-	void (*make_pass)(void *data);
-	bool fresh; /* a pass was made since vms_stale */
-	/* Called when a VM was destroyed, with its last known values, before it is freed. */
-	void (*ended)(const struct vm *vm, void *data);
-	void *data;
+	uint32_t last_id, last_vcpu_id;
 	struct vm_names *names;
+	struct vm_passes *passes; /* NULL: no pass can be made */
 };
 
 /* Make an empty register; proc must outlive it. Returns 0 or -ENOMEM. */
 int vms_new(const char *proc, struct vms **ret_vms);
 
-/* Free the register and all VMs without calling ended; takes NULL. */
+/* Free the register and all VMs; ended is called for each. Accepts NULL. */
 void vms_free(struct vms *vms);
-
-/*
- * Set the layout of statistics and the number of buckets for records from now on; the layout must
- * outlive the register or the next call. Known VMs are forgotten without calling ended. Returns 0,
- * or -ENOMEM with the register unchanged.
- */
-int vms_set_layout(struct vms *vms, const struct stat_layout *layout, size_t nbuckets);
-
-/*
- * Call vms_refresh before reading the list of VMs: it makes one pass for all reads that follow one
- * vms_stale.
- */
-void vms_stale(struct vms *vms);
-void vms_refresh(struct vms *vms);
 
 /* Begin a pass. */
 void vms_begin(struct vms *vms);
 
 /*
- * Take a record of a pass; member is the stat member behind it, record->bytes long. Falling values
- * show another VM at the address of a destroyed one. Returns 0, -EINVAL for an inconsistent record,
- * or -ENOMEM with the VM or vCPU unchanged.
+ * Take a record of a pass; member is the stat member behind it, record->bytes long. Returns 0,
+ * -EINVAL for an inconsistent record, or -ENOMEM with the VM or vCPU unchanged.
  */
-int vms_see(struct vms *vms, const struct stat_record *record, const void *member);
+int vms_see(struct vms *vms, const struct vm_record *record, const void *member);
 
 /*
- * End a pass: compute sums. A VM or vCPU absent from one pass is hidden (vm_is_there), because a
- * pass can miss a file that moves meanwhile; absent from two in a row, it is considered destroyed.
+ * End a pass. A VM or vCPU absent from one pass is hidden (vm_is_there), because a pass can miss a
+ * file that moves meanwhile; absent from two in a row, it is considered destroyed.
  */
 void vms_end(struct vms *vms);
 
@@ -128,15 +116,6 @@ static inline bool vcpu_is_there(const struct vms *vms, const struct vcpu *vcpu)
 }
 
 /* The VM with this key, or NULL. */
-struct vm *vms_find(const struct vms *vms, const struct stat_vm_key *key);
-
-/* Recompute a VM's sum from its vCPUs, closed ones included. */
-void vms_sum(const struct vms *vms, struct vm *vm);
-
-/* The instance number after *last: positive, as PCP's are; wraps to 1. */
-uint32_t vms_next_number(uint32_t *last);
-
-/* A new instance number for a bucket of a VM or vCPU. */
-uint32_t vms_bucket_number(struct vms *vms);
+struct vm *vms_find(const struct vms *vms, const struct vm_key *key);
 
 #endif /* PMDAKVM_VM_REGISTER_H */

@@ -113,65 +113,77 @@ static void fake_tick(void *state, struct report *tick_report)
 	fake->ticks++;
 }
 
-static int fake_map(void *state, size_t number, struct family_map *ret_map)
+static int fake_map(void *state, size_t number, struct map_usage *ret_usage)
 {
 	struct fake *fake = state;
 
 	assert_non_null(fake);
 	if (number >= fake->nmaps)
 		return -ENOENT;
-	*ret_map = fake->maps[number];
+	*ret_usage = fake->maps[number];
 	return 0;
 }
 
-int fake_sync(void *state, struct snapshot_table *table)
+int fake_columns(void *state, const struct table *table, struct snapshot_table *to)
 {
 	struct fake *fake = state;
 	char name[32];
 	int err = fake->sync_err;
 
+	(void)table;
 	fake->syncs++;
-	for (size_t i = table->ncolumns; !err && i < 1 + fake->more_columns; i++) {
+	for (size_t i = to->ncolumns; !err && i < 1 + fake->more_columns; i++) {
 		snprintf(name, sizeof(name), i ? "more%zu" : "reads", i);
-		err = snapshot_table_add_column(table, name);
-	}
-	for (size_t i = table->nrows; !err && i < 1 + fake->more_rows; i++) {
-		snprintf(name, sizeof(name), i ? "row%zu" : "", i);
-		err = snapshot_table_add_row(table, (uint32_t)i, name);
+		err = snapshot_table_add_column(to, name);
 	}
 	return err;
 }
 
-static int read_into(struct fake *fake, unsigned which, struct snapshot_table *table)
+int fake_keys(void *state, const struct owner *owner, struct table_sync *sync)
 {
-	snapshot_cell_set(snapshot_table_cell(table, 0, 0), ++fake->reads[which]);
+	struct fake *fake = state;
+	char name[32];
+	int err = 0;
+
+	(void)owner;
+	for (uint32_t i = 0; !err && i < 1 + fake->more_rows; i++) {
+		snprintf(name, sizeof(name), "row%u", i);
+		err = table_want(sync, &(struct table_key){ i, i ? name : NULL, NULL, i });
+	}
+	return err;
+}
+
+int fake_fill(void *state, const struct table_row *row)
+{
+	struct fake *fake = state;
+
+	if (row->key == 0)
+		fake->reads[row->table->variant]++;
+	snapshot_cell_set(&row->cells[0], fake->reads[row->table->variant]);
 	return fake->read_err;
 }
 
-int fake_read(void *state, struct snapshot_table *table)
-{
-	return read_into(state, 0, table);
-}
-
-static int read_second(void *state, struct snapshot_table *table)
-{
-	return read_into(state, 1, table);
-}
-
-#define OPS(name)                                            \
-	static const struct family_table name##_tables[] = { \
-		{ #name "_one", fake_sync, fake_read },      \
-		{ #name "_two", fake_sync, read_second },    \
-	};                                                   \
-	static struct family_ops name##_ops = {              \
-		.open = fake_open,                           \
-		.attach = fake_attach,                       \
-		.detach = fake_detach,                       \
-		.close = fake_close,                         \
-		.missed = fake_missed,                       \
-		.generation = fake_generation,               \
-		.tables = name##_tables,                     \
-		.ntables = 2,                                \
+#define OPS(family)                                     \
+	static const struct table family##_tables[] = { \
+		{ .name = #family "_one",               \
+		  .make_columns = fake_columns,         \
+		  .keys = fake_keys,                    \
+		  .fill = fake_fill },                  \
+		{ .name = #family "_two",               \
+		  .variant = 1,                         \
+		  .make_columns = fake_columns,         \
+		  .keys = fake_keys,                    \
+		  .fill = fake_fill },                  \
+	};                                              \
+	static struct family_ops family##_ops = {       \
+		.open = fake_open,                      \
+		.attach = fake_attach,                  \
+		.detach = fake_detach,                  \
+		.close = fake_close,                    \
+		.missed = fake_missed,                  \
+		.generation = fake_generation,          \
+		.tables = family##_tables,              \
+		.ntables = 2,                           \
 	}
 
 OPS(alpha);
@@ -196,6 +208,7 @@ int __wrap_events_find(const char *btf_dir, const char *tracefs, struct events *
 uint64_t __wrap_events_stamp(const char *btf_dir, const char *tracefs);
 int __wrap_pins_open(const char *wanted, struct report *pins_report, struct pins **ret_pins);
 void __wrap_pins_close(struct pins *pins);
+int __wrap_vms_attach(struct vms *vms, const char *lockdown, char **ret_error);
 
 int __wrap_cpus_read(const char *dir, struct cpus *ret_cpus)
 {
@@ -220,7 +233,7 @@ int __wrap_cpus_update(const char *dir, struct cpus *cpus)
 int __wrap_events_find(const char *btf_dir, const char *tracefs, struct events *ret_events)
 {
 	assert_string_equal(btf_dir, EVENTS_BTF_DIR);
-	assert_string_equal(tracefs, "/its/tracefs");
+	assert_string_equal(tracefs, machine.tracefs ? machine.tracefs : "/its/tracefs");
 	machine.finds++;
 	if (machine.events_err)
 		return machine.events_err;
@@ -241,7 +254,7 @@ int __wrap_events_find(const char *btf_dir, const char *tracefs, struct events *
 uint64_t __wrap_events_stamp(const char *btf_dir, const char *tracefs)
 {
 	assert_string_equal(btf_dir, EVENTS_BTF_DIR);
-	assert_string_equal(tracefs, "/its/tracefs");
+	assert_string_equal(tracefs, machine.tracefs ? machine.tracefs : "/its/tracefs");
 	return machine.stamp;
 }
 
@@ -266,12 +279,20 @@ void __wrap_pins_close(struct pins *pins)
 	machine.pins_closes++;
 }
 
+/* The register makes no passes. */
+int __wrap_vms_attach(struct vms *vms, const char *lockdown, char **ret_error)
+{
+	(void)vms, (void)lockdown, (void)ret_error;
+	machine.register_attaches++;
+	return -ENOENT;
+}
+
 struct config config = { .tracefs = (char *)"/its/tracefs", .pin = (char *)"its-pins" };
 struct items items;
 struct report report;
 struct collector *collector;
 
-void fake_alpha_tables(const struct family_table *tables, size_t n)
+void fake_alpha_tables(const struct table *tables, size_t n)
 {
 	alpha_ops.tables = tables;
 	alpha_ops.ntables = n;
@@ -314,13 +335,17 @@ int fake_teardown(void **state)
 
 void open_all(void)
 {
-	assert_int_equal(collector_open(&config, &items, machine.pin, &report, &collector), 0);
+	assert_int_equal(collector_open(&config, &items, machine.numbers, machine.pin, &report,
+					&collector),
+			 0);
 }
 
 void assert_open_fails(int err)
 {
 	untouched_fill(&collector, sizeof(struct collector *));
-	assert_int_equal(collector_open(&config, &items, machine.pin, &report, &collector), err);
+	assert_int_equal(collector_open(&config, &items, machine.numbers, machine.pin, &report,
+					&collector),
+			 err);
 	assert_untouched(&collector, sizeof(struct collector *));
 	collector = NULL;
 }

@@ -25,7 +25,7 @@ struct fake {
 	unsigned opens, attaches, detaches, closes, syncs, reads[2];
 	/* The results of the hooks of fake_hooks(), and counts of their calls. */
 	int refresh_ret;
-	const struct family_map *maps;
+	const struct map_usage *maps;
 	size_t nmaps;
 	unsigned refreshes, ticks;
 	unsigned reads_before; /* fake_reads() at the last refresh */
@@ -34,7 +34,7 @@ struct fake {
 extern struct fake fakes[FAKES];
 
 /* Give alpha other tables, until the next setup. */
-void fake_alpha_tables(const struct family_table *tables, size_t n);
+void fake_alpha_tables(const struct table *tables, size_t n);
 
 /* Give a family the optional hooks refresh, tick and map, until the next setup. */
 void fake_hooks(size_t family);
@@ -42,17 +42,27 @@ void fake_hooks(size_t family);
 /* The number of table reads, over all families. */
 unsigned fake_reads(void);
 
-/* Hooks of a table with a column "reads", which counts the reads of the table. */
-int fake_sync(void *state, struct snapshot_table *table);
-int fake_read(void *state, struct snapshot_table *table);
+/* Functions of a table with a column "reads", which counts the fills of the table. */
+int fake_columns(void *state, const struct table *table, struct snapshot_table *to);
+int fake_keys(void *state, const struct owner *owner, struct table_sync *sync);
+int fake_fill(void *state, const struct table_row *row);
+
+/* A table with these functions. */
+#define FAKE_TABLE(table_name)                                                         \
+	{                                                                              \
+		.name = (table_name), .make_columns = fake_columns, .keys = fake_keys, \
+		.fill = fake_fill                                                      \
+	}
 
 /* The fake machine: results of the calls to it, and counts of these calls. */
 extern struct machine {
 	int cpus_err, events_err, pins_err, update_ret;
-	bool pin;    /* the argument of collector_open() */
-	bool no_kvm; /* the list of events is empty */
+	bool pin; /* arguments of collector_open() */
+	struct instance_numbers *numbers;
+	const char *tracefs; /* of its configuration; NULL: "/its/tracefs" */
+	bool no_kvm;	     /* the list of events is empty */
 	uint64_t stamp;
-	unsigned updates, finds, pins_opens, pins_closes;
+	unsigned updates, finds, pins_opens, pins_closes, register_attaches;
 } machine;
 
 extern struct config config;

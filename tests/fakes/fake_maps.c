@@ -9,7 +9,7 @@
 
 #include "bpf/stat.h"
 
-#define KEY_SIZE sizeof(struct stat_vm_key)
+#define KEY_SIZE sizeof(struct vm_key)
 
 int fake_maps_err;
 

@@ -4,9 +4,11 @@
 
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "bpf/stat.h"
 #include "kvm/tracepoints.h"
 #include "families/family.h"
 #include "fakes/fake_maps.h"
@@ -35,6 +37,16 @@ void kernel_show(const struct shown *const *list)
 }
 
 extern const struct family_ops stat_family;
+
+int kernel_attach(struct vms *of, void *family, const struct config *config, struct report *to,
+		  char **ret_error)
+{
+	char *error = NULL;
+
+	vms_attach(of, config->lockdown, &error);
+	free(error);
+	return stat_family.attach(family, to, ret_error);
+}
 
 int kernel_refresh(struct vms *of, void *family)
 {
@@ -72,7 +84,7 @@ int __wrap_stat_layout_describe(const char *path, struct stat_layout *described)
 }
 
 /* Opaque handles: only their addresses matter. */
-static char ended_map, vms_map, rodata_map, program, link_handle;
+static char ended_map, vms_map, program, link_handle;
 
 struct bpf_object *__wrap_bpf_object__open_mem(const void *image, size_t size, const void *opts);
 struct bpf_object *__wrap_bpf_object__open_mem(const void *image, size_t size, const void *opts)
@@ -97,32 +109,41 @@ struct bpf_map *__wrap_bpf_object__find_map_by_name(const struct bpf_object *in,
 	assert_ptr_equal(in, kernel_object);
 	return (struct bpf_map *)(strcmp(name, "stat_ended") == 0 ? &ended_map :
 				  strcmp(name, "stat_vms") == 0	  ? &vms_map :
-				  strcmp(name, ".rodata") == 0	  ? &rodata_map :
 								    NULL);
 }
 
-struct bpf_program *__wrap_bpf_object__find_program_by_name(const struct bpf_object *in,
-							    const char *name);
-struct bpf_program *__wrap_bpf_object__find_program_by_name(const struct bpf_object *in,
-							    const char *name)
+/* What the iterator's skeleton maps. */
+static union {
+	struct vms_offsets offsets;
+	char bytes[16384];
+} mapped;
+
+int __wrap_bpf_object__open_skeleton(struct bpf_object_skeleton *s, const void *opts);
+int __wrap_bpf_object__open_skeleton(struct bpf_object_skeleton *s, const void *opts)
 {
-	assert_ptr_equal(in, kernel_object);
-	return strcmp(name, "stat_files") == 0 ? (struct bpf_program *)&program : NULL;
+	assert_null(opts);
+	for (int i = 0; i < s->map_cnt; i++) {
+		if (strstr(s->maps[i].name, ".rodata") && s->maps[i].mmaped)
+			*s->maps[i].mmaped = &mapped;
+	}
+	assert_int_equal(s->prog_cnt, 1);
+	assert_string_equal(s->progs[0].name, "vms_files");
+	*s->progs[0].prog = (struct bpf_program *)&program;
+	return 0;
 }
 
-int __wrap_bpf_map__set_initial_value(struct bpf_map *map, const void *data, size_t size);
-int __wrap_bpf_map__set_initial_value(struct bpf_map *map, const void *data, size_t size)
+int __wrap_bpf_object__load_skeleton(struct bpf_object_skeleton *s);
+int __wrap_bpf_object__load_skeleton(struct bpf_object_skeleton *s)
 {
-	const struct stat_offsets *offsets = data;
+	const struct vms_offsets *offsets = &mapped.offsets;
 
-	assert_ptr_equal(map, &rodata_map);
-	assert_int_equal(size, sizeof(*offsets));
+	(void)s;
 	assert_int_equal(offsets->vm_stat, kernel.layout_name ? 40 : 8);
 	assert_int_equal(offsets->vm_stat_bytes, VM_VALUES * 8);
 	assert_int_equal(offsets->vm_creator, 16);
 	assert_int_equal(offsets->vcpu_stat, 24);
 	assert_int_equal(offsets->vcpu_stat_bytes, VCPU_VALUES * 8);
-	return 0;
+	return kernel.load_err;
 }
 
 int __wrap_bpf_map__set_value_size(struct bpf_map *map, uint32_t size);
@@ -155,7 +176,7 @@ int __wrap_pins_load(const struct pins *pins, struct bpf_object *loaded, uint32_
 	assert_ptr_equal(pins, kernel.pins);
 	assert_ptr_equal(loaded, kernel_object);
 	assert_non_null(to);
-	return kernel.load_err;
+	return kernel.maps_err;
 }
 
 uint64_t __wrap_pins_generation(struct bpf_object *of, uint64_t step);

@@ -4,7 +4,9 @@
 #ifndef PMDAKVM_TESTS_STAT_KERNEL_H
 #define PMDAKVM_TESTS_STAT_KERNEL_H
 
+#include "families/family.h"
 #include "fakes/fake_vms.h"
+#include "vms/vm_passes.h"
 
 extern struct kernel {
 	/* the iterator: its output, the bytes returned by one read (step), and its errors */
@@ -15,7 +17,8 @@ extern struct kernel {
 	int create_err;
 	unsigned passes;
 	/* loading and attaching */
-	int kvm_err, layout_err, load_err, link_err;
+	int kvm_err, layout_err, load_err, link_err; /* of the register */
+	int maps_err;				     /* of the family's maps */
 	const char *layout_name; /* another name for the statistic "count", or NULL */
 	const void *pins;	 /* the pins that the family must pass */
 	int objects;		 /* open BPF objects */
@@ -31,6 +34,10 @@ extern const char kernel_object[1];
 /* Set the records that the iterator returns. */
 void kernel_show(const struct shown *const *list);
 #define show(...) kernel_show((const struct shown *const[]){ __VA_ARGS__, NULL })
+
+/* Attach the register, then the family, in the collector's order. */
+int kernel_attach(struct vms *of, void *family, const struct config *config, struct report *to,
+		  char **ret_error);
 
 /* Mark the register stale and refresh the family, as the first read of a fetch does. */
 int kernel_refresh(struct vms *of, void *family);

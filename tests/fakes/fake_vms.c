@@ -2,6 +2,8 @@
 /* Copyright (c) 2026 The pmdakvm authors */
 #include "fakes/fake_vms.h"
 
+#include "vms/vm_passes.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,27 +96,94 @@ struct shown shown_vcpu(const struct shown *vm, uint64_t address, uint32_t vcpu_
 	return shown;
 }
 
-void note_ended(const struct vm *vm, void *data)
+void (*when_ended)(const struct vm *vm);
+
+static uint64_t scratch[VM_VALUES + VCPU_VALUES];
+
+static int listen_seen(void *data, struct vm *vm, struct vcpu *vcpu, const void *member)
 {
-	(void)data;
+	assert_ptr_equal(data, &layout);
+	return stat_vms_seen(&layout, scratch, vm, vcpu, member);
+}
+
+static void listen_ended(void *data, struct vm *vm, struct vcpu *vcpu)
+{
+	assert_ptr_equal(data, &layout);
+	if (vcpu) {
+		stat_vms_vcpu_ended(&layout, vm, vcpu);
+		return;
+	}
 	snprintf(ended + strlen(ended), sizeof(ended) - strlen(ended), "%s%s", *ended ? " " : "",
 		 vm->name);
+	if (when_ended)
+		when_ended(vm);
+	stat_vms_free(vm);
+}
+
+static void listen_passed(void *data, bool complete)
+{
+	(void)complete;
+	assert_ptr_equal(data, &layout);
+	for (size_t i = 0; i < vms->n; i++)
+		stat_vms_sum(&layout, vms, vms->list[i]);
+}
+
+static void listen_leave(void *data, struct vm *vm, struct vcpu *vcpu)
+{
+	(void)data;
+	if (vcpu)
+		free(vcpu->hung);
+	else
+		stat_vms_free(vm);
+}
+
+static const struct vms_listener leaving = { .ended = listen_leave };
+static const struct vms_listener listener = { &layout, listen_seen, listen_ended, listen_passed };
+
+int fakes_register(void)
+{
+	int err;
+
+	if (vms) /* an agent that is gone sees no VM end */
+		vms->listener = &leaving;
+	vms_free(vms);
+	vms = NULL;
+	err = vms_new("proc", &vms);
+	if (err)
+		return err;
+	vms->listener = &listener;
+	vms->vm_bytes = layout.vm.bytes;
+	vms->vcpu_bytes = layout.vcpu.bytes;
+	return 0;
 }
 
 int fakes_setup(void **state)
 {
 	*ended = '\0';
 	vms = NULL;
+	when_ended = NULL;
 	layout = (struct stat_layout){ 0 };
-	if (work_setup(state) || fake_layout(&layout) || vms_new("proc", &vms))
-		return -1;
-	vms->ended = note_ended;
-	return vms_set_layout(vms, &layout, FAKE_BUCKETS);
+	return work_setup(state) || fake_layout(&layout) || fakes_register() ? -1 : 0;
+}
+
+void assert_labels(const struct labels *labels, const char *json)
+{
+	char *found = labels_json(&labels, 1);
+
+	assert_non_null(found);
+	assert_string_equal(found, json);
+	free(found);
 }
 
 int fakes_teardown(void **state)
 {
+	if (vms) {
+		vms_detach(vms);
+		if (vms->listener)
+			vms->listener = &leaving;
+	}
 	vms_free(vms);
+	vms = NULL;
 	stat_layout_free(&layout);
 	return work_teardown(state);
 }

@@ -6,7 +6,7 @@
 
 #include "kvm/stat_schema.h"
 #include "fakes/support.h"
-#include "vms/vm_register.h"
+#include "families/stat/stat_vms.h"
 
 /* Indexes of the statistics' values, the same in the kernel and decoded. */
 enum {
@@ -40,7 +40,7 @@ int fake_other_layout(const char *name, struct stat_layout *ret_layout);
 
 /* A record of the iterator and the values that follow it. */
 struct shown {
-	struct stat_record record;
+	struct vm_record record;
 	uint64_t values[VM_VALUES];
 };
 
@@ -53,8 +53,16 @@ extern struct stat_layout layout;
 extern struct vms *vms;
 extern char ended[1024];
 
-/* The register's callback for an ended VM: records its name in ended. */
-void note_ended(const struct vm *vm, void *data);
+/*
+ * The fixture listens to the register: it puts the statistics on VMs and vCPUs, records the names
+ * of VMs that end in ended, and then calls this, if it is set.
+ */
+extern void (*when_ended)(const struct vm *vm);
+
+void assert_labels(const struct labels *labels, const char *json);
+
+/* Replace the register by a new one; its VMs are dropped without a call of when_ended. */
+int fakes_register(void);
 
 /* Each test runs in its own folder; the register reads "proc" in it. */
 int fakes_setup(void **state);

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "families/exit_common.h"
+#include "engine/exit_common.h"
+#include "families/family.h"
 #include "kernel/privileges.h"
 
 static const char *const form_programs[EXIT_FORMS] = {
@@ -164,11 +165,11 @@ static int exit_open(const struct family_env *env, void **ret_state, char **ret_
 	return err;
 }
 
-static int exit_map(void *state, size_t number, struct family_map *ret_map)
+static int exit_map(void *state, size_t number, struct map_usage *ret_usage)
 {
 	static const struct {
 		const char *name;
-		void (*fill)(const struct exits *exits, struct family_map *ret_map);
+		void (*fill)(const struct exits *exits, struct map_usage *ret_usage);
 	} maps[] = {
 		{ "exit_cells", exits_map },
 		{ "exit_latency", exits_latency_map },
@@ -177,8 +178,8 @@ static int exit_map(void *state, size_t number, struct family_map *ret_map)
 
 	if (number >= sizeof(maps) / sizeof(maps[0]))
 		return -ENOENT;
-	*ret_map = (struct family_map){ .name = maps[number].name };
-	maps[number].fill(state, ret_map);
+	*ret_usage = (struct map_usage){ .name = maps[number].name };
+	maps[number].fill(state, ret_usage);
 	return 0;
 }
 

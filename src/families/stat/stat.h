@@ -22,15 +22,17 @@ enum stat_source {
 	STAT_DEBUGFS,  /* host totals only */
 };
 
-#define STAT_BUCKET_NAME_SIZE 48
+/* A bucket of histograms; several histograms can have it. */
+struct stat_bucket {
+	struct snapshot_range range;
+	char name[24]; /* if the range is unknown; else "" */
+};
 
-/* The buckets of all histograms, each range once. */
+/* The buckets of all histograms, each once, in the order of their ranges. */
 struct stat_buckets {
-	char (*names)[STAT_BUCKET_NAME_SIZE];
-	uint32_t *host_number; /* instance number of each in the host's domain: index + 1 */
+	struct stat_bucket *list;
 	size_t n;
-	/* index in names by index of the decoded value */
-	uint32_t *vm_place, *vcpu_place;
+	uint32_t *vm_place, *vcpu_place; /* index in list by index of the decoded value */
 };
 
 /* Tables with one column per statistic. */
@@ -51,7 +53,10 @@ struct stat_column {
 	bool of_vcpu;
 	bool again; /* a VM's statistic has the same name: both are added */
 	size_t column;
+	uint32_t *values; /* of a histogram: [buckets.n], index of the value; STAT_NO_VALUE: none */
 };
+
+#define STAT_NO_VALUE UINT32_MAX
 
 struct stat_columns {
 	struct stat_column *list;
@@ -63,21 +68,21 @@ struct stat_family {
 	struct family_env env;
 	enum stat_source source;
 	struct bpf_object *object;
-	struct bpf_link *link;
-	struct stat_layout *layout; /* kept when detached; NULL: never attached */
+	struct vms_listener listener;
+	struct stat_layout *layout; /* a reference; kept when detached; NULL: never attached */
+	unsigned passes;	    /* complete ones since the maps were loaded */
 	struct stat_buckets buckets;
 	struct stat_totals totals;
-	bool taken_over;      /* an earlier agent's maps were taken over */
-	uint64_t *host;	      /* debugfs: values of the last pass */
-	uint64_t ticked;      /* time of the last pass, ns */
-	uint64_t vms_changes; /* env.vms->changes when rows were last made */
-	char *records;	      /* buffer for the iterator's records */
+	bool taken_over;   /* an earlier agent's maps were taken over */
+	uint64_t *host;	   /* debugfs: values of the last pass */
+	uint64_t ticked;   /* debugfs: time of the last pass, ns */
+	uint64_t *scratch; /* room for the values of a VM or vCPU */
+	size_t nseen;	   /* non-empty buckets of VMs and vCPUs at the last refresh */
+	bool *seen;	   /* [buckets.n] scratch */
 	struct stat_columns columns[STAT_TABLES];
 };
 
-/* All tables: the above, and those that list VMs. */
-#define STAT_FAMILY_TABLES (STAT_TABLES + 2)
-extern const struct family_table stat_tables[STAT_FAMILY_TABLES];
+extern const struct table stat_tables[STAT_TABLES];
 
 /*
  * Make a table's columns, or remake them after KVM came back with other statistics. Returns 0 or
@@ -85,22 +90,29 @@ extern const struct family_table stat_tables[STAT_FAMILY_TABLES];
  */
 int stat_columns_make(struct stat_family *family, enum stat_table which,
 		      struct snapshot_table *table);
+void stat_columns_free(struct stat_columns *columns);
 
 /* Set all values of a row except histograms, from decoded values of a VM and of its vCPUs. */
-void stat_columns_put(const struct stat_columns *columns, struct snapshot_table *table, size_t row,
+void stat_columns_put(const struct stat_columns *columns, struct snapshot_cell *cells,
 		      const uint64_t *vm, const uint64_t *vcpu);
 
-/* The same for histograms: set the rows of buckets that have numbers. */
-void stat_columns_put_buckets(const struct stat_family *family, const struct stat_columns *columns,
-			      struct snapshot_table *table, const uint32_t *numbers,
-			      const uint64_t *vm, const uint64_t *vcpu);
+/* The same for histograms: the values of one bucket. */
+void stat_columns_put_bucket(const struct stat_columns *columns, struct snapshot_cell *cells,
+			     uint32_t bucket, const uint64_t *vm, const uint64_t *vcpu);
 
 /* Build the bucket list of a layout. Returns 0 or -ENOMEM. */
 int stat_buckets_init(const struct stat_layout *layout, struct stat_buckets *ret_buckets);
 void stat_buckets_free(struct stat_buckets *buckets);
 
-/* Number the buckets of VMs and vCPUs that became non-empty. Returns whether there were any. */
-bool stat_buckets_number(struct stat_family *family);
+/*
+ * Mark in family->seen the buckets into which something fell, of a VM (its own values, or NULL) and
+ * of vCPUs. Returns how many they are.
+ */
+size_t stat_buckets_seen(const struct stat_family *family, const uint64_t *vm,
+			 const uint64_t *vcpu);
+
+/* The same number, summed over all VMs and vCPUs. */
+size_t stat_buckets_count(const struct stat_family *family);
 
 /*
  * Build a layout of host totals from debugfs: one file per statistic in DIR/kvm. All of them are in

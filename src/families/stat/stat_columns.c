@@ -74,6 +74,29 @@ static int columns_add(struct stat_columns *columns, const struct stat_list *lis
 	return 0;
 }
 
+void stat_columns_free(struct stat_columns *columns)
+{
+	for (size_t i = 0; i < columns->n; i++)
+		free(columns->list[i].values);
+	free(columns->list);
+	*columns = (struct stat_columns){ 0 };
+}
+
+/* Where a histogram's buckets are among its values. Returns 0 or -ENOMEM. */
+static int bucket_values_make(const struct stat_buckets *buckets, struct stat_column *column)
+{
+	const uint32_t *places = column->of_vcpu ? buckets->vcpu_place : buckets->vm_place;
+
+	column->values = calloc(buckets->n + 1, sizeof(*column->values));
+	if (!column->values)
+		return -ENOMEM;
+	for (size_t i = 0; i < buckets->n; i++)
+		column->values[i] = STAT_NO_VALUE;
+	for (uint32_t i = 0; i < column->stat->buckets; i++)
+		column->values[places[column->stat->first + i]] = column->stat->first + i;
+	return 0;
+}
+
 int stat_columns_make(struct stat_family *family, enum stat_table which,
 		      struct snapshot_table *table)
 {
@@ -94,12 +117,15 @@ int stat_columns_make(struct stat_family *family, enum stat_table which,
 		err = columns_add(&columns, &layout->vm, false, which, table);
 	if (!err)
 		err = columns_add(&columns, &layout->vcpu, true, which, table);
+	for (size_t i = 0; !err && i < columns.n; i++) {
+		if (stat_is_histogram(columns.list[i].stat))
+			err = bucket_values_make(&family->buckets, &columns.list[i]);
+	}
 	if (err) {
-		free(columns.list);
+		stat_columns_free(&columns);
 		return err;
 	}
-	snapshot_table_unset(table);
-	free(family->columns[which].list);
+	stat_columns_free(&family->columns[which]);
 	family->columns[which] = columns;
 	return 0;
 }
@@ -108,14 +134,12 @@ static void cell_put(struct snapshot_cell *cells, const struct stat_column *colu
 {
 	struct snapshot_cell *cell = &cells[column->column];
 
-	snapshot_cell_set(cell, column->again ? cell->number + value : value);
+	snapshot_cell_set(cell, column->again && cell->present ? cell->number + value : value);
 }
 
-void stat_columns_put(const struct stat_columns *columns, struct snapshot_table *table, size_t row,
+void stat_columns_put(const struct stat_columns *columns, struct snapshot_cell *cells,
 		      const uint64_t *vm, const uint64_t *vcpu)
 {
-	struct snapshot_cell *cells = snapshot_table_cell(table, row, 0);
-
 	for (size_t i = 0; i < columns->n; i++) {
 		const struct stat_column *column = &columns->list[i];
 		const uint64_t *values = column->of_vcpu ? vcpu : vm;
@@ -124,23 +148,14 @@ void stat_columns_put(const struct stat_columns *columns, struct snapshot_table 
 	}
 }
 
-void stat_columns_put_buckets(const struct stat_family *family, const struct stat_columns *columns,
-			      struct snapshot_table *table, const uint32_t *numbers,
-			      const uint64_t *vm, const uint64_t *vcpu)
+void stat_columns_put_bucket(const struct stat_columns *columns, struct snapshot_cell *cells,
+			     uint32_t bucket, const uint64_t *vm, const uint64_t *vcpu)
 {
 	for (size_t i = 0; i < columns->n; i++) {
 		const struct stat_column *column = &columns->list[i];
-		const uint64_t *values = column->of_vcpu ? vcpu : vm;
-		const uint32_t *places = column->of_vcpu ? family->buckets.vcpu_place :
-							   family->buckets.vm_place;
+		uint32_t value = column->values[bucket];
 
-		for (uint32_t j = 0; j < column->stat->buckets; j++) {
-			uint32_t value = column->stat->first + j, id = numbers[places[value]];
-			int row = id ? snapshot_table_row(table, id) : -1;
-
-			if (row >= 0)
-				cell_put(snapshot_table_cell(table, (size_t)row, 0), column,
-					 values[value]);
-		}
+		if (value != STAT_NO_VALUE)
+			cell_put(cells, column, (column->of_vcpu ? vcpu : vm)[value]);
 	}
 }

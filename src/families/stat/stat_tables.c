@@ -1,316 +1,176 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* Tables of the stat family: of the host, of VMs, of vCPUs. */
+/* The stat family's tables: of the host, of VMs, of vCPUs. */
 #include <stdlib.h>
 
-#include "metrics/row_set.h"
 #include "families/stat/stat.h"
 
-/* --- rows --- */
+/* --- statistics: the variant of a table is its enum stat_table --- */
 
-static int want_buckets(const struct stat_family *family, struct rows *rows,
-			const uint32_t *numbers, const char *name, struct snapshot_labels *labels)
+static int columns_make(void *state, const struct table *table, struct snapshot_table *to)
 {
-	int err = 0;
-
-	for (size_t i = 0; !err && i < family->buckets.n; i++) {
-		struct row_want want = { numbers[i], name, family->buckets.names[i], labels };
-
-		if (numbers[i])
-			err = rows_want(rows, &want);
-	}
-	return err;
+	return stat_columns_make(state, (enum stat_table)table->variant, to);
 }
 
-/* Make rows of all VMs, or of their buckets. */
-static int vm_rows(struct stat_family *family, struct snapshot_table *table, bool buckets)
+static bool counted(void *state)
 {
-	const struct vms *vms = family->env.vms;
-	struct rows rows = { 0 };
-	int err = 0;
+	const struct stat_family *family = state;
 
-	for (size_t i = 0; !err && i < vms->n; i++) {
-		const struct vm *vm = vms->list[i];
-		struct row_want want = { vm->id, vm->name, NULL, vm->labels };
-
-		if (vm_is_there(vms, vm))
-			err = buckets ? want_buckets(family, &rows, vm->buckets, vm->name,
-						     vm->labels) :
-					rows_want(&rows, &want);
-	}
-	return rows_follow(&rows, table, err);
+	return family->totals.counted;
 }
 
-static int vcpu_rows(struct stat_family *family, struct snapshot_table *table, bool buckets)
+/* Counters keep their values while nothing is attached; gauges and peaks are then unknown. */
+static int host_fill(void *state, const struct table_row *row)
 {
-	const struct vms *vms = family->env.vms;
-	struct rows rows = { 0 };
-	int err = 0;
+	const struct stat_family *family = state;
+	const struct stat_columns *columns = &family->columns[row->table->variant];
 
-	for (size_t i = 0; i < vms->n; i++) {
-		const struct vm *vm = vms->list[i];
-
-		for (size_t j = 0; !err && vm_is_there(vms, vm) && j < vm->nvcpus; j++) {
-			const struct vcpu *vcpu = &vm->vcpus[j];
-			struct row_want want = { vcpu->id, vcpu->name, NULL, vcpu->labels };
-
-			if (vcpu_is_there(vms, vcpu))
-				err = buckets ? want_buckets(family, &rows, vcpu->buckets,
-							     vcpu->name, vcpu->labels) :
-						rows_want(&rows, &want);
-		}
-	}
-	return rows_follow(&rows, table, err);
-}
-
-/* --- the tables --- */
-
-static int stock_sync(void *state, struct snapshot_table *table)
-{
-	int err = stat_columns_make(state, STAT_STOCK, table);
-
-	return err ? err : snapshot_once(snapshot_table_add_row(table, 0, ""));
-}
-
-static int host_sync(void *state, struct snapshot_table *table)
-{
-	int err = stat_columns_make(state, STAT_HOST, table);
-
-	return err ? err : snapshot_once(snapshot_table_add_row(table, 0, ""));
-}
-
-/* When nothing is attached, counters keep their last value and gauges are unknown. */
-static void host_read(struct stat_family *family, enum stat_table which,
-		      struct snapshot_table *table)
-{
-	const struct stat_columns *columns = &family->columns[which];
-	struct snapshot_cell *cells = snapshot_table_cell(table, 0, 0);
-
-	if (!family->totals.counted)
-		return;
-	stat_columns_put(columns, table, 0, family->totals.now,
+	stat_columns_put(columns, row->cells, family->totals.now,
 			 family->totals.now + family->layout->vm.nvalues);
 	for (size_t i = 0; family->source == STAT_NOWHERE && i < columns->n; i++) {
 		if (!stat_is_cumulative(columns->list[i].stat))
-			snapshot_cell_unset(&cells[columns->list[i].column]);
+			snapshot_cell_unset(&row->cells[columns->list[i].column]);
 	}
-}
-
-static int stock_read(void *state, struct snapshot_table *table)
-{
-	host_read(state, STAT_STOCK, table);
 	return 0;
 }
 
-static int stat_read(void *state, struct snapshot_table *table)
+static int host_hist_fill(void *state, const struct table_row *row)
 {
-	host_read(state, STAT_HOST, table);
+	const struct stat_family *family = state;
+
+	stat_columns_put_bucket(&family->columns[row->table->variant], row->cells, row->key,
+				family->totals.now,
+				family->totals.now + family->layout->vm.nvalues);
 	return 0;
 }
 
-/* The host's table has a row for every bucket; its number is its index + 1. */
-static int host_hist_sync(void *state, struct snapshot_table *table)
+/* Statistics of VMs are known while passes read them. */
+static bool of_vms(void *state)
 {
-	struct stat_family *family = state;
-	struct rows rows = { 0 };
-	int err = stat_columns_make(family, STAT_HOST_HIST, table);
+	const struct stat_family *family = state;
 
+	return family->source == STAT_ITERATOR;
+}
+
+/* The decoded values of a VM's row or a vCPU's. Returns false if there are none. */
+static bool values_of(const struct owner *owner, const uint64_t **ret_vm, const uint64_t **ret_vcpu)
+{
+	const struct stat_vcpu *vcpu = owner->vcpu ? stat_vcpu_of(owner->vcpu) : NULL;
+	const struct stat_vm *vm = owner->vcpu ? NULL : stat_vm_of(owner->vm);
+
+	*ret_vm = vm ? vm->values : NULL;
+	*ret_vcpu = vm ? vm->sum : vcpu ? vcpu->values : NULL;
+	return *ret_vcpu;
+}
+
+static int own_fill(void *state, const struct table_row *row)
+{
+	const struct stat_family *family = state;
+	const uint64_t *vm, *vcpu;
+
+	if (values_of(row->owner, &vm, &vcpu))
+		stat_columns_put(&family->columns[row->table->variant], row->cells, vm, vcpu);
+	return 0;
+}
+
+static int own_hist_fill(void *state, const struct table_row *row)
+{
+	const struct stat_family *family = state;
+	const uint64_t *vm, *vcpu;
+
+	if (values_of(row->owner, &vm, &vcpu))
+		stat_columns_put_bucket(&family->columns[row->table->variant], row->cells, row->key,
+					vm, vcpu);
+	return 0;
+}
+
+static int want_bucket(const struct stat_family *family, size_t at, struct table_sync *sync)
+{
+	const struct stat_bucket *bucket = &family->buckets.list[at];
+	struct table_key key = { .key = (uint32_t)at, .number = TABLE_BY_NAME };
+
+	if (*bucket->name)
+		key.name = bucket->name;
+	else
+		key.range = &bucket->range;
+	return table_want(sync, &key);
+}
+
+/* The host has all buckets from the start. */
+static int host_buckets(void *state, const struct owner *owner, struct table_sync *sync)
+{
+	const struct stat_family *family = state;
+	int err = 0;
+
+	(void)owner;
 	for (size_t i = 0; !err && i < family->buckets.n; i++)
-		err = rows_want(&rows, &(struct row_want){ (uint32_t)i + 1,
-							   family->buckets.names[i], NULL, NULL });
-	return rows_follow(&rows, table, err);
+		err = want_bucket(family, i, sync);
+	return err;
 }
 
-static int host_hist_read(void *state, struct snapshot_table *table)
+/* VMs and vCPUs have the buckets into which something fell. */
+static int own_buckets(void *state, const struct owner *owner, struct table_sync *sync)
 {
-	struct stat_family *family = state;
+	const struct stat_family *family = state;
+	const uint64_t *vm, *vcpu;
+	int err = 0;
 
-	if (family->totals.counted)
-		stat_columns_put_buckets(family, &family->columns[STAT_HOST_HIST], table,
-					 family->buckets.host_number, family->totals.now,
-					 family->totals.now + family->layout->vm.nvalues);
-	return 0;
-}
-
-static int vm_stat_sync(void *state, struct snapshot_table *table)
-{
-	int err = stat_columns_make(state, STAT_VM, table);
-
-	return err ? err : vm_rows(state, table, false);
-}
-
-static int vm_hist_sync(void *state, struct snapshot_table *table)
-{
-	int err = stat_columns_make(state, STAT_VM_HIST, table);
-
-	return err ? err : vm_rows(state, table, true);
-}
-
-static int vcpu_stat_sync(void *state, struct snapshot_table *table)
-{
-	int err = stat_columns_make(state, STAT_VCPU, table);
-
-	return err ? err : vcpu_rows(state, table, false);
-}
-
-static int vcpu_hist_sync(void *state, struct snapshot_table *table)
-{
-	int err = stat_columns_make(state, STAT_VCPU_HIST, table);
-
-	return err ? err : vcpu_rows(state, table, true);
-}
-
-static int vm_stat_read(void *state, struct snapshot_table *table)
-{
-	struct stat_family *family = state;
-	const struct vms *vms = family->env.vms;
-
-	for (size_t i = 0; i < vms->n; i++) {
-		int row = snapshot_table_row(table, vms->list[i]->id);
-
-		if (row >= 0)
-			stat_columns_put(&family->columns[STAT_VM], table, (size_t)row,
-					 vms->list[i]->values, vms->list[i]->sum);
-	}
-	return 0;
-}
-
-static int vm_hist_read(void *state, struct snapshot_table *table)
-{
-	struct stat_family *family = state;
-	const struct vms *vms = family->env.vms;
-
-	for (size_t i = 0; i < vms->n; i++) {
-		const struct vm *vm = vms->list[i];
-
-		stat_columns_put_buckets(family, &family->columns[STAT_VM_HIST], table, vm->buckets,
-					 vm->values, vm->sum);
-	}
-	return 0;
-}
-
-static int vcpu_stat_read(void *state, struct snapshot_table *table)
-{
-	struct stat_family *family = state;
-	const struct vms *vms = family->env.vms;
-
-	for (size_t i = 0; i < vms->n; i++) {
-		for (size_t j = 0; j < vms->list[i]->nvcpus; j++) {
-			const struct vcpu *vcpu = &vms->list[i]->vcpus[j];
-			int row = snapshot_table_row(table, vcpu->id);
-
-			if (row >= 0)
-				stat_columns_put(&family->columns[STAT_VCPU], table, (size_t)row,
-						 NULL, vcpu->values);
-		}
-	}
-	return 0;
-}
-
-static int vcpu_hist_read(void *state, struct snapshot_table *table)
-{
-	struct stat_family *family = state;
-	const struct vms *vms = family->env.vms;
-
-	for (size_t i = 0; i < vms->n; i++) {
-		for (size_t j = 0; j < vms->list[i]->nvcpus; j++) {
-			const struct vcpu *vcpu = &vms->list[i]->vcpus[j];
-
-			stat_columns_put_buckets(family, &family->columns[STAT_VCPU_HIST], table,
-						 vcpu->buckets, NULL, vcpu->values);
-		}
-	}
-	return 0;
-}
-
-enum { VMS_VMS, VMS_VCPUS };
-
-static int vms_sync(void *state, struct snapshot_table *table)
-{
-	int err = snapshot_once(snapshot_table_add_column(table, "vms"));
-
-	(void)state;
-	if (!err)
-		err = snapshot_once(snapshot_table_add_column(table, "vcpus"));
-	return err ? err : snapshot_once(snapshot_table_add_row(table, 0, ""));
-}
-
-/* The number of vCPUs present in the last pass. */
-static uint64_t count_vcpus(const struct vms *vms, const struct vm *vm)
-{
-	uint64_t n = 0;
-
-	for (size_t i = 0; i < vm->nvcpus; i++)
-		n += vcpu_is_there(vms, &vm->vcpus[i]);
-	return n;
-}
-
-static int vms_read(void *state, struct snapshot_table *table)
-{
-	struct stat_family *family = state;
-	const struct vms *vms = family->env.vms;
-	uint64_t n = 0, nvcpus = 0;
-
-	for (size_t i = 0; i < vms->n; i++) {
-		if (!vm_is_there(vms, vms->list[i]))
-			continue;
-		n++;
-		nvcpus += count_vcpus(vms, vms->list[i]);
-	}
-	if (family->source != STAT_ITERATOR) {
-		snapshot_table_unset(table);
+	if (!family->layout || !values_of(owner, &vm, &vcpu))
 		return 0;
-	}
-	snapshot_cell_set(snapshot_table_cell(table, 0, VMS_VMS), n);
-	snapshot_cell_set(snapshot_table_cell(table, 0, VMS_VCPUS), nvcpus);
-	return 0;
-}
-
-enum { VM_VCPUS, VM_PID, VM_NAME };
-
-static int vm_sync(void *state, struct snapshot_table *table)
-{
-	static const char *const names[] = {
-		[VM_VCPUS] = "vcpus",
-		[VM_PID] = "pid",
-		[VM_NAME] = "name",
-	};
-	int err = 0;
-
-	for (size_t i = table->ncolumns; !err && i < sizeof(names) / sizeof(names[0]); i++)
-		err = snapshot_table_add_column(table, names[i]);
-	return err ? err : vm_rows(state, table, false);
-}
-
-static int vm_read(void *state, struct snapshot_table *table)
-{
-	struct stat_family *family = state;
-	const struct vms *vms = family->env.vms;
-	int err = 0;
-
-	for (size_t i = 0; !err && i < vms->n; i++) {
-		const struct vm *vm = vms->list[i];
-		int row = snapshot_table_row(table, vm->id);
-		struct snapshot_cell *cells;
-
-		if (row < 0)
-			continue;
-		cells = snapshot_table_cell(table, (size_t)row, 0);
-		snapshot_cell_set(&cells[VM_VCPUS], count_vcpus(vms, vm));
-		snapshot_cell_set(&cells[VM_PID], vm->pid);
-		err = snapshot_cell_set_text(&cells[VM_NAME], vm->identity.name);
+	stat_buckets_seen(family, vm, vcpu);
+	for (size_t i = 0; !err && i < family->buckets.n; i++) {
+		if (family->seen[i])
+			err = want_bucket(family, i, sync);
 	}
 	return err;
 }
 
-const struct family_table stat_tables[STAT_FAMILY_TABLES] = {
-	{ "vms", vms_sync, vms_read },
-	{ "vm", vm_sync, vm_read },
-	{ "stock", stock_sync, stock_read },
-	{ "stat", host_sync, stat_read },
-	{ "stat_hist", host_hist_sync, host_hist_read },
-	{ "vm_stat", vm_stat_sync, vm_stat_read },
-	{ "vm_stat_hist", vm_hist_sync, vm_hist_read },
-	{ "vcpu_stat", vcpu_stat_sync, vcpu_stat_read },
-	{ "vcpu_stat_hist", vcpu_hist_sync, vcpu_hist_read },
+#define BUCKET "bucket"
+
+const struct table stat_tables[STAT_TABLES] = {
+	{ .name = "stock",
+	  .variant = STAT_STOCK,
+	  .make_columns = columns_make,
+	  .begin = counted,
+	  .fill = host_fill },
+	{ .name = "stat",
+	  .variant = STAT_HOST,
+	  .make_columns = columns_make,
+	  .begin = counted,
+	  .fill = host_fill },
+	{ .name = "stat_hist",
+	  .label = BUCKET,
+	  .variant = STAT_HOST_HIST,
+	  .make_columns = columns_make,
+	  .keys = host_buckets,
+	  .begin = counted,
+	  .fill = host_hist_fill },
+	{ .name = "vm_stat",
+	  .owner = OWNER_VM,
+	  .variant = STAT_VM,
+	  .make_columns = columns_make,
+	  .begin = of_vms,
+	  .fill = own_fill },
+	{ .name = "vm_stat_hist",
+	  .owner = OWNER_VM,
+	  .label = BUCKET,
+	  .variant = STAT_VM_HIST,
+	  .make_columns = columns_make,
+	  .keys = own_buckets,
+	  .begin = of_vms,
+	  .fill = own_hist_fill },
+	{ .name = "vcpu_stat",
+	  .owner = OWNER_VCPU,
+	  .variant = STAT_VCPU,
+	  .make_columns = columns_make,
+	  .begin = of_vms,
+	  .fill = own_fill },
+	{ .name = "vcpu_stat_hist",
+	  .owner = OWNER_VCPU,
+	  .label = BUCKET,
+	  .variant = STAT_VCPU_HIST,
+	  .make_columns = columns_make,
+	  .keys = own_buckets,
+	  .begin = of_vms,
+	  .fill = own_hist_fill },
 };

@@ -137,17 +137,17 @@ static void ended_add(struct stat_totals *totals, const uint64_t *vm, const uint
  * Store the sums before deleting the VM's entry: an agent that dies in between counts the VM twice,
  * but never loses it.
  */
-void stat_totals_ended(const struct vm *vm, void *data)
+void stat_totals_ended(struct stat_totals *totals, const struct vm *vm)
 {
-	struct stat_totals *totals = data;
+	const struct stat_vm *stat = stat_vm_of(vm);
 
-	ended_add(totals, vm->values, vm->sum);
+	ended_add(totals, stat->values, stat->gone);
 	if (totals->vms_fd < 0)
 		return;
 	keep_ended(totals);
 	/* nkept does not include an earlier agent's entry that is not taken over yet */
 	if (bpf_map_delete_elem(totals->vms_fd, &vm->key) == 0)
-		totals->nkept -= vm->kept;
+		totals->nkept -= stat->kept;
 }
 
 bool stat_totals_keep(struct stat_totals *totals, int ended_fd, int vms_fd, bool take_over)
@@ -175,37 +175,38 @@ bool stat_totals_keep(struct stat_totals *totals, int ended_fd, int vms_fd, bool
  * Take over an earlier agent's last known values of a VM. If the VM still exists, some of its vCPUs
  * may have been closed meanwhile; if not, it was destroyed meanwhile.
  */
-static void take_over_one(struct stat_totals *totals, struct vms *vms,
-			  const struct stat_vm_key *key)
+static void take_over_one(struct stat_totals *totals, const struct vms *vms,
+			  const struct vm_key *key)
 {
 	const struct stat_layout *layout = totals->layout;
 	const uint64_t *vm_values = totals->kept + KEPT_HEAD;
 	const uint64_t *vcpu_values = vm_values + layout->vm.nvalues;
 	struct vm *vm = vms_find(vms, key);
+	struct stat_vm *stat = vm ? stat_vm_of(vm) : NULL;
 
 	if (bpf_map_lookup_elem(totals->vms_fd, key, totals->kept))
 		return;
-	totals->nkept += !vm || !vm->kept;
-	if (vm)
-		vm->kept = true;
+	totals->nkept += !stat || !stat->kept;
+	if (stat)
+		stat->kept = true;
 	if (totals->kept[0] == totals->schema) {
-		if (vm && !stat_fell(&layout->vm, vm_values, vm->values)) {
-			stat_add_missing(&layout->vcpu, vcpu_values, vm->sum, vm->gone);
-			vms_sum(vms, vm);
+		if (stat && !stat_fell(&layout->vm, vm_values, stat->values)) {
+			stat_add_missing(&layout->vcpu, vcpu_values, stat->sum, stat->gone);
+			stat_vms_sum(layout, vms, vm);
 			return;
 		}
 		ended_add(totals, vm_values, vcpu_values);
 		keep_ended(totals);
 	}
-	if (vm)
-		vm->changed = true; /* store it again */
+	if (stat)
+		stat->changed = true; /* store it again */
 	else if (bpf_map_delete_elem(totals->vms_fd, key) == 0)
 		totals->nkept--;
 }
 
-static void take_over_all(struct stat_totals *totals, struct vms *vms)
+static void take_over_all(struct stat_totals *totals, const struct vms *vms)
 {
-	struct stat_vm_key *keys = NULL, key, *grown;
+	struct vm_key *keys = NULL, key, *grown;
 	size_t n = 0;
 
 	/* read all keys first: deleting entries moves them */
@@ -224,39 +225,50 @@ static void take_over_all(struct stat_totals *totals, struct vms *vms)
 	free(keys);
 }
 
-static void keep_vm(struct stat_totals *totals, struct vm *vm)
+static void keep_vm(struct stat_totals *totals, const struct vm *vm)
 {
 	const struct stat_layout *layout = totals->layout;
+	struct stat_vm *stat = stat_vm_of(vm);
 
 	totals->kept[0] = totals->schema;
-	memcpy(totals->kept + KEPT_HEAD, vm->values, layout->vm.nvalues * sizeof(uint64_t));
-	memcpy(totals->kept + KEPT_HEAD + layout->vm.nvalues, vm->sum,
+	memcpy(totals->kept + KEPT_HEAD, stat->values, layout->vm.nvalues * sizeof(uint64_t));
+	memcpy(totals->kept + KEPT_HEAD + layout->vm.nvalues, stat->sum,
 	       layout->vcpu.nvalues * sizeof(uint64_t));
 	if (bpf_map_update_elem(totals->vms_fd, &vm->key, totals->kept, BPF_ANY)) {
-		totals->dropped += !vm->dropped;
-		vm->dropped = true; /* the next pass tries again */
+		totals->dropped += !stat->dropped;
+		stat->dropped = true; /* the next pass tries again */
 		return;
 	}
-	totals->nkept += !vm->kept;
-	vm->kept = true;
-	vm->changed = false;
+	totals->nkept += !stat->kept;
+	stat->kept = true;
+	stat->changed = false;
 }
 
-void stat_totals_sum(struct stat_totals *totals, struct vms *vms)
+void stat_totals_sum_vms(const struct stat_totals *totals, const struct vms *vms)
+{
+	for (size_t i = 0; i < vms->n; i++)
+		stat_vms_sum(totals->layout, vms, vms->list[i]);
+}
+
+void stat_totals_sum(struct stat_totals *totals, const struct vms *vms)
 {
 	const struct stat_layout *layout = totals->layout;
 
+	stat_totals_sum_vms(totals, vms);
 	if (totals->vms_fd >= 0 && !totals->taken_over)
 		take_over_all(totals, vms);
 	memcpy(totals->now, totals->ended, values_of(layout) * sizeof(uint64_t));
 	totals->counted = true;
 	for (size_t i = 0; i < vms->n; i++) {
-		struct vm *vm = vms->list[i];
+		const struct vm *vm = vms->list[i];
+		const struct stat_vm *stat = stat_vm_of(vm);
 		bool there = vm_is_there(vms, vm);
 
-		stat_add(&layout->vm, vm->values, !there, totals->now);
-		stat_add(&layout->vcpu, vm->sum, !there, totals->now + layout->vm.nvalues);
-		if (totals->vms_fd >= 0 && vm->changed)
+		if (!stat)
+			continue;
+		stat_add(&layout->vm, stat->values, !there, totals->now);
+		stat_add(&layout->vcpu, stat->sum, !there, totals->now + layout->vm.nvalues);
+		if (totals->vms_fd >= 0 && stat->changed)
 			keep_vm(totals, vm);
 	}
 }

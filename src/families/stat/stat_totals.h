@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "kvm/stat_schema.h"
-#include "vms/vm_register.h"
+#include "families/stat/stat_vms.h"
 
 struct stat_totals {
 	const struct stat_layout *layout;
@@ -44,16 +44,19 @@ void stat_totals_inherit(struct stat_totals *totals, const struct stat_totals *o
 
 /*
  * Keep totals in these maps from now on: ended_fd has one value, vms_fd one value per VM, keyed by
- * struct stat_vm_key. If take_over is set, take over what an earlier agent left there with the same
+ * struct vm_key. If take_over is set, take over what an earlier agent left there with the same
  * schema, now and at the next stat_totals_sum. Returns whether values of another schema were
  * discarded.
  */
 bool stat_totals_keep(struct stat_totals *totals, int ended_fd, int vms_fd, bool take_over);
 
-/* The register's ended hook, with the totals as data. */
-void stat_totals_ended(const struct vm *vm, void *totals);
+/* A VM was destroyed, with statistics hung on it: its counts stay in the totals. */
+void stat_totals_ended(struct stat_totals *totals, const struct vm *vm);
 
-/* After a pass: recompute the totals and store changed VMs in the map. */
-void stat_totals_sum(struct stat_totals *totals, struct vms *vms);
+/* After a pass that was aborted: recompute the VMs' sums alone. */
+void stat_totals_sum_vms(const struct stat_totals *totals, const struct vms *vms);
+
+/* After a pass: recompute the VMs' sums and the totals, and store changed VMs in the map. */
+void stat_totals_sum(struct stat_totals *totals, const struct vms *vms);
 
 #endif /* PMDAKVM_STAT_TOTALS_H */

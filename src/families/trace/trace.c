@@ -190,134 +190,95 @@ static uint64_t trace_generation(void *state)
 	return trace->rows ? pins_generation(trace->object, 0) : 0;
 }
 
-static int rows_add_cpus(const struct cpus *cpus, struct snapshot_table *table)
-{
-	int err = 0;
-
-	for (size_t i = 0; !err && i < cpus->n; i++) {
-		char name[32];
-
-		if (!cpus->present[i] || snapshot_table_row(table, (uint32_t)i) >= 0)
-			continue;
-		snprintf(name, sizeof(name), "cpu%zu", i);
-		err = snapshot_table_add_row(table, (uint32_t)i, name);
-	}
-	return err;
-}
-
 /* A column for each event with a slot; each column is a metric. */
-static int counts_sync(void *state, struct snapshot_table *table)
+static int counts_columns(void *state, const struct table *table, struct snapshot_table *to)
 {
 	struct trace *trace = state;
 	int err = 0;
 
+	(void)table;
 	for (size_t i = 0; !err && i < trace->events.n; i++) {
 		struct trace_event *event = &trace->events.list[i];
 
 		if (!event->slot || event->column >= 0)
 			continue;
-		err = snapshot_table_add_column(table, event->name);
+		err = snapshot_table_add_column(to, event->name);
 		if (!err)
-			event->column = (int)table->ncolumns - 1;
+			event->column = (int)to->ncolumns - 1;
 	}
-	return err ? err : rows_add_cpus(trace->env.cpus, table);
+	return err;
+}
+
+static bool counts_begin(void *state)
+{
+	const struct trace *trace = state;
+
+	return trace->rows;
 }
 
 /* Needs no system call: the rows are mapped memory, and each 8-byte slot is read atomically. */
-static int counts_read(void *state, struct snapshot_table *table)
+static int counts_fill(void *state, const struct table_row *row)
 {
-	struct trace *trace = state;
+	const struct trace *trace = state;
+	const __u64 *slots = trace->rows[row->owner->id].count;
 
-	if (!trace->rows)
-		return 0;
-	for (size_t row = 0; row < table->nrows; row++) {
-		const __u64 *slots = trace->rows[table->rows[row].id].count;
-		struct snapshot_cell *cells = snapshot_table_cell(table, row, 0);
-
-		for (size_t i = 0; i < trace->events.n; i++) {
-			const struct trace_event *event = &trace->events.list[i];
-
-			if (event->counted && event->column >= 0)
-				snapshot_cell_set(&cells[event->column],
-						  __atomic_load_n(&slots[event->slot],
-								  __ATOMIC_RELAXED));
-		}
-	}
-	return 0;
-}
-
-static int total_sync(void *state, struct snapshot_table *table)
-{
-	int err;
-
-	(void)state;
-	err = snapshot_once(snapshot_table_add_column(table, "count"));
-	return err ? err : snapshot_once(snapshot_table_add_row(table, 0, ""));
-}
-
-static int total_read(void *state, struct snapshot_table *table)
-{
-	struct trace *trace = state;
-
-	snapshot_cell_set(snapshot_table_cell(table, 0, 0), trace->events.n);
-	return 0;
-}
-
-/* A row for every event, in the order of kvm.conf. */
-static int event_rows(const struct trace *trace, struct snapshot_table *table)
-{
-	int err = 0;
-
-	for (size_t i = table->nrows; !err && i < trace->events.n; i++)
-		err = snapshot_table_add_row(table, (uint32_t)i, trace->events.list[i].name);
-	return err;
-}
-
-static int event_sync(void *state, struct snapshot_table *table)
-{
-	int err;
-
-	err = snapshot_once(snapshot_table_add_column(table, "attached"));
-	if (!err)
-		err = snapshot_once(snapshot_table_add_column(table, "status"));
-	return err ? err : event_rows(state, table);
-}
-
-static int event_read(void *state, struct snapshot_table *table)
-{
-	struct trace *trace = state;
-	int err = 0;
-
-	for (size_t i = 0; !err && i < table->nrows; i++) {
+	for (size_t i = 0; i < trace->events.n; i++) {
 		const struct trace_event *event = &trace->events.list[i];
-		struct snapshot_cell *cells = snapshot_table_cell(table, i, 0);
 
-		snapshot_cell_set(&cells[0], event->state == TRACE_EVENT_ATTACHED);
-		err = snapshot_cell_set_text(&cells[1], trace_event_status(event));
+		if (event->counted && event->column >= 0)
+			snapshot_cell_set(&row->cells[event->column],
+					  __atomic_load_n(&slots[event->slot], __ATOMIC_RELAXED));
+	}
+	return 0;
+}
+
+static int total_fill(void *state, const struct table_row *row)
+{
+	const struct trace *trace = state;
+
+	snapshot_cell_set(&row->cells[0], trace->events.n);
+	return 0;
+}
+
+/*
+ * A row for every event, in the order of kvm.conf. An event that tracepoint_items.def knows has its
+ * item number as an instance.
+ */
+static int event_keys(void *state, const struct owner *owner, struct table_sync *sync)
+{
+	const struct trace *trace = state;
+	int err = 0;
+
+	(void)owner;
+	for (size_t i = 0; !err && i < trace->events.n; i++) {
+		const char *name = trace->events.list[i].name;
+		const struct item *item = items_find(ITEMS_TRACE, name);
+
+		err = table_want(sync, &(struct table_key){
+					       .key = (uint32_t)i,
+					       .name = name,
+					       .number = item ? item->number : TABLE_BY_NAME,
+				       });
 	}
 	return err;
 }
 
-static int missed_sync(void *state, struct snapshot_table *table)
+static int event_fill(void *state, const struct table_row *row)
 {
-	int err = snapshot_once(snapshot_table_add_column(table, "missed"));
+	const struct trace *trace = state;
+	const struct trace_event *event = &trace->events.list[row->key];
 
-	return err ? err : event_rows(state, table);
+	snapshot_cell_set(&row->cells[0], event->state == TRACE_EVENT_ATTACHED);
+	return snapshot_cell_set_text(&row->cells[1], trace_event_status(event));
 }
 
-static int missed_read(void *state, struct snapshot_table *table)
+static int missed_fill(void *state, const struct table_row *row)
 {
-	struct trace *trace = state;
+	const struct trace *trace = state;
+	uint64_t missed;
 
-	for (size_t i = 0; i < table->nrows; i++) {
-		struct snapshot_cell *cell = snapshot_table_cell(table, i, 0);
-		uint64_t missed;
-
-		if (trace_event_missed(&trace->events.list[i], &missed))
-			snapshot_cell_unset(cell);
-		else
-			snapshot_cell_set(cell, missed);
-	}
+	if (!trace_event_missed(&trace->events.list[row->key], &missed))
+		snapshot_cell_set(&row->cells[0], missed);
 	return 0;
 }
 
@@ -338,11 +299,27 @@ static int trace_missed(void *state, uint64_t *ret_missed)
 	return err;
 }
 
-static const struct family_table trace_tables[] = {
-	{ "trace", counts_sync, counts_read },
-	{ "trace_events", total_sync, total_read },
-	{ "event", event_sync, event_read },
-	{ "event_missed", missed_sync, missed_read },
+static const char *const total_columns[] = { "count", NULL };
+static const char *const event_columns[] = { "attached", "status", NULL };
+static const char *const missed_columns[] = { "missed", NULL };
+
+static const struct table trace_tables[] = {
+	{ .name = "trace",
+	  .owner = OWNER_CPU,
+	  .make_columns = counts_columns,
+	  .begin = counts_begin,
+	  .fill = counts_fill },
+	{ .name = "trace_events", .columns = total_columns, .fill = total_fill },
+	{ .name = "event",
+	  .label = "event",
+	  .columns = event_columns,
+	  .keys = event_keys,
+	  .fill = event_fill },
+	{ .name = "event_missed",
+	  .label = "event",
+	  .columns = missed_columns,
+	  .keys = event_keys,
+	  .fill = missed_fill },
 };
 
 extern const struct family_ops trace_family;

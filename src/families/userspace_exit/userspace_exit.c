@@ -6,7 +6,8 @@
 #include <string.h>
 
 #include "bpf/userspace_exit.h"
-#include "families/exit_common.h"
+#include "engine/exit_common.h"
+#include "families/family.h"
 #include "kernel/privileges.h"
 
 static int load(struct exits *exits, struct report *report)
@@ -68,12 +69,12 @@ static int userspace_exit_attach(void *state, struct report *report, char **ret_
 	return err;
 }
 
-static int userspace_exit_map(void *state, size_t number, struct family_map *ret_map)
+static int userspace_exit_map(void *state, size_t number, struct map_usage *ret_usage)
 {
 	if (number)
 		return -ENOENT;
-	ret_map->name = "userspace_exit_cells";
-	exits_map(state, ret_map);
+	ret_usage->name = "userspace_exit_cells";
+	exits_map(state, ret_usage);
 	return 0;
 }
 

@@ -18,9 +18,9 @@ static void assert_tables(const char *names)
 	assert_string_equal(found, names);
 }
 
-#define ALL_TABLES                                                                             \
-	"alpha_one alpha_two beta_one beta_two gamma_one gamma_two delta_one delta_two agent " \
-	"family family_missed control control_reset map"
+#define ALL_TABLES                                                                              \
+	"alpha_one alpha_two beta_one beta_two gamma_one gamma_two delta_one delta_two vms vm " \
+	"vcpu_thread agent family family_missed control control_reset map"
 
 static void test_all_open(void **state)
 {
@@ -29,6 +29,7 @@ static void test_all_open(void **state)
 	assert_int_equal(collector_attached(collector), FAKES);
 	assert_tables(ALL_TABLES);
 	assert_int_equal(report.n, 0);
+	assert_int_equal(machine.register_attaches, 1);
 	for (size_t i = 0; i < FAKES; i++) {
 		const struct family_env *env = &fakes[i].env;
 
@@ -37,7 +38,7 @@ static void test_all_open(void **state)
 		assert_ptr_equal(env->items, &items);
 		assert_null(env->pins);
 		assert_int_equal(env->cpus->n, 5);
-		assert_int_equal(env->cpus->n, 5);
+		assert_string_equal(env->vms->proc, "/proc");
 		assert_string_equal(env->events->names[0], "kvm_exit");
 		assert_ptr_equal(env->image, &fakes[i]);
 		assert_int_equal(env->image_size, 100 + i);
@@ -110,8 +111,8 @@ static void test_one_fails_without_words_and_state(void **state)
 	fakes[ALPHA].no_state = true;
 	open_all();
 	assert_int_equal(collector_attached(collector), FAKES - 1);
-	assert_tables("beta_one beta_two gamma_one gamma_two delta_one delta_two agent family "
-		      "family_missed control control_reset map");
+	assert_tables("beta_one beta_two gamma_one gamma_two delta_one delta_two vms vm "
+		      "vcpu_thread agent family family_missed control control_reset map");
 	assert_warning(&report, "alpha: Cannot allocate memory");
 	assert_int_equal(collector_read(collector, UINT64_MAX), 0);
 	assert_int_equal(cell_at("beta_one", 0, "reads")->number, 1);
@@ -145,6 +146,18 @@ static void test_all_fail(void **state)
 	assert_string_equal(report.lines[3].text, "delta: Function not implemented");
 }
 
+/* The bit of a table in a mask. */
+static uint64_t bit_of(const char *name)
+{
+	const struct snapshot *snapshot = collector_snapshot(collector);
+	size_t i = 0;
+
+	while (i < snapshot->ntables && strcmp(snapshot->tables[i]->name, name) != 0)
+		i++;
+	assert_true(i < snapshot->ntables);
+	return 1ULL << i;
+}
+
 static void test_only_tables_of_the_mask_are_read(void **state)
 {
 	(void)state;
@@ -161,7 +174,7 @@ static void test_only_tables_of_the_mask_are_read(void **state)
 	assert_int_equal(cell_at("delta_one", 0, "reads")->number, 2);
 	assert_false(cell_at("delta_two", 0, "reads")->present);
 	assert_false(cell_at("agent", 0, "version")->present);
-	assert_int_equal(collector_read(collector, 1ULL << 8), 0);
+	assert_int_equal(collector_read(collector, bit_of("agent")), 0);
 	assert_true(cell_at("agent", 0, "version")->present);
 	assert_false(cell_at("family", 0, "attached")->present);
 }
@@ -200,16 +213,16 @@ static void test_a_table_that_cannot_be_made(void **state)
 	assert_int_equal(fakes[GAMMA].opens, 0);
 }
 
-/* The limit is the number of bits in the mask of collector_read(). */
+/* The limit is the number of bits in the mask of collector_read(); 9 tables belong to no family. */
 static void test_the_most_tables(void **state)
 {
-	static struct family_table tables[64 - 6 - 2 * (FAKES - 1) + 1];
+	static struct table tables[64 - 9 - 2 * (FAKES - 1) + 1];
 	static char names[ARRAY_SIZE(tables)][16];
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
 		snprintf(names[i], sizeof(names[i]), "table%zu", i);
-		tables[i] = (struct family_table){ names[i], fake_sync, fake_read };
+		tables[i] = (struct table)FAKE_TABLE(names[i]);
 	}
 	fake_alpha_tables(tables, ARRAY_SIZE(tables));
 	assert_open_fails(-ENOSPC);
@@ -225,7 +238,7 @@ static void test_the_most_tables(void **state)
 
 static void test_two_tables_of_one_name(void **state)
 {
-	static const struct family_table tables[] = { { "beta_one", fake_sync, fake_read } };
+	static const struct table tables[] = { FAKE_TABLE("beta_one") };
 
 	(void)state;
 	fake_alpha_tables(tables, 1);
@@ -325,7 +338,7 @@ static void test_no_memory(void **state)
 
 		untouched_fill(&collector, sizeof(struct collector *));
 		alloc_fail_at(n);
-		err = collector_open(&config, &items, false, &report, &collector);
+		err = collector_open(&config, &items, NULL, false, &report, &collector);
 		if (!alloc_failed())
 			break;
 		assert_int_equal(err, -ENOMEM);
@@ -337,9 +350,27 @@ static void test_no_memory(void **state)
 	assert_int_equal(collector_read(collector, UINT64_MAX), -ENOMEM);
 	assert_true(alloc_failed());
 	alloc_fail_at(0); /* the copy of a family's status */
-	assert_int_equal(collector_read(collector, 1ULL << 9), -ENOMEM);
+	assert_int_equal(collector_read(collector, bit_of("family")), -ENOMEM);
 	assert_true(alloc_failed());
 	assert_int_equal(collector_read(collector, UINT64_MAX), 0);
+}
+
+/* Only one family is asked for: the others, and passes over VMs, cost nothing. */
+static void test_only_one_family(void **state)
+{
+	(void)state;
+	config.only = "beta";
+	open_all();
+	config.only = NULL;
+	assert_tables("beta_one beta_two vms vm vcpu_thread agent family family_missed control "
+		      "control_reset map");
+	assert_int_equal(collector_attached(collector), 1);
+	assert_int_equal(report.n, 0);
+	assert_int_equal(fakes[ALPHA].opens, 0);
+	assert_int_equal(machine.register_attaches, 0);
+	assert_int_equal(collector_read(collector, UINT64_MAX), 0);
+	assert_string_equal(cell_at("family", ALPHA, "status")->text, "not asked for");
+	assert_int_equal(cell_at("control", ALPHA, "attached")->number, 0);
 }
 
 static void test_close_nothing(void **state)
@@ -368,6 +399,7 @@ int main(void)
 		fake_test(test_pins_without_memory),
 		fake_test(test_words_of_libbpf),
 		fake_test(test_no_memory),
+		fake_test(test_only_one_family),
 		fake_test(test_close_nothing),
 	};
 

@@ -18,7 +18,9 @@ static void test_tables_of_the_agent(void **state)
 	table = snapshot_find_table(collector_snapshot(collector), "family");
 	assert_int_equal(table->nrows, FAKES);
 	for (size_t i = 0; i < FAKES; i++) {
-		assert_int_equal(table->rows[i].id, i);
+		assert_int_equal(table->rows[i].own->n, 1);
+		assert_string_equal(table->rows[i].own->list[0].key, "family");
+		assert_string_equal(table->rows[i].own->list[0].text, families[i].name);
 		assert_string_equal(table->rows[i].name, families[i].name);
 		assert_int_equal(cell_at("family", i, "attached")->number, i == BETA ? 0 : 1);
 		assert_true(cell_at("family", i, "attached")->present);
@@ -28,7 +30,7 @@ static void test_tables_of_the_agent(void **state)
 	assert_string_equal(cell_at("agent", 0, "version")->text, PMDAKVM_VERSION);
 	table = snapshot_find_table(collector_snapshot(collector), "agent");
 	assert_int_equal(table->nrows, 1);
-	assert_int_equal(table->rows[0].id, 0);
+	assert_int_equal(table->rows[0].number, 0);
 	assert_string_equal(table->rows[0].name, "");
 }
 
@@ -92,23 +94,25 @@ static void test_generation(void **state)
 	assert_int_equal(cell_at("family", DELTA, "generation")->number, 0);
 }
 
-static const struct family_map beta_maps[] = {
+static const struct map_usage beta_maps[] = {
 	{ "beta_a", 4096, 13, 13000, UINT64_MAX },
 	{ "beta_b", 7, 0, 0, 0 },
 	{ "beta_c", UINT64_MAX, 1, 2, 3 },
 };
-static const struct family_map delta_maps[] = { { "delta_a", 5, 6, 7, 8 },
-						{ "delta_b", 1, 1, 1, 1 } };
+static const struct map_usage delta_maps[] = { { "delta_a", 5, 6, 7, 8 },
+					       { "delta_b", 1, 1, 1, 1 } };
 
-/* The row shows this map, with the instance number of this family and index. */
-static void assert_map(size_t row, size_t family, size_t number, const struct family_map *map)
+/* The row shows this map, with the key of this family and index. */
+static void assert_map(size_t row, size_t family, size_t number, const struct map_usage *map)
 {
 	const struct snapshot_table *table = snapshot_find_table(collector_snapshot(collector),
 								 "map");
 
 	assert_true(row < table->nrows);
-	assert_int_equal(table->rows[row].id, family * 16 + number);
+	assert_int_equal((uint32_t)table->rows[row].id, family * 16 + number);
 	assert_string_equal(table->rows[row].name, map->name);
+	assert_string_equal(table->rows[row].own->list[0].key, "map");
+	assert_string_equal(table->rows[row].own->list[0].text, map->name);
 	for (size_t i = 0; i < table->ncolumns; i++)
 		assert_true(snapshot_table_cell(table, row, i)->present);
 	assert_int_equal(cell_at("map", row, "limit")->number, map->limit);
@@ -183,7 +187,7 @@ static void test_maps_of_what_was_not_loaded(void **state)
 /* Each read shows current values; a new map has a row after the next sync. */
 static void test_maps_that_change(void **state)
 {
-	struct family_map maps[] = { { "a", 1, 2, 3, 4 }, { "b", 5, 6, 7, 8 } };
+	struct map_usage maps[] = { { "a", 1, 2, 3, 4 }, { "b", 5, 6, 7, 8 } };
 
 	(void)state;
 	fake_hooks(ALPHA);
@@ -192,7 +196,7 @@ static void test_maps_that_change(void **state)
 	open_all();
 	assert_int_equal(collector_read(collector, UINT64_MAX), 0);
 	assert_map(0, ALPHA, 0, &maps[0]);
-	maps[0] = (struct family_map){ "a", 10, 0, 0, 40 };
+	maps[0] = (struct map_usage){ "a", 10, 0, 0, 40 };
 	fakes[ALPHA].nmaps = 2;
 	assert_int_equal(collector_read(collector, UINT64_MAX), 0);
 	assert_map(0, ALPHA, 0, &maps[0]);
@@ -242,6 +246,29 @@ static void test_maps_that_are_gone(void **state)
 	}
 }
 
+/* Numbers come from metrics.def where it has the name; otherwise they are derived from the name. */
+static void test_numbers(void **state)
+{
+	static const struct map_usage maps[] = { { .name = "stat_vms" },
+						 { .name = "exit_latency" },
+						 { .name = "its_own" } };
+	static const uint32_t numbers[] = { 16, 1, 1U << 30 };
+	struct snapshot_table *table;
+
+	(void)state;
+	fake_hooks(GAMMA);
+	fakes[GAMMA].maps = maps;
+	fakes[GAMMA].nmaps = ARRAY_SIZE(maps);
+	open_all();
+	table = snapshot_find_table(collector_snapshot(collector), "map");
+	for (size_t i = 0; i < ARRAY_SIZE(maps); i++)
+		assert_int_equal(table->rows[i].number, numbers[i]);
+	/* a number of metrics.def is that of its own domain only */
+	table = snapshot_find_table(collector_snapshot(collector), "family");
+	for (size_t i = 0; i < FAKES; i++)
+		assert_int_equal(table->rows[i].number, 1U << 30);
+}
+
 /* The rows and columns of these tables do not change after the start. */
 static void test_tables_do_not_grow(void **state)
 {
@@ -252,16 +279,14 @@ static void test_tables_do_not_grow(void **state)
 	machine.update_ret = 1;
 	assert_false(collector_tick(collector, &report));
 	snapshot = collector_snapshot(collector);
-	for (size_t i = 0; i < agent_tables_count; i++)
-		assert_int_equal(
-			agent_tables[i].sync(collector,
-					     snapshot_find_table(snapshot, agent_tables[i].name)),
-			0);
 	assert_int_equal(snapshot_find_table(snapshot, "agent")->nrows, 1);
 	assert_int_equal(snapshot_find_table(snapshot, "agent")->ncolumns, 1);
 	assert_int_equal(snapshot_find_table(snapshot, "family")->nrows, FAKES);
 	assert_int_equal(snapshot_find_table(snapshot, "family")->ncolumns, 4);
+	assert_int_equal(snapshot_find_table(snapshot, "family_missed")->nrows, FAKES);
 	assert_int_equal(snapshot_find_table(snapshot, "family_missed")->ncolumns, 1);
+	assert_int_equal(snapshot_find_table(snapshot, "control")->nrows, FAKES);
+	assert_int_equal(snapshot_find_table(snapshot, "control_reset")->nrows, 1);
 }
 
 /* A clock that only the functions below advance. */
@@ -327,6 +352,7 @@ int main(void)
 		fake_test(test_maps_of_what_was_not_loaded),
 		fake_test(test_maps_that_change),
 		fake_test(test_maps_that_are_gone),
+		fake_test(test_numbers),
 		fake_test(test_tables_do_not_grow),
 		fake_test(test_attach_time),
 	};

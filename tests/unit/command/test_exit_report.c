@@ -10,7 +10,7 @@
 #include "kvm/exit_reasons.h"
 #include "command/exit_report.h"
 
-#define MAGIC		"pmdakvm-snapshot\t1\n"
+#define MAGIC		"pmdakvm-snapshot\t2\n"
 #define COUNT_TIME	"column\tcount\ncolumn\ttime\n"
 #define EXIT		"table\texit\n" COUNT_TIME
 #define VM_EXIT		"table\tvm_exit\n" COUNT_TIME
@@ -20,30 +20,34 @@
 
 /* All tables of the views, with unsorted rows, and labels and columns that no view uses. */
 static const char everything[] = MAGIC
-	"table\texit_total\ncolumn\ttotal\ncolumn\ttotal_time\nrow\t0\t\t1009\t1903100000\n"
+	"table\texit_total\ncolumn\ttotal\ncolumn\ttotal_time\nrow\t0\t\t\t-\t1009\t1903100000\n"
 	"table\texit\ncolumn\tmax\ncolumn\tx\ncolumn\ttime\ncolumn\tcount\n"
-	"row\t3\tnpf\t5000\t-\t100000\t300\n"
-	"row\t7\tio\t99000\t-\t3000000\t609\n"
-	"row\t9\thlt\t2500000000\t-\t1900000000\t100\n"
+	"row\t3\t\tnpf\t-\t5000\t-\t100000\t300\n"
+	"row\t7\t\tio\t-\t99000\t-\t3000000\t609\n"
+	"row\t9\t\thlt\t-\t2500000000\t-\t1900000000\t100\n"
 	"table\texit_latency\ncolumn\tlatency\n"
-	"row\t0\thlt::1048576-2097151\t50\n"
-	"row\t1\thlt::2147483648+\t50\n"
-	"row\t2\tio::2048-4095\t300\n"
-	"row\t3\tio::4096-8191\t290\n"
-	"row\t4\tio::65536-131071\t19\n" VM_EXIT_TOTAL "row\t0\tdb-1\t300\n"
-	"row\t1\tweb1-4711\t709\n" VM_EXIT "row\t0\tdb-1::npf\t300\t100000\n"
-	"row\t1\tweb1-4711::io\t609\t3000000\n"
+	"row\t0\t\thlt\t1048576-2097151\t50\n"
+	"row\t1\t\thlt\t2147483648-18446744073709551615\t50\n"
+	"row\t2\t\tio\t2048-4095\t300\n"
+	"row\t3\t\tio\t4096-8191\t290\n"
+	"row\t4\t\tio\t65536-131071\t19\n" VM_EXIT_TOTAL "row\t0\tdb-1\t\t-\t300\n"
+	"row\t1\tweb1-4711\t\t-\t709\n" VM_EXIT "row\t0\tdb-1\tnpf\t-\t300\t100000\n"
+	"row\t1\tweb1-4711\tio\t-\t609\t3000000\n"
 	"labels\t{\"vm\":\"web1-4711\"}\n"
-	"row\t2\tweb1-4711::hlt\t100\t1900000000\n"
+	"row\t2\tweb1-4711\thlt\t-\t100\t1900000000\n"
 	"table\tvcpu\ncolumn\texits\ncolumn\tguest_time\ncolumn\texit_time\n"
-	"column\thalt_time\ncolumn\trun_delay\n"
-	"row\t0\tdb-1::vcpu0\t300\t4000000000\t100000\t0\t-\n"
-	"row\t1\tweb1-4711::vcpu0\t709\t5000000000\t1903000000\t1900000000\t12345\n"
-	"table\tuserspace_exit\n" COUNT_TIME "row\t2\tIO\t600\t3000000\n"
-	"row\t5\tHLT\t7\t7000\n"
-	"table\tvm_userspace_exit\n" COUNT_TIME "row\t0\tweb1-4711::IO\t600\t3000000\n"
-	"row\t1\tweb1-4711::HLT\t7\t7000\n"
-	"table\ttrace\ncolumn\tkvm_exit\nrow\t0\tcpu0\t1009\n";
+	"column\thalt_time\n"
+	"row\t0\tdb-1::vcpu0\t\t-\t300\t4000000000\t100000\t0\n"
+	"row\t1\tweb1-4711::vcpu0\t\t-\t709\t5000000000\t1903000000\t1900000000\n"
+	"table\tvcpu_thread\ncolumn\tx\ncolumn\trun_delay\n"
+	"row\t0\tother-1::vcpu0\t\t-\t7\t99\n"
+	"row\t1\tweb1-4711::vcpu0\t\t-\t7\t12345\n"
+	"row\t2\tdb-1::vcpu0\t\t-\t7\t-\n"
+	"table\tuserspace_exit\n" COUNT_TIME "row\t2\t\tIO\t-\t600\t3000000\n"
+	"row\t5\t\tHLT\t-\t7\t7000\n"
+	"table\tvm_userspace_exit\n" COUNT_TIME "row\t0\tweb1-4711\tIO\t-\t600\t3000000\n"
+	"row\t1\tweb1-4711\tHLT\t-\t7\t7000\n"
+	"table\ttrace\ncolumn\tkvm_exit\nrow\t0\tcpu0\t\t-\t1009\n";
 
 static struct snapshot snapshot;
 static const struct snapshot_table *shown[VIEWS_TABLES + 1];
@@ -147,8 +151,8 @@ static void test_all_views(void **state)
 		"web1-4711 IO                 600   98.85% 99.77%   5.00us\n"
 		"web1-4711 HLT                  7    1.15%  0.23%   1.00us\n\n");
 	assert_shown((const char *const[]){ "exit", "exit_total", "exit_latency", "vm_exit",
-					    "vm_exit_total", "vcpu", "userspace_exit",
-					    "vm_userspace_exit", NULL });
+					    "vm_exit_total", "vcpu", "vcpu_thread",
+					    "userspace_exit", "vm_userspace_exit", NULL });
 }
 
 /* Without sleep, vCPUs have no count: the number of their sleeping exits is unknown. */
@@ -190,9 +194,10 @@ static void test_nothing_to_show(void **state)
 	snapshot_free(&snapshot);
 	assert_views(false, "");
 	assert_shown((const char *const[]){ NULL });
-	load(MAGIC EXIT "row\t0\tio\t0\t0\nrow\t1\thlt\t-\t-\nrow\t2\tnpf\t'1\t'2\n"
-			"table\texit_total\ncolumn\ttotal\nrow\t0\t\t1009\n" VM_EXIT_TOTAL
-			"row\t0\tweb-1\t0\n" VM_EXIT "table\tvcpu\nrow\t0\tweb-1::vcpu0\n");
+	load(MAGIC EXIT "row\t0\t\tio\t-\t0\t0\nrow\t1\t\thlt\t-\t-\t-\nrow\t2\t\tnpf\t-\t'1\t'2\n"
+			"table\texit_total\ncolumn\ttotal\nrow\t0\t\t\t-\t1009\n" VM_EXIT_TOTAL
+			"row\t0\tweb-1\t\t-\t0\n" VM_EXIT
+			"table\tvcpu\nrow\t0\tweb-1::vcpu0\t\t-\n");
 	assert_views(false, "");
 	assert_shown((const char *const[]){ NULL });
 	assert_views(true, "");
@@ -202,7 +207,7 @@ static void test_nothing_to_show(void **state)
 static void test_all_asleep(void **state)
 {
 	(void)state;
-	load(MAGIC EXIT "row\t0\thlt\t5\t5000\n");
+	load(MAGIC EXIT "row\t0\t\thlt\t-\t5\t5000\n");
 	assert_views(true, "");
 	assert_shown((const char *const[]){ "exit", NULL });
 }
@@ -211,14 +216,14 @@ static void test_all_asleep(void **state)
 static void test_absent_and_zero(void **state)
 {
 	(void)state;
-	load(MAGIC "table\texit\ncolumn\tcount\nrow\t0\tio\t3\nrow\t1\tnpf\t5\n");
+	load(MAGIC "table\texit\ncolumn\tcount\nrow\t0\t\tio\t-\t3\nrow\t1\t\tnpf\t-\t5\n");
 	assert_text(false, "VM exits by reason, all VMs:\n\n" WITHOUT_LATENCY
 			   "npf 5 62.50% - - - - -\nio 3 37.50% - - - - -\n\n"
 			   "Total Samples:8.\n\n");
 	load(MAGIC EXIT
-	     "row\t0\tio\t3\t-\nrow\t1\tnpf\t5\t10\nrow\t2\tmsr\t1\t0\nrow\t3\tcpuid\t-\t9\n"
-	     "row\t4\tshutdown\t1\t0\n"
-	     "table\texit_latency\ncolumn\tlatency\nrow\t0\tnpf::1-2\t-\n");
+	     "row\t0\t\tio\t-\t3\t-\nrow\t1\t\tnpf\t-\t5\t10\nrow\t2\t\tmsr\t-\t1\t0\nrow\t3\t\tcpuid\t-\t-\t9\n"
+	     "row\t4\t\tshutdown\t-\t1\t0\n"
+	     "table\texit_latency\ncolumn\tlatency\nrow\t0\t\tnpf\t1-2\t-\n");
 	assert_text(false, "VM exits by reason, all VMs:\n\n" WITHOUT_LATENCY
 			   "npf 5 50.00% 52.63% - - - 0.00us\n"
 			   "cpuid - - 47.37% - - - -\n"
@@ -226,16 +231,17 @@ static void test_absent_and_zero(void **state)
 			   "msr 1 10.00% 0.00% - - - -\n"
 			   "shutdown 1 10.00% 0.00% - - - -\n\n"
 			   "Total Samples:10, Total events handled time:0.02us.\n\n");
-	load(MAGIC EXIT "row\t0\tio\t3\t0\nrow\t1\tnpf\t'many\t0\nrow\t2\tmsr\t1\t'long\n");
+	load(MAGIC EXIT
+	     "row\t0\t\tio\t-\t3\t0\nrow\t1\t\tnpf\t-\t'many\t0\nrow\t2\t\tmsr\t-\t1\t'long\n");
 	assert_text(false, "VM exits by reason, all VMs:\n\n" WITHOUT_LATENCY
 			   "io 3 75.00% - - - - -\nmsr 1 25.00% - - - - -\n\n"
 			   "Total Samples:4, Total events handled time:0.00us.\n\n");
-	load(MAGIC EXIT "row\t0\tio\t'many\t100\n");
+	load(MAGIC EXIT "row\t0\t\tio\t-\t'many\t100\n");
 	assert_text(false, "VM exits by reason, all VMs:\n\n" WITHOUT_LATENCY
 			   "io - - 100.00% - - - -\n\n");
 	load(MAGIC
 	     "table\tvcpu\ncolumn\texits\ncolumn\texit_time\ncolumn\thalt_time\n"
-	     "row\t0\ta-1::vcpu0\t4\t70\t90\nrow\t1\ta-1::vcpu1\t4\t100\t-\nrow\t2\ta-1::vcpu2\t4\t30\t10\n");
+	     "row\t0\ta-1::vcpu0\t\t-\t4\t70\t90\nrow\t1\ta-1::vcpu1\t\t-\t4\t100\t-\nrow\t2\ta-1::vcpu2\t\t-\t4\t30\t10\n");
 	assert_text(true, "VM exits by vCPU, without those that sleep:\n\n"
 			  "VCPU Time% Exit time Guest time Run delay\n"
 			  "a-1::vcpu2 100.00% 0.02us - -\n"
@@ -251,7 +257,7 @@ static void test_totals_of_vms(void **state)
 
 	(void)state;
 	load(MAGIC VM_EXIT_TOTAL
-	     "row\t0\tb-2\t1\nrow\t1\ta-1\t3\nrow\t2\tc-3\t-\nrow\t3\td-4\t0\n");
+	     "row\t0\tb-2\t\t-\t1\nrow\t1\ta-1\t\t-\t3\nrow\t2\tc-3\t\t-\t-\nrow\t3\td-4\t\t-\t0\n");
 	snprintf(expected, sizeof(expected),
 		 "VM exits by VM:\n\n%sa-1 3 75.00%% - -\nb-2 1 25.00%% - -\n\n", vms);
 	assert_text(false, expected);
@@ -259,8 +265,8 @@ static void test_totals_of_vms(void **state)
 	assert_text(true, "");
 	assert_shown((const char *const[]){ NULL });
 	load(MAGIC VM_EXIT
-	     "row\t0\ta-1::io\t3\t100\nrow\t1\tb-2::io\t1\t50\nrow\t2\ta-1::npf\t4\t100\n" VM_EXIT_TOTAL
-	     "row\t0\ta-1\t8\nrow\t1\tc-3\t1\n");
+	     "row\t0\ta-1\tio\t-\t3\t100\nrow\t1\tb-2\tio\t-\t1\t50\nrow\t2\ta-1\tnpf\t-\t4\t100\n" VM_EXIT_TOTAL
+	     "row\t0\ta-1\t\t-\t8\nrow\t1\tc-3\t\t-\t1\n");
 	snprintf(expected, sizeof(expected),
 		 "VM exits by VM:\n\n%s"
 		 "a-1 8 80.00%% 80.00%% 0.03us\n"
@@ -278,14 +284,15 @@ static void test_totals_of_vms(void **state)
 static void test_huge_numbers(void **state)
 {
 	(void)state;
-	load(MAGIC "table\texit\n" COUNT_TIME "column\tmax\n"
-		   "row\t0\tio\t18446744073709551615\t18446744073709551615\t18446744073709551615\n"
-		   "row\t1\tnpf\t18446744073709551615\t18446744073709551614\t18446744073709551615\n"
-		   "row\t2\tmsr\t1\t18446744073709551613\t1\n"
-		   "table\texit_latency\ncolumn\tlatency\n"
-		   "row\t0\tio::0\t18446744073709551615\n"
-		   "row\t1\tio::2147483648+\t18446744073709551615\n"
-		   "row\t2\tmsr::2147483648+\t3\n");
+	load(MAGIC
+	     "table\texit\n" COUNT_TIME "column\tmax\n"
+	     "row\t0\t\tio\t-\t18446744073709551615\t18446744073709551615\t18446744073709551615\n"
+	     "row\t1\t\tnpf\t-\t18446744073709551615\t18446744073709551614\t18446744073709551615\n"
+	     "row\t2\t\tmsr\t-\t1\t18446744073709551613\t1\n"
+	     "table\texit_latency\ncolumn\tlatency\n"
+	     "row\t0\t\tio\t0-0\t18446744073709551615\n"
+	     "row\t1\t\tio\t2147483648-18446744073709551615\t18446744073709551615\n"
+	     "row\t2\t\tmsr\t2147483648-18446744073709551615\t3\n");
 	assert_text(false,
 		    "VM exits by reason, all VMs:\n\n" WITHOUT_LATENCY
 		    "io 18446744073709551615 100.00% 100.00% 0.00us >2147483.65us "
@@ -297,15 +304,15 @@ static void test_huge_numbers(void **state)
 		    "Total events handled time:18446744073709551.62us.\n\n");
 }
 
-/* A VM's name ends at the first "::", the reason is the rest; a bad row affects only itself. */
+/* VM and reason are separate, whatever characters they have; a bad row affects only itself. */
 static void test_names(void **state)
 {
 	(void)state;
 	load(MAGIC VM_EXIT
-	     "row\t0\thlt-1::DE excp\t1\t30\nrow\t1\thlt-1::a::b\t1\t20\n"
-	     "row\t2\thlt\t1\t10\nrow\t3\t::io\t1\t9\nrow\t4\thlt:10::io\t2\t40\n"
-	     "row\t5\t\t1\t5\nrow\t6\tn\"%s\\-2::hlts\t1\t3\nrow\t7\tn\"%s\\-2::hl\t1\t2\n"
-	     "row\t8\tn\"%s\\-2::hlt\t1\t1\n");
+	     "row\t0\thlt-1\tDE excp\t-\t1\t30\nrow\t1\thlt-1\ta::b\t-\t1\t20\n"
+	     "row\t2\thlt\t\t-\t1\t10\nrow\t3\t\tio\t-\t1\t9\nrow\t4\thlt:10\tio\t-\t2\t40\n"
+	     "row\t5\t\t\t-\t1\t5\nrow\t6\tn\"%s\\-2\thlts\t-\t1\t3\nrow\t7\tn\"%s\\-2\thl\t-\t1\t2\n"
+	     "row\t8\tn\"%s\\-2\thlt\t-\t1\t1\n");
 	assert_text(true, "VM exits by VM, without those that sleep:\n\n"
 			  "VM Samples Samples% Time% Avg time\n"
 			  "hlt-1 2 22.22% 42.02% 0.03us\n"
@@ -339,9 +346,9 @@ static void test_reasons_that_sleep(void **state)
 
 		file = open_memstream(&text, &size);
 		assert_non_null(file);
-		fputs(MAGIC EXIT "row\t0\tone\t1\t1\n", file);
+		fputs(MAGIC EXIT "row\t0\t\tone\t-\t1\t1\n", file);
 		for (size_t i = 0; i < n; i++)
-			fprintf(file, "row\t%zu\t%s\t1\t1\n", i + 1, list[i].name);
+			fprintf(file, "row\t%zu\t\t%s\t-\t1\t1\n", i + 1, list[i].name);
 		fclose(file);
 		load(text);
 		free(text);

@@ -12,33 +12,30 @@
 #include "command/metric_output.h"
 
 /* All kinds of metrics; the tables of the families, in another order. */
-static const char everything[] = "pmdakvm-snapshot\t1\n"
-				 "table\tfamily\n"
-				 "column\tattached\n"
-				 "column\tstatus\n"
-				 "column\tattach_time\n"
-				 "row\t0\ttrace\t1\t'attached\t1234567\n"
-				 "row\t1\tother\t0\t'no such \"thing\"\t-\n"
-				 "table\ttrace\n"
-				 "column\tkvm_exit\n"
-				 "column\tkvm_absent\n"
-				 "column\tkvm_pio\n"
-				 "row\t0\tcpu0\t0\t-\t9223372036854775807\n"
-				 "row\t3\tcpu3\t10007\t-\t-\n"
-				 "row\t11\tcpu11\t1\t-\t'not a number\n"
-				 "table\tno metric\n"
-				 "column\tx\n"
-				 "row\t0\ty\t5\n"
-				 "table\tagent\n"
-				 "column\tversion\n"
-				 "row\t0\t\t'0.1.0\n"
-				 "table\tevent_missed\n"
-				 "column\tmissed\n"
-				 "row\t0\tkvm_exit\t7\n"
-				 "row\t1\tkvm_pio\t0\n"
-				 "table\ttrace_events\n"
-				 "column\tcount\n"
-				 "row\t0\t\t3\n";
+static const char everything[] =
+	"pmdakvm-snapshot\t2\n"
+	"table\tfamily\ncolumn\tattached\ncolumn\tstatus\n"
+	"column\tattach_time\n"
+	"row\t0\t\ttrace\t-\t1\t'attached\t1234567\n"
+	"labels\t{\"family\":\"trace\"}\n"
+	"row\t1\t\tother\t-\t0\t'no such \"thing\"\t-\n"
+	"labels\t{\"family\":\"other\"}\n"
+	"table\ttrace\ncolumn\tkvm_exit\ncolumn\tkvm_absent\ncolumn\tkvm_pio\n"
+	"row\t0\tcpu0\t\t-\t0\t-\t9223372036854775807\n"
+	"labels\t{\"cpu\":0}\n"
+	"row\t3\tcpu3\t\t-\t10007\t-\t-\n"
+	"labels\t{\"cpu\":3}\n"
+	"row\t11\tcpu11\t\t-\t1\t-\t'not a number\n"
+	"labels\t{\"cpu\":11}\n"
+	"table\tno metric\ncolumn\tx\nrow\t0\t\ty\t-\t5\n"
+	"table\tagent\ncolumn\tversion\nrow\t0\t\t\t-\t'0.1.0\n"
+	"table\tevent_missed\ncolumn\tmissed\n"
+	"row\t0\t\tkvm_exit\t-\t7\n"
+	"labels\t{\"event\":\"kvm_exit\"}\n"
+	"row\t1\t\tkvm_pio\t-\t0\n"
+	"labels\t{\"event\":\"kvm_pio\"}\n"
+	"table\ttrace_events\ncolumn\tcount\n"
+	"row\t0\t\t\t-\t3\n";
 
 static struct snapshot snapshot;
 static struct output_options options;
@@ -199,16 +196,16 @@ static void test_json_of_nothing(void **state)
 {
 	(void)state;
 	assert_json(ROOT(""));
-	load("pmdakvm-snapshot\t1\ntable\ttrace\ncolumn\tkvm_exit\nrow\t0\tcpu0\t-\n"
-	     "table\tevent_missed\ncolumn\tmissed\ntable\tagent\ncolumn\tversion\n"
-	     "row\t0\t\t'1\ntable\tfamily\ncolumn\tstatus\nrow\t0\ttrace\t5\n");
+	load("pmdakvm-snapshot\t2\ntable\ttrace\ncolumn\tkvm_exit\nrow\t0\tcpu0\t\t-\t-\n"
+	     "table\tevent_missed\ncolumn\tmissed\ntable\tagent\ncolumn\tversion\nrow\t0\t\t\t-\t'1\ntable\tfamily\ncolumn\tstatus\nrow\t0\t\ttrace\t-\t5\n");
 	assert_json(ROOT(""));
 }
 
 static void test_json_quotes_and_utf8(void **state)
 {
 	(void)state;
-	load("pmdakvm-snapshot\t1\ntable\tfamily\ncolumn\tattached\nrow\t0\t\"\\\xc3\xa9\t1\n");
+	load("pmdakvm-snapshot\t2\ntable\tfamily\ncolumn\tattached\nrow\t0\t\t\"\\\xc3\xa9\t-\t1\n"
+	     "labels\t{\"family\":\"\\\"\\\\\xc3\xa9\"}\n");
 	assert_json(ROOT(METRIC("kvm.agent.family.attached", "discrete", "",
 				VALUE("\\\"\\\\\xc3\xa9", "'family':'\\\"\\\\\xc3\xa9'", "1"))));
 }
@@ -309,7 +306,7 @@ static void test_table_columns(void **state)
 	char *text;
 
 	(void)state;
-	load("pmdakvm-snapshot\t1\ntable\ttrace\ncolumn\te\nrow\t0\tcpu0\t1\nrow\t1\tcpu1\t18446744073709551615\n");
+	load("pmdakvm-snapshot\t2\ntable\ttrace\ncolumn\te\nrow\t0\tcpu0\t\t-\t1\nrow\t1\tcpu1\t\t-\t18446744073709551615\n");
 	text = table_output(false, 0);
 	assert_string_equal(text, "METRIC      INSTANCE                VALUE UNITS\n"
 				  "kvm.trace.e cpu0                        1 count\n"
@@ -325,7 +322,7 @@ static void test_table_of_nothing(void **state)
 	text = table_output(true, 0);
 	assert_string_equal(text, "");
 	free(text);
-	load("pmdakvm-snapshot\t1\ntable\ttrace\ncolumn\te\nrow\t0\tcpu0\t0\nrow\t1\tcpu1\t-\n");
+	load("pmdakvm-snapshot\t2\ntable\ttrace\ncolumn\te\nrow\t0\tcpu0\t\t-\t0\nrow\t1\tcpu1\t\t-\t-\n");
 	text = table_output(false, 1);
 	assert_string_equal(text, "");
 	free(text);

@@ -9,7 +9,7 @@
 
 #include "command/metric_output.h"
 
-#define MAGIC "pmdakvm-snapshot\t1\n"
+#define MAGIC "pmdakvm-snapshot\t2\n"
 
 static struct snapshot snapshot;
 
@@ -98,57 +98,95 @@ static void check(const char *text, const char *labels)
 
 #define HIST MAGIC "table\tvcpu_stat_hist\ncolumn\twait\tcounter\tns\n"
 
-/* The row's own labels, and the label that the instance domain makes from the row's name. */
+/* The labels of a row, as saved. */
 static void test_labels_and_bucket(void **state)
 {
 	(void)state;
-	check(HIST "row\t0\tvm-1::vcpu0::8-15\t3\n"
-		   "labels\t{\"vm\":\"vm-1\",\"vcpu\":0}\n"
-		   "row\t1\tvm-1::vcpu1::16-\t5\n"
-		   "labels\t{\"vm\":\"vm-1\",\"vcpu\":1}\n",
+	check(HIST "row\t0\tvm-1::vcpu0\t\t8-15\t3\n"
+		   "labels\t{\"vm\":\"vm-1\",\"vcpu\":0,\"bucket\":\"8-15\"}\n"
+		   "row\t1\tvm-1::vcpu1\t\t16-18446744073709551615\t5\n"
+		   "labels\t{\"vm\":\"vm-1\",\"vcpu\":1,\"bucket\":\"16+\"}\n",
 	      "[{'vm':'vm-1','vcpu':0,'bucket':'8-15'},"
-	      "{'vm':'vm-1','vcpu':1,'bucket':'16-'}]");
+	      "{'vm':'vm-1','vcpu':1,'bucket':'16+'}]");
 }
 
-/* A row without labels has only the label of its instance domain, not those of another row. */
-static void test_bucket_alone(void **state)
+/* A row without labels has none, not those of another row. */
+static void test_no_labels(void **state)
 {
 	(void)state;
-	check(HIST "row\t0\tvm-1::vcpu0::8-15\t3\n"
+	check(HIST "row\t0\tvm-1::vcpu0\t\t8-15\t3\n"
 		   "labels\t{\"vm\":\"vm-1\"}\n"
-		   "row\t1\tvm-1::vcpu1::16-\t5\n"
-		   "row\t2\t0-7\t5\nlabels\t{}\n",
-	      "[{'vm':'vm-1','bucket':'8-15'},{'bucket':'16-'},{'bucket':'0-7'}]");
+		   "row\t1\tvm-1::vcpu1\t\t16-31\t5\n"
+		   "row\t2\t\t\t0-7\t5\nlabels\t{}\n",
+	      "[{'vm':'vm-1'},{},{}]");
 }
 
-/* The instance domain's label overrides a row's label of the same name. */
+/* Rows share the labels of their owner, and some also those of their key and range. */
+static struct labels *owners_labels(void)
+{
+	return labels_new((const struct label[]){ { "vm", "a \xc3\xa9\"", 0 },
+						  { "pid", NULL, INT64_MAX } },
+			  2);
+}
+
+static struct labels *keys_labels(const char *key, const char *text)
+{
+	return labels_new(&(const struct label){ key, text, 0 }, 1);
+}
+
+static void label_row(size_t row, struct labels *labels, struct labels *own)
+{
+	struct snapshot_row *to = &snapshot.tables[0]->rows[row];
+
+	to->labels = labels_ref(labels);
+	to->own = labels_ref(own);
+}
+
+#define ROWS                                                 \
+	HIST "row\t0\ta\t\t8-15\t3\nrow\t1\ta\t\t16-31\t5\n" \
+	     "row\t2\tb\t\t8-15\t7\nrow\t3\tc\t\t8-15\t7\n"
+
+/* Both kinds of labels, one of them, and none; what one row has does not show in another. */
+static void test_shared_labels(void **state)
+{
+	struct labels *labels = owners_labels(), *small = keys_labels("bucket", "8-15"),
+		      *large = keys_labels("bucket", "16-31");
+
+	(void)state;
+	load(ROWS);
+	label_row(0, labels, small);
+	label_row(1, labels, large);
+	label_row(2, NULL, small);
+	label_row(3, labels, NULL);
+	for (unsigned i = 0; i < 2; i++)
+		assert_labels("[{'vm':'a \xc3\xa9\\'','pid':9223372036854775807,'bucket':'8-15'},"
+			      "{'vm':'a \xc3\xa9\\'','pid':9223372036854775807,'bucket':'16-31'},"
+			      "{'bucket':'8-15'},"
+			      "{'vm':'a \xc3\xa9\\'','pid':9223372036854775807}]");
+	labels_unref(labels);
+	labels_unref(small);
+	labels_unref(large);
+}
+
+/* A guest's label cannot replace one of key and range. */
 static void test_a_label_of_the_same_name(void **state)
 {
-	(void)state;
-	check(HIST "row\t0\tvm-1::vcpu0::8-15\t3\n"
-		   "labels\t{\"bucket\":\"other\",\"vm\":\"a\"}\n",
-	      "[{'bucket':'8-15','vm':'a'}]");
-}
-
-/* An instance domain that makes no label adds none to the row's. */
-static void test_labels_alone(void **state)
-{
-	static const char text[] = MAGIC
-		"table\tvm\ncolumn\tpid\n"
-		"row\t7\tvm-1\t1\nlabels\t{\"vm\":\"a \xc3\xa9\",\"n\":1.5,"
-		"\"deep\":{\"er\":[1,null,true]}}\n"
-		"row\t8\tvm-2\t2\n";
+	struct labels *labels = owners_labels(), *own = keys_labels("vm", "mine");
 
 	(void)state;
-	check(text, "[{'vm':'a \xc3\xa9','n':1.5,'deep':{'er':[1,null,true]}},{}]");
+	load(HIST "row\t0\ta\t\t8-15\t3\n");
+	label_row(0, labels, own);
+	assert_labels("[{'pid':9223372036854775807,'vm':'mine'}]");
+	labels_unref(labels);
+	labels_unref(own);
 }
 
-static void test_number_and_labels(void **state)
+static void test_numbers_and_labels(void **state)
 {
 	(void)state;
 	check(MAGIC "table\ttrace\ncolumn\tkvm_exit\n"
-		    "row\t3\tcpu3\t1\nlabels\t{\"node\":1}\n"
-		    "row\t4294967295\tcpu\t1\n",
+		    "row\t3\tcpu3\t\t-\t1\nlabels\t{\"node\":1,\"cpu\":3}\n"
+		    "row\t4294967295\tcpu\t\t-\t1\nlabels\t{\"cpu\":4294967295}\n",
 	      "[{'node':1,'cpu':3},{'cpu':4294967295}]");
 }
 
@@ -156,32 +194,22 @@ static void test_number_and_labels(void **state)
 static void test_no_domain(void **state)
 {
 	(void)state;
-	check(MAGIC "table\tvms\ncolumn\tvms\nrow\t0\t\t2\nlabels\t{\"a\":1}\n", "[{}]");
+	check(MAGIC "table\tvms\ncolumn\tvms\nrow\t0\t\t\t-\t2\nlabels\t{\"a\":1}\n", "[{}]");
 }
 
-/* Rows share labels: the bucket added for one row does not appear in another, or later. */
-static void test_shared_labels(void **state)
-{
-	(void)state;
-	load(HIST "row\t0\ta::8-15\t3\nlabels\t{\"vm\":\"a\"}\nrow\t1\ta::16-\t5\n");
-	snapshot_row_label(&snapshot.tables[0]->rows[1], snapshot.tables[0]->rows[0].labels);
-	for (unsigned i = 0; i < 2; i++)
-		assert_labels("[{'vm':'a','bucket':'8-15'},{'vm':'a','bucket':'16-'}]");
-}
-
-/* Labels that are no JSON object make output_json() fail without a crash. */
+/* Labels that JSON cannot represent make output_json() fail without a crash. */
 static void test_labels_that_are_none(void **state)
 {
-	static const char *const bad[] = { "", "{", "[1]", "{} {}", "7" };
+	static const struct label bad[] = { { "a", "\xff", 0 }, { "\xff", "a", 0 } };
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		struct snapshot_labels *labels = snapshot_labels_new(bad[i]);
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(bad); i++) {
+		struct labels *labels = labels_new(&bad[i / 2], 1);
 		FILE *file = fopen("/dev/null", "we");
 
-		load(HIST "row\t0\ta::8-15\t3\n");
-		snapshot_row_label(&snapshot.tables[0]->rows[0], labels);
-		snapshot_labels_unref(labels);
+		load(HIST "row\t0\ta\t\t8-15\t3\n");
+		label_row(0, i % 2 ? labels : NULL, i % 2 ? NULL : labels);
+		labels_unref(labels);
 		assert_non_null(file);
 		assert_true(output_json(&snapshot, &(struct output_options){ 0 }, file) < 0);
 		fclose(file);
@@ -191,13 +219,14 @@ static void test_labels_that_are_none(void **state)
 /* Name, semantics and units of each metric. */
 static void test_semantics_and_units(void **state)
 {
-	static const char text[] = MAGIC "table\tvm_stat\n"
-					 "column\texits\tcounter\tcount\n"
-					 "column\tpages\tinstant\tbyte\n"
-					 "column\twait\tcounter\tns\n"
-					 "column\tmode\tdiscrete\t\n"
-					 "row\t0\tvm-1\t1\t2\t3\t4\n"
-					 "table\tmap\ncolumn\tbytes\tcounter\tns\nrow\t0\tm\t5\n";
+	static const char text[] = MAGIC
+		"table\tvm_stat\n"
+		"column\texits\tcounter\tcount\n"
+		"column\tpages\tinstant\tbyte\n"
+		"column\twait\tcounter\tns\n"
+		"column\tmode\tdiscrete\t\n"
+		"row\t0\tvm-1\t\t-\t1\t2\t3\t4\n"
+		"table\tmap\ncolumn\tbytes\tcounter\tns\nrow\t0\t\tm\t-\t5\n";
 	static const char *const found[][3] = {
 		{ "kvm.agent.map.bytes", "instant", "byte" }, /* overrides the column's */
 		{ "kvm.vm.stat.exits", "counter", "count" },
@@ -227,15 +256,10 @@ static void test_semantics_and_units(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		labels_test(test_labels_and_bucket),
-		labels_test(test_bucket_alone),
-		labels_test(test_a_label_of_the_same_name),
-		labels_test(test_labels_alone),
-		labels_test(test_number_and_labels),
-		labels_test(test_no_domain),
-		labels_test(test_shared_labels),
-		labels_test(test_labels_that_are_none),
-		labels_test(test_semantics_and_units),
+		labels_test(test_labels_and_bucket),	labels_test(test_no_labels),
+		labels_test(test_shared_labels),	labels_test(test_a_label_of_the_same_name),
+		labels_test(test_numbers_and_labels),	labels_test(test_no_domain),
+		labels_test(test_labels_that_are_none), labels_test(test_semantics_and_units),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,17 +11,24 @@ static struct snapshot snapshot;
 static const struct snapshot_table *table;
 
 /* Load a snapshot with these rows of a histogram. */
-static void load(const char *rows)
+static int try_load(const char *rows)
 {
 	char text[2048];
 	unsigned line;
+	int err;
 
 	snprintf(text, sizeof(text),
-		 "pmdakvm-snapshot\t1\ntable\texit_latency\ncolumn\tother\ncolumn\tlatency\n%s",
+		 "pmdakvm-snapshot\t2\ntable\texit_latency\ncolumn\tother\ncolumn\tlatency\n%s",
 		 rows);
 	snapshot_free(&snapshot);
-	assert_int_equal(snapshot_bytes_load(text, strlen(text), &snapshot, &line), 0);
+	err = snapshot_bytes_load(text, strlen(text), &snapshot, &line);
 	table = snapshot_find_table(&snapshot, "exit_latency");
+	return err;
+}
+
+static void load(const char *rows)
+{
+	assert_int_equal(try_load(rows), 0);
 }
 
 static int teardown(void **state)
@@ -31,60 +38,76 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void assert_bucket(const char *text, uint64_t first, uint64_t last)
+static int load_bucket(const char *range)
 {
-	uint64_t found_first, found_last;
+	char row[128];
 
-	assert_int_equal(latency_bucket_parse(text, &found_first, &found_last), 0);
-	assert_int_equal(found_first, first);
-	assert_int_equal(found_last, last);
+	snprintf(row, sizeof(row), "row\t0\t\thlt\t%s\t-\t7\n", range);
+	return try_load(row);
 }
 
-static void test_buckets_names(void **state)
+static void assert_bucket(const char *range, uint64_t first, uint64_t last)
+{
+	struct latency latency;
+
+	assert_int_equal(load_bucket(range), 0);
+	assert_int_equal(latency_read(table, "hlt", &latency), 0);
+	assert_int_equal(latency.n, 1);
+	assert_int_equal(latency.buckets[0].first, first);
+	assert_int_equal(latency.buckets[0].last, last);
+	assert_int_equal(latency.buckets[0].count, 7);
+	latency_free(&latency);
+}
+
+/* The bounds of a bucket in a saved snapshot. */
+static void test_bounds_of_buckets(void **state)
 {
 	static const char *const bad[] = {
 		"",
-		"-",
 		"+",
 		"x",
+		"7",
 		"1x",
 		"-1",
 		"1-",
 		"1--2",
 		"2-1",
+		"1+",
 		"1+2",
 		"1++",
-		" 1",
-		"1 ",
+		" 1-2",
+		"1-2 ",
+		"1 -2",
+		"1- 2",
 		"1-2-3",
-		"0x10",
-		"18446744073709551616",
+		"0x10-0x11",
+		"18446744073709551616-18446744073709551616",
 		"1-99999999999999999999",
 	};
-	uint64_t outputs[2];
 
 	(void)state;
-	assert_bucket("0", 0, 0);
-	assert_bucket("1", 1, 1);
+	assert_bucket("0-0", 0, 0);
+	assert_bucket("1-1", 1, 1);
 	assert_bucket("2-3", 2, 3);
 	assert_bucket("4096-8191", 4096, 8191);
-	assert_bucket("2147483648+", UINT64_C(1) << 31, UINT64_MAX);
-	assert_bucket("18446744073709551615", UINT64_MAX, UINT64_MAX);
-	untouched_fill(outputs, sizeof(outputs));
+	assert_bucket("2147483648-18446744073709551615", UINT64_C(1) << 31, UINT64_MAX);
+	assert_bucket("18446744073709551615-18446744073709551615", UINT64_MAX, UINT64_MAX);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-		assert_int_equal(latency_bucket_parse(bad[i], &outputs[0], &outputs[1]), -EINVAL);
-	assert_untouched(outputs, sizeof(outputs));
+		assert_int_equal(load_bucket(bad[i]), -EINVAL);
 }
 
-/* Rows are ordered by id, so buckets come in any order. */
+/* Rows come in any order; those of VMs, of other reasons and without a range do not count. */
 static void test_reading(void **state)
 {
 	struct latency latency;
 
 	(void)state;
-	load("row\t0\thlt::4096-8191\t-\t7\nrow\t1\thlt::0\t5\t3\nrow\t2\thl::1\t-\t9\n"
-	     "row\t3\thlt2::1\t-\t9\nrow\t4\tweb::hlt::1\t-\t9\nrow\t5\thlt::2-3\t-\t0\n"
-	     "row\t6\tDE excp::64-127\t-\t1\nrow\t7\thlt\t-\t9\n");
+	load("row\t0\t\thlt\t4096-8191\t-\t7\nrow\t1\t\thlt\t0-0\t5\t3\n"
+	     "row\t2\t\thl\t1-1\t-\t9\nrow\t3\t\thlt2\t1-1\t-\t9\n"
+	     "row\t4\tweb\thlt\t1-1\t-\t9\nrow\t5\t\thlt\t2-3\t-\t0\n"
+	     "row\t6\t\tDE excp\t64-127\t-\t1\nrow\t7\t\thlt\t-\t-\t9\n"
+	     "row\t8\thlt\t\t1-1\t-\t9\nrow\t9\t\tweb::hlt\t8-15\t-\t4\n"
+	     "row\t10\t\t\t1-1\t-\t9\nrow\t11\thlt\tweb\t1-1\t-\t9\n");
 	assert_int_equal(latency_read(table, "hlt", &latency), 0);
 	assert_int_equal(latency.n, 2);
 	assert_int_equal(latency.buckets[0].first, 0);
@@ -98,6 +121,8 @@ static void test_reading(void **state)
 	assert_int_equal(latency.n, 1);
 	latency_free(&latency);
 	assert_int_equal(latency_read(table, "web::hlt", &latency), 0);
+	assert_int_equal(latency.n, 1);
+	assert_int_equal(latency.buckets[0].count, 4);
 	latency_free(&latency);
 }
 
@@ -108,14 +133,15 @@ static void test_what_cannot_be_read(void **state)
 		int err;
 	} cases[] = {
 		{ "", -ENODATA },
-		{ "row\t0\thlt2::0\t-\t7\n", -ENODATA },
-		{ "row\t0\thlt::0\t-\t0\nrow\t1\thlt::1\t-\t0\n", -ENODATA },
-		{ "row\t0\thlt::0\t7\t-\n", -EINVAL },
-		{ "row\t0\thlt::0\t7\t'7\n", -EINVAL },
-		{ "row\t0\thlt::0\t-\t7\nrow\t1\thlt::what\t-\t7\n", -EINVAL },
-		{ "row\t0\thlt::0\t-\t7\nrow\t1\thlt::0\t-\t7\n", -EINVAL },
-		{ "row\t0\thlt::8-15\t-\t7\nrow\t1\thlt::4-8\t-\t7\n", -EINVAL },
-		{ "row\t0\thlt::1+\t-\t7\nrow\t1\thlt::4-8\t-\t7\n", -EINVAL },
+		{ "row\t0\t\thlt2\t0-0\t-\t7\n", -ENODATA },
+		{ "row\t0\t\thlt\t0-0\t-\t0\nrow\t1\t\thlt\t1-1\t-\t0\n", -ENODATA },
+		{ "row\t0\t\thlt\t0-0\t7\t-\n", -EINVAL },
+		{ "row\t0\t\thlt\t0-0\t7\t'7\n", -EINVAL },
+		{ "row\t0\t\thlt\t0-0\t-\t7\nrow\t1\t\thlt\t0-0\t-\t7\n", -EINVAL },
+		{ "row\t0\t\thlt\t8-15\t-\t7\nrow\t1\t\thlt\t4-8\t-\t7\n", -EINVAL },
+		{ "row\t0\t\thlt\t1-18446744073709551615\t-\t7\n"
+		  "row\t1\t\thlt\t4-8\t-\t7\n",
+		  -EINVAL },
 	};
 	struct latency latency;
 
@@ -126,7 +152,7 @@ static void test_what_cannot_be_read(void **state)
 		assert_int_equal(latency_read(table, "hlt", &latency), cases[i].err);
 	}
 	assert_int_equal(latency_read(NULL, "hlt", &latency), -ENODATA);
-	load("row\t0\thlt::0\t-\t7\n");
+	load("row\t0\t\thlt\t0-0\t-\t7\n");
 	alloc_fail_at(0);
 	assert_int_equal(latency_read(table, "hlt", &latency), -ENOMEM);
 	assert_true(alloc_failed());
@@ -216,7 +242,7 @@ static void test_percentiles_of_huge_counts(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		latency_test(test_buckets_names),
+		latency_test(test_bounds_of_buckets),
 		latency_test(test_reading),
 		latency_test(test_what_cannot_be_read),
 		latency_test(test_percentiles),

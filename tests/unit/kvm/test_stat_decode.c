@@ -2,10 +2,6 @@
 /* Copyright (c) 2026 The pmdakvm authors */
 #include "fakes/support.h"
 
-#include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "kvm/stat_schema.h"
 
 static void assert_values(const uint64_t *values, const uint64_t *expected, size_t n)
@@ -136,12 +132,20 @@ static void test_kinds(void **state)
 	}
 }
 
+/* A bucket has this range, as text; NULL: it has none. */
 static void assert_bucket(const struct statistic *stat, uint32_t bucket, const char *expected)
 {
-	char name[64];
+	struct snapshot_range range;
+	char text[SNAPSHOT_RANGE_SIZE];
 
-	stat_bucket_name(stat, bucket, name, sizeof(name));
-	assert_string_equal(name, expected);
+	untouched_fill(&range, sizeof(range));
+	assert_int_equal(stat_bucket_range(stat, bucket, &range), expected != NULL);
+	if (expected) {
+		snapshot_range_text(&range, text);
+		assert_string_equal(text, expected);
+	} else {
+		assert_untouched(&range, sizeof(range));
+	}
 }
 
 static struct statistic log_hist(uint32_t buckets, uint64_t scale)
@@ -156,7 +160,7 @@ static struct statistic linear_hist(uint32_t buckets, uint64_t size, uint64_t sc
 	};
 }
 
-static void test_log_names(void **state)
+static void test_log_ranges(void **state)
 {
 	struct statistic stat = log_hist(32, 1);
 
@@ -177,14 +181,14 @@ static void test_log_names(void **state)
 	assert_bucket(&stat, 63, "4611686018427387904-9223372036854775807");
 	assert_bucket(&stat, 64, "9223372036854775808+");
 	stat = log_hist(66, 1);
-	assert_bucket(&stat, 65, "bucket-65");
+	assert_bucket(&stat, 65, NULL);
 	stat = log_hist(100, 1); /* more buckets than bits */
-	assert_bucket(&stat, 64, "9223372036854775808-18446744073709551615");
-	assert_bucket(&stat, 65, "bucket-65");
-	assert_bucket(&stat, 99, "bucket-99");
+	assert_bucket(&stat, 64, "9223372036854775808+");
+	assert_bucket(&stat, 65, NULL);
+	assert_bucket(&stat, 99, NULL);
 }
 
-static void test_linear_names(void **state)
+static void test_linear_ranges(void **state)
 {
 	struct statistic stat = linear_hist(4, 10, 1);
 
@@ -200,18 +204,18 @@ static void test_linear_names(void **state)
 	stat = linear_hist(1, 10, 1);
 	assert_bucket(&stat, 0, "0+");
 	stat = linear_hist(3, 0, 1); /* the kernel gives no bucket size */
-	assert_bucket(&stat, 0, "bucket-0");
-	assert_bucket(&stat, 1, "bucket-1");
-	assert_bucket(&stat, 2, "bucket-2");
+	assert_bucket(&stat, 0, NULL);
+	assert_bucket(&stat, 1, NULL);
+	assert_bucket(&stat, 2, NULL);
 	stat = linear_hist(4, UINT64_C(1) << 63, 1);
 	assert_bucket(&stat, 0, "0-9223372036854775807");
-	assert_bucket(&stat, 1, "bucket-1"); /* the next bucket's start overflows */
-	assert_bucket(&stat, 2, "bucket-2");
-	assert_bucket(&stat, 3, "bucket-3");
+	assert_bucket(&stat, 1, NULL); /* the next bucket's start overflows */
+	assert_bucket(&stat, 2, NULL);
+	assert_bucket(&stat, 3, NULL);
 }
 
 /* Microseconds in nanoseconds: bucket 1 has values truncated from 1000 to 1999. */
-static void test_scaled_names(void **state)
+static void test_scaled_ranges(void **state)
 {
 	struct statistic stat = log_hist(65, 1000);
 
@@ -220,9 +224,9 @@ static void test_scaled_names(void **state)
 	assert_bucket(&stat, 1, "1000-1999");
 	assert_bucket(&stat, 2, "2000-3999");
 	assert_bucket(&stat, 54, "9007199254740992000-18014398509481983999");
-	assert_bucket(&stat, 55, "bucket-55"); /* the range ends beyond 64 bits */
-	assert_bucket(&stat, 56, "bucket-56");
-	assert_bucket(&stat, 64, "bucket-64");
+	assert_bucket(&stat, 55, NULL); /* the range ends beyond 64 bits */
+	assert_bucket(&stat, 56, NULL);
+	assert_bucket(&stat, 64, NULL);
 	stat = log_hist(4, 1000);
 	assert_bucket(&stat, 3, "4000+");
 	stat = linear_hist(3, 5, 10);
@@ -231,34 +235,27 @@ static void test_scaled_names(void **state)
 	assert_bucket(&stat, 2, "100+");
 	stat = linear_hist(2, UINT64_MAX, 1);
 	assert_bucket(&stat, 0, "0-18446744073709551614");
-	assert_bucket(&stat, 1, "18446744073709551615+");
+	assert_bucket(&stat, 1, "18446744073709551615");
 	stat = linear_hist(3, UINT64_MAX / 2 + 1,
 			   2); /* only the end plus the truncated rest overflows */
-	assert_bucket(&stat, 0, "0-18446744073709551615");
-	assert_bucket(&stat, 1, "bucket-1");
+	assert_bucket(&stat, 0, "0+");
+	assert_bucket(&stat, 1, NULL);
 }
 
-static void test_name_of_what_has_none(void **state)
+static void test_range_of_what_has_none(void **state)
 {
 	struct statistic stat = { .kind = STAT_INSTANT, .scale = 1, .buckets = 2 };
-	char name[8] = "1234567";
 
 	(void)state;
-	assert_bucket(&stat, 0, "bucket-0");
-	stat = log_hist(32, 1);
-	stat_bucket_name(&stat, 13, name, 5);
-	assert_string_equal(name, "4096");
-	assert_string_equal(name + 5, "67");
-	stat_bucket_name(&stat, 13, name, 0);
-	assert_string_equal(name, "4096");
+	assert_bucket(&stat, 0, NULL);
+	assert_bucket(&stat, 1, NULL);
 }
 
-/* The name's range contains each value that kvm_stats_log_hist_update sorts into the bucket. */
+/* The range contains each value that kvm_stats_log_hist_update sorts into the bucket. */
 static void assert_sorted(const struct statistic *stat, uint64_t value)
 {
 	uint32_t bucket = value ? 64 - (uint32_t)__builtin_clzll(value) : 0;
-	uint64_t from, to = UINT64_MAX;
-	char name[64], *end;
+	struct snapshot_range range;
 
 	if (stat->kind == STAT_LINEAR_HIST)
 		bucket = (uint32_t)(value / stat->bucket_size < stat->buckets ?
@@ -266,17 +263,13 @@ static void assert_sorted(const struct statistic *stat, uint64_t value)
 					    stat->buckets);
 	if (bucket > stat->buckets - 1)
 		bucket = stat->buckets - 1;
-	stat_bucket_name(stat, bucket, name, sizeof(name));
-	from = to = strtoull(name, &end, 10);
-	if (*end == '-')
-		to = strtoull(end + 1, &end, 10);
-	else if (strcmp(end, "+") == 0)
-		to = UINT64_MAX, end++;
-	assert_string_equal(end, "");
-	assert_true(from <= value && value <= to);
+	assert_true(stat_bucket_range(stat, bucket, &range));
+	assert_true(range.first <= value && value <= range.last);
+	/* the last bucket is open */
+	assert_int_equal(range.last == UINT64_MAX, bucket == stat->buckets - 1 || bucket == 64);
 }
 
-static void test_names_as_the_kernel_sorts(void **state)
+static void test_ranges_as_the_kernel_sorts(void **state)
 {
 	(void)state;
 	for (uint32_t buckets = 1; buckets <= 66; buckets++) {
@@ -299,11 +292,11 @@ int main(void)
 		cmocka_unit_test(test_scale),
 		cmocka_unit_test(test_find),
 		cmocka_unit_test(test_kinds),
-		cmocka_unit_test(test_log_names),
-		cmocka_unit_test(test_linear_names),
-		cmocka_unit_test(test_scaled_names),
-		cmocka_unit_test(test_name_of_what_has_none),
-		cmocka_unit_test(test_names_as_the_kernel_sorts),
+		cmocka_unit_test(test_log_ranges),
+		cmocka_unit_test(test_linear_ranges),
+		cmocka_unit_test(test_scaled_ranges),
+		cmocka_unit_test(test_range_of_what_has_none),
+		cmocka_unit_test(test_ranges_as_the_kernel_sorts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -53,33 +53,6 @@ static void test_semantics_and_units(void **state)
 	snapshot_free(&snapshot);
 }
 
-static void test_label_last(void **state)
-{
-	static const char *const names[][2] = {
-		{ "", "" },
-		{ "map", "map" },
-		{ "vm-1::0-7", "0-7" },
-		{ "vm-1::vcpu0::8-15", "8-15" },
-		{ "a:b", "a:b" },
-		{ "a:b::c:d", "c:d" },
-		{ "::a", "a" },
-		{ "a::", "" },
-		{ "a::::b", "b" },
-		{ "a:::b", ":b" },
-		{ ":", ":" },
-		{ "::", "" },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		const char *last = metric_label_last(names[i][0]);
-
-		assert_string_equal(last, names[i][1]);
-		/* points into the name */
-		assert_ptr_equal(last, names[i][0] + strlen(names[i][0]) - strlen(last));
-	}
-}
-
 /* Metrics of the agent itself, omitted in tables about guests. */
 static void test_is_own(void **state)
 {
@@ -179,27 +152,23 @@ static void test_serials(void **state)
 {
 	static const struct {
 		unsigned serial;
-		const char *table, *label;
-		enum metric_label_how how;
+		const char *table;
 	} indoms[METRIC_INDOMS] = {
-		[METRIC_INDOM_CPU] = { 0, "trace", "cpu", METRIC_LABEL_NUMBER },
-		[METRIC_INDOM_FAMILY] = { 1, "family", "family", METRIC_LABEL_LAST },
-		[METRIC_INDOM_EVENT] = { 2, "event", "event", METRIC_LABEL_LAST },
-		[METRIC_INDOM_VM] = { 3, "vm", "vm", METRIC_LABEL_NONE },
-		[METRIC_INDOM_VCPU] = { 4, "vcpu_stat", "vcpu", METRIC_LABEL_NONE },
-		[METRIC_INDOM_BUCKET] = { 5, "stat_hist", "bucket", METRIC_LABEL_LAST },
-		[METRIC_INDOM_VM_BUCKET] = { 6, "vm_stat_hist", "bucket", METRIC_LABEL_LAST },
-		[METRIC_INDOM_VCPU_BUCKET] = { 7, "vcpu_stat_hist", "bucket", METRIC_LABEL_LAST },
-		[METRIC_INDOM_MAP] = { 8, "map", "map", METRIC_LABEL_LAST },
-		[METRIC_INDOM_EXIT] = { 9, "exit", "reason", METRIC_LABEL_LAST },
-		[METRIC_INDOM_EXIT_BUCKET] = { 10, "exit_latency", "bucket", METRIC_LABEL_LAST },
-		[METRIC_INDOM_VM_EXIT] = { 11, "vm_exit", "reason", METRIC_LABEL_LAST },
-		[METRIC_INDOM_VM_EXIT_BUCKET] = { 12, "vm_exit_latency", "bucket",
-						  METRIC_LABEL_LAST },
-		[METRIC_INDOM_USERSPACE_EXIT] = { 13, "userspace_exit", "reason",
-						  METRIC_LABEL_LAST },
-		[METRIC_INDOM_VM_USERSPACE_EXIT] = { 14, "vm_userspace_exit", "reason",
-						     METRIC_LABEL_LAST },
+		[METRIC_INDOM_CPU] = { 0, "trace" },
+		[METRIC_INDOM_FAMILY] = { 1, "family" },
+		[METRIC_INDOM_EVENT] = { 2, "event" },
+		[METRIC_INDOM_VM] = { 3, "vm" },
+		[METRIC_INDOM_VCPU] = { 4, "vcpu_thread" },
+		[METRIC_INDOM_BUCKET] = { 5, "stat_hist" },
+		[METRIC_INDOM_VM_BUCKET] = { 6, "vm_stat_hist" },
+		[METRIC_INDOM_VCPU_BUCKET] = { 7, "vcpu_stat_hist" },
+		[METRIC_INDOM_MAP] = { 8, "map" },
+		[METRIC_INDOM_EXIT] = { 9, "exit" },
+		[METRIC_INDOM_EXIT_BUCKET] = { 10, "exit_latency" },
+		[METRIC_INDOM_VM_EXIT] = { 11, "vm_exit" },
+		[METRIC_INDOM_VM_EXIT_BUCKET] = { 12, "vm_exit_latency" },
+		[METRIC_INDOM_USERSPACE_EXIT] = { 13, "userspace_exit" },
+		[METRIC_INDOM_VM_USERSPACE_EXIT] = { 14, "vm_userspace_exit" },
 	};
 
 	(void)state;
@@ -207,8 +176,6 @@ static void test_serials(void **state)
 		assert_non_null(indoms[i].table); /* add new domains here */
 		assert_int_equal(metric_indoms[i].serial, indoms[i].serial);
 		assert_string_equal(metric_indoms[i].table, indoms[i].table);
-		assert_string_equal(metric_indoms[i].label, indoms[i].label);
-		assert_int_equal(metric_indoms[i].how, indoms[i].how);
 	}
 }
 
@@ -233,15 +200,63 @@ static void test_tables_of_indoms(void **state)
 	}
 }
 
-/* Labels come from the rows (NONE), or have a name that the domain's labels lack. */
-static void test_labels_of_indoms(void **state)
+/* Numbers of instances by name, which archives keep as serials. */
+static void test_instances(void **state)
+{
+	static const struct {
+		enum metric_indom indom;
+		const char *name;
+		int number;
+	} cases[] = {
+		{ METRIC_INDOM_FAMILY, "exit", 0 },
+		{ METRIC_INDOM_FAMILY, "stat", 1 },
+		{ METRIC_INDOM_FAMILY, "trace", 2 },
+		{ METRIC_INDOM_FAMILY, "userspace_exit", 3 },
+		{ METRIC_INDOM_MAP, "exit_cells", 0 },
+		{ METRIC_INDOM_MAP, "exit_latency", 1 },
+		{ METRIC_INDOM_MAP, "exit_vm_latency", 2 },
+		{ METRIC_INDOM_MAP, "stat_vms", 16 },
+		{ METRIC_INDOM_MAP, "userspace_exit_cells", 48 },
+		{ METRIC_INDOM_FAMILY, "stat_vms", -1 },
+		{ METRIC_INDOM_MAP, "stat", -1 },
+		{ METRIC_INDOM_MAP, "exit", -1 },
+		{ METRIC_INDOM_MAP, "exit_cells2", -1 },
+		{ METRIC_INDOM_MAP, "", -1 },
+		{ METRIC_INDOM_NULL, "exit", -1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		assert_int_equal(metric_instance(cases[i].indom, cases[i].name), cases[i].number);
+}
+
+static const struct instance {
+	enum metric_indom indom;
+	const char *name;
+	int number;
+} instances[] = {
+#define INDOM(id, serial, table, labels, text)
+#define INSTANCE(indom, name, number) { METRIC_INDOM_##indom, name, number },
+#define METRIC(name, cluster, item, type, semantics, units, indom, table, column)
+#define SUBTREE(name, cluster, group, type, semantics, units, indom, table)
+#include "metrics/metrics.def"
+#undef INDOM
+#undef INSTANCE
+#undef METRIC
+#undef SUBTREE
+};
+
+/* Within a domain names and numbers are unique; numbers by name begin at bit 30. */
+static void test_instances_are_unique(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < METRIC_INDOMS; i++) {
-		char key[64];
-
-		snprintf(key, sizeof(key), "\"%s\":", metric_indoms[i].label);
-		assert_null(strstr(metric_indoms[i].labels, key));
+	for (size_t i = 0; i < ARRAY_SIZE(instances); i++) {
+		assert_in_range(instances[i].number, 0, (1 << 30) - 1);
+		assert_int_equal(metric_instance(instances[i].indom, instances[i].name),
+				 instances[i].number);
+		for (size_t j = 0; j < i; j++)
+			assert_false(instances[j].indom == instances[i].indom &&
+				     instances[j].number == instances[i].number);
 	}
 }
 
@@ -249,13 +264,13 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_semantics_and_units),
-		cmocka_unit_test(test_label_last),
 		cmocka_unit_test(test_is_own),
 		cmocka_unit_test(test_places),
 		cmocka_unit_test(test_who_leaves_it_to_columns),
 		cmocka_unit_test(test_serials),
 		cmocka_unit_test(test_tables_of_indoms),
-		cmocka_unit_test(test_labels_of_indoms),
+		cmocka_unit_test(test_instances),
+		cmocka_unit_test(test_instances_are_unique),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

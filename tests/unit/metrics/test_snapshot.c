@@ -13,20 +13,35 @@ static struct snapshot_table *table_make(struct snapshot *snapshot, const char *
 	return table;
 }
 
-/* A number unique to this row and column. */
-static uint64_t number_for(uint32_t id, size_t column)
+static int row_add(struct snapshot_table *table, uint32_t number, const char *key)
 {
-	return id * 1000ULL + column + 1;
+	struct snapshot_name name = { .key = key };
+	struct snapshot_row row;
+	int err = snapshot_row_init(&row, &name);
+
+	if (err)
+		return err;
+	row.number = number;
+	err = snapshot_table_add_row(table, &row);
+	if (err)
+		snapshot_row_free(&row);
+	return err;
 }
 
-static void assert_rows(const struct snapshot_table *table, const char *ids)
+/* A value unique to this row and column. */
+static uint64_t value_for(uint32_t number, size_t column)
+{
+	return number * 1000ULL + column + 1;
+}
+
+static void assert_rows(const struct snapshot_table *table, const char *numbers)
 {
 	char found[256] = "";
 
 	for (size_t i = 0; i < table->nrows; i++)
 		snprintf(found + strlen(found), sizeof(found) - strlen(found), "%s%u", i ? " " : "",
-			 table->rows[i].id);
-	assert_string_equal(found, ids);
+			 table->rows[i].number);
+	assert_string_equal(found, numbers);
 }
 
 static void test_tables(void **state)
@@ -90,16 +105,22 @@ static void test_names_with_control_characters(void **state)
 	static const char *const bad[] = { "\t", "a\n", "\x01z", "a\x1f", "\x7f", "a\rb" };
 	struct snapshot snapshot = { 0 };
 	struct snapshot_table *table = table_make(&snapshot, "t");
+	struct snapshot_row row;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		assert_int_equal(snapshot_add_table(&snapshot, bad[i], &table), -EINVAL);
 		assert_int_equal(snapshot_table_add_column(table, bad[i]), -EINVAL);
-		assert_int_equal(snapshot_table_add_row(table, 1, bad[i]), -EINVAL);
+		assert_int_equal(row_add(table, 1, bad[i]), -EINVAL);
+		untouched_fill(&row, sizeof(row));
+		assert_int_equal(snapshot_row_init(&row,
+						   &(struct snapshot_name){ bad[i], "a", NULL }),
+				 -EINVAL);
+		assert_untouched(&row, sizeof(row));
 	}
 	assert_int_equal(table->ncolumns, 0);
 	assert_int_equal(table->nrows, 0);
-	assert_int_equal(snapshot_table_add_row(table, 1, " ~\x80\xff"), 0);
+	assert_int_equal(row_add(table, 1, " ~\x80\xff"), 0);
 	assert_string_equal(table->rows[0].name, " ~\x80\xff");
 	snapshot_free(&snapshot);
 }
@@ -112,17 +133,17 @@ static void test_texts_are_freed(void **state)
 
 	(void)state;
 	assert_int_equal(snapshot_table_add_column(table, "a"), 0);
-	assert_int_equal(snapshot_table_add_row(table, 0, "one"), 0);
-	assert_int_equal(snapshot_table_add_row(table, 1, "two"), 0);
+	assert_int_equal(row_add(table, 0, "one"), 0);
+	assert_int_equal(row_add(table, 1, "two"), 0);
 	assert_int_equal(snapshot_cell_set_text(snapshot_table_cell(table, 0, 0), "first"), 0);
 	assert_int_equal(snapshot_cell_set_text(snapshot_table_cell(table, 1, 0), "last"), 0);
 	snapshot_free(&snapshot);
 }
 
-/* Rows are sorted by id and keep their cells. */
+/* Rows keep the order in which they come, and are found by number. */
 static void test_rows_in_any_order(void **state)
 {
-	static const uint32_t ids[] = { 5, 0, 9, 7, 1, UINT32_MAX, 6, 4294967294, 2 };
+	static const uint32_t numbers[] = { 5, 0, 9, 7, 1, UINT32_MAX, 6, 4294967294, 2 };
 	struct snapshot snapshot = { 0 };
 	struct snapshot_table *table = table_make(&snapshot, "t");
 	char name[16];
@@ -131,32 +152,27 @@ static void test_rows_in_any_order(void **state)
 	assert_int_equal(snapshot_table_add_column(table, "a"), 0);
 	assert_int_equal(snapshot_table_add_column(table, "b"), 0);
 	assert_int_equal(snapshot_table_row(table, 0), -1);
-	for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
-		int row;
-
-		snprintf(name, sizeof(name), "row%u", ids[i]);
-		assert_int_equal(snapshot_table_add_row(table, ids[i], name), 0);
-		row = snapshot_table_row(table, ids[i]);
-		assert_true(row >= 0);
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+		snprintf(name, sizeof(name), "row%u", numbers[i]);
+		assert_int_equal(snapshot_table_row(table, numbers[i]), -1);
+		assert_int_equal(row_add(table, numbers[i], name), 0);
+		assert_int_equal(snapshot_table_row(table, numbers[i]), i);
 		for (size_t column = 0; column < 2; column++) {
-			struct snapshot_cell *cell = snapshot_table_cell(table, (size_t)row,
-									 column);
+			struct snapshot_cell *cell = snapshot_table_cell(table, i, column);
 
 			assert_false(cell->present); /* new cells are absent */
 			assert_null(cell->text);
-			snapshot_cell_set(cell, number_for(ids[i], column));
+			snapshot_cell_set(cell, value_for(numbers[i], column));
 		}
 	}
-	assert_rows(table, "0 1 2 5 6 7 9 4294967294 4294967295");
+	assert_rows(table, "5 0 9 7 1 4294967295 6 4294967294 2");
 	for (size_t row = 0; row < table->nrows; row++) {
-		uint32_t id = table->rows[row].id;
-
-		snprintf(name, sizeof(name), "row%u", id);
+		snprintf(name, sizeof(name), "row%u", numbers[row]);
 		assert_string_equal(table->rows[row].name, name);
-		assert_int_equal(snapshot_table_row(table, id), row);
+		assert_int_equal(snapshot_table_row(table, numbers[row]), row);
 		for (size_t column = 0; column < 2; column++)
 			assert_int_equal(snapshot_table_cell(table, row, column)->number,
-					 number_for(id, column));
+					 value_for(numbers[row], column));
 	}
 	assert_int_equal(snapshot_table_row(table, 3), -1);
 	assert_int_equal(snapshot_table_row(table, 8), -1);
@@ -164,19 +180,39 @@ static void test_rows_in_any_order(void **state)
 	snapshot_free(&snapshot);
 }
 
-static void test_row_that_is_there(void **state)
+/* Without memory to look it up a row is not found; a later attempt finds it. */
+static void test_no_memory_to_find_rows(void **state)
 {
 	struct snapshot snapshot = { 0 };
 	struct snapshot_table *table = table_make(&snapshot, "t");
 
 	(void)state;
-	assert_int_equal(snapshot_table_add_row(table, 0, "zero"), 0);
-	assert_int_equal(snapshot_table_add_row(table, 3, "three"), 0);
-	assert_int_equal(snapshot_table_add_row(table, 0, "other"), -EEXIST);
-	assert_int_equal(snapshot_table_add_row(table, 3, "three"), -EEXIST);
-	assert_int_equal(snapshot_table_add_row(table, 1, "three"), 0); /* names may repeat */
-	assert_rows(table, "0 1 3");
+	assert_int_equal(row_add(table, 0, "zero"), 0);
+	assert_int_equal(row_add(table, 9, "nine"), 0);
+	assert_int_equal(row_add(table, 4, "four"), 0);
+	alloc_fail_at(0);
+	assert_int_equal(snapshot_table_row(table, 0), 0); /* where its number says */
+	assert_int_equal(snapshot_table_row(table, 9), -1);
+	assert_true(alloc_failed());
+	assert_int_equal(snapshot_table_row(table, 9), 1);
+	alloc_fail_at(0);
+	assert_int_equal(snapshot_table_row(table, 4), 2);
+	assert_false(alloc_failed()); /* rows have not changed */
+	snapshot_free(&snapshot);
+}
+
+static void test_names_may_repeat(void **state)
+{
+	struct snapshot snapshot = { 0 };
+	struct snapshot_table *table = table_make(&snapshot, "t");
+
+	(void)state;
+	assert_int_equal(row_add(table, 0, "zero"), 0);
+	assert_int_equal(row_add(table, 3, "three"), 0);
+	assert_int_equal(row_add(table, 1, "three"), 0);
+	assert_rows(table, "0 3 1");
 	assert_string_equal(table->rows[0].name, "zero");
+	assert_string_equal(table->rows[2].name, "three");
 	snapshot_free(&snapshot);
 }
 
@@ -187,8 +223,8 @@ static void test_columns_after_rows(void **state)
 	struct snapshot_table *table = table_make(&snapshot, "t");
 
 	(void)state;
-	for (uint32_t id = 0; id < 5; id++)
-		assert_int_equal(snapshot_table_add_row(table, id, "row"), 0);
+	for (uint32_t number = 0; number < 5; number++)
+		assert_int_equal(row_add(table, number, "row"), 0);
 	for (size_t column = 0; column < 7; column++) {
 		char name[16];
 
@@ -202,7 +238,7 @@ static void test_columns_after_rows(void **state)
 			if (column % 2)
 				assert_int_equal(snapshot_cell_set_text(cell, name), 0);
 			else
-				snapshot_cell_set(cell, number_for((uint32_t)row, column));
+				snapshot_cell_set(cell, value_for((uint32_t)row, column));
 		}
 	}
 	for (size_t row = 0; row < 5; row++) {
@@ -213,7 +249,7 @@ static void test_columns_after_rows(void **state)
 			if (column % 2)
 				assert_string_equal(cell->text, table->columns[column].name);
 			else
-				assert_int_equal(cell->number, number_for((uint32_t)row, column));
+				assert_int_equal(cell->number, value_for((uint32_t)row, column));
 		}
 	}
 	snapshot_free(&snapshot);
@@ -294,15 +330,15 @@ static void test_no_memory_for_tables_and_texts(void **state)
 	assert_null(cell.text);
 }
 
-/* Four rows, the allocated number, with a number each. */
+/* Four rows, the allocated number, with a value each. */
 static struct snapshot_table *full_table(struct snapshot *snapshot)
 {
 	struct snapshot_table *table = table_make(snapshot, "t");
 
 	assert_int_equal(snapshot_table_add_column(table, "a"), 0);
-	for (uint32_t id = 4; id < 8; id++) {
-		assert_int_equal(snapshot_table_add_row(table, id, "row"), 0);
-		snapshot_cell_set(snapshot_table_cell(table, id - 4, 0), number_for(id, 0));
+	for (uint32_t number = 4; number < 8; number++) {
+		assert_int_equal(row_add(table, number, "row"), 0);
+		snapshot_cell_set(snapshot_table_cell(table, number - 4, 0), value_for(number, 0));
 	}
 	assert_int_equal(table->room, table->nrows);
 	return table;
@@ -315,24 +351,26 @@ static void test_no_memory_for_rows_and_columns(void **state)
 	for (unsigned n = 0; n < 3; n++) {
 		struct snapshot snapshot = { 0 };
 		struct snapshot_table *table = full_table(&snapshot);
+		uint64_t changes = table->changes;
 
 		alloc_fail_at(n);
-		assert_int_equal(snapshot_table_add_row(table, 1, "one"), -ENOMEM);
+		assert_int_equal(row_add(table, 1, "one"), -ENOMEM);
 		assert_true(alloc_failed());
 		alloc_fail_at(n);
 		assert_int_equal(snapshot_table_add_column(table, "b"), -ENOMEM);
 		assert_true(alloc_failed());
 		assert_rows(table, "4 5 6 7");
+		assert_int_equal(table->changes, changes);
 		assert_int_equal(table->ncolumns, 1);
 		for (size_t row = 0; row < 4; row++)
 			assert_int_equal(snapshot_table_cell(table, row, 0)->number,
-					 number_for((uint32_t)row + 4, 0));
-		assert_int_equal(snapshot_table_add_row(table, 1, "one"), 0);
+					 value_for((uint32_t)row + 4, 0));
+		assert_int_equal(row_add(table, 1, "one"), 0);
 		assert_int_equal(snapshot_table_add_column(table, "b"), 0);
-		assert_rows(table, "1 4 5 6 7");
-		assert_false(snapshot_table_cell(table, 0, 0)->present);
-		assert_false(snapshot_table_cell(table, 0, 1)->present);
-		assert_int_equal(snapshot_table_cell(table, 4, 0)->number, number_for(7, 0));
+		assert_rows(table, "4 5 6 7 1");
+		assert_int_equal(snapshot_table_cell(table, 3, 0)->number, value_for(7, 0));
+		assert_false(snapshot_table_cell(table, 3, 1)->present);
+		assert_false(snapshot_table_cell(table, 4, 0)->present);
 		assert_false(snapshot_table_cell(table, 4, 1)->present);
 		snapshot_free(&snapshot);
 	}
@@ -346,7 +384,8 @@ int main(void)
 		cmocka_unit_test(test_names_with_control_characters),
 		cmocka_unit_test(test_texts_are_freed),
 		cmocka_unit_test(test_rows_in_any_order),
-		cmocka_unit_test(test_row_that_is_there),
+		cmocka_unit_test(test_no_memory_to_find_rows),
+		cmocka_unit_test(test_names_may_repeat),
 		cmocka_unit_test(test_columns_after_rows),
 		cmocka_unit_test(test_cells),
 		cmocka_unit_test(test_texts_with_control_characters),

@@ -13,12 +13,16 @@
 static struct stat_totals totals;
 static struct shown a, a0, a1, b;
 
+static void count_ended(const struct vm *vm)
+{
+	stat_totals_ended(&totals, vm);
+}
+
 static int setup(void **state)
 {
 	if (fakes_setup(state) || stat_totals_init(&layout, &totals))
 		return -1;
-	vms->ended = stat_totals_ended;
-	vms->data = &totals;
+	when_ended = count_ended;
 	fake_maps_make(stat_totals_bytes(&layout), 16);
 	a = shown_vm(100, 7);
 	a0 = shown_vcpu(&a, 11, 0);

@@ -12,16 +12,18 @@
 static struct stat_totals totals;
 static struct shown a, a0, a1, b;
 
+static void count_ended(const struct vm *vm)
+{
+	stat_totals_ended(&totals, vm);
+}
+
 /* Start an agent with its own register. Returns whether another schema's values were discarded. */
 static bool start(void)
 {
 	stat_totals_free(&totals);
-	vms_free(vms);
-	assert_int_equal(vms_new("proc", &vms), 0);
-	assert_int_equal(vms_set_layout(vms, &layout, FAKE_BUCKETS), 0);
+	assert_int_equal(fakes_register(), 0);
 	assert_int_equal(stat_totals_init(&layout, &totals), 0);
-	vms->ended = stat_totals_ended;
-	vms->data = &totals;
+	when_ended = count_ended;
 	return stat_totals_keep(&totals, FAKE_ENDED_FD, FAKE_VMS_FD, true);
 }
 
@@ -144,8 +146,8 @@ static void test_vcpu_gone(void **state)
 	a1.values[VCPU_EXITS] = 14;
 	assert_false(start());
 	pass_and_sum(&a, &a1, &b);
-	assert_int_equal(vm_at(100)->sum[VCPU_EXITS], 24);
-	assert_int_equal(vm_at(100)->gone[VCPU_EXITS], 10);
+	assert_int_equal(stat_vm_of(vm_at(100))->sum[VCPU_EXITS], 24);
+	assert_int_equal(stat_vm_of(vm_at(100))->gone[VCPU_EXITS], 10);
 	assert_totals(9, 5, 24, 17);
 	a1.values[VCPU_EXITS] = 15;
 	pass_and_sum(&a, &a1, &b);

@@ -13,8 +13,8 @@ static void test_nobody(void **state)
 	pass(NULL);
 	pass(NULL);
 	assert_vms("");
-	assert_int_equal(vms->changes, 1); /* the layout */
-	assert_null(vms_find(vms, &(struct stat_vm_key){ 0 }));
+	assert_int_equal(vms->changes, 0);
+	assert_null(vms_find(vms, &(struct vm_key){ 0 }));
 	vms_end_all(vms);
 	vms_cancel(vms);
 	assert_ended("");
@@ -37,11 +37,11 @@ static void test_one(void **state)
 	assert_ptr_equal(vms_find(vms, &vm->key), vm);
 	assert_int_equal(vm->pid, 7);
 	assert_string_equal(vm->identity.name, "vmm");
-	assert_string_equal(vm->labels->json, "{\"vm\":\"vmm\",\"pid\":7}");
-	assert_int_equal(vm->values[VM_COUNT], 5);
-	assert_int_equal(vm->values[VM_GAUGE], 6);
+	assert_labels(vm->labels, "{\"vm\":\"vmm\",\"pid\":7}");
+	assert_int_equal(stat_vm_of(vm)->values[VM_COUNT], 5);
+	assert_int_equal(stat_vm_of(vm)->values[VM_GAUGE], 6);
 	assert_int_equal(vm->nvcpus, 0);
-	assert_true(vm->changed);
+	assert_true(stat_vm_of(vm)->changed);
 	changes = vms->changes;
 	pass(&a);
 	assert_int_equal(vms->changes, changes);
@@ -56,16 +56,16 @@ static void test_changed(void **state)
 
 	(void)state;
 	pass(&a, &a0);
-	vm_at(100)->changed = false;
+	stat_vm_of(vm_at(100))->changed = false;
 	pass(&a, &a0);
-	assert_false(vm_at(100)->changed);
+	assert_false(stat_vm_of(vm_at(100))->changed);
 	a.values[VM_HIST + 4]++;
 	pass(&a, &a0);
-	assert_true(vm_at(100)->changed);
-	vm_at(100)->changed = false;
+	assert_true(stat_vm_of(vm_at(100))->changed);
+	stat_vm_of(vm_at(100))->changed = false;
 	a0.values[VCPU_HIST + 3]++;
 	pass(&a, &a0);
-	assert_true(vm_at(100)->changed);
+	assert_true(stat_vm_of(vm_at(100))->changed);
 }
 
 static void test_sorted(void **state)
@@ -80,10 +80,10 @@ static void test_sorted(void **state)
 	pass(&c, &a);
 	assert_ended("vmm-8");
 	assert_vms("vmm-9#3 vmm-7#1");
-	assert_null(vms_find(vms, &(struct stat_vm_key){ 100, 1, 8 }));
-	assert_null(vms_find(vms, &(struct stat_vm_key){ 200, 1, 8 }));
-	assert_null(vms_find(vms, &(struct stat_vm_key){ 200, 2, 9 }));
-	assert_non_null(vms_find(vms, &(struct stat_vm_key){ 200, 1, 9 }));
+	assert_null(vms_find(vms, &(struct vm_key){ 100, 1, 8 }));
+	assert_null(vms_find(vms, &(struct vm_key){ 200, 1, 8 }));
+	assert_null(vms_find(vms, &(struct vm_key){ 200, 2, 9 }));
+	assert_non_null(vms_find(vms, &(struct vm_key){ 200, 1, 9 }));
 }
 
 /* The name given to the VMM, and the name used if there is none. */
@@ -118,7 +118,7 @@ static void test_creator_later(void **state)
 	pass(&other, &other, &creator, &creator, &other);
 	assert_vms("vmm-9#1");
 	assert_string_equal(vm_at(100)->identity.name, "vmm");
-	assert_string_equal(vm_at(100)->labels->json, "{\"vm\":\"vmm\",\"pid\":9}");
+	assert_labels(vm_at(100)->labels, "{\"vm\":\"vmm\",\"pid\":9}");
 	assert_int_equal(vm_at(100)->pid, 9);
 }
 
@@ -133,7 +133,7 @@ static void test_several_files(void **state)
 	other.record.creator = 7;
 	pass(&a, &again, &other);
 	assert_vms("vmm-7#1");
-	assert_int_equal(vm_at(100)->values[VM_COUNT], 6);
+	assert_int_equal(stat_vm_of(vm_at(100))->values[VM_COUNT], 6);
 	pass(&other); /* only the other process has it open now */
 	assert_vms("vmm-7#1");
 	assert_ended("");
@@ -252,7 +252,7 @@ static void test_address_again(void **state)
 	assert_ended("vmm-7.4");
 	assert_vms("vmm-7.5#5");
 	assert_int_equal(vms->n, 1);
-	assert_int_equal(vm_at(100)->values[VM_COUNT], 4);
+	assert_int_equal(stat_vm_of(vm_at(100))->values[VM_COUNT], 4);
 }
 
 /* The new VM does not inherit vCPUs of the old one. */
@@ -268,7 +268,7 @@ static void test_address_again_with_vcpus(void **state)
 	pass(&b, &b0);
 	assert_ended("vmm-7");
 	assert_vcpus("vmm-8::vcpu0#2");
-	assert_int_equal(vm_at(100)->sum[VCPU_EXITS], 9);
+	assert_int_equal(stat_vm_of(vm_at(100))->sum[VCPU_EXITS], 9);
 }
 
 /* Two VMs of a process are two, and a reused name gets a suffix. */
@@ -283,16 +283,15 @@ static void test_same_name(void **state)
 	pass(&b, &c);
 	assert_vms("vmm-7.2#2 vmm-7.3#3");
 	assert_ended("vmm-7");
-	assert_string_equal(vm_at(300)->labels->json, "{\"vm\":\"vmm\",\"pid\":7}");
+	assert_labels(vm_at(300)->labels, "{\"vm\":\"vmm\",\"pid\":7}");
 }
 
 static uint64_t sum_when_ended;
 
-static void note_sum(const struct vm *vm, void *data)
+static void note_sum(const struct vm *vm)
 {
-	assert_ptr_equal(data, &sum_when_ended);
 	assert_ptr_equal(vms_find(vms, &vm->key), vm); /* it is still present */
-	sum_when_ended = vm->sum[VCPU_EXITS];
+	sum_when_ended = stat_vm_of(vm)->gone[VCPU_EXITS];
 }
 
 /* Within one pass a VM is seen and destroyed, and another VM gets its address: no count is lost. */
@@ -301,8 +300,7 @@ static void test_ends_within_a_pass(void **state)
 	struct shown a = shown_vm(100, 7), a0 = shown_vcpu(&a, 11, 0), b = shown_vm(100, 8);
 
 	(void)state;
-	vms->ended = note_sum;
-	vms->data = &sum_when_ended;
+	when_ended = note_sum;
 	a0.values[VCPU_EXITS] = 5;
 	pass(&a, &a0);
 	a0.values[VCPU_EXITS] = 11;

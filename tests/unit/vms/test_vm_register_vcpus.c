@@ -26,7 +26,7 @@ static int setup(void **state)
 
 static void assert_sum(uint64_t exits, uint64_t mode, uint64_t deep, uint64_t bucket)
 {
-	const uint64_t *sum = vm_at(100)->sum;
+	const uint64_t *sum = stat_vm_of(vm_at(100))->sum;
 
 	assert_int_equal(sum[VCPU_EXITS], exits);
 	assert_int_equal(sum[VCPU_MODE], mode);
@@ -50,9 +50,8 @@ static void test_two(void **state)
 	assert_int_equal(vm_at(100)->vcpus[0].thread, 0);
 	assert_int_equal(vm_at(100)->vcpus[1].thread, 77);
 	assert_int_equal(vm_at(100)->vcpus[1].vcpu_id, 1);
-	assert_int_equal(vm_at(100)->vcpus[1].values[VCPU_DEEP], 5);
-	assert_string_equal(vm_at(100)->vcpus[1].labels->json,
-			    "{\"vm\":\"vmm\",\"pid\":7,\"vcpu\":1}");
+	assert_int_equal(stat_vcpu_of(&vm_at(100)->vcpus[1])->values[VCPU_DEEP], 5);
+	assert_labels(vm_at(100)->vcpus[1].labels, "{\"vm\":\"vmm\",\"pid\":7,\"vcpu\":1}");
 	changes = vms->changes;
 	a1.record.thread = 0; /* a kernel that does not know it */
 	a1.values[VCPU_EXITS] = 4;
@@ -72,7 +71,7 @@ static void test_two_vms(void **state)
 	pass(&b, &b0, &a, &a0, &a1);
 	assert_vcpus("vmm-7::vcpu0#2 vmm-7::vcpu1#3 vmm-8::vcpu0#1");
 	assert_sum(5, 2, 7, 24);
-	assert_int_equal(vm_at(200)->sum[VCPU_EXITS], 9);
+	assert_int_equal(stat_vm_of(vm_at(200))->sum[VCPU_EXITS], 9);
 }
 
 /* The vCPU's file is absent from one pass: its gauges are unknown, its counters stay. */
@@ -192,21 +191,6 @@ static void test_wrong_size(void **state)
 	assert_int_equal(vm_at(100)->nvcpus, 0);
 }
 
-static void test_bucket_numbers(void **state)
-{
-	(void)state;
-	assert_int_equal(vms_bucket_number(vms), 1);
-	assert_int_equal(vms_bucket_number(vms), 2);
-	vms->last_bucket_id = 0x7ffffffe;
-	assert_int_equal(vms_bucket_number(vms), 0x7fffffff);
-	assert_int_equal(vms_bucket_number(vms), 1);
-	pass(&a, &a0, &a1);
-	for (int i = 0; i < FAKE_BUCKETS; i++) {
-		assert_int_equal(vm_at(100)->buckets[i], 0);
-		assert_int_equal(vm_at(100)->vcpus[1].buckets[i], 0);
-	}
-}
-
 #define test(name) cmocka_unit_test_setup_teardown(name, setup, fakes_teardown)
 
 int main(void)
@@ -220,7 +204,6 @@ int main(void)
 		test(test_address_again),
 		test(test_without_a_vm),
 		test(test_wrong_size),
-		test(test_bucket_numbers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

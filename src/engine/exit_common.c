@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-#include "families/exit_common.h"
+#include "engine/exit_common.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "vms/vm_passes.h"
 
 int exits_new(const struct family_env *env, const char *name, uint32_t layout, unsigned nslots,
 	      enum reasons_isa isa, struct exits **ret_exits)
@@ -89,16 +90,16 @@ int exits_attach(struct exits *exits)
 	return err;
 }
 
-void exits_map(const struct exits *exits, struct family_map *ret_map)
+void exits_map(const struct exits *exits, struct map_usage *ret_usage)
 {
 	const struct vcpu_counters *counters = &exits->counters;
 
-	ret_map->limit = exits->env.config->vcpus;
-	ret_map->used = counters->used;
-	ret_map->bytes = counters->used *
-			 (sizeof(struct thread_key) + sizeof(struct thread_counters) +
-			  counters->nslots * sizeof(struct reason_counters));
-	ret_map->dropped = counters->dropped;
+	ret_usage->limit = exits->env.config->vcpus;
+	ret_usage->used = counters->used;
+	ret_usage->bytes = counters->used *
+			   (sizeof(struct thread_key) + sizeof(struct thread_counters) +
+			    counters->nslots * sizeof(struct reason_counters));
+	ret_usage->dropped = counters->dropped;
 }
 
 static int latency_fd(const struct exits *exits)
@@ -111,20 +112,20 @@ static int latency_fd(const struct exits *exits)
 }
 
 /* Entries are preallocated, so bytes does not depend on their use. */
-void exits_latency_map(const struct exits *exits, struct family_map *ret_map)
+void exits_latency_map(const struct exits *exits, struct map_usage *ret_usage)
 {
 	const struct vcpu_counters *counters = &exits->counters;
 	int fd = latency_fd(exits);
 	__u32 slot;
 
-	ret_map->limit = EXIT_HISTOGRAMS;
+	ret_usage->limit = EXIT_HISTOGRAMS;
 	if (fd < 0)
 		return;
-	ret_map->bytes = EXIT_HISTOGRAMS * counters->cpus->n * sizeof(struct exit_buckets);
-	while (bpf_map_get_next_key(fd, ret_map->used ? &slot : NULL, &slot) == 0)
-		ret_map->used++;
+	ret_usage->bytes = EXIT_HISTOGRAMS * counters->cpus->n * sizeof(struct exit_buckets);
+	while (bpf_map_get_next_key(fd, ret_usage->used ? &slot : NULL, &slot) == 0)
+		ret_usage->used++;
 	for (size_t cpu = 0; cpu < counters->cpus->n; cpu++)
-		ret_map->dropped += counters->overflow[cpu].buckets;
+		ret_usage->dropped += counters->overflow[cpu].buckets;
 }
 
 int exits_reset_max(void *state)
@@ -209,11 +210,9 @@ int exits_refresh(void *state)
 	if (err)
 		return err;
 	seen = count_seen(exits);
-	changed = seen != exits->seen || exits->counters.vms.grown ||
-		  exits->vms_changes != exits->env.vms->changes;
+	changed = seen != exits->seen || exits->counters.vms.grown;
 	exits->seen = seen;
 	exits->counters.vms.grown = false;
-	exits->vms_changes = exits->env.vms->changes;
 	return changed;
 }
 

@@ -13,8 +13,10 @@
 
 #include "engine/vcpu_counters.h"
 #include "kvm/exit_offsets.h"
-#include "families/family.h"
+#include "kernel/map_usage.h"
 #include "kernel/raw_tracepoints.h"
+#include "vms/family_env.h"
+#include "vms/tables.h"
 
 #define EXITS_PROGRAMS 3
 
@@ -25,12 +27,10 @@ struct exits {
 	bool reasons;	      /* reasons are known; without them only totals are shown */
 	bool fires;	      /* this KVM fires the event; that the event exists is not enough */
 	uint64_t read;	      /* time of the last read of counters, ns */
-	uint64_t vms_changes; /* env.vms->changes when rows were last made */
 	size_t vm_histograms; /* number of VM histograms at the last read */
 	size_t seen;	      /* reasons and buckets that had rows then */
 	struct exit_layout layout; /* the loaded one; exit family only */
 	bool has_layout;
-	struct snapshot_labels *labels[EXIT_SLOTS]; /* of reasons, only while rows are made */
 	char *no_reasons;   /* message for missing reasons; NULL: reasons are known */
 	__u64 *cpu_buckets; /* buffer for a histogram of each possible CPU */
 	size_t ncpus;	    /* number of possible CPUs by libbpf's count */
@@ -54,19 +54,17 @@ void exits_tick(void *state, struct report *report);
 int exits_attach(struct exits *exits);
 
 /* Fill in the state of the maps of counters and histograms. */
-void exits_map(const struct exits *exits, struct family_map *ret_map);
-void exits_latency_map(const struct exits *exits, struct family_map *ret_map);
-void exits_vm_latency_map(const struct exits *exits, struct family_map *ret_map);
+void exits_map(const struct exits *exits, struct map_usage *ret_usage);
+void exits_latency_map(const struct exits *exits, struct map_usage *ret_usage);
+void exits_vm_latency_map(const struct exits *exits, struct map_usage *ret_usage);
 
-/* Histograms of VMs, which kvm.conf can disable. Refresh after reading the counters. */
+/* Read VMs' histograms, if there are any; call it after counters were read. 0 or -ENOMEM. */
 int exits_vm_latency_refresh(struct exits *exits);
-int exits_vm_latency_sync(void *state, struct snapshot_table *table);
-int exits_vm_latency_read(void *state, struct snapshot_table *table);
 
 /* Tables of the families exit and userspace_exit. */
 #define EXIT_TABLES	      7
 #define USERSPACE_EXIT_TABLES 2
-extern const struct family_table exit_tables[EXIT_TABLES];
-extern const struct family_table userspace_exit_tables[USERSPACE_EXIT_TABLES];
+extern const struct table exit_tables[EXIT_TABLES];
+extern const struct table userspace_exit_tables[USERSPACE_EXIT_TABLES];
 
 #endif /* PMDAKVM_EXIT_COMMON_H */

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (c) 2026 The pmdakvm authors */
+/* The statistics of each VM and vCPU, which hang on the register's VMs and vCPUs. */
+#ifndef PMDAKVM_STAT_VMS_H
+#define PMDAKVM_STAT_VMS_H
+
+#include "kvm/stat_schema.h"
+#include "vms/vm_register.h"
+
+struct stat_vcpu {
+	uint32_t n;	   /* layout->vcpu.nvalues */
+	uint64_t values[]; /* [n], as last seen */
+};
+
+struct stat_vm {
+	uint64_t *values; /* [layout->vm.nvalues], as last seen */
+	uint64_t *gone;	  /* [layout->vcpu.nvalues], cumulative, of vCPUs that were closed */
+	uint64_t *sum;	  /* [layout->vcpu.nvalues], over all vCPUs, closed ones included */
+	bool changed; /* values changed since the totals were last written; the writer clears it */
+	bool kept, dropped; /* set by the writer: stored in the map; had no room in it */
+};
+
+/* What hangs on a VM or vCPU; NULL: no statistics were seen of it. */
+static inline struct stat_vm *stat_vm_of(const struct vm *vm)
+{
+	return vm->hung;
+}
+
+static inline struct stat_vcpu *stat_vcpu_of(const struct vcpu *vcpu)
+{
+	return vcpu->hung;
+}
+
+/*
+ * Take the values of a VM (vcpu NULL) or of its vCPU from a stat member. Returns 0; 1 if cumulative
+ * values fell, so that it is another one; or -ENOMEM. scratch has room for the values of either.
+ */
+int stat_vms_seen(const struct stat_layout *layout, uint64_t *scratch, struct vm *vm,
+		  struct vcpu *vcpu, const void *member);
+
+/* A vCPU was closed: its cumulative values stay in the VM's sums. */
+void stat_vms_vcpu_ended(const struct stat_layout *layout, struct vm *vm, struct vcpu *vcpu);
+
+/* Free what hangs on a VM. */
+void stat_vms_free(struct vm *vm);
+
+/* Recompute a VM's sum from its vCPUs. A vCPU absent from the last pass has no gauges. */
+void stat_vms_sum(const struct stat_layout *layout, const struct vms *vms, struct vm *vm);
+
+#endif /* PMDAKVM_STAT_VMS_H */

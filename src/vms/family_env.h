@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (c) 2026 The pmdakvm authors */
+/* The environment of a family: what it may use of the agent. */
+#ifndef PMDAKVM_FAMILY_ENV_H
+#define PMDAKVM_FAMILY_ENV_H
+
+#include <stddef.h>
+
+#include "base/config.h"
+#include "base/report.h"
+#include "kernel/cpus.h"
+#include "kernel/pinned_maps.h"
+#include "kvm/tracepoints.h"
+#include "metrics/item_numbers.h"
+#include "vms/vm_register.h"
+
+/* Everything in it outlives the family's state. */
+struct family_env {
+	const struct config *config;
+	const struct events *events;
+	const struct cpus *cpus;
+	struct items *items;
+	struct vms *vms;	 /* the register of VMs */
+	const struct pins *pins; /* NULL: maps are not pinned */
+	const void *image;	 /* the BPF object file */
+	size_t image_size;
+	struct report *report; /* set only while open or attach runs */
+};
+
+#endif /* PMDAKVM_FAMILY_ENV_H */
