@@ -9,18 +9,16 @@
 #include <linux/magic.h>
 #include <linux/types.h>
 #include <mntent.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/fnv1a.h"
 #include "bpf/pin.h"
+#include "kernel/folder_lock.h"
 
 #define META_SUFFIX "_meta"
 
@@ -64,75 +62,6 @@ static char *folder_path(const char *wanted)
 	return path;
 }
 
-/* Find the process that locks the directory in /proc/locks; 0: none visible. */
-static pid_t lock_owner(const struct stat *folder)
-{
-	FILE *locks = fopen("/proc/locks", "re");
-	char line[256];
-	pid_t owner = 0;
-
-	while (locks && !owner && fgets(line, sizeof(line), locks)) {
-		unsigned major_number, minor_number;
-		unsigned long inode;
-		int pid;
-
-		if (sscanf(line, "%*d: FLOCK ADVISORY WRITE %d %x:%x:%lu", &pid, &major_number,
-			   &minor_number, &inode) == 4 &&
-		    major_number == major(folder->st_dev) &&
-		    minor_number == minor(folder->st_dev) && inode == folder->st_ino)
-			owner = pid;
-	}
-	if (locks)
-		fclose(locks);
-	return owner;
-}
-
-/* Does the process run our own executable? */
-static bool is_pmdakvm(pid_t pid)
-{
-	char path[64], own[256] = "", other[256] = "";
-
-	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
-	return readlink("/proc/self/exe", own, sizeof(own) - 1) > 0 &&
-	       readlink(path, other, sizeof(other) - 1) > 0 && strcmp(own, other) == 0;
-}
-
-static pid_t parent_of(pid_t pid)
-{
-	char path[64];
-	FILE *file;
-	int parent = 0;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	file = fopen(path, "re");
-	/* field 2 is the command in parentheses; our own contains none */
-	if (file && fscanf(file, "%*d (%*[^)]) %*c %d", &parent) != 1)
-		parent = 0;
-	if (file)
-		fclose(file);
-	return parent;
-}
-
-/*
- * A hung agent keeps its lock after pmcd times it out and starts a new one. pmcd runs one agent of
- * ours at a time, so a lock owner with our parent and our executable is the old agent. Kill it,
- * wait up to 1 s, and take its lock.
- */
-static bool kill_hung_agent(const struct stat *folder, int fd)
-{
-	pid_t owner = lock_owner(folder);
-
-	if (!owner || owner == getpid() || getppid() == 1 || parent_of(owner) != getppid() ||
-	    !is_pmdakvm(owner) || kill(owner, SIGKILL))
-		return false;
-	for (int i = 0; i < 100; i++) {
-		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-			return true;
-		usleep(10000);
-	}
-	return false;
-}
-
 /*
  * Open the directory, check that only we can access it, and lock it. With create it is created if
  * it does not exist, and an agent that pmcd gave up is killed. Returns its fd.
@@ -160,16 +89,11 @@ static int folder_open(const char *path, bool create, const char **ret_error)
 		err = -EPERM;
 		goto out;
 	}
-	if (flock(fd, LOCK_EX | LOCK_NB)) {
-		err = -errno;
-		if (err != -EWOULDBLOCK)
-			goto out;
-		if (!create || !kill_hung_agent(&st, fd)) {
-			*ret_error = "in use by another agent";
-			goto out;
-		}
-	}
-	return fd;
+	err = folder_lock(fd, create);
+	if (err == -EWOULDBLOCK)
+		*ret_error = "in use by another agent";
+	if (!err)
+		return fd;
 out:
 	close(fd);
 	return err;
