@@ -33,7 +33,8 @@ struct collector {
 	struct cpus cpus;
 	struct events events;
 	uint64_t events_stamp; /* events_stamp() at the last tick; it changes as KVM (un)loads */
-	unsigned late_ticks;   /* ticks left that retry attaching */
+	struct kernel_types types; /* closed after each pass of attaching */
+	unsigned late_ticks;	   /* ticks left that retry attaching */
 	struct vms *vms;
 	struct owners owners;
 	struct instance_numbers *numbers; /* NULL: instances are not numbered */
@@ -187,7 +188,7 @@ static void register_attach(struct collector *collector)
 	char *error = NULL;
 
 	if (!collector->config->only)
-		vms_attach(collector->vms, collector->config->lockdown, &error);
+		vms_attach(collector->vms, &collector->types, collector->config->lockdown, &error);
 	free(error);
 }
 
@@ -197,7 +198,7 @@ static int find_events(struct collector *collector)
 	struct events events;
 	int err;
 
-	err = events_find(EVENTS_BTF_DIR, collector->config->tracefs, &events);
+	err = events_find(&collector->types, collector->config->tracefs, &events);
 	if (err)
 		return err;
 	events_free(&collector->events);
@@ -231,7 +232,8 @@ int collector_open(const struct config *config, struct items *items,
 		return -ENOMEM;
 	collector->config = config;
 	collector->numbers = numbers;
-	collector->events_stamp = events_stamp(EVENTS_BTF_DIR, config->tracefs);
+	collector->types.dir = KERNEL_TYPES_DIR;
+	collector->events_stamp = events_stamp(KERNEL_TYPES_DIR, config->tracefs);
 	callers_print = print_begin(report);
 	err = cpus_read(CPUS_SYSFS, &collector->cpus);
 	if (!err)
@@ -248,11 +250,13 @@ int collector_open(const struct config *config, struct items *items,
 		.cpus = &collector->cpus,
 		.items = items,
 		.vms = collector->vms,
+		.types = &collector->types,
 		.pins = collector->pins,
 		.report = report,
 	};
 	if (!err)
 		err = families_open(collector, &env);
+	kernel_types_close(&collector->types);
 	print_end(callers_print);
 	if (err) {
 		collector_close(collector);
@@ -312,6 +316,7 @@ int collector_switch(struct collector *collector, size_t family, bool attached,
 	find_events(collector);
 	register_attach(collector);
 	family_attach(open, false, report);
+	kernel_types_close(&collector->types);
 	print_end(callers_print);
 	tables_sync(collector, open->state);
 	tables_sync(collector, collector->families); /* the family may have new maps */
@@ -361,7 +366,7 @@ static void families_tick(struct collector *collector, struct report *report)
 
 bool collector_tick(struct collector *collector, struct report *report)
 {
-	uint64_t stamp = events_stamp(EVENTS_BTF_DIR, collector->config->tracefs);
+	uint64_t stamp = events_stamp(KERNEL_TYPES_DIR, collector->config->tracefs);
 	bool news = stamp != collector->events_stamp;
 	bool grown = cpus_update(CPUS_SYSFS, &collector->cpus) > 0;
 
@@ -376,6 +381,7 @@ bool collector_tick(struct collector *collector, struct report *report)
 		find_events(collector);
 		register_attach(collector);
 		attach_again(collector, !collector->late_ticks, report);
+		kernel_types_close(&collector->types);
 		print_end(callers_print);
 		grown = true;
 	}

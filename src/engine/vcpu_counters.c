@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "kernel/map_prealloc.h"
-#include "kvm/tracepoints.h"
 
 #define MAX_MASK ((UINT64_C(1) << MAX_TIME_BITS) - 1)
 
@@ -164,7 +163,7 @@ static int maps_inherit(struct bpf_object *from, struct bpf_object *to)
 }
 
 static int object_load(struct vcpu_counters *counters, struct bpf_object *object, uint32_t limit,
-		       const struct pins *pins, struct report *report)
+		       const struct pins *pins, struct kernel_types *types, struct report *report)
 {
 	struct bpf_map *map = map_of(counters, object, "cells"),
 		       *overflow = map_of(counters, object, "rows");
@@ -178,7 +177,7 @@ static int object_load(struct vcpu_counters *counters, struct bpf_object *object
 		return err;
 	if (counters->object)
 		return bpf_object__load(object);
-	if (maps_preallocate(object, EVENTS_BTF_DIR))
+	if (maps_preallocate(object, types))
 		report_add(
 			report, REPORT_INFO,
 			"%s: this kernel has no bpf_mem_alloc: maps take their memory at once, for %u vCPUs",
@@ -202,11 +201,11 @@ static void take_over(struct vcpu_counters *counters)
 }
 
 int vcpu_counters_load(struct vcpu_counters *counters, struct bpf_object *object, uint32_t limit,
-		       const struct pins *pins, struct report *report)
+		       const struct pins *pins, struct kernel_types *types, struct report *report)
 {
 	bool first = !counters->object;
 	void *overflow = MAP_FAILED;
-	int err = object_load(counters, object, limit, pins, report);
+	int err = object_load(counters, object, limit, pins, types, report);
 
 	if (!err) {
 		overflow = mmap(NULL, counters->cpus->n * sizeof(*counters->overflow), PROT_READ,

@@ -15,6 +15,7 @@
 
 #include "engine/vm_counters.h"
 #include "kernel/cpus.h"
+#include "kernel/kernel_types.h"
 #include "bpf/vcpu_counters.h"
 #include "kernel/map_dump.h"
 #include "kernel/pinned_maps.h"
@@ -58,7 +59,7 @@ void vcpu_counters_free(struct vcpu_counters *counters);
  * with counters. Returns 0 or the error from loading, which leaves the state unchanged.
  */
 int vcpu_counters_load(struct vcpu_counters *counters, struct bpf_object *object, uint32_t limit,
-		       const struct pins *pins, struct report *report);
+		       const struct pins *pins, struct kernel_types *types, struct report *report);
 
 /*
  * Call vcpu_counters_begin before attaching: it invalidates open exit-entry pairs. Call

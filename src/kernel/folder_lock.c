@@ -114,8 +114,7 @@ static bool kill_hung_agent(const struct stat *folder)
 	ended.fd = pidfd_open(pid, 0);
 	if (ended.fd < 0)
 		return false;
-	killed = is_hung_agent(pid, folder) &&
-		 pidfd_send_signal(ended.fd, SIGKILL, NULL, 0) == 0;
+	killed = is_hung_agent(pid, folder) && pidfd_send_signal(ended.fd, SIGKILL, NULL, 0) == 0;
 	if (killed)
 		poll(&ended, 1, KILL_MS);
 	close(ended.fd);

@@ -5,33 +5,27 @@
 #include <bpf/btf.h>
 #include <linux/bpf.h>
 #include <stdbool.h>
-#include <stdio.h>
 
 static bool grows(const struct bpf_map *map)
 {
 	return bpf_map__map_flags(map) & BPF_F_NO_PREALLOC;
 }
 
-static bool has_mem_alloc(const char *btf_dir)
+static bool has_mem_alloc(struct kernel_types *types)
 {
-	char path[256];
-	struct btf *btf;
-	bool found;
+	const struct btf *btf;
 
-	snprintf(path, sizeof(path), "%s/vmlinux", btf_dir);
-	btf = btf__parse(path, NULL);
-	found = btf && btf__find_by_name_kind(btf, "bpf_mem_alloc", BTF_KIND_STRUCT) > 0;
-	btf__free(btf);
-	return found;
+	return kernel_types_vmlinux(types, &btf) == 0 &&
+	       btf__find_by_name_kind(btf, "bpf_mem_alloc", BTF_KIND_STRUCT) > 0;
 }
 
-unsigned maps_preallocate(struct bpf_object *object, const char *btf_dir)
+unsigned maps_preallocate(struct bpf_object *object, struct kernel_types *types)
 {
 	struct bpf_map *map;
 	unsigned changed = 0;
 
 	bpf_object__for_each_map(map, object) changed += grows(map);
-	if (!changed || has_mem_alloc(btf_dir)) /* the type information takes milliseconds */
+	if (!changed || has_mem_alloc(types))
 		return 0;
 	bpf_object__for_each_map(map, object)
 	{

@@ -14,11 +14,13 @@
 
 #include <bpf/libbpf.h>
 
+#include "kernel/kernel_types.h"
+
 /*
- * Before the object is loaded: if btf_dir/vmlinux has no struct bpf_mem_alloc, or cannot be read,
+ * Before the object is loaded: if vmlinux has no struct bpf_mem_alloc, or no type information,
  * clear the flag of all its maps. They then take the memory of all their entries at once. Returns
  * how many maps were changed.
  */
-unsigned maps_preallocate(struct bpf_object *object, const char *btf_dir);
+unsigned maps_preallocate(struct bpf_object *object, struct kernel_types *types);
 
 #endif /* PMDAKVM_MAP_PREALLOC_H */

@@ -187,23 +187,19 @@ void exit_layout_ranges(unsigned isa, struct code_range ranges[CODE_RANGES])
 	}
 }
 
-/* --- files --- */
+/* --- the whole --- */
 
-/* BTF of a module, or of vmlinux (base) where the module has none; the caller frees *ret_own. */
-static const struct btf *module_btf(const char *dir, const char *module, struct btf *base,
-				    struct btf **ret_own)
+/* The types of a module, or of vmlinux where the module has none. */
+static const struct btf *module_types(struct kernel_types *types, const char *module,
+				      const struct btf *vmlinux)
 {
-	char path[256];
+	const struct btf *own;
 
-	*ret_own = NULL;
-	snprintf(path, sizeof(path), "%s/%s", dir, module);
-	if (access(path, R_OK))
-		return base;
-	*ret_own = btf__parse_split(path, base);
-	return *ret_own ? *ret_own : base;
+	return kernel_types_module(types, module, &own) ? vmlinux : own;
 }
 
-static void read_reasons(const char *dir, struct btf *base, struct exit_setup *setup)
+static void read_reasons(struct kernel_types *types, const struct btf *vmlinux,
+			 struct exit_setup *setup)
 {
 	struct {
 		const char *module;
@@ -216,37 +212,29 @@ static void read_reasons(const char *dir, struct btf *base, struct exit_setup *s
 	};
 
 	for (size_t i = 0; i < sizeof(vendors) / sizeof(vendors[0]); i++) {
-		struct btf *own;
-		const struct btf *btf = module_btf(dir, vendors[i].module, base, &own);
-
 		vendors[i].to->isa = vendors[i].isa + 1;
 		exit_layout_ranges(vendors[i].isa, vendors[i].to->ranges);
-		if (vendors[i].read(btf, vendors[i].to) == 0)
+		if (vendors[i].read(module_types(types, vendors[i].module, vmlinux),
+				    vendors[i].to) == 0)
 			setup->has_reasons = 1;
-		btf__free(own);
 	}
 }
 
-int exit_layout_read(const char *btf_dir, struct exit_layout *ret_layout)
+int exit_layout_read(struct kernel_types *types, struct exit_layout *ret_layout)
 {
 	struct exit_layout layout;
-	struct btf *base, *own;
-	char path[256];
-	int err;
+	const struct btf *vmlinux;
+	int err = kernel_types_vmlinux(types, &vmlinux);
 
+	if (err)
+		return err;
 	memset(&layout, 0, sizeof(layout)); /* exit_layout_equal() compares padding, too */
-	snprintf(path, sizeof(path), "%s/vmlinux", btf_dir);
-	base = btf__parse(path, NULL);
-	if (!base)
-		return -errno;
-	err = read_arguments(module_btf(btf_dir, "kvm", base, &own), &layout);
-	btf__free(own);
-	if (!err)
-		read_reasons(btf_dir, base, &layout.setup);
-	btf__free(base);
-	if (!err)
-		*ret_layout = layout;
-	return err;
+	err = read_arguments(module_types(types, "kvm", vmlinux), &layout);
+	if (err)
+		return err;
+	read_reasons(types, vmlinux, &layout.setup);
+	*ret_layout = layout;
+	return 0;
 }
 
 bool exit_layout_equal(const struct exit_layout *one, const struct exit_layout *other)

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "bpf/exit.h"
+#include "kernel/kernel_types.h"
 
 /* Argument forms of kvm_exit; each form has its own BPF program. */
 enum exit_form {
@@ -26,11 +27,11 @@ struct exit_layout {
 };
 
 /*
- * Read BTF from btf_dir: vmlinux, kvm if it is a module, kvm_amd and kvm_intel. A vendor without
+ * Read the types of vmlinux, kvm if it is a module, kvm_amd and kvm_intel. A vendor without
  * BTF gets no reasons. Returns 0, -ENOENT if BTF has no kvm_exit, -EINVAL if the arguments of
  * kvm_exit are unknown, or the error from reading the files. ret_layout is untouched on failure.
  */
-int exit_layout_read(const char *btf_dir, struct exit_layout *ret_layout);
+int exit_layout_read(struct kernel_types *types, struct exit_layout *ret_layout);
 
 /* Are both layouts the same? */
 bool exit_layout_equal(const struct exit_layout *one, const struct exit_layout *other);

@@ -298,24 +298,6 @@ static int layout_find(const struct btf *btf, uint32_t own, struct stat_layout *
 	return layout_make(btf, vm, vcpu, layout);
 }
 
-/* base NULL: a standalone BTF file. Returns 0, -ENOMEM, or -ENOENT if the file cannot be read. */
-static int btf_open(const char *dir, const char *name, struct btf *base, struct btf **ret_btf)
-{
-	struct btf *btf;
-	char *path;
-
-	if (asprintf(&path, "%s/%s", dir, name) < 0)
-		return -ENOMEM;
-	errno = 0;
-	btf = btf__parse_split(path, base);
-	if (btf)
-		*ret_btf = btf;
-	free(path);
-	if (btf)
-		return 0;
-	return errno == ENOMEM ? -ENOMEM : -ENOENT;
-}
-
 /* Does the folder contain this name? */
 static bool folder_has(const char *dir, const char *name)
 {
@@ -337,28 +319,29 @@ int stat_layout_kvm(const char *module_dir, const char *btf_dir)
 	return 0;
 }
 
-int stat_layout_read(const char *btf_dir, struct stat_layout *ret_layout)
+/* Type information that cannot be read is none. */
+static int types_error(int err)
 {
-	struct btf *base = NULL, *module = NULL;
-	struct stat_layout layout = { 0 };
-	int err;
+	return err && err != -ENOMEM ? -ENOENT : err;
+}
 
-	err = btf_open(btf_dir, "vmlinux", NULL, &base);
+int stat_layout_read(struct kernel_types *types, struct stat_layout *ret_layout)
+{
+	struct stat_layout layout = { 0 };
+	const struct btf *base, *module;
+	int err = types_error(kernel_types_vmlinux(types, &base));
+
 	if (err)
-		goto out;
-	err = btf_open(btf_dir, "kvm", base, &module);
-	if (err && err != -ENOENT)
-		goto out;
-	/* without BTF of a module, KVM is built in or absent */
-	err = layout_find(module ? module : base, module ? btf__type_cnt(base) : 1, &layout);
-	if (err)
-		goto out;
-	*ret_layout = layout;
-out:
+		return err;
+	err = types_error(kernel_types_module(types, "kvm", &module));
+	if (!err)
+		err = layout_find(module, btf__type_cnt(base), &layout);
+	else if (err == -ENOENT) /* KVM is built in or absent */
+		err = layout_find(base, 1, &layout);
 	if (err)
 		stat_layout_free(&layout);
-	btf__free(module);
-	btf__free(base);
+	else
+		*ret_layout = layout;
 	return err;
 }
 

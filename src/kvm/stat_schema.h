@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernel/kernel_types.h"
 #include "metrics/snapshot.h"
 #include "metrics/units.h"
 
@@ -60,14 +61,14 @@ struct stat_layout {
 int stat_layout_kvm(const char *module_dir, const char *btf_dir);
 
 /*
- * Read BTF from btf_dir (vmlinux, and kvm where it is a module) and build the layout. A statistic
+ * Build the layout from the types of vmlinux, and of kvm where it is a module. A statistic
  * is an integer, an atomic, or an array of integers (a histogram), at any depth of structs and
  * unions; other members are skipped, and so is a member that shares bytes or a name with an earlier
  * one. Kinds are as in stat_items.def; an unknown name is STAT_INSTANT in METRIC_COUNT, or
  * STAT_LOG_HIST in METRIC_NSEC for an array. Returns 0, -ENOENT if there is no KVM in the BTF (or
  * no BTF), -EINVAL if KVM's types are unknown, or -ENOMEM. ret_layout is untouched on failure.
  */
-int stat_layout_read(const char *btf_dir, struct stat_layout *ret_layout);
+int stat_layout_read(struct kernel_types *types, struct stat_layout *ret_layout);
 
 /* Takes NULL. */
 void stat_layout_free(struct stat_layout *layout);

@@ -44,19 +44,6 @@ static int name_add(struct events *events, const char *name)
 	return 0;
 }
 
-static struct btf *btf_open(const char *dir, const char *name, struct btf *base)
-{
-	struct btf *btf;
-	char *path;
-
-	if (asprintf(&path, "%s/%s", dir, name) < 0)
-		return NULL;
-	/* base NULL: a standalone BTF file */
-	btf = btf__parse_split(path, base);
-	free(path);
-	return btf;
-}
-
 /* Add the events whose typedefs have ids from first on; unless all is set, only KVM's. */
 static int btf_scan(const struct btf *btf, unsigned int first, bool all, struct events *events)
 {
@@ -80,22 +67,18 @@ static int btf_scan(const struct btf *btf, unsigned int first, bool all, struct 
 	return 0;
 }
 
-static int from_btf(const char *dir, struct events *events)
+static int from_btf(struct kernel_types *types, struct events *events)
 {
-	struct btf *base, *module;
-	int err;
+	const struct btf *base, *module;
+	int err = kernel_types_vmlinux(types, &base);
 
-	base = btf_open(dir, "vmlinux", NULL);
-	if (!base)
-		return 0;
-	module = btf_open(dir, "kvm", base);
-	if (module)
-		err = btf_scan(module, btf__type_cnt(base), true, events);
-	else
-		err = btf_scan(base, 1, false, events);
-	btf__free(module);
-	btf__free(base);
-	return err;
+	if (err)
+		return err == -ENOMEM ? err : 0;
+	err = kernel_types_module(types, "kvm", &module);
+	if (err == -ENOMEM)
+		return err;
+	return err ? btf_scan(base, 1, false, events) :
+		     btf_scan(module, btf__type_cnt(base), true, events);
 }
 
 static int from_tracefs_group(const char *tracefs, const char *group, struct events *events)
@@ -140,12 +123,12 @@ static void sort_unique(struct events *events)
 	events->n = kept + 1;
 }
 
-int events_find(const char *btf_dir, const char *tracefs, struct events *ret_events)
+int events_find(struct kernel_types *types, const char *tracefs, struct events *ret_events)
 {
 	struct events events = { 0 };
 	int err;
 
-	err = from_btf(btf_dir, &events);
+	err = from_btf(types, &events);
 	if (!err && !events.n) {
 		for (size_t i = 0; !err && i < sizeof(groups) / sizeof(groups[0]); i++)
 			err = from_tracefs_group(tracefs, groups[i], &events);

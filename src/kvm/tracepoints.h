@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define EVENTS_BTF_DIR "/sys/kernel/btf"
+#include "kernel/kernel_types.h"
 
 struct events {
 	char **names; /* sorted and unique */
@@ -20,11 +20,11 @@ struct events {
 };
 
 /*
- * Find the events in BTF_DIR/kvm (KVM is a module), else in BTF_DIR/vmlinux (KVM is built in), else
- * below TRACEFS/events. Unreadable sources are skipped. Reading BTF takes about 6 ms and 6 MiB,
- * which are freed before the return. Returns 0 (with n = 0 if none was found) or -ENOMEM.
+ * Find the events in the types of kvm (KVM is a module), else in those of vmlinux (KVM is built
+ * in), else below TRACEFS/events. Unreadable sources are skipped. Returns 0 (with n = 0 if none was
+ * found) or -ENOMEM.
  */
-int events_find(const char *btf_dir, const char *tracefs, struct events *ret_events);
+int events_find(struct kernel_types *types, const char *tracefs, struct events *ret_events);
 
 /*
  * A number that changes when KVM or its vendor module is loaded, unloaded or reloaded: a hash of

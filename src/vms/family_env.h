@@ -9,6 +9,7 @@
 #include "base/config.h"
 #include "base/report.h"
 #include "kernel/cpus.h"
+#include "kernel/kernel_types.h"
 #include "kernel/pinned_maps.h"
 #include "kvm/tracepoints.h"
 #include "metrics/item_numbers.h"
@@ -24,7 +25,8 @@ struct family_env {
 	const struct pins *pins; /* NULL: maps are not pinned */
 	const void *image;	 /* the BPF object file */
 	size_t image_size;
-	struct report *report; /* set only while open or attach runs */
+	struct kernel_types *types; /* closed after each pass of opening or attaching */
+	struct report *report;	    /* set only while open or attach runs */
 };
 
 #endif /* PMDAKVM_FAMILY_ENV_H */

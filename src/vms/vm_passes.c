@@ -5,14 +5,12 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "kernel/privileges.h"
-#include "kvm/tracepoints.h"
 #include "vms.skel.h"
 
 /* The kernel's buffer is 8 pages: 512 KiB where pages have 64 KiB. */
@@ -155,15 +153,15 @@ static int load(struct vm_passes *passes, const struct stat_layout *layout)
 }
 
 /* Read the layout of KVM's types. Returns 0 or an error, with a text for it. */
-static int layout_read(struct stat_layout *ret_layout, const char **ret_text)
+static int layout_read(struct kernel_types *types, struct stat_layout *ret_layout,
+		       const char **ret_text)
 {
-	int err = stat_layout_kvm(STAT_MODULE_DIR, EVENTS_BTF_DIR);
+	int err = stat_layout_kvm(STAT_MODULE_DIR, types->dir);
 
 	if (!err) {
-		err = stat_layout_read(EVENTS_BTF_DIR, ret_layout);
+		err = stat_layout_read(types, ret_layout);
 		if (err == -ENOENT)
 			err = -ENODATA;
-		malloc_trim(0); /* the type information took megabytes */
 	}
 	switch (err) {
 	case -ENOENT:
@@ -203,12 +201,13 @@ static int layout_use(struct vms *vms, struct stat_layout *fresh)
 	return load(passes, layout);
 }
 
-static int attach(struct vms *vms, const char *lockdown, char **ret_error)
+static int attach(struct vms *vms, struct kernel_types *types, const char *lockdown,
+		  char **ret_error)
 {
 	struct vm_passes *passes = vms->passes;
 	struct stat_layout fresh;
 	const char *text;
-	int err = layout_read(&fresh, &text);
+	int err = layout_read(types, &fresh, &text);
 
 	if (err) {
 		unload(passes);
@@ -240,7 +239,7 @@ static struct vm_passes *passes_new(void)
 	return NULL;
 }
 
-int vms_attach(struct vms *vms, const char *lockdown, char **ret_error)
+int vms_attach(struct vms *vms, struct kernel_types *types, const char *lockdown, char **ret_error)
 {
 	struct vm_passes *passes;
 
@@ -251,7 +250,7 @@ int vms_attach(struct vms *vms, const char *lockdown, char **ret_error)
 		return -ENOMEM;
 	free(passes->error);
 	passes->error = NULL;
-	passes->err = attach(vms, lockdown, &passes->error);
+	passes->err = attach(vms, types, lockdown, &passes->error);
 	if (passes->error)
 		*ret_error = strdup(passes->error);
 	return passes->err;

@@ -13,7 +13,7 @@
  * /dev/kvm where it can be opened. Returns 0, or an error with a message for people in *ret_error,
  * which the caller frees; -ENOENT means that KVM is not loaded or has no type information.
  */
-int vms_attach(struct vms *vms, const char *lockdown, char **ret_error);
+int vms_attach(struct vms *vms, struct kernel_types *types, const char *lockdown, char **ret_error);
 
 /* The error of the last vms_attach(): 0, or what it returned, with its message or NULL. */
 int vms_attached(const struct vms *vms, const char **ret_error);

@@ -49,9 +49,11 @@ static int setup_ours(struct bpf_object *object)
 	struct bpf_map *rodata = bpf_object__find_map_by_name(object, ".rodata");
 	const struct reasons_range *ranges;
 	struct stat_layout layout;
+	struct kernel_types types = { .dir = KERNEL_TYPES_DIR };
 	size_t n;
-	int err = stat_layout_read(EVENTS_BTF_DIR, &layout);
+	int err = stat_layout_read(&types, &layout);
 
+	kernel_types_close(&types);
 	if (err)
 		return err;
 	setup.svm.isa = REASONS_SVM + 1;

@@ -119,12 +119,21 @@ void assert_list(const struct stat_list *list, const char *expected)
 	assert_int_equal(list->nvalues, first);
 }
 
+int layout_of(const char *dir, struct stat_layout *ret_layout)
+{
+	struct kernel_types types = { .dir = dir };
+	int err = stat_layout_read(&types, ret_layout);
+
+	kernel_types_close(&types);
+	return err;
+}
+
 void assert_layout_fails(int err)
 {
 	struct stat_layout layout;
 
 	untouched_fill(&layout, sizeof(layout));
-	assert_int_equal(stat_layout_read("btf", &layout), err);
+	assert_int_equal(layout_of("btf", &layout), err);
 	assert_untouched(&layout, sizeof(layout));
 }
 

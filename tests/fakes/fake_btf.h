@@ -48,6 +48,9 @@ void assert_list(const struct stat_list *list, const char *expected);
 /* Reading the layout from "btf" fails with this error and leaves the output untouched. */
 void assert_layout_fails(int err);
 
+/* stat_layout_read() of the types in a folder. */
+int layout_of(const char *dir, struct stat_layout *ret_layout);
+
 struct descriptor {
 	const char *name;
 	unsigned flags;

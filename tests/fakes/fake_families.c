@@ -202,13 +202,24 @@ const size_t families_count = ARRAY_SIZE(families);
 
 struct machine machine;
 
+void __wrap_kernel_types_close(struct kernel_types *types);
+void __wrap_kernel_types_close(struct kernel_types *types)
+{
+	if (!machine.types_open) /* the list of CPUs could not be read */
+		return;
+	assert_ptr_equal(types, machine.types);
+	machine.types_open = false;
+	machine.closes++;
+}
+
 int __wrap_cpus_read(const char *dir, struct cpus *ret_cpus);
 int __wrap_cpus_update(const char *dir, struct cpus *cpus);
-int __wrap_events_find(const char *btf_dir, const char *tracefs, struct events *ret_events);
+int __wrap_events_find(struct kernel_types *types, const char *tracefs, struct events *ret_events);
 uint64_t __wrap_events_stamp(const char *btf_dir, const char *tracefs);
 int __wrap_pins_open(const char *wanted, struct report *pins_report, struct pins **ret_pins);
 void __wrap_pins_close(struct pins *pins);
-int __wrap_vms_attach(struct vms *vms, const char *lockdown, char **ret_error);
+int __wrap_vms_attach(struct vms *vms, struct kernel_types *types, const char *lockdown,
+		      char **ret_error);
 
 int __wrap_cpus_read(const char *dir, struct cpus *ret_cpus)
 {
@@ -230,9 +241,11 @@ int __wrap_cpus_update(const char *dir, struct cpus *cpus)
 	return machine.update_ret;
 }
 
-int __wrap_events_find(const char *btf_dir, const char *tracefs, struct events *ret_events)
+int __wrap_events_find(struct kernel_types *types, const char *tracefs, struct events *ret_events)
 {
-	assert_string_equal(btf_dir, EVENTS_BTF_DIR);
+	assert_string_equal(types->dir, KERNEL_TYPES_DIR);
+	machine.types = types;
+	machine.types_open = true;
 	assert_string_equal(tracefs, machine.tracefs ? machine.tracefs : "/its/tracefs");
 	machine.finds++;
 	if (machine.events_err)
@@ -253,7 +266,7 @@ int __wrap_events_find(const char *btf_dir, const char *tracefs, struct events *
 
 uint64_t __wrap_events_stamp(const char *btf_dir, const char *tracefs)
 {
-	assert_string_equal(btf_dir, EVENTS_BTF_DIR);
+	assert_string_equal(btf_dir, KERNEL_TYPES_DIR);
 	assert_string_equal(tracefs, machine.tracefs ? machine.tracefs : "/its/tracefs");
 	return machine.stamp;
 }
@@ -280,9 +293,11 @@ void __wrap_pins_close(struct pins *pins)
 }
 
 /* The register makes no passes. */
-int __wrap_vms_attach(struct vms *vms, const char *lockdown, char **ret_error)
+int __wrap_vms_attach(struct vms *vms, struct kernel_types *types, const char *lockdown,
+		      char **ret_error)
 {
 	(void)vms, (void)lockdown, (void)ret_error;
+	assert_ptr_equal(types, machine.types);
 	machine.register_attaches++;
 	return -ENOENT;
 }
@@ -327,6 +342,7 @@ int fake_teardown(void **state)
 	(void)state;
 	collector_close(collector);
 	report_clear(&report);
+	assert_false(machine.types_open);
 	for (size_t i = 0; i < FAKES; i++)
 		assert_int_equal(fakes[i].closes, fakes[i].no_state ? 0 : fakes[i].opens);
 	assert_int_equal(machine.pins_closes, machine.pins_err ? 0 : machine.pins_opens);

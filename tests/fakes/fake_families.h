@@ -62,6 +62,9 @@ extern struct machine {
 	const char *tracefs; /* of its configuration; NULL: "/its/tracefs" */
 	bool no_kvm;	     /* the list of events is empty */
 	uint64_t stamp;
+	struct kernel_types *types; /* of the last search for events */
+	bool types_open;	    /* they were not closed since */
+	unsigned closes;	    /* how often they were */
 	unsigned updates, finds, pins_opens, pins_closes, register_attaches;
 } machine;
 

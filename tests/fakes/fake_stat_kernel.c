@@ -19,6 +19,7 @@
 #define LINK_FD	    2001
 
 struct kernel kernel;
+static struct kernel_types kernel_types = { .dir = KERNEL_TYPES_DIR };
 const char kernel_object[1];
 
 void kernel_show(const struct shown *const *list)
@@ -43,7 +44,7 @@ int kernel_attach(struct vms *of, void *family, const struct config *config, str
 {
 	char *error = NULL;
 
-	vms_attach(of, config->lockdown, &error);
+	vms_attach(of, &kernel_types, config->lockdown, &error);
 	free(error);
 	return stat_family.attach(family, to, ret_error);
 }
@@ -60,14 +61,14 @@ int __wrap_stat_layout_kvm(const char *module_dir, const char *btf_dir);
 int __wrap_stat_layout_kvm(const char *module_dir, const char *btf_dir)
 {
 	assert_string_equal(module_dir, STAT_MODULE_DIR);
-	assert_string_equal(btf_dir, EVENTS_BTF_DIR);
+	assert_string_equal(btf_dir, KERNEL_TYPES_DIR);
 	return kernel.kvm_err;
 }
 
-int __wrap_stat_layout_read(const char *dir, struct stat_layout *ret_layout);
-int __wrap_stat_layout_read(const char *dir, struct stat_layout *ret_layout)
+int __wrap_stat_layout_read(struct kernel_types *types, struct stat_layout *ret_layout);
+int __wrap_stat_layout_read(struct kernel_types *types, struct stat_layout *ret_layout)
 {
-	assert_string_equal(dir, EVENTS_BTF_DIR);
+	assert_ptr_equal(types, &kernel_types);
 	if (kernel.layout_err)
 		return kernel.layout_err;
 	return kernel.layout_name ? fake_other_layout(kernel.layout_name, ret_layout) :

@@ -3,7 +3,6 @@
 /* The exit family: exits from guest mode by reason, with their duration. See bpf/exit.bpf.c. */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,7 +56,7 @@ static int load(struct exits *exits, const struct exit_layout *layout, struct re
 	if (err)
 		return err;
 	err = vcpu_counters_load(&exits->counters, object, exits->env.config->vcpus,
-				 exits->env.pins, report);
+				 exits->env.pins, exits->env.types, report);
 	if (err)
 		return err;
 	exits->reasons = layout->setup.has_reasons;
@@ -132,9 +131,8 @@ static int exit_attach(void *state, struct report *report, char **ret_error)
 {
 	struct exits *exits = state;
 	struct exit_layout fresh;
-	int err = exit_layout_read(EVENTS_BTF_DIR, &fresh);
+	int err = exit_layout_read(exits->env.types, &fresh);
 
-	malloc_trim(0); /* parsing BTF took megabytes */
 	if (err) {
 		*ret_error = strdup(layout_error_text(exits, err));
 		return exits->env.events->n ? err : -ENOENT;

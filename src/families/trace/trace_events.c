@@ -200,7 +200,7 @@ static void warn_patterns(const struct family_env *env)
 		if (wanted->pattern)
 			warn(env, wanted->line,
 			     "pattern \"%s\" matches nothing: no kvm event is listed in %s or %s/events",
-			     wanted->name, EVENTS_BTF_DIR, env->config->tracefs);
+			     wanted->name, KERNEL_TYPES_DIR, env->config->tracefs);
 	}
 }
 

@@ -31,7 +31,7 @@ static int load(struct exits *exits, struct report *report)
 		return err;
 	}
 	return vcpu_counters_load(&exits->counters, object, exits->env.config->vcpus,
-				  exits->env.pins, report);
+				  exits->env.pins, exits->env.types, report);
 }
 
 static int userspace_exit_open(const struct family_env *env, void **ret_state, char **ret_error)

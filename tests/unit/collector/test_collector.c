@@ -30,6 +30,8 @@ static void test_all_open(void **state)
 	assert_tables(ALL_TABLES);
 	assert_int_equal(report.n, 0);
 	assert_int_equal(machine.register_attaches, 1);
+	assert_int_equal(machine.finds, 1);
+	assert_int_equal(machine.closes, 1);
 	for (size_t i = 0; i < FAKES; i++) {
 		const struct family_env *env = &fakes[i].env;
 
@@ -37,6 +39,7 @@ static void test_all_open(void **state)
 		assert_ptr_equal(env->report, &report);
 		assert_ptr_equal(env->items, &items);
 		assert_null(env->pins);
+		assert_ptr_equal(env->types, machine.types);
 		assert_int_equal(env->cpus->n, 5);
 		assert_string_equal(env->vms->proc, "/proc");
 		assert_string_equal(env->events->names[0], "kvm_exit");

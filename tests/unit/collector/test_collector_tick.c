@@ -53,6 +53,7 @@ static void test_switch_off_and_on(void **state)
 	assert_int_equal(fakes[BETA].attaches, 2);
 	assert_int_equal(fakes[BETA].detaches, 1);
 	assert_int_equal(machine.register_attaches, 2);
+	assert_int_equal(machine.closes, 2);
 	assert_family(BETA, 0, NULL);
 	assert_int_equal(collector_read(collector, UINT64_MAX), 0);
 	assert_int_equal(cell_at("family", BETA, "attached")->number, 1);
@@ -219,6 +220,7 @@ static void test_tick_when_kvm_comes(void **state)
 	assert_int_equal(fakes[BETA].attaches, 1 + LOOKS);
 	assert_int_equal(fakes[ALPHA].attaches, 1 + LOOKS);
 	assert_int_equal(machine.finds, 1 + LOOKS);
+	assert_int_equal(machine.closes, 1 + LOOKS);
 	assert_int_equal(machine.register_attaches, 1 + LOOKS);
 }
 

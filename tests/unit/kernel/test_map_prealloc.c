@@ -47,10 +47,12 @@ static size_t flags_of(struct bpf_object *object, __u32 *flags)
 static void adapt(const char *family, unsigned changed)
 {
 	struct bpf_object *object = open_family(family);
+	struct kernel_types types = { .dir = "btf" };
 	unsigned cleared = 0;
 	size_t n = flags_of(object, before);
 
-	assert_int_equal(maps_preallocate(object, "btf"), changed);
+	assert_int_equal(maps_preallocate(object, &types), changed);
+	kernel_types_close(&types);
 	assert_int_equal(flags_of(object, after), n);
 	for (size_t i = 0; i < n; i++) {
 		if (before[i] == after[i])

@@ -30,6 +30,16 @@ static void btf_write(const struct btf *btf, const char *path)
 	write_bytes(path, bytes, size);
 }
 
+/* Read the layout from the types in a folder. */
+static int layout_of(const char *dir, struct exit_layout *ret_layout)
+{
+	struct kernel_types types = { .dir = dir };
+	int err = exit_layout_read(&types, ret_layout);
+
+	kernel_types_close(&types);
+	return err;
+}
+
 /* Add a tracepoint with these arguments. */
 static void tracepoint(const char *name, const int *args, size_t n)
 {
@@ -115,7 +125,7 @@ static int read_layout(const char *name, struct exit_layout *ret_layout)
 		btf__free(module);
 	}
 	btf__free(base);
-	return exit_layout_read("btf", ret_layout);
+	return layout_of("btf", ret_layout);
 }
 
 static void assert_svm(const struct exit_layout *layout, int pointer)
@@ -234,7 +244,7 @@ static void test_nothing_to_read(void **state)
 
 	(void)state;
 	untouched_fill(&layout, sizeof(layout));
-	assert_int_equal(exit_layout_read("nowhere", &layout), -ENOENT);
+	assert_int_equal(layout_of("nowhere", &layout), -ENOENT);
 	begin();
 	assert_int_equal(read_layout(NULL, &layout), -ENOENT);
 	assert_untouched(&layout, sizeof(layout));

@@ -20,7 +20,7 @@ static void assert_vm_stat(struct btf *btf, int stat, const char *expected, uint
 	add_vm(btf, stat);
 	add_vcpu(btf, add_vcpu_stat(btf));
 	btf_write(btf, "btf/vmlinux");
-	assert_int_equal(stat_layout_read("btf", &layout), 0);
+	assert_int_equal(layout_of("btf", &layout), 0);
 	assert_list(&layout.vm, expected);
 	assert_int_equal(layout.vm.bytes, bytes);
 	assert_list(&layout.vcpu, "x_exits@0:8 x_hist@8:8x32");
@@ -277,7 +277,7 @@ static void test_nowhere(void **state)
 		return;
 	}
 	btf__free(taken);
-	assert_int_equal(stat_layout_read("btf", &layout), 0);
+	assert_int_equal(layout_of("btf", &layout), 0);
 	assert_list(&layout.vm, "x_a@0:8");
 	stat_layout_free(&layout);
 }
@@ -343,7 +343,7 @@ static void test_kinds_of_the_table(void **state)
 	add_vm(btf, stat);
 	add_vcpu(btf, add_vcpu_stat(btf));
 	btf_write(btf, "btf/vmlinux");
-	assert_int_equal(stat_layout_read("btf", &layout), 0);
+	assert_int_equal(layout_of("btf", &layout), 0);
 	assert_int_equal(stat_list_find(&layout.vm, "exits")->kind, STAT_CUMULATIVE);
 	assert_int_equal(stat_list_find(&layout.vm, "mmu_unsync")->kind, STAT_INSTANT);
 	assert_int_equal(stat_list_find(&layout.vm, "max_mmu_rmap_size")->kind, STAT_PEAK);
@@ -361,7 +361,7 @@ static void test_this_kernel(void **state)
 	int err;
 
 	(void)state;
-	err = stat_layout_read(EVENTS_BTF_DIR, &layout);
+	err = layout_of(KERNEL_TYPES_DIR, &layout);
 	if (err == -ENOENT) {
 		print_message(
 			"# this kernel has no BTF for KVM; run this on a kernel that has it\n");

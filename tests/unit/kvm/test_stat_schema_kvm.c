@@ -251,7 +251,7 @@ static void test_this_kernel(void **state)
 		skip();
 	}
 	if (ioctl(kvm, KVM_CHECK_EXTENSION, (unsigned long)KVM_CAP_BINARY_STATS_FD) <= 0 ||
-	    stat_layout_read(EVENTS_BTF_DIR, &layout)) {
+	    layout_of(KERNEL_TYPES_DIR, &layout)) {
 		close(kvm);
 		print_message("# this kernel's KVM describes no statistics, or has no type "
 			      "information; run this on Linux 5.14 or later\n");

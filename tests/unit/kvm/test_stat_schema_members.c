@@ -76,7 +76,7 @@ static void assert_pids(enum member which, int (*type)(struct btf *), uint32_t v
 	struct stat_layout layout;
 
 	write_members(which, type);
-	assert_int_equal(stat_layout_read("btf", &layout), 0);
+	assert_int_equal(layout_of("btf", &layout), 0);
 	assert_int_equal(layout.vm_userspace_pid, vm_pid);
 	assert_int_equal(layout.vcpu_pid, vcpu_pid);
 	assert_int_equal(layout.vcpu_id, 8 + 72 * VCPU_ID);
@@ -102,15 +102,15 @@ static void test_the_folder_in_debugfs(void **state)
 
 	(void)state;
 	write_members(MEMBERS, NULL);
-	assert_int_equal(stat_layout_read("btf", &layout), 0);
+	assert_int_equal(layout_of("btf", &layout), 0);
 	assert_int_equal(layout.vm_debugfs_dentry, 8 + 72 * VM_DEBUGFS);
 	stat_layout_free(&layout);
 	write_members(VM_DEBUGFS, NULL);
-	assert_int_equal(stat_layout_read("btf", &layout), 0);
+	assert_int_equal(layout_of("btf", &layout), 0);
 	assert_int_equal(layout.vm_debugfs_dentry, STAT_NO_OFFSET);
 	stat_layout_free(&layout);
 	write_members(VM_DEBUGFS, type_u64);
-	assert_int_equal(stat_layout_read("btf", &layout), 0);
+	assert_int_equal(layout_of("btf", &layout), 0);
 	assert_int_equal(layout.vm_debugfs_dentry, STAT_NO_OFFSET);
 	stat_layout_free(&layout);
 }
@@ -120,9 +120,9 @@ static void assert_differs(enum member which, bool differs)
 	struct stat_layout one, other;
 
 	write_members(MEMBERS, NULL);
-	assert_int_equal(stat_layout_read("btf", &one), 0);
+	assert_int_equal(layout_of("btf", &one), 0);
 	write_members(which, NULL);
-	assert_int_equal(stat_layout_read("btf", &other), 0);
+	assert_int_equal(layout_of("btf", &other), 0);
 	assert_int_equal(stat_layout_equal(&one, &other), !differs);
 	assert_int_equal(stat_layout_equal(&other, &one), !differs);
 	stat_layout_free(&one);
@@ -147,8 +147,8 @@ static void test_equal_statistics(void **state)
 
 	(void)state;
 	write_members(MEMBERS, NULL);
-	assert_int_equal(stat_layout_read("btf", &one), 0);
-	assert_int_equal(stat_layout_read("btf", &other), 0);
+	assert_int_equal(layout_of("btf", &one), 0);
+	assert_int_equal(layout_of("btf", &other), 0);
 	for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
 		*offsets[i] += 8;
 		assert_false(stat_layout_equal(&one, &other));
@@ -203,7 +203,7 @@ static void test_members_in_anonymous_ones(void **state)
 	field_shift(btf, id, 4); /* not at a byte boundary */
 	field(btf, "kvm", pointer, 900);
 	btf_write(btf, "btf/vmlinux");
-	assert_int_equal(stat_layout_read("btf", &layout), 0);
+	assert_int_equal(layout_of("btf", &layout), 0);
 	assert_int_equal(layout.vcpu_pid, 64);
 	assert_int_equal(layout.vcpu_id, 64 + 12);
 	assert_int_equal(layout.vcpu_stat, 64 + 24);
@@ -239,7 +239,7 @@ static void assert_found(const char *vm, const char *vcpu)
 {
 	struct stat_layout layout;
 
-	assert_int_equal(stat_layout_read("btf", &layout), 0);
+	assert_int_equal(layout_of("btf", &layout), 0);
 	assert_list(&layout.vm, vm);
 	assert_list(&layout.vcpu, vcpu);
 	stat_layout_free(&layout);
@@ -302,13 +302,13 @@ static void test_no_memory(void **state)
 
 		untouched_fill(&layout, sizeof(layout));
 		alloc_fail_at(n);
-		err = stat_layout_read("btf", &layout);
+		err = layout_of("btf", &layout);
 		if (!alloc_failed())
 			break;
 		assert_int_equal(err, -ENOMEM);
 		assert_untouched(&layout, sizeof(layout));
 	}
-	assert_int_equal(n, 2 + 2); /* names of two files, and of a statistic per list */
+	assert_int_equal(n, 2); /* a statistic per list */
 	stat_layout_free(&layout);
 }
 

@@ -11,6 +11,15 @@
 
 #include "kvm/tracepoints.h"
 
+static int find_events(struct events *ret_events)
+{
+	struct kernel_types types = { .dir = "btf" };
+	int err = events_find(&types, "tracing", ret_events);
+
+	kernel_types_close(&types);
+	return err;
+}
+
 static const char *const base_names[] = {
 	"btf_trace_sched_switch",  "btf_trace_kvm_exit",
 	"btf_trace_kvm_brand_new", "btf_trace_fast_page_fault", /* tracepoint_items.def has it */
@@ -95,7 +104,7 @@ static void assert_found(const char *const *names)
 {
 	struct events events;
 
-	assert_int_equal(events_find("btf", "tracing", &events), 0);
+	assert_int_equal(find_events(&events), 0);
 	assert_events(&events, names);
 	events_free(&events);
 	assert_int_equal(events.n, 0);
@@ -184,7 +193,7 @@ static void test_nothing_at_all(void **state)
 	assert_found(found_nothing);
 	make_folders("tracing/events/sched/sched_switch");
 	assert_found(found_nothing);
-	assert_int_equal(events_find("btf", "tracing", &events), 0);
+	assert_int_equal(find_events(&events), 0);
 	assert_false(events_has(&events, "kvm_exit"));
 	events_free(&events);
 	events_free(&events);
@@ -269,7 +278,7 @@ static void test_has(void **state)
 
 	(void)state;
 	tracefs_folder();
-	assert_int_equal(events_find("btf", "tracing", &events), 0);
+	assert_int_equal(find_events(&events), 0);
 	assert_false(events_has(&events, "kvm_exi"));
 	assert_false(events_has(&events, "kvm_exits"));
 	assert_false(events_has(&events, "KVM_EXIT"));
@@ -288,7 +297,7 @@ static unsigned refusals(struct events *ret_events)
 
 		untouched_fill(ret_events, sizeof(*ret_events));
 		alloc_fail_at(n);
-		err = events_find("btf", "tracing", ret_events);
+		err = find_events(ret_events);
 		if (!alloc_failed())
 			return refused;
 		if (!err) {

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+#include "kernel/kernel_types.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Read a file; base is NULL for vmlinux itself. */
+static void file_read(const char *dir, struct btf *base, struct kernel_types_file *file)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, file->name);
+	/* libbpf prints a warning for a file that does not exist */
+	if (access(path, R_OK)) {
+		file->err = -errno;
+		return;
+	}
+	errno = 0;
+	file->btf = btf__parse_split(path, base);
+	if (!file->btf)
+		file->err = errno ? -errno : -EINVAL;
+}
+
+static int file_get(struct kernel_types *types, const char *name, struct btf *base,
+		    struct btf **ret_btf)
+{
+	struct kernel_types_file *file;
+	size_t i = 0;
+
+	while (i < types->n && strcmp(types->files[i].name, name) != 0)
+		i++;
+	if (i == KERNEL_TYPES_FILES)
+		return -ENOSPC;
+	file = &types->files[i];
+	if (i == types->n) {
+		*file = (struct kernel_types_file){ .name = name };
+		file_read(types->dir, base, file);
+		types->n++;
+	}
+	if (file->err)
+		return file->err;
+	*ret_btf = file->btf;
+	return 0;
+}
+
+int kernel_types_vmlinux(struct kernel_types *types, const struct btf **ret_btf)
+{
+	struct btf *btf;
+	int err = file_get(types, KERNEL_TYPES_VMLINUX, NULL, &btf);
+
+	if (!err)
+		*ret_btf = btf;
+	return err;
+}
+
+int kernel_types_module(struct kernel_types *types, const char *name, const struct btf **ret_btf)
+{
+	struct btf *base, *btf;
+	int err = file_get(types, KERNEL_TYPES_VMLINUX, NULL, &base);
+
+	if (!err)
+		err = file_get(types, name, base, &btf);
+	if (!err)
+		*ret_btf = btf;
+	return err;
+}
+
+void kernel_types_close(struct kernel_types *types)
+{
+	/* modules refer to vmlinux, which is the first */
+	for (size_t i = types->n; i > 0; i--)
+		btf__free(types->files[i - 1].btf);
+	if (types->n)
+		malloc_trim(0); /* they took megabytes */
+	types->n = 0;
+}
