@@ -83,7 +83,7 @@ $(O)/gen/families.c: Makefile $(FAMILIES:%=bpf/%.bpf.c)
 	  for f in $(FAMILIES); do \
 	    echo "#include \"bpf/$$f.h\""; echo "#include \"$$f.skel.h\""; echo "extern const struct family_ops $${f}_family;"; done; \
 	  echo 'const struct family families[] = {'; \
-	  for f in $(FAMILIES); do echo "	{ \"$$f\", $${f}_bpf__elf_bytes, &$${f}_family },"; done; \
+	  for f in $(FAMILIES); do echo "	{ \"$$f\", &$${f}_family, $${f}_bpf__elf_bytes },"; done; \
 	  echo '};'; \
 	  echo 'const size_t families_count = sizeof(families) / sizeof(families[0]);'; } > $@
 

@@ -144,7 +144,6 @@ static int family_open(struct collector *collector, struct collector_family *ope
 		family_note(open, -ECANCELED, strdup("not selected"), true, env->report);
 		return 0;
 	}
-	env->image = open->family->image(&env->image_size);
 	err = ops->open(env, &open->state, &error);
 	open->loaded = !err;
 	open->wanted = true;

@@ -54,14 +54,14 @@ int exits_missed(void *state, uint64_t *ret_missed)
 {
 	struct exits *exits = state;
 
-	return programs_missed(exits->counters.object, exits->programs, EXITS_PROGRAMS, ret_missed);
+	return programs_missed(exits->programs, EXITS_PROGRAMS, ret_missed);
 }
 
 uint64_t exits_generation(void *state)
 {
 	struct exits *exits = state;
 
-	return exits->counters.object ? pins_generation(exits->counters.object, 0) : 0;
+	return exits->counters.object.family ? pins_generation(exits->counters.object.meta, 0) : 0;
 }
 
 /*
@@ -78,15 +78,15 @@ int exits_attach(struct exits *exits)
 	if (!fresh)
 		return 0;
 	vcpu_counters_begin(&exits->counters);
-	err = programs_attach(exits->counters.object, exits->programs, 1);
+	err = programs_attach(exits->programs, 1);
 	if (!err) {
 		vcpu_counters_reap(&exits->counters);
-		err = programs_attach(exits->counters.object, exits->programs, EXITS_PROGRAMS);
+		err = programs_attach(exits->programs, EXITS_PROGRAMS);
 	}
 	if (err)
 		exits_detach(exits);
 	else
-		pins_generation(exits->counters.object, 1);
+		pins_generation(exits->counters.object.meta, 1);
 	return err;
 }
 
@@ -104,11 +104,7 @@ void exits_map(const struct exits *exits, struct map_usage *ret_usage)
 
 static int latency_fd(const struct exits *exits)
 {
-	struct bpf_object *object = exits->counters.object;
-	const struct bpf_map *map = object ? bpf_object__find_map_by_name(object, "exit_latency") :
-					     NULL;
-
-	return map ? bpf_map__fd(map) : -ENOENT;
+	return exits->latency_map ? bpf_map__fd(exits->latency_map) : -ENOENT;
 }
 
 /* Entries are preallocated, so bytes does not depend on their use. */

@@ -24,6 +24,8 @@ struct exits {
 	struct family_env env;
 	struct vcpu_counters counters;
 	struct program programs[EXITS_PROGRAMS];
+	/* maps of histograms, of the loaded object; NULL: it has none, or they are disabled */
+	const struct bpf_map *latency_map, *vm_latency_map;
 	bool reasons;	      /* reasons are known; without them only totals are shown */
 	bool fires;	      /* this KVM fires the event; that the event exists is not enough */
 	uint64_t read;	      /* time of the last read of counters, ns */

@@ -8,23 +8,15 @@
 #include "engine/exit_common.h"
 #include "kernel/map_dump.h"
 
-static int map_fd(const struct exits *exits)
-{
-	struct bpf_object *object = exits->counters.object;
-	const struct bpf_map *map =
-		object ? bpf_object__find_map_by_name(object, "exit_vm_latency") : NULL;
-
-	return map && exits->env.config->vm_histograms ? bpf_map__fd(map) : -ENOENT;
-}
-
 int exits_vm_latency_refresh(struct exits *exits)
 {
-	int fd = map_fd(exits), err = 0;
+	int fd, err;
 	struct map_keys read = { 0 };
 	const struct exit_vm_key *keys;
 
-	if (fd < 0)
+	if (!exits->vm_latency_map)
 		return 0;
+	fd = bpf_map__fd(exits->vm_latency_map);
 	err = map_keys_read(fd, sizeof(*keys), &read);
 	if (err) {
 		map_keys_free(&read);

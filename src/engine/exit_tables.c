@@ -59,7 +59,7 @@ static int total_fill(void *state, const struct table_row *row)
 		time += exits->counters.total[slot].time;
 	}
 	/* a KVM that never fires the event has exits all the same */
-	if (!exits->counters.object || (!count && !exits->fires))
+	if (!exits->counters.object.family || (!count && !exits->fires))
 		return 0;
 	snapshot_cell_set(&row->cells[TOTAL_COUNT], count);
 	snapshot_cell_set(&row->cells[TOTAL_TIME], time);

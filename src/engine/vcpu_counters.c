@@ -66,7 +66,7 @@ static int claimed_code(const struct vcpu_counters *counters, unsigned slot, uin
 	__u32 key = slot;
 	__u64 code;
 
-	if (slot < REASONS_SLOT_UNKNOWN || slot >= REASONS_SLOT_FIRST || !counters->object ||
+	if (slot < REASONS_SLOT_UNKNOWN || slot >= REASONS_SLOT_FIRST || !counters->object.family ||
 	    bpf_map_lookup_elem(counters->codes_fd, &key, &code))
 		return -ENOENT;
 	*ret_code = code;
@@ -116,8 +116,9 @@ static void object_drop(struct vcpu_counters *counters)
 	if (counters->overflow)
 		munmap((void *)counters->overflow, counters->cpus->n * sizeof(*counters->overflow));
 	counters->overflow = NULL;
-	bpf_object__close(counters->object);
-	counters->object = NULL;
+	if (counters->object.family)
+		counters->object.destroy(counters->object.family);
+	counters->object.family = NULL;
 }
 
 void vcpu_counters_free(struct vcpu_counters *counters)
@@ -130,59 +131,44 @@ void vcpu_counters_free(struct vcpu_counters *counters)
 	free(counters->total);
 }
 
-static struct bpf_map *map_of(const struct vcpu_counters *counters, struct bpf_object *object,
-			      const char *what)
+/* Let an object reuse the maps of its predecessor, which has the same in the same order. */
+static int maps_inherit(const struct bpf_object *from, struct bpf_object *to)
 {
-	char name[64];
-
-	snprintf(name, sizeof(name), "%s_%s", counters->name, what);
-	return bpf_object__find_map_by_name(object, name);
-}
-
-static int map_fd(const struct vcpu_counters *counters, struct bpf_object *object, const char *what)
-{
-	const struct bpf_map *map = map_of(counters, object, what);
-
-	return map ? bpf_map__fd(map) : -ENOENT;
-}
-
-/* Let an object reuse the maps of its predecessor. */
-static int maps_inherit(struct bpf_object *from, struct bpf_object *to)
-{
+	const struct bpf_map *old = NULL;
 	struct bpf_map *map;
 	int err = 0;
 
 	bpf_object__for_each_map(map, to)
 	{
-		const struct bpf_map *old = bpf_object__find_map_by_name(from, bpf_map__name(map));
-
-		if (!err && old && !bpf_map__is_internal(map))
+		old = bpf_object__next_map(from, old);
+		if (!err && !bpf_map__is_internal(map))
 			err = bpf_map__reuse_fd(map, bpf_map__fd(old));
 	}
 	return err;
 }
 
-static int object_load(struct vcpu_counters *counters, struct bpf_object *object, uint32_t limit,
-		       const struct pins *pins, struct kernel_types *types, struct report *report)
+static int object_load(struct vcpu_counters *counters, const struct counters_object *object,
+		       uint32_t limit, const struct pins *pins, struct kernel_types *types,
+		       struct report *report)
 {
-	struct bpf_map *map = map_of(counters, object, "cells"),
-		       *overflow = map_of(counters, object, "rows");
-	int err = map && overflow ? bpf_map__set_max_entries(map, limit) : -ENOENT;
+	struct pinned pinned = { object->skeleton, object->meta, counters->layout };
+	struct bpf_object *fresh = *object->skeleton->obj;
+	int err = bpf_map__set_max_entries(object->cells, limit);
 
 	if (!err)
-		err = bpf_map__set_max_entries(overflow, (__u32)counters->cpus->n);
-	if (!err && counters->object)
-		err = maps_inherit(counters->object, object);
+		err = bpf_map__set_max_entries(object->rows, (__u32)counters->cpus->n);
+	if (!err && counters->object.family)
+		err = maps_inherit(*counters->object.skeleton->obj, fresh);
 	if (err)
 		return err;
-	if (counters->object)
-		return bpf_object__load(object);
-	if (maps_preallocate(object, types))
+	if (counters->object.family)
+		return bpf_object__load_skeleton(object->skeleton);
+	if (maps_preallocate(fresh, types))
 		report_add(
 			report, REPORT_INFO,
 			"%s: this kernel has no bpf_mem_alloc: maps take their memory at once, for %u vCPUs",
 			counters->name, limit);
-	return pins_load(pins, object, counters->layout, report);
+	return pins_load(pins, &pinned, report);
 }
 
 /*
@@ -200,29 +186,30 @@ static void take_over(struct vcpu_counters *counters)
 	isa_set(counters, counters->retired->isa);
 }
 
-int vcpu_counters_load(struct vcpu_counters *counters, struct bpf_object *object, uint32_t limit,
-		       const struct pins *pins, struct kernel_types *types, struct report *report)
+int vcpu_counters_load(struct vcpu_counters *counters, const struct counters_object *object,
+		       uint32_t limit, const struct pins *pins, struct kernel_types *types,
+		       struct report *report)
 {
-	bool first = !counters->object;
+	bool first = !counters->object.family;
 	void *overflow = MAP_FAILED;
 	int err = object_load(counters, object, limit, pins, types, report);
 
 	if (!err) {
 		overflow = mmap(NULL, counters->cpus->n * sizeof(*counters->overflow), PROT_READ,
-				MAP_SHARED, map_fd(counters, object, "rows"), 0);
+				MAP_SHARED, bpf_map__fd(object->rows), 0);
 		err = overflow == MAP_FAILED ? -errno : 0;
 	}
 	if (err) {
-		bpf_object__close(object);
+		object->destroy(object->family);
 		return err;
 	}
 	object_drop(counters);
-	counters->object = object;
+	counters->object = *object;
 	counters->overflow = overflow;
-	counters->fd = map_fd(counters, object, "cells");
-	counters->retired_fd = map_fd(counters, object, "ended");
-	counters->codes_fd = map_fd(counters, object, "codes");
-	counters->control_fd = map_fd(counters, object, "control");
+	counters->fd = bpf_map__fd(object->cells);
+	counters->retired_fd = bpf_map__fd(object->ended);
+	counters->codes_fd = bpf_map__fd(object->codes);
+	counters->control_fd = bpf_map__fd(object->control);
 	if (first)
 		take_over(counters);
 	return 0;
@@ -373,7 +360,7 @@ int vcpu_counters_read(struct vcpu_counters *counters, const struct vms *vms)
 	const struct thread_key *gone = NULL, *keys;
 	int err;
 
-	if (!counters->object)
+	if (!counters->object.family)
 		return 0;
 	err = keys_read(counters);
 	if (!err)
@@ -397,7 +384,7 @@ int vcpu_counters_read(struct vcpu_counters *counters, const struct vms *vms)
 int vcpu_counters_reset_max(struct vcpu_counters *counters)
 {
 	counters->control.epoch = (counters->control.epoch + 1) & 0xffff;
-	return counters->object ? control_write(counters) : 0;
+	return counters->object.family ? control_write(counters) : 0;
 }
 
 /* --- threads that ended while nothing was attached --- */

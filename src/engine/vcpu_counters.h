@@ -21,14 +21,30 @@
 #include "kernel/pinned_maps.h"
 #include "kvm/exit_reasons.h"
 
+/*
+ * A family's generated skeleton, and those of its members that count: the family opens it, the
+ * counters load and destroy it.
+ */
+struct counters_object {
+	void *family; /* struct NAME_bpf; NULL: nothing is loaded */
+	void (*destroy)(void *family);
+	struct bpf_object_skeleton *skeleton;
+	struct bpf_map *cells;	 /* counters by thread */
+	struct bpf_map *ended;	 /* sums of retired threads */
+	struct bpf_map *rows;	 /* what found no room, by CPU */
+	struct bpf_map *codes;	 /* unknown codes, by slot */
+	struct bpf_map *control; /* struct counters_control */
+	struct bpf_map *meta;
+};
+
 struct vcpu_counters {
-	const char *name;     /* of the family; the prefix of its maps' names */
+	const char *name;     /* of the family */
 	uint32_t layout;      /* layout version of its pinned maps */
 	unsigned nslots;      /* reasons per thread */
 	enum reasons_isa isa; /* of the slots; taken from the last counters read */
 	const struct cpus *cpus;
 	const char *proc;
-	struct bpf_object *object;	     /* NULL: not loaded yet */
+	struct counters_object object;
 	const struct overflow_row *overflow; /* mapped, [cpus->n]; NULL: not loaded */
 	int fd, retired_fd, codes_fd, control_fd;
 	struct retired_counters *retired; /* followed by its reasons */
@@ -54,12 +70,13 @@ int vcpu_counters_init(struct vcpu_counters *counters, const char *name, uint32_
 void vcpu_counters_free(struct vcpu_counters *counters);
 
 /*
- * Load an object; counters own it from then on, and it is closed on failure. It reuses the maps of
- * its predecessor if there is one, else the pinned maps. limit is the maximum number of threads
+ * Load an object; counters own it from then on, and it is destroyed on failure. It reuses the maps
+ * of its predecessor if there is one, else the pinned maps. limit is the maximum number of threads
  * with counters. Returns 0 or the error from loading, which leaves the state unchanged.
  */
-int vcpu_counters_load(struct vcpu_counters *counters, struct bpf_object *object, uint32_t limit,
-		       const struct pins *pins, struct kernel_types *types, struct report *report);
+int vcpu_counters_load(struct vcpu_counters *counters, const struct counters_object *object,
+		       uint32_t limit, const struct pins *pins, struct kernel_types *types,
+		       struct report *report);
 
 /*
  * Call vcpu_counters_begin before attaching: it invalidates open exit-entry pairs. Call

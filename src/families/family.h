@@ -57,8 +57,8 @@ struct family_ops {
 
 struct family {
 	const char *name;
-	const void *(*image)(size_t *ret_size);
 	const struct family_ops *ops;
+	const void *(*image)(size_t *ret_size); /* the BPF object file: it names the maps */
 };
 
 /* All families, sorted by name; generated. */

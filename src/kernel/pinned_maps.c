@@ -20,8 +20,6 @@
 #include "bpf/pin.h"
 #include "kernel/folder_lock.h"
 
-#define META_SUFFIX "_meta"
-
 static bool is_bpffs(const char *path)
 {
 	struct statfs fs;
@@ -170,15 +168,15 @@ void pins_close(struct pins *pins)
 }
 
 /* FNV-1a hash of everything that must match for pinned maps to be reused. */
-static __u64 layout_hash(struct bpf_object *object, uint32_t version)
+static __u64 layout_hash(const struct pinned *pinned)
 {
 	__u64 hash = HASH_START;
 	struct bpf_map *map;
 	char text[128];
 
-	snprintf(text, sizeof(text), "%u", version);
+	snprintf(text, sizeof(text), "%u", pinned->layout);
 	hash = hash_text(hash, text);
-	bpf_object__for_each_map(map, object)
+	bpf_object__for_each_map(map, *pinned->skeleton->obj)
 	{
 		if (bpf_map__is_internal(map))
 			continue;
@@ -188,21 +186,6 @@ static __u64 layout_hash(struct bpf_object *object, uint32_t version)
 		hash = hash_text(hash, text);
 	}
 	return hash;
-}
-
-static struct bpf_map *meta_of(struct bpf_object *object)
-{
-	struct bpf_map *map;
-
-	bpf_object__for_each_map(map, object)
-	{
-		const char *name = bpf_map__name(map);
-		size_t len = strlen(name), suffix = strlen(META_SUFFIX);
-
-		if (len > suffix && strcmp(name + len - suffix, META_SUFFIX) == 0)
-			return map;
-	}
-	return NULL;
 }
 
 /* A pinned object can also be a program or a link. */
@@ -245,29 +228,28 @@ static bool map_matches(int fd, const struct bpf_map *map)
 	       info.map_flags == bpf_map__map_flags(map);
 }
 
-static bool layout_matches(const struct pins *pins, struct bpf_object *object, uint32_t layout)
+static bool layout_matches(const struct pins *pins, const struct pinned *pinned)
 {
-	struct bpf_map *meta = meta_of(object);
-	int fd = meta ? pins_open_map(pins, meta) : -ENOENT;
+	int fd = pins_open_map(pins, pinned->meta);
 	struct pin_meta value = { 0 };
 	__u32 key = 0;
 	bool same;
 
 	if (fd < 0)
 		return false;
-	same = map_matches(fd, meta) && bpf_map_lookup_elem(fd, &key, &value) == 0 &&
-	       value.layout == layout_hash(object, layout);
+	same = map_matches(fd, pinned->meta) && bpf_map_lookup_elem(fd, &key, &value) == 0 &&
+	       value.layout == layout_hash(pinned);
 	close(fd);
 	return same;
 }
 
 /* Count an object's maps, their existing pins, and the pins with matching properties. */
-static int pins_count(const struct pins *pins, struct bpf_object *object, struct report *report,
+static int pins_count(const struct pins *pins, const struct pinned *pinned, struct report *report,
 		      size_t *ret_maps, size_t *ret_pins, size_t *ret_fit)
 {
 	struct bpf_map *map;
 
-	bpf_object__for_each_map(map, object)
+	bpf_object__for_each_map(map, *pinned->skeleton->obj)
 	{
 		int fd;
 
@@ -291,23 +273,23 @@ static int pins_count(const struct pins *pins, struct bpf_object *object, struct
 	return 0;
 }
 
-static void pins_unlink(const struct pins *pins, struct bpf_object *object)
+static void pins_unlink(const struct pins *pins, const struct pinned *pinned)
 {
 	struct bpf_map *map;
 
-	bpf_object__for_each_map(map, object)
+	bpf_object__for_each_map(map, *pinned->skeleton->obj)
 	{
 		if (!bpf_map__is_internal(map))
 			unlinkat(pins->fd, bpf_map__name(map), 0);
 	}
 }
 
-static int reuse_all(const struct pins *pins, struct bpf_object *object)
+static int reuse_all(const struct pins *pins, const struct pinned *pinned)
 {
 	struct bpf_map *map;
 	int err = 0;
 
-	bpf_object__for_each_map(map, object)
+	bpf_object__for_each_map(map, *pinned->skeleton->obj)
 	{
 		int fd;
 
@@ -324,38 +306,36 @@ static int reuse_all(const struct pins *pins, struct bpf_object *object)
 	return 0;
 }
 
-int pins_reuse(const struct pins *pins, struct bpf_object *object, uint32_t layout,
-	       struct report *report)
+int pins_reuse(const struct pins *pins, const struct pinned *pinned, struct report *report)
 {
-	size_t maps = 0, pinned = 0, fit = 0;
+	size_t maps = 0, found = 0, fit = 0;
 	int err;
 
-	err = pins_count(pins, object, report, &maps, &pinned, &fit);
+	err = pins_count(pins, pinned, report, &maps, &found, &fit);
 	if (err)
 		return err;
-	if (pinned == maps && fit == maps && layout_matches(pins, object, layout)) {
-		err = reuse_all(pins, object);
+	if (found == maps && fit == maps && layout_matches(pins, pinned)) {
+		err = reuse_all(pins, pinned);
 		return err ? err : 1;
 	}
-	if (pinned) {
+	if (found) {
 		report_add(report, REPORT_INFO,
 			   "%s: replacing maps of another layout; counters restart at 0",
 			   pins->path);
-		pins_unlink(pins, object);
+		pins_unlink(pins, pinned);
 	}
 	return 0;
 }
 
-int pins_pin(const struct pins *pins, struct bpf_object *object, uint32_t layout,
-	     struct report *report)
+int pins_pin(const struct pins *pins, const struct pinned *pinned, struct report *report)
 {
-	struct pin_meta value = { .layout = layout_hash(object, layout) };
-	struct bpf_map *map, *meta = meta_of(object);
+	struct pin_meta value = { .layout = layout_hash(pinned) };
+	struct bpf_map *map;
 	__u32 key = 0;
 	int err;
 
-	err = meta ? bpf_map_update_elem(bpf_map__fd(meta), &key, &value, BPF_ANY) : -ENOENT;
-	bpf_object__for_each_map(map, object)
+	err = bpf_map_update_elem(bpf_map__fd(pinned->meta), &key, &value, BPF_ANY);
+	bpf_object__for_each_map(map, *pinned->skeleton->obj)
 	{
 		char *path;
 
@@ -372,29 +352,27 @@ int pins_pin(const struct pins *pins, struct bpf_object *object, uint32_t layout
 		report_add(report, REPORT_WARNING,
 			   "%s: cannot pin maps (%s): counters restart at 0 with the agent",
 			   pins->path, strerror(-err));
-		pins_unlink(pins, object);
+		pins_unlink(pins, pinned);
 	}
 	return err;
 }
 
-int pins_load(const struct pins *pins, struct bpf_object *object, uint32_t layout,
-	      struct report *report)
+int pins_load(const struct pins *pins, const struct pinned *pinned, struct report *report)
 {
-	int reused = pins ? pins_reuse(pins, object, layout, report) : -ENOENT;
-	int err = bpf_object__load(object);
+	int reused = pins ? pins_reuse(pins, pinned, report) : -ENOENT;
+	int err = bpf_object__load_skeleton(pinned->skeleton);
 
 	if (!err && reused == 0)
-		pins_pin(pins, object, layout, report);
+		pins_pin(pins, pinned, report);
 	return err;
 }
 
-uint64_t pins_generation(struct bpf_object *object, uint64_t step)
+uint64_t pins_generation(const struct bpf_map *meta, uint64_t step)
 {
-	struct bpf_map *meta = meta_of(object);
 	struct pin_meta value = { 0 };
 	__u32 key = 0;
 
-	if (!meta || bpf_map_lookup_elem(bpf_map__fd(meta), &key, &value))
+	if (bpf_map_lookup_elem(bpf_map__fd(meta), &key, &value))
 		return 0;
 	value.generation += step;
 	if (step)

@@ -14,6 +14,13 @@
 
 #include "base/report.h"
 
+/* An object whose maps are pinned, by its generated skeleton. */
+struct pinned {
+	struct bpf_object_skeleton *skeleton;
+	struct bpf_map *meta; /* its map NAME_meta */
+	uint32_t layout;      /* the family's NAME_LAYOUT */
+};
+
 struct pins {
 	char *path;
 	int fd; /* the directory, locked with flock() */
@@ -42,13 +49,11 @@ void pins_close(struct pins *pins);
  * layout are unlinked and reported; files that are not maps stay. Returns 1 if the maps are reused,
  * 0 if the caller must pin new maps after loading, or an error if the maps must not be pinned.
  */
-int pins_reuse(const struct pins *pins, struct bpf_object *object, uint32_t layout,
-	       struct report *report);
+int pins_reuse(const struct pins *pins, const struct pinned *pinned, struct report *report);
 
 /* After loading, if pins_reuse() returned 0: pin the maps. Returns 0 or an error, which is
  * reported. */
-int pins_pin(const struct pins *pins, struct bpf_object *object, uint32_t layout,
-	     struct report *report);
+int pins_pin(const struct pins *pins, const struct pinned *pinned, struct report *report);
 
 /* Open a map's pin. Returns a descriptor, -ENOENT, -EEXIST if the file is not a pinned map, or an
  * error. */
@@ -69,14 +74,12 @@ void pins_remove_folder(const struct pins *pins, struct report *report);
  * Load an object; reuse its pinned maps or pin new ones. pins may be NULL: nothing is pinned.
  * Returns the result of loading.
  */
-int pins_load(const struct pins *pins, struct bpf_object *object, uint32_t layout,
-	      struct report *report);
+int pins_load(const struct pins *pins, const struct pinned *pinned, struct report *report);
 
 /*
- * Add step to the object's generation and return the new value; 0 on failure. The generation
- * counts how often the family was attached since its maps were created. The map NAME_meta stores
- * it, next to the layout hash.
+ * Add step to the generation in a map NAME_meta and return the new value; 0 on failure. The
+ * generation counts how often the family was attached since its maps were created.
  */
-uint64_t pins_generation(struct bpf_object *object, uint64_t step);
+uint64_t pins_generation(const struct bpf_map *meta, uint64_t step);
 
 #endif /* PMDAKVM_PINS_H */

@@ -6,22 +6,19 @@
 #include <errno.h>
 #include <unistd.h>
 
-static int program_fd(const struct bpf_object *object, const struct program *program)
+static int program_fd(const struct program *program)
 {
-	const struct bpf_program *found =
-		object ? bpf_object__find_program_by_name(object, program->name) : NULL;
-
-	return found ? bpf_program__fd(found) : -ENOENT;
+	return program->program ? bpf_program__fd(program->program) : -ENOENT;
 }
 
-int programs_attach(const struct bpf_object *object, struct program *programs, size_t n)
+int programs_attach(struct program *programs, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		int fd;
 
 		if (programs[i].link_fd >= 0)
 			continue;
-		fd = program_fd(object, &programs[i]);
+		fd = program_fd(&programs[i]);
 		if (fd >= 0)
 			fd = bpf_raw_tracepoint_open(programs[i].event, fd);
 		if (fd < 0)
@@ -40,15 +37,14 @@ void programs_detach(struct program *programs, size_t n)
 	}
 }
 
-int programs_missed(const struct bpf_object *object, const struct program *programs, size_t n,
-		    uint64_t *ret_missed)
+int programs_missed(const struct program *programs, size_t n, uint64_t *ret_missed)
 {
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		struct bpf_prog_info info = { 0 };
 		__u32 size = sizeof(info);
-		int fd = program_fd(object, &programs[i]);
+		int fd = program_fd(&programs[i]);
 
 		if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) ||
 		    size < offsetof(struct bpf_prog_info, recursion_misses) +

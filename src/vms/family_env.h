@@ -21,10 +21,8 @@ struct family_env {
 	const struct events *events;
 	const struct cpus *cpus;
 	struct items *items;
-	struct vms *vms;	 /* the register of VMs */
-	const struct pins *pins; /* NULL: maps are not pinned */
-	const void *image;	 /* the BPF object file */
-	size_t image_size;
+	struct vms *vms;	    /* the register of VMs */
+	const struct pins *pins;    /* NULL: maps are not pinned */
 	struct kernel_types *types; /* closed after each pass of opening or attaching */
 	struct report *report;	    /* set only while open or attach runs */
 };

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "trace.skel.h"
+
 /* valgrind reports false errors in libbpf's arguments of bpf(); it still reports leaks. */
 #if __has_include(<valgrind/valgrind.h>)
 #include <valgrind/valgrind.h>
@@ -22,7 +24,7 @@ const char *why_not;
 char mounted[64];
 struct report report;
 struct pins *pins;
-struct bpf_object *object;
+struct trace_bpf *skeleton;
 
 int map_make(void)
 {
@@ -60,7 +62,7 @@ int bpffs_setup(void **state)
 
 	report = (struct report){ 0 };
 	pins = NULL;
-	object = NULL;
+	skeleton = NULL;
 	if (err || why_not)
 		return err;
 	if (mkdir("bpffs", 0700) || !getcwd(mounted, sizeof(mounted) - strlen("/bpffs")))
@@ -71,8 +73,8 @@ int bpffs_setup(void **state)
 
 void let_go(void)
 {
-	bpf_object__close(object);
-	object = NULL;
+	trace_bpf__destroy(skeleton);
+	skeleton = NULL;
 	pins_close(pins);
 	pins = NULL;
 	report_clear(&report);

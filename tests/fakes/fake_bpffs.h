@@ -18,7 +18,7 @@ extern char mounted[64];    /* the mount point */
 /* State of a test; the teardown frees it. */
 extern struct report report;
 extern struct pins *pins;
-extern struct bpf_object *object;
+extern struct trace_bpf *skeleton;
 
 int bpffs_group_setup(void **state);
 int bpffs_group_teardown(void **state);

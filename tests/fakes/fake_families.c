@@ -8,22 +8,9 @@
 
 struct fake fakes[FAKES];
 
-#define IMAGE(index, name)                                \
-	static const void *name##_image(size_t *ret_size) \
-	{                                                 \
-		*ret_size = 100 + (index);                \
-		return &fakes[index];                     \
-	}
-
-IMAGE(ALPHA, alpha)
-IMAGE(BETA, beta)
-IMAGE(GAMMA, gamma)
-IMAGE(DELTA, delta)
-
-static int fake_open(const struct family_env *env, void **ret_state, char **ret_error)
+static int fake_open(struct fake *fake, const struct family_env *env, void **ret_state,
+		     char **ret_error)
 {
-	struct fake *fake = (struct fake *)env->image;
-
 	fake->env = *env;
 	fake->opens++;
 	if (fake->when_opened)
@@ -163,39 +150,43 @@ int fake_fill(void *state, const struct table_row *row)
 	return fake->read_err;
 }
 
-#define OPS(family)                                     \
-	static const struct table family##_tables[] = { \
-		{ .name = #family "_one",               \
-		  .make_columns = fake_columns,         \
-		  .keys = fake_keys,                    \
-		  .fill = fake_fill },                  \
-		{ .name = #family "_two",               \
-		  .variant = 1,                         \
-		  .make_columns = fake_columns,         \
-		  .keys = fake_keys,                    \
-		  .fill = fake_fill },                  \
-	};                                              \
-	static struct family_ops family##_ops = {       \
-		.open = fake_open,                      \
-		.attach = fake_attach,                  \
-		.detach = fake_detach,                  \
-		.close = fake_close,                    \
-		.missed = fake_missed,                  \
-		.generation = fake_generation,          \
-		.tables = family##_tables,              \
-		.ntables = 2,                           \
+#define OPS(number, family)                                                                        \
+	static int family##_open(const struct family_env *env, void **ret_state, char **ret_error) \
+	{                                                                                          \
+		return fake_open(&fakes[number], env, ret_state, ret_error);                       \
+	}                                                                                          \
+	static const struct table family##_tables[] = {                                            \
+		{ .name = #family "_one",                                                          \
+		  .make_columns = fake_columns,                                                    \
+		  .keys = fake_keys,                                                               \
+		  .fill = fake_fill },                                                             \
+		{ .name = #family "_two",                                                          \
+		  .variant = 1,                                                                    \
+		  .make_columns = fake_columns,                                                    \
+		  .keys = fake_keys,                                                               \
+		  .fill = fake_fill },                                                             \
+	};                                                                                         \
+	static struct family_ops family##_ops = {                                                  \
+		.open = family##_open,                                                             \
+		.attach = fake_attach,                                                             \
+		.detach = fake_detach,                                                             \
+		.close = fake_close,                                                               \
+		.missed = fake_missed,                                                             \
+		.generation = fake_generation,                                                     \
+		.tables = family##_tables,                                                         \
+		.ntables = 2,                                                                      \
 	}
 
-OPS(alpha);
-OPS(beta);
-OPS(gamma);
-OPS(delta);
+OPS(ALPHA, alpha);
+OPS(BETA, beta);
+OPS(GAMMA, gamma);
+OPS(DELTA, delta);
 
 const struct family families[] = {
-	{ "alpha", alpha_image, &alpha_ops },
-	{ "beta", beta_image, &beta_ops },
-	{ "gamma", gamma_image, &gamma_ops },
-	{ "delta", delta_image, &delta_ops },
+	{ .name = "alpha", .ops = &alpha_ops },
+	{ .name = "beta", .ops = &beta_ops },
+	{ .name = "gamma", .ops = &gamma_ops },
+	{ .name = "delta", .ops = &delta_ops },
 };
 
 const size_t families_count = ARRAY_SIZE(families);

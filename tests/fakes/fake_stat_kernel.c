@@ -20,7 +20,6 @@
 
 struct kernel kernel;
 static struct kernel_types kernel_types = { .dir = KERNEL_TYPES_DIR };
-const char kernel_object[1];
 
 void kernel_show(const struct shown *const *list)
 {
@@ -85,33 +84,7 @@ int __wrap_stat_layout_describe(const char *path, struct stat_layout *described)
 }
 
 /* Opaque handles: only their addresses matter. */
-static char ended_map, vms_map, program, link_handle;
-
-struct bpf_object *__wrap_bpf_object__open_mem(const void *image, size_t size, const void *opts);
-struct bpf_object *__wrap_bpf_object__open_mem(const void *image, size_t size, const void *opts)
-{
-	assert_ptr_equal(image, kernel_object);
-	assert_int_equal(size, 1);
-	assert_null(opts);
-	kernel.objects++;
-	return (struct bpf_object *)kernel_object;
-}
-
-void __wrap_bpf_object__close(struct bpf_object *closed);
-void __wrap_bpf_object__close(struct bpf_object *closed)
-{
-	if (closed)
-		kernel.objects--;
-}
-
-struct bpf_map *__wrap_bpf_object__find_map_by_name(const struct bpf_object *in, const char *name);
-struct bpf_map *__wrap_bpf_object__find_map_by_name(const struct bpf_object *in, const char *name)
-{
-	assert_ptr_equal(in, kernel_object);
-	return (struct bpf_map *)(strcmp(name, "stat_ended") == 0 ? &ended_map :
-				  strcmp(name, "stat_vms") == 0	  ? &vms_map :
-								    NULL);
-}
+static char ended_map, vms_map, meta_map, program, link_handle;
 
 /* What the iterator's skeleton maps. */
 static union {
@@ -119,10 +92,43 @@ static union {
 	char bytes[16384];
 } mapped;
 
+/* The object of the stat family: maps only. */
+static int open_maps(struct bpf_object_skeleton *s)
+{
+	static const struct {
+		const char *name;
+		char *map;
+	} maps[] = { { "stat_ended", &ended_map },
+		     { "stat_vms", &vms_map },
+		     { "stat_meta", &meta_map } };
+
+	assert_int_equal(s->map_cnt, 3);
+	assert_int_equal(s->prog_cnt, 0);
+	for (int i = 0; i < 3; i++) {
+		assert_string_equal(s->maps[i].name, maps[i].name);
+		*s->maps[i].map = (struct bpf_map *)maps[i].map;
+	}
+	kernel.objects++;
+	return 0;
+}
+
+void __real_bpf_object__destroy_skeleton(struct bpf_object_skeleton *s);
+void __wrap_bpf_object__destroy_skeleton(struct bpf_object_skeleton *s);
+void __wrap_bpf_object__destroy_skeleton(struct bpf_object_skeleton *s)
+{
+	/* without memory there can be no skeleton, or none of an object */
+	if (s && s->maps && *s->maps[0].map == (struct bpf_map *)&ended_map)
+		kernel.objects--;
+	__real_bpf_object__destroy_skeleton(s);
+}
+
 int __wrap_bpf_object__open_skeleton(struct bpf_object_skeleton *s, const void *opts);
 int __wrap_bpf_object__open_skeleton(struct bpf_object_skeleton *s, const void *opts)
 {
 	assert_null(opts);
+	if (strcmp(s->name, "stat_bpf") == 0)
+		return open_maps(s);
+	assert_string_equal(s->name, "vms_bpf");
 	for (int i = 0; i < s->map_cnt; i++) {
 		if (strstr(s->maps[i].name, ".rodata") && s->maps[i].mmaped)
 			*s->maps[i].mmaped = &mapped;
@@ -138,7 +144,7 @@ int __wrap_bpf_object__load_skeleton(struct bpf_object_skeleton *s)
 {
 	const struct vms_offsets *offsets = &mapped.offsets;
 
-	(void)s;
+	assert_string_equal(s->name, "vms_bpf");
 	assert_int_equal(offsets->vm_stat, kernel.layout_name ? 40 : 8);
 	assert_int_equal(offsets->vm_stat_bytes, VM_VALUES * 8);
 	assert_int_equal(offsets->vm_creator, 16);
@@ -150,6 +156,7 @@ int __wrap_bpf_object__load_skeleton(struct bpf_object_skeleton *s)
 int __wrap_bpf_map__set_value_size(struct bpf_map *map, uint32_t size);
 int __wrap_bpf_map__set_value_size(struct bpf_map *map, uint32_t size)
 {
+	assert_ptr_not_equal(map, &meta_map);
 	kernel.value_sizes[(void *)map == &vms_map] = size;
 	return 0;
 }
@@ -165,25 +172,25 @@ int __wrap_bpf_map__set_max_entries(struct bpf_map *map, uint32_t max)
 int __wrap_bpf_map__fd(const struct bpf_map *map);
 int __wrap_bpf_map__fd(const struct bpf_map *map)
 {
+	assert_ptr_not_equal(map, &meta_map);
 	return (const void *)map == &ended_map ? FAKE_ENDED_FD : FAKE_VMS_FD;
 }
 
-int __wrap_pins_load(const struct pins *pins, struct bpf_object *loaded, uint32_t version,
-		     struct report *to);
-int __wrap_pins_load(const struct pins *pins, struct bpf_object *loaded, uint32_t version,
-		     struct report *to)
+int __wrap_pins_load(const struct pins *pins, const struct pinned *pinned, struct report *to);
+int __wrap_pins_load(const struct pins *pins, const struct pinned *pinned, struct report *to)
 {
-	assert_int_equal(version, STAT_LAYOUT);
+	assert_int_equal(pinned->layout, STAT_LAYOUT);
 	assert_ptr_equal(pins, kernel.pins);
-	assert_ptr_equal(loaded, kernel_object);
+	assert_string_equal(pinned->skeleton->name, "stat_bpf");
+	assert_ptr_equal(pinned->meta, &meta_map);
 	assert_non_null(to);
 	return kernel.maps_err;
 }
 
-uint64_t __wrap_pins_generation(struct bpf_object *of, uint64_t step);
-uint64_t __wrap_pins_generation(struct bpf_object *of, uint64_t step)
+uint64_t __wrap_pins_generation(const struct bpf_map *meta, uint64_t step);
+uint64_t __wrap_pins_generation(const struct bpf_map *meta, uint64_t step)
 {
-	assert_ptr_equal(of, kernel_object);
+	assert_ptr_equal(meta, &meta_map);
 	return kernel.generation += (unsigned)step;
 }
 

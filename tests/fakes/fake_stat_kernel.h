@@ -28,9 +28,6 @@ extern struct kernel {
 	uint64_t ns;			  /* the clock */
 } kernel;
 
-/* The BPF image, and the handle of its object. */
-extern const char kernel_object[1];
-
 /* Set the records that the iterator returns. */
 void kernel_show(const struct shown *const *list);
 #define show(...) kernel_show((const struct shown *const[]){ __VA_ARGS__, NULL })

@@ -11,7 +11,7 @@ UNIT_FAKES := $(patsubst %.c,$(O)/%.o,$(sort $(wildcard tests/fakes/*.c)))
 UNIT_OBJ := $(UNIT_TESTS:=.o) $(UNIT_FAKES)
 
 $(UNIT_OBJ): ALL_CFLAGS += -Itests $(shell $(PKG_CONFIG) --cflags smartcols jansson)
-$(UNIT_OBJ): $(O)/%.o: %.c
+$(UNIT_OBJ): $(O)/%.o: %.c | $(SKELETONS)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -c $< -o $@

@@ -8,61 +8,77 @@
 #include <string.h>
 
 #include "engine/exit_common.h"
+#include "exit.skel.h"
 #include "families/family.h"
 #include "kernel/privileges.h"
 
-static const char *const form_programs[EXIT_FORMS] = {
-	[EXIT_VCPU_FIRST] = "exit_vcpu_first",
-	[EXIT_REASON_FIRST] = "exit_reason_first",
-};
-
-/* Open the object and select the program for this layout. */
-static int object_open(const struct family_env *env, const struct exit_layout *layout,
-		       struct bpf_object **ret_object)
+static void destroy(void *skeleton)
 {
-	struct bpf_object *object = bpf_object__open_mem(env->image, env->image_size, NULL);
-	struct bpf_map *rodata, *histograms;
+	exit_bpf__destroy(skeleton);
+}
+
+/* The program for a form of kvm_exit's arguments. */
+static struct bpf_program *form_program(const struct exit_bpf *skeleton, enum exit_form form)
+{
+	return form == EXIT_VCPU_FIRST ? skeleton->progs.exit_vcpu_first :
+					 skeleton->progs.exit_reason_first;
+}
+
+/* Open the object, select the program for this layout, and set sizes. */
+static int object_open(const struct family_env *env, const struct exit_layout *layout,
+		       struct exit_bpf **ret_skeleton)
+{
+	struct exit_bpf *skeleton = exit_bpf__open();
 	int err = 0;
 
-	if (!object)
+	if (!skeleton)
 		return -errno;
-	for (size_t i = 0; !err && i < EXIT_FORMS; i++) {
-		struct bpf_program *program = bpf_object__find_program_by_name(object,
-									       form_programs[i]);
-
-		err = program ? bpf_program__set_autoload(program, i == layout->form) : -ENOENT;
-	}
-	rodata = bpf_object__find_map_by_name(object, ".rodata");
-	histograms = bpf_object__find_map_by_name(object, "exit_vm_latency");
+	for (int form = 0; !err && form < EXIT_FORMS; form++)
+		err = bpf_program__set_autoload(form_program(skeleton, form),
+						form == (int)layout->form);
 	if (!err && env->config->vm_histograms)
-		err = bpf_map__set_max_entries(histograms, env->config->vm_histograms);
-	if (!err)
-		err = rodata ? bpf_map__set_initial_value(rodata, &layout->setup,
-							  sizeof(layout->setup)) :
-			       -ENOENT;
+		err = bpf_map__set_max_entries(skeleton->maps.exit_vm_latency,
+					       env->config->vm_histograms);
 	if (err) {
-		bpf_object__close(object);
+		exit_bpf__destroy(skeleton);
 		return err;
 	}
-	*ret_object = object;
+	skeleton->rodata->setup = layout->setup;
+	*ret_skeleton = skeleton;
 	return 0;
 }
 
 static int load(struct exits *exits, const struct exit_layout *layout, struct report *report)
 {
-	struct bpf_object *object = NULL;
-	int err = object_open(&exits->env, layout, &object);
+	struct exit_bpf *skeleton = NULL;
+	int err = object_open(&exits->env, layout, &skeleton);
 
 	if (err)
 		return err;
-	err = vcpu_counters_load(&exits->counters, object, exits->env.config->vcpus,
-				 exits->env.pins, exits->env.types, report);
+	err = vcpu_counters_load(&exits->counters,
+				 &(struct counters_object){
+					 .family = skeleton,
+					 .destroy = destroy,
+					 .skeleton = skeleton->skeleton,
+					 .cells = skeleton->maps.exit_cells,
+					 .ended = skeleton->maps.exit_ended,
+					 .rows = skeleton->maps.exit_rows,
+					 .codes = skeleton->maps.exit_codes,
+					 .control = skeleton->maps.exit_control,
+					 .meta = skeleton->maps.exit_meta,
+				 },
+				 exits->env.config->vcpus, exits->env.pins, exits->env.types,
+				 report);
 	if (err)
 		return err;
 	exits->reasons = layout->setup.has_reasons;
-	exits->programs[0] = (struct program){ "exit_thread", "sched_process_exit", -1 };
-	exits->programs[1] = (struct program){ form_programs[layout->form], "kvm_exit", -1 };
-	exits->programs[2] = (struct program){ "exit_entry", "kvm_entry", -1 };
+	exits->latency_map = skeleton->maps.exit_latency;
+	exits->vm_latency_map = layout->setup.vm_histograms ? skeleton->maps.exit_vm_latency : NULL;
+	exits->programs[0] = (struct program){ skeleton->progs.exit_thread, "sched_process_exit",
+					       -1 };
+	exits->programs[1] = (struct program){ form_program(skeleton, layout->form), "kvm_exit",
+					       -1 };
+	exits->programs[2] = (struct program){ skeleton->progs.exit_entry, "kvm_entry", -1 };
 	return 0;
 }
 

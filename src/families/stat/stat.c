@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "bpf/stat.h"
 #include "kernel/privileges.h"
+#include "stat.skel.h"
 #include "vms/vm_passes.h"
 
 /* --- what the register tells --- */
@@ -192,45 +193,45 @@ static int layout_use(struct stat_family *family, struct stat_layout *layout)
 static int object_load(struct stat_family *family)
 {
 	uint32_t bytes = stat_totals_bytes(family->layout);
-	struct bpf_map *ended, *vms;
+	struct stat_bpf *skeleton = stat_bpf__open();
 	int err;
 
-	family->object = bpf_object__open_mem(family->env.image, family->env.image_size, NULL);
-	if (!family->object)
+	if (!skeleton)
 		return -errno;
-	ended = bpf_object__find_map_by_name(family->object, "stat_ended");
-	vms = bpf_object__find_map_by_name(family->object, "stat_vms");
-	if (!ended || !vms)
-		return -ENOENT;
-	err = bpf_map__set_value_size(ended, bytes);
+	family->skeleton = skeleton;
+	err = bpf_map__set_value_size(skeleton->maps.stat_ended, bytes);
 	if (!err)
-		err = bpf_map__set_value_size(vms, bytes);
+		err = bpf_map__set_value_size(skeleton->maps.stat_vms, bytes);
 	if (!err)
-		err = bpf_map__set_max_entries(vms, family->env.config->vms);
-	return err ? err :
-		     pins_load(family->env.pins, family->object, STAT_LAYOUT, family->env.report);
+		err = bpf_map__set_max_entries(skeleton->maps.stat_vms, family->env.config->vms);
+	if (err)
+		return err;
+	return pins_load(family->env.pins,
+			 &(struct pinned){ skeleton->skeleton, skeleton->maps.stat_meta,
+					   STAT_LAYOUT },
+			 family->env.report);
 }
 
 /* Keep totals in the maps. An earlier agent's maps are taken over once, at the first load. */
 static void keep_totals(struct stat_family *family)
 {
 	bool take_over = !family->taken_over;
-	struct bpf_map *ended = bpf_object__find_map_by_name(family->object, "stat_ended");
-	struct bpf_map *vms = bpf_object__find_map_by_name(family->object, "stat_vms");
+	const struct stat_bpf *skeleton = family->skeleton;
 
 	family->passes = 0;
 	if (!family->env.pins)
 		return; /* unpinned maps die with this agent */
 	family->taken_over = true;
-	if (stat_totals_keep(&family->totals, bpf_map__fd(ended), bpf_map__fd(vms), take_over))
+	if (stat_totals_keep(&family->totals, bpf_map__fd(skeleton->maps.stat_ended),
+			     bpf_map__fd(skeleton->maps.stat_vms), take_over))
 		report_add(family->env.report, REPORT_INFO,
 			   "stat: pinned totals have other statistics: discarded, starting at 0");
 }
 
 static void object_close(struct stat_family *family)
 {
-	bpf_object__close(family->object);
-	family->object = NULL;
+	stat_bpf__destroy(family->skeleton);
+	family->skeleton = NULL;
 }
 
 /* Take the statistics that the register's passes have read. */
@@ -244,7 +245,7 @@ static int passes_attach(struct stat_family *family, char **ret_error)
 		*ret_error = error ? strdup(error) : NULL;
 		return err;
 	}
-	if (family->layout != layout || !family->object) {
+	if (family->layout != layout || !family->skeleton) {
 		family->source = STAT_NOWHERE;
 		err = layout_use(family, stat_layout_ref(layout));
 		if (err) {
@@ -261,7 +262,7 @@ static int passes_attach(struct stat_family *family, char **ret_error)
 		keep_totals(family);
 	}
 	if (family->source != STAT_ITERATOR)
-		pins_generation(family->object, 1);
+		pins_generation(family->skeleton->maps.stat_meta, 1);
 	family->source = STAT_ITERATOR;
 	/* what an earlier agent has left is taken over at the second */
 	vms_pass(family->env.vms);
@@ -379,7 +380,7 @@ static uint64_t stat_generation(void *state)
 {
 	struct stat_family *family = state;
 
-	return family->object ? pins_generation(family->object, 0) : 0;
+	return family->skeleton ? pins_generation(family->skeleton->maps.stat_meta, 0) : 0;
 }
 
 static int stat_map(void *state, size_t number, struct map_usage *ret_usage)
@@ -387,7 +388,7 @@ static int stat_map(void *state, size_t number, struct map_usage *ret_usage)
 	struct stat_family *family = state;
 	const struct stat_totals *totals = &family->totals;
 
-	if (number || !family->object)
+	if (number || !family->skeleton)
 		return -ENOENT;
 	*ret_usage = (struct map_usage){
 		.name = "stat_vms",

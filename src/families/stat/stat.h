@@ -67,7 +67,7 @@ struct stat_columns {
 struct stat_family {
 	struct family_env env;
 	enum stat_source source;
-	struct bpf_object *object;
+	struct stat_bpf *skeleton; /* the maps; NULL: not loaded */
 	struct vms_listener listener;
 	struct stat_layout *layout; /* a reference; kept when detached; NULL: never attached */
 	unsigned passes;	    /* complete ones since the maps were loaded */

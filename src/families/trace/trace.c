@@ -18,11 +18,12 @@
 #include "kernel/privileges.h"
 #include "kernel/prog_template.h"
 #include "families/trace/trace_events.h"
+#include "trace.skel.h"
 
 struct trace {
 	struct family_env env;
 	struct trace_events events;
-	struct bpf_object *object;
+	struct trace_bpf *skeleton; /* NULL: not opened */
 	struct template template;
 	const struct trace_row *rows; /* the mapped map, [env.cpus->n]; NULL: not mapped */
 };
@@ -35,21 +36,23 @@ static size_t rows_bytes(const struct trace *trace)
 /* Open and load the object: its maps, and the template for the per-event programs. */
 static int object_load(struct trace *trace)
 {
+	struct trace_bpf *skeleton = trace_bpf__open();
 	const struct bpf_program *program;
 	struct bpf_map *map;
 	void *rows;
 	int err;
 
-	trace->object = bpf_object__open_mem(trace->env.image, trace->env.image_size, NULL);
-	if (!trace->object)
+	if (!skeleton)
 		return -errno;
-	map = bpf_object__find_map_by_name(trace->object, "trace_rows");
-	program = bpf_object__find_program_by_name(trace->object, "trace_template");
-	if (!map || !program)
-		return -ENOENT;
+	trace->skeleton = skeleton;
+	map = skeleton->maps.trace_rows;
+	program = skeleton->progs.trace_template;
 	err = bpf_map__set_max_entries(map, (__u32)trace->env.cpus->n);
 	if (!err)
-		err = pins_load(trace->env.pins, trace->object, TRACE_LAYOUT, trace->env.report);
+		err = pins_load(trace->env.pins,
+				&(struct pinned){ skeleton->skeleton, skeleton->maps.trace_meta,
+						  TRACE_LAYOUT },
+				trace->env.report);
 	if (err)
 		return err;
 	rows = mmap(NULL, rows_bytes(trace), PROT_READ, MAP_SHARED, bpf_map__fd(map), 0);
@@ -129,7 +132,7 @@ static int trace_attach(void *state, struct report *report, char **ret_error)
 	}
 	/* events that appear while KVM is being loaded join a family that is attached already */
 	if (fresh && !before)
-		pins_generation(trace->object, 1);
+		pins_generation(trace->skeleton->maps.trace_meta, 1);
 	err = trace_events_report(&trace->events, &trace->env, ret_error);
 	trace->env.report = NULL;
 	return err;
@@ -153,7 +156,7 @@ static void trace_close(void *state)
 		munmap((void *)trace->rows, rows_bytes(trace));
 	trace_events_free(&trace->events);
 	template_free(&trace->template);
-	bpf_object__close(trace->object);
+	trace_bpf__destroy(trace->skeleton);
 	free(trace);
 }
 
@@ -187,7 +190,7 @@ static uint64_t trace_generation(void *state)
 {
 	struct trace *trace = state;
 
-	return trace->rows ? pins_generation(trace->object, 0) : 0;
+	return trace->rows ? pins_generation(trace->skeleton->maps.trace_meta, 0) : 0;
 }
 
 /* A column for each event with a slot; each column is a metric. */

@@ -9,29 +9,48 @@
 #include "engine/exit_common.h"
 #include "families/family.h"
 #include "kernel/privileges.h"
+#include "userspace_exit.skel.h"
+
+static void destroy(void *skeleton)
+{
+	userspace_exit_bpf__destroy(skeleton);
+}
 
 static int load(struct exits *exits, struct report *report)
 {
-	struct userspace_exit_setup setup = {
+	struct userspace_exit_bpf *skeleton = userspace_exit_bpf__open();
+	int err;
+
+	if (!skeleton)
+		return -errno;
+	skeleton->rodata->setup = (struct userspace_exit_setup){
 		.restart = (__u32)reasons_slot_of(REASONS_USERSPACE, REASONS_RESTART),
 		.error = (__u32)reasons_slot_of(REASONS_USERSPACE, REASONS_ERROR),
 	};
-	struct bpf_object *object = bpf_object__open_mem(exits->env.image, exits->env.image_size,
-							 NULL);
-	struct bpf_map *rodata;
-	int err;
-
-	if (!object)
-		return -errno;
-	exit_layout_ranges(REASONS_USERSPACE, setup.ranges);
-	rodata = bpf_object__find_map_by_name(object, ".rodata");
-	err = rodata ? bpf_map__set_initial_value(rodata, &setup, sizeof(setup)) : -ENOENT;
-	if (err) {
-		bpf_object__close(object);
+	exit_layout_ranges(REASONS_USERSPACE, skeleton->rodata->setup.ranges);
+	err = vcpu_counters_load(&exits->counters,
+				 &(struct counters_object){
+					 .family = skeleton,
+					 .destroy = destroy,
+					 .skeleton = skeleton->skeleton,
+					 .cells = skeleton->maps.userspace_exit_cells,
+					 .ended = skeleton->maps.userspace_exit_ended,
+					 .rows = skeleton->maps.userspace_exit_rows,
+					 .codes = skeleton->maps.userspace_exit_codes,
+					 .control = skeleton->maps.userspace_exit_control,
+					 .meta = skeleton->maps.userspace_exit_meta,
+				 },
+				 exits->env.config->vcpus, exits->env.pins, exits->env.types,
+				 report);
+	if (err)
 		return err;
-	}
-	return vcpu_counters_load(&exits->counters, object, exits->env.config->vcpus,
-				  exits->env.pins, exits->env.types, report);
+	exits->programs[0] = (struct program){ skeleton->progs.userspace_exit_thread,
+					       "sched_process_exit", -1 };
+	exits->programs[1] = (struct program){ skeleton->progs.userspace_exit_begin,
+					       "kvm_userspace_exit", -1 };
+	exits->programs[2] = (struct program){ skeleton->progs.userspace_exit_entry, "kvm_entry",
+					       -1 };
+	return 0;
 }
 
 static int userspace_exit_open(const struct family_env *env, void **ret_state, char **ret_error)
@@ -44,9 +63,6 @@ static int userspace_exit_open(const struct family_env *env, void **ret_state, c
 		return err;
 	*ret_state = exits;
 	exits->reasons = exits->fires = true;
-	exits->programs[0] = (struct program){ "userspace_exit_thread", "sched_process_exit", -1 };
-	exits->programs[1] = (struct program){ "userspace_exit_begin", "kvm_userspace_exit", -1 };
-	exits->programs[2] = (struct program){ "userspace_exit_entry", "kvm_entry", -1 };
 	err = load(exits, env->report);
 	if (err)
 		*ret_error = privs_load_text(err, env->config->lockdown);
@@ -56,12 +72,14 @@ static int userspace_exit_open(const struct family_env *env, void **ret_state, c
 static int userspace_exit_attach(void *state, struct report *report, char **ret_error)
 {
 	struct exits *exits = state;
+	const struct userspace_exit_bpf *skeleton = exits->counters.object.family;
 	int err;
 
 	(void)report;
 	/* kvm_fpu, if there is one, is closer to the start of KVM_RUN */
 	if (exits->programs[2].link_fd < 0 && events_has(exits->env.events, "kvm_fpu"))
-		exits->programs[2] = (struct program){ "userspace_exit_fpu", "kvm_fpu", -1 };
+		exits->programs[2] = (struct program){ skeleton->progs.userspace_exit_fpu,
+						       "kvm_fpu", -1 };
 	err = exits_attach(exits);
 	if (err)
 		*ret_error = err == -ENOENT ? strdup("KVM is not loaded") :

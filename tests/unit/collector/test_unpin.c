@@ -38,9 +38,9 @@ static size_t for_maps(bool make)
 	for (size_t i = 0; i < families_count; i++) {
 		size_t size;
 		const void *image = families[i].image(&size);
+		struct bpf_object *object = bpf_object__open_mem(image, size, NULL);
 		struct bpf_map *map;
 
-		object = bpf_object__open_mem(image, size, NULL);
 		assert_non_null(object);
 		bpf_object__for_each_map(map, object)
 		{
@@ -54,7 +54,6 @@ static size_t for_maps(bool make)
 			n += access(on_bpffs(name), F_OK) == 0;
 		}
 		bpf_object__close(object);
-		object = NULL;
 	}
 	return n;
 }

@@ -58,7 +58,7 @@ static void make(const char *name, unsigned nslots, enum reasons_isa isa)
 
 	assert_int_equal(exits_new(&env, name, 1, nslots, isa, &exits), 0);
 	exits->reasons = true;
-	exits->counters.object = (void *)exits; /* as if loaded */
+	exits->counters.object.family = (void *)exits; /* as if loaded */
 	exits->counters.codes_fd = CODES_FD;
 }
 
@@ -74,7 +74,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	exits->counters.object = NULL;
+	exits->counters.object.family = NULL;
 	exits_close(exits);
 	owners_free(&owners);
 	snapshot_free(&snapshot);
@@ -83,7 +83,7 @@ static int teardown(void **state)
 
 static void userspace(void)
 {
-	exits->counters.object = NULL;
+	exits->counters.object.family = NULL;
 	exits_close(exits);
 	make("userspace_exit", USERSPACE_EXIT_SLOTS, REASONS_USERSPACE);
 }
@@ -218,9 +218,9 @@ static void test_total(void **state)
 	assert_rows("exit_total", "0  - -\n");
 	exits->fires = true;
 	assert_rows("exit_total", "0  0 0\n");
-	exits->counters.object = NULL;
+	exits->counters.object.family = NULL;
 	assert_rows("exit_total", "0  - -\n");
-	exits->counters.object = (void *)exits;
+	exits->counters.object.family = (void *)exits;
 	exits->fires = false;
 	exits->reasons = false;
 	count(OTHER, 5, 50, 1);

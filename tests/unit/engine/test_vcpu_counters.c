@@ -140,7 +140,7 @@ static int setup(void **state)
 	memset(overflow, 0, sizeof(overflow));
 	assert_int_equal(
 		vcpu_counters_init(&counters, "exit", 1, SLOTS, REASONS_SVM, &cpus, "proc"), 0);
-	counters.object = (void *)&counters; /* loaded */
+	counters.object.family = (void *)&counters; /* loaded */
 	counters.overflow = overflow;
 	counters.fd = CELLS_FD;
 	counters.retired_fd = ENDED_FD;
@@ -151,7 +151,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	counters.object = NULL;
+	counters.object.family = NULL;
 	counters.overflow = NULL;
 	vcpu_counters_free(&counters);
 	return work_teardown(state);

@@ -162,10 +162,9 @@ static void test_too_many(void **state)
 	(void)state;
 	write_types("a", "g", "h");
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		assert_int_equal(kernel_types_module(&types, names[i], &btf),
-				 i == 0 || i == 6 ? 0 :
-				 i == 7		  ? -ENOSPC :
-						    -ENOENT);
+		assert_int_equal(kernel_types_module(&types, names[i], &btf), i == 0 || i == 6 ? 0 :
+									      i == 7 ? -ENOSPC :
+										       -ENOENT);
 }
 
 #define types_test(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -173,10 +172,8 @@ static void test_too_many(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		types_test(test_once),
-		types_test(test_a_pass),
-		types_test(test_reload),
-		types_test(test_nothing_is_there),
+		types_test(test_once),	   types_test(test_a_pass),
+		types_test(test_reload),   types_test(test_nothing_is_there),
 		types_test(test_too_many),
 	};
 

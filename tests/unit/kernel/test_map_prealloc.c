@@ -7,28 +7,17 @@
 #include <linux/bpf.h>
 #include <string.h>
 
-#include "families/family.h"
+#include "bpf/exit.h"
+#include "bpf/trace.h"
+#include "bpf/userspace_exit.h"
+#include "exit.skel.h"
 #include "kernel/map_prealloc.h"
+#include "trace.skel.h"
+#include "userspace_exit.skel.h"
 
 /* As it was, and as it is: flags of each map. */
 #define MAPS_MAX 32
 static __u32 before[MAPS_MAX], after[MAPS_MAX];
-
-static struct bpf_object *open_family(const char *name)
-{
-	struct bpf_object *object = NULL;
-	size_t size;
-
-	for (size_t i = 0; i < families_count; i++) {
-		if (strcmp(families[i].name, name) == 0) {
-			const void *image = families[i].image(&size);
-
-			object = bpf_object__open_mem(image, size, NULL);
-		}
-	}
-	assert_non_null(object);
-	return object;
-}
 
 static size_t flags_of(struct bpf_object *object, __u32 *flags)
 {
@@ -43,10 +32,9 @@ static size_t flags_of(struct bpf_object *object, __u32 *flags)
 	return n;
 }
 
-/* Adapt a family's maps to the kernel in "btf", which clears the flag of so many. */
-static void adapt(const char *family, unsigned changed)
+/* Adapt an object's maps to the kernel in "btf", which clears the flag of so many. */
+static void adapt_object(struct bpf_object *object, unsigned changed)
 {
-	struct bpf_object *object = open_family(family);
 	struct kernel_types types = { .dir = "btf" };
 	unsigned cleared = 0;
 	size_t n = flags_of(object, before);
@@ -63,8 +51,16 @@ static void adapt(const char *family, unsigned changed)
 	assert_int_equal(cleared, changed);
 	for (size_t i = 0; changed && i < n; i++)
 		assert_int_equal(after[i] & BPF_F_NO_PREALLOC, 0);
-	bpf_object__close(object);
 }
+
+#define adapt(family, changed)                                        \
+	do {                                                          \
+		struct family##_bpf *skeleton = family##_bpf__open(); \
+                                                                      \
+		assert_non_null(skeleton);                            \
+		adapt_object(skeleton->obj, changed);                 \
+		family##_bpf__destroy(skeleton);                      \
+	} while (0)
 
 static void test_with_the_allocator(void **state)
 {
@@ -75,8 +71,8 @@ static void test_with_the_allocator(void **state)
 	field(btf, "caches", pointer, 0);
 	make_folders("btf");
 	btf_write(btf, "btf/vmlinux");
-	adapt("exit", 0);
-	adapt("userspace_exit", 0);
+	adapt(exit, 0);
+	adapt(userspace_exit, 0);
 }
 
 /* A function or a member of that name is no such type. */
@@ -89,15 +85,15 @@ static void test_without_it(void **state)
 	field(btf, "bpf_mem_alloc", pointer, 0);
 	make_folders("btf");
 	btf_write(btf, "btf/vmlinux");
-	adapt("exit", 2);
-	adapt("userspace_exit", 1);
-	adapt("trace", 0); /* has no map that grows */
+	adapt(exit, 2);
+	adapt(userspace_exit, 1);
+	adapt(trace, 0); /* has no map that grows */
 }
 
 static void test_without_type_information(void **state)
 {
 	(void)state;
-	adapt("exit", 2);
+	adapt(exit, 2);
 }
 
 int main(void)

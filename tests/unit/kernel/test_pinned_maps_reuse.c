@@ -9,34 +9,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "families/family.h"
 #include "bpf/trace.h"
+#include "trace.skel.h"
 
 /* The layout version. */
 static uint32_t version;
 
-static struct bpf_map *map_of(const char *name)
-{
-	struct bpf_map *map = bpf_object__find_map_by_name(object, name);
-
-	assert_non_null(map);
-	return map;
-}
-
 static void open_object(unsigned cpus)
 {
-	const void *image = NULL;
-	size_t size = 0;
+	skeleton = trace_bpf__open();
+	assert_non_null(skeleton);
+	assert_int_equal(bpf_map__set_max_entries(skeleton->maps.trace_rows, cpus), 0);
+	bpf_program__set_autoload(skeleton->progs.trace_template, false);
+}
 
-	for (size_t i = 0; i < families_count; i++) {
-		if (strcmp(families[i].name, "trace") == 0)
-			image = families[i].image(&size);
-	}
-	object = bpf_object__open_mem(image, size, NULL);
-	assert_non_null(object);
-	assert_int_equal(bpf_map__set_max_entries(map_of("trace_rows"), cpus), 0);
-	bpf_program__set_autoload(bpf_object__find_program_by_name(object, "trace_template"),
-				  false);
+static const struct pinned *ours(void)
+{
+	static struct pinned pinned;
+
+	pinned = (struct pinned){ skeleton->skeleton, skeleton->maps.trace_meta, version };
+	return &pinned;
 }
 
 /* Open a family: pins_reuse() returns this; check whether its maps are pinned afterwards. */
@@ -44,10 +36,10 @@ static void start(unsigned cpus, int reused)
 {
 	open_folder();
 	open_object(cpus);
-	assert_int_equal(pins_reuse(pins, object, version, &report), reused);
-	assert_int_equal(bpf_object__load(object), 0);
+	assert_int_equal(pins_reuse(pins, ours(), &report), reused);
+	assert_int_equal(trace_bpf__load(skeleton), 0);
 	if (reused == 0)
-		assert_int_equal(pins_pin(pins, object, version, &report), 0);
+		assert_int_equal(pins_pin(pins, ours(), &report), 0);
 }
 
 static struct trace_row row;
@@ -55,12 +47,14 @@ static struct trace_row row;
 static void count_set(__u32 cpu, __u64 count)
 {
 	row.count[7] = count;
-	assert_int_equal(bpf_map_update_elem(bpf_map__fd(map_of("trace_rows")), &cpu, &row, 0), 0);
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(skeleton->maps.trace_rows), &cpu, &row, 0),
+			 0);
 }
 
 static __u64 count_get(__u32 cpu)
 {
-	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(map_of("trace_rows")), &cpu, &row), 0);
+	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(skeleton->maps.trace_rows), &cpu, &row),
+			 0);
 	return row.count[7];
 }
 
@@ -76,14 +70,14 @@ static void test_same_layout(void **state)
 	assert_int_equal(stat(on_bpffs("ours/trace_meta"), &st), 0);
 	assert_int_equal(count_get(2), 0);
 	count_set(2, 13);
-	assert_int_equal(pins_generation(object, 1), 1);
+	assert_int_equal(pins_generation(skeleton->maps.trace_meta, 1), 1);
 	for (unsigned i = 0; i < 3; i++) {
 		let_go();
 		start(3, 1);
 		assert_int_equal(count_get(2), 13 + i);
 		count_set(2, 13 + i + 1);
-		assert_int_equal(pins_generation(object, 0), 1 + i);
-		assert_int_equal(pins_generation(object, 1), 2 + i);
+		assert_int_equal(pins_generation(skeleton->maps.trace_meta, 0), 1 + i);
+		assert_int_equal(pins_generation(skeleton->maps.trace_meta, 1), 2 + i);
 		assert_int_equal(report.n, 0);
 	}
 }
@@ -96,7 +90,7 @@ static void assert_replaced(unsigned cpus)
 	assert_line(REPORT_INFO, on_bpffs("ours"),
 		    ": replacing maps of another layout; counters restart at 0");
 	assert_int_equal(count_get(0), 0);
-	assert_int_equal(pins_generation(object, 0), 0);
+	assert_int_equal(pins_generation(skeleton->maps.trace_meta, 0), 0);
 	count_set(0, 17);
 	let_go();
 	start(cpus, 1);
@@ -124,7 +118,7 @@ static void test_another_stamp(void **state)
 	need_bpf();
 	start(3, 0);
 	count_set(0, 13);
-	fd = bpf_map__fd(map_of("trace_meta"));
+	fd = bpf_map__fd(skeleton->maps.trace_meta);
 	assert_int_equal(bpf_map_lookup_elem(fd, &key, &value), 0);
 	assert_int_equal(value.generation, 0);
 	value.layout ^= 1;
@@ -183,7 +177,7 @@ static void test_another_type(void **state)
 	(void)state;
 	need_bpf();
 	start(3, 0);
-	fd = bpf_map__fd(map_of("trace_meta"));
+	fd = bpf_map__fd(skeleton->maps.trace_meta);
 	assert_int_equal(bpf_map_lookup_elem(fd, &key, &value), 0);
 	fd = bpf_map_create(BPF_MAP_TYPE_HASH, "trace_meta", 4, sizeof(value), 1, NULL);
 	assert_int_equal(bpf_map_update_elem(fd, &key, &value, BPF_ANY), 0);
@@ -235,7 +229,7 @@ static void assert_left_alone(const char *name)
 	assert_int_equal(lstat(path, &before), 0);
 	open_folder();
 	open_object(3);
-	assert_int_equal(pins_reuse(pins, object, version, &report), -EEXIST);
+	assert_int_equal(pins_reuse(pins, ours(), &report), -EEXIST);
 	assert_line(REPORT_WARNING, path, ": not a pinned map" AFTER);
 	assert_int_equal(lstat(path, &after), 0);
 	assert_int_equal(before.st_ino, after.st_ino);
@@ -279,12 +273,12 @@ static void test_pinning_that_fails(void **state)
 	need_bpf();
 	open_folder();
 	open_object(3);
-	assert_int_equal(pins_reuse(pins, object, version, &report), 0);
-	assert_int_equal(bpf_object__load(object), 0);
+	assert_int_equal(pins_reuse(pins, ours(), &report), 0);
+	assert_int_equal(trace_bpf__load(skeleton), 0);
 	fd = map_make();
 	assert_int_equal(bpf_obj_pin(fd, on_bpffs("ours/trace_meta")), 0); /* wins the race */
 	close(fd);
-	assert_int_equal(pins_pin(pins, object, version, &report), -EEXIST);
+	assert_int_equal(pins_pin(pins, ours(), &report), -EEXIST);
 	assert_line(REPORT_WARNING, on_bpffs("ours"), ": cannot pin maps (File exists)" AFTER);
 	assert_int_equal(stat(on_bpffs("ours/trace_rows"), &st), -1);
 	assert_int_equal(errno, ENOENT);
@@ -296,12 +290,12 @@ static void test_generation(void **state)
 	(void)state;
 	need_bpf();
 	open_object(1);
-	assert_int_equal(pins_generation(object, 1), 0);
-	assert_int_equal(bpf_object__load(object), 0);
-	assert_int_equal(pins_generation(object, 0), 0);
-	assert_int_equal(pins_generation(object, 1), 1);
-	assert_int_equal(pins_generation(object, 5), 6);
-	assert_int_equal(pins_generation(object, 0), 6);
+	assert_int_equal(pins_generation(skeleton->maps.trace_meta, 1), 0);
+	assert_int_equal(trace_bpf__load(skeleton), 0);
+	assert_int_equal(pins_generation(skeleton->maps.trace_meta, 0), 0);
+	assert_int_equal(pins_generation(skeleton->maps.trace_meta, 1), 1);
+	assert_int_equal(pins_generation(skeleton->maps.trace_meta, 5), 6);
+	assert_int_equal(pins_generation(skeleton->maps.trace_meta, 0), 6);
 }
 
 static bool is_pinned(const char *name)
@@ -318,7 +312,7 @@ static void test_load_without_pins(void **state)
 	need_bpf();
 	assert_int_equal(mkdir(on_bpffs("ours"), 0700), 0);
 	open_object(3);
-	assert_int_equal(pins_load(NULL, object, version, &report), 0);
+	assert_int_equal(pins_load(NULL, ours(), &report), 0);
 	count_set(2, 13);
 	assert_int_equal(count_get(2), 13);
 	assert_int_equal(report.n, 0);
@@ -329,7 +323,7 @@ static void load(unsigned cpus)
 {
 	open_folder();
 	open_object(cpus);
-	assert_int_equal(pins_load(pins, object, version, &report), 0);
+	assert_int_equal(pins_load(pins, ours(), &report), 0);
 }
 
 /* pins_load() creates and pins, reuses, or replaces maps. */
@@ -342,12 +336,12 @@ static void test_load(void **state)
 	assert_true(is_pinned("ours/trace_rows"));
 	assert_true(is_pinned("ours/trace_meta"));
 	count_set(2, 13);
-	assert_int_equal(pins_generation(object, 1), 1);
+	assert_int_equal(pins_generation(skeleton->maps.trace_meta, 1), 1);
 	let_go();
 	load(3);
 	assert_int_equal(report.n, 0);
 	assert_int_equal(count_get(2), 13);
-	assert_int_equal(pins_generation(object, 0), 1);
+	assert_int_equal(pins_generation(skeleton->maps.trace_meta, 0), 1);
 	let_go();
 	load(4);
 	assert_line(REPORT_INFO, on_bpffs("ours"),
@@ -388,7 +382,7 @@ static void test_load_with_no_room_for_pins(void **state)
 	open_folder();
 	open_object(3);
 	assert_int_equal(rmdir(on_bpffs("ours")), 0); /* the directory disappears */
-	assert_int_equal(pins_load(pins, object, version, &report), 0);
+	assert_int_equal(pins_load(pins, ours(), &report), 0);
 	assert_line(REPORT_WARNING, on_bpffs("ours"),
 		    ": cannot pin maps (No such file or directory)" AFTER);
 	count_set(2, 13);
@@ -405,10 +399,10 @@ static void test_load_that_fails(void **state)
 
 		open_folder();
 		open_object(3);
-		template = bpf_object__find_program_by_name(object, "trace_template");
+		template = skeleton->progs.trace_template;
 		bpf_program__set_autoload(template, true);
 		bpf_program__set_type(template, BPF_PROG_TYPE_UNSPEC); /* fails to load */
-		assert_true(pins_load(pins, object, version, &report) < 0);
+		assert_true(pins_load(pins, ours(), &report) < 0);
 		assert_int_equal(report.n, 0);
 		assert_int_equal(is_pinned("ours/trace_rows"), i);
 		assert_int_equal(is_pinned("ours/trace_meta"), i);

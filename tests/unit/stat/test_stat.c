@@ -28,8 +28,6 @@ static void open_family(bool pinned)
 		.events = &events,
 		.vms = vms,
 		.pins = pinned ? &pins : NULL,
-		.image = kernel_object,
-		.image_size = 1,
 		.report = &report,
 	};
 	void *state = NULL;

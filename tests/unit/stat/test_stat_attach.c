@@ -32,8 +32,6 @@ static int open_family(void)
 		.events = &events,
 		.vms = vms,
 		.pins = &pins,
-		.image = kernel_object,
-		.image_size = 1,
 		.report = &report,
 	};
 	void *state = NULL;

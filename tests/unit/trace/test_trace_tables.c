@@ -36,39 +36,26 @@ static struct {
 	unsigned closes;
 } kernel;
 
-static int object, map, program; /* what pointers to libbpf's objects point to */
+static int map, meta, program; /* what pointers to libbpf's objects point to */
 
 /* The head of a function of libbpf that the test replaces. */
 #define WRAP(type, name, ...)            \
 	type __wrap_##name(__VA_ARGS__); \
 	type __wrap_##name(__VA_ARGS__)
 
-WRAP(struct bpf_object *, bpf_object__open_mem, const void *image, size_t size, const void *options)
+WRAP(int, bpf_object__open_skeleton, struct bpf_object_skeleton *s, const void *options)
 {
-	assert_ptr_equal(image, insns);
-	assert_int_equal(size, sizeof(insns));
 	assert_null(options);
-	return (struct bpf_object *)&object;
-}
-
-WRAP(struct bpf_map *, bpf_object__find_map_by_name, const struct bpf_object *of, const char *name)
-{
-	(void)of;
-	return strcmp(name, "trace_rows") == 0 ? (struct bpf_map *)&map : NULL;
-}
-
-WRAP(struct bpf_map *, bpf_object__next_map, const struct bpf_object *of, const struct bpf_map *at)
-{
-	(void)of, (void)at;
-	return NULL;
-}
-
-WRAP(struct bpf_program *, bpf_object__find_program_by_name, const struct bpf_object *of,
-     const char *name)
-{
-	(void)of;
-	assert_string_equal(name, "trace_template");
-	return (struct bpf_program *)&program;
+	assert_string_equal(s->name, "trace_bpf");
+	assert_int_equal(s->map_cnt, 2);
+	assert_string_equal(s->maps[0].name, "trace_rows");
+	*s->maps[0].map = (struct bpf_map *)&map;
+	assert_string_equal(s->maps[1].name, "trace_meta");
+	*s->maps[1].map = (struct bpf_map *)&meta;
+	assert_int_equal(s->prog_cnt, 1);
+	assert_string_equal(s->progs[0].name, "trace_template");
+	*s->progs[0].prog = (struct bpf_program *)&program;
+	return 0;
 }
 
 WRAP(int, bpf_map__set_max_entries, struct bpf_map *of, __u32 entries)
@@ -80,6 +67,8 @@ WRAP(int, bpf_map__set_max_entries, struct bpf_map *of, __u32 entries)
 
 WRAP(int, bpf_map__fd, const struct bpf_map *of)
 {
+	if ((const void *)of == &meta)
+		return -1; /* not to be read: nothing is pinned */
 	assert_ptr_equal(of, &map);
 	return kernel.map_fd;
 }
@@ -96,15 +85,18 @@ WRAP(size_t, bpf_program__insn_cnt, const struct bpf_program *of)
 	return ARRAY_SIZE(insns);
 }
 
-WRAP(int, bpf_object__load, struct bpf_object *of)
+WRAP(int, bpf_object__load_skeleton, struct bpf_object_skeleton *s)
 {
-	(void)of;
+	assert_string_equal(s->name, "trace_bpf");
 	return kernel.load_err;
 }
 
-WRAP(void, bpf_object__close, struct bpf_object *of)
+void __real_bpf_object__destroy_skeleton(struct bpf_object_skeleton *s);
+
+WRAP(void, bpf_object__destroy_skeleton, struct bpf_object_skeleton *s)
 {
-	kernel.closes += of != NULL;
+	kernel.closes++;
+	__real_bpf_object__destroy_skeleton(s);
 }
 
 WRAP(int, bpf_prog_load, enum bpf_prog_type type, const char *name, const char *license,
@@ -185,8 +177,6 @@ static void open_trace(const char *names, int err)
 				  .cpus = &cpus,
 				  .items = &items,
 				  .vms = &vms,
-				  .image = insns,
-				  .image_size = sizeof(insns),
 				  .report = &report };
 	char *copy = strdup(names), *rest = copy, *name, *error = NULL;
 
