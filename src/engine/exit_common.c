@@ -45,7 +45,6 @@ void exits_close(void *state)
 		return;
 	exits_detach(exits);
 	vcpu_counters_free(&exits->counters);
-	free(exits->cpu_buckets);
 	free(exits->no_reasons);
 	free(exits);
 }
@@ -90,7 +89,7 @@ int exits_attach(struct exits *exits)
 	return err;
 }
 
-void exits_map(const struct exits *exits, struct map_usage *ret_usage)
+void exits_map(struct exits *exits, struct map_usage *ret_usage)
 {
 	const struct vcpu_counters *counters = &exits->counters;
 
@@ -102,24 +101,37 @@ void exits_map(const struct exits *exits, struct map_usage *ret_usage)
 	ret_usage->dropped = counters->dropped;
 }
 
-static int latency_fd(const struct exits *exits)
+static int latency_read(struct exits *exits, void (*take)(void *, const void *, void *))
 {
-	return exits->latency_map ? bpf_map__fd(exits->latency_map) : -ENOENT;
+	int ncpus = libbpf_num_possible_cpus();
+
+	if (!exits->latency_map || ncpus < 0)
+		return -ENOENT;
+	exits->ncpus = (size_t)ncpus;
+	return map_dump_read(&exits->counters.dump, bpf_map__fd(exits->latency_map), sizeof(__u32),
+			     exits->ncpus * sizeof(struct exit_buckets), take, exits);
+}
+
+static void latency_count(void *data, const void *key, void *value)
+{
+	struct exits *exits = data;
+
+	(void)key, (void)value;
+	exits->nlatency++;
 }
 
 /* Entries are preallocated, so bytes does not depend on their use. */
-void exits_latency_map(const struct exits *exits, struct map_usage *ret_usage)
+void exits_latency_map(struct exits *exits, struct map_usage *ret_usage)
 {
 	const struct vcpu_counters *counters = &exits->counters;
-	int fd = latency_fd(exits);
-	__u32 slot;
 
 	ret_usage->limit = EXIT_HISTOGRAMS;
-	if (fd < 0)
+	if (!exits->latency_map)
 		return;
 	ret_usage->bytes = EXIT_HISTOGRAMS * counters->cpus->n * sizeof(struct exit_buckets);
-	while (bpf_map_get_next_key(fd, ret_usage->used ? &slot : NULL, &slot) == 0)
-		ret_usage->used++;
+	exits->nlatency = 0;
+	latency_read(exits, latency_count);
+	ret_usage->used = exits->nlatency;
 	for (size_t cpu = 0; cpu < counters->cpus->n; cpu++)
 		ret_usage->dropped += counters->overflow[cpu].buckets;
 }
@@ -139,42 +151,32 @@ static int read_counters(struct exits *exits)
 	return vcpu_counters_read(&exits->counters, exits->env.vms);
 }
 
-/* Read a reason's histogram: the sum over all possible CPUs. */
-static void read_latency(struct exits *exits, int fd, unsigned slot)
+/* Add a slot's histogram, of all possible CPUs, to that of its reason. */
+static void latency_take(void *data, const void *key, void *value)
 {
-	const struct exit_buckets *cpus = (const struct exit_buckets *)exits->cpu_buckets;
-	__u32 key = slot;
+	struct exits *exits = data;
+	const struct exit_buckets *cpus = value;
+	__u32 slot = *(const __u32 *)key;
+	uint64_t *sum;
 
-	if (bpf_map_lookup_elem(fd, &key, exits->cpu_buckets))
+	if (slot >= exits->counters.nslots)
 		return;
-	memset(exits->latency[slot], 0, sizeof(exits->latency[slot]));
+	sum = exits->latency_read[reason_slots_home(&exits->counters.slots, slot)];
 	for (size_t cpu = 0; cpu < exits->ncpus; cpu++) {
 		for (unsigned i = 0; i < EXIT_BUCKETS; i++)
-			exits->latency[slot][i] += cpus[cpu].count[i];
+			sum[i] += cpus[cpu].count[i];
 	}
 }
 
 static int read_latencies(struct exits *exits)
 {
-	int fd = latency_fd(exits);
+	int err;
 
-	if (fd < 0)
-		return 0;
-	if (!exits->cpu_buckets) {
-		int ncpus = libbpf_num_possible_cpus();
-
-		if (ncpus < 0)
-			return 0;
-		exits->cpu_buckets = calloc((size_t)ncpus, sizeof(struct exit_buckets));
-		if (!exits->cpu_buckets)
-			return -ENOMEM;
-		exits->ncpus = (size_t)ncpus;
-	}
-	for (unsigned slot = 0; slot < exits->counters.nslots; slot++) {
-		if (exits->counters.total[slot].count)
-			read_latency(exits, fd, slot);
-	}
-	return 0;
+	memset(exits->latency_read, 0, sizeof(exits->latency_read));
+	err = latency_read(exits, latency_take);
+	if (!err)
+		memcpy(exits->latency, exits->latency_read, sizeof(exits->latency));
+	return err == -ENOMEM ? err : 0;
 }
 
 /* The number of reasons and buckets that are not empty; it never falls. */

@@ -33,10 +33,11 @@ struct exits {
 	size_t seen;	      /* reasons and buckets that had rows then */
 	struct exit_layout layout; /* the loaded one; exit family only */
 	bool has_layout;
-	char *no_reasons;   /* message for missing reasons; NULL: reasons are known */
-	__u64 *cpu_buckets; /* buffer for a histogram of each possible CPU */
-	size_t ncpus;	    /* number of possible CPUs by libbpf's count */
-	uint64_t latency[EXIT_SLOTS][EXIT_BUCKETS]; /* as last read */
+	char *no_reasons; /* message for missing reasons; NULL: reasons are known */
+	size_t ncpus;	  /* number of possible CPUs by libbpf's count */
+	size_t nlatency;  /* histograms in the map; see exits_latency_map() */
+	uint64_t latency[EXIT_SLOTS][EXIT_BUCKETS];	 /* as last read */
+	uint64_t latency_read[EXIT_SLOTS][EXIT_BUCKETS]; /* as being read */
 };
 
 /* Make a family's state with nothing loaded. Returns 0 or -ENOMEM. */
@@ -56,9 +57,9 @@ void exits_tick(void *state, struct report *report);
 int exits_attach(struct exits *exits);
 
 /* Fill in the state of the maps of counters and histograms. */
-void exits_map(const struct exits *exits, struct map_usage *ret_usage);
-void exits_latency_map(const struct exits *exits, struct map_usage *ret_usage);
-void exits_vm_latency_map(const struct exits *exits, struct map_usage *ret_usage);
+void exits_map(struct exits *exits, struct map_usage *ret_usage);
+void exits_latency_map(struct exits *exits, struct map_usage *ret_usage);
+void exits_vm_latency_map(struct exits *exits, struct map_usage *ret_usage);
 
 /* Read VMs' histograms, if there are any; call it after counters were read. 0 or -ENOMEM. */
 int exits_vm_latency_refresh(struct exits *exits);

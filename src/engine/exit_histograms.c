@@ -8,41 +8,49 @@
 #include "engine/exit_common.h"
 #include "kernel/map_dump.h"
 
+/* A read under way. */
+struct reading {
+	struct exits *exits;
+	int err;
+};
+
+static void histogram_take(void *data, const void *key, void *value)
+{
+	struct reading *reading = data;
+	struct exits *exits = reading->exits;
+	const struct exit_vm_key *histogram = key;
+	int ret;
+
+	exits->vm_histograms++;
+	if (histogram->slot >= exits->counters.nslots)
+		return;
+	ret = vm_histograms_take(&exits->counters.vms, histogram,
+				 reason_slots_home(&exits->counters.slots, histogram->slot), value);
+	if (ret > 0)
+		bpf_map_delete_elem(bpf_map__fd(exits->vm_latency_map), histogram);
+	else if (ret < 0)
+		reading->err = ret;
+}
+
 int exits_vm_latency_refresh(struct exits *exits)
 {
-	int fd, err;
-	struct map_keys read = { 0 };
-	const struct exit_vm_key *keys;
+	struct reading reading = { .exits = exits };
+	int err;
 
 	if (!exits->vm_latency_map)
 		return 0;
-	fd = bpf_map__fd(exits->vm_latency_map);
-	err = map_keys_read(fd, sizeof(*keys), &read);
-	if (err) {
-		map_keys_free(&read);
-		return err;
-	}
-	keys = read.list;
+	exits->vm_histograms = 0;
 	vm_histograms_begin(&exits->counters.vms);
-	for (size_t i = 0; i < read.n; i++) {
-		struct exit_buckets buckets;
-		int ret;
-
-		if (bpf_map_lookup_elem(fd, &keys[i], &buckets))
-			continue;
-		ret = vm_histograms_take(&exits->counters.vms, &keys[i], &buckets);
-		if (ret > 0)
-			bpf_map_delete_elem(fd, &keys[i]);
-		if (ret == -ENOMEM)
-			err = ret;
-	}
-	vm_histograms_end(&exits->counters.vms);
-	exits->vm_histograms = read.n;
-	map_keys_free(&read);
-	return err;
+	err = map_dump_read(&exits->counters.dump, bpf_map__fd(exits->vm_latency_map),
+			    sizeof(struct exit_vm_key), sizeof(struct exit_buckets), histogram_take,
+			    &reading);
+	/* what an incomplete read has not shown is not gone */
+	if (!err)
+		vm_histograms_end(&exits->counters.vms);
+	return err == -ENOMEM ? err : reading.err;
 }
 
-void exits_vm_latency_map(const struct exits *exits, struct map_usage *ret_usage)
+void exits_vm_latency_map(struct exits *exits, struct map_usage *ret_usage)
 {
 	const struct vcpu_counters *counters = &exits->counters;
 

@@ -20,14 +20,14 @@ static uint32_t reason_number(const struct exits *exits, unsigned slot)
 {
 	if (slot >= REASONS_SLOT_UNKNOWN && slot < REASONS_SLOT_FIRST)
 		return TABLE_BY_NAME;
-	return (uint32_t)exits->counters.isa << 8 | slot;
+	return (uint32_t)exits->counters.slots.isa << 8 | slot;
 }
 
 static int want_reason(struct exits *exits, unsigned slot, uint32_t number, struct table_sync *sync)
 {
 	return table_want(sync, &(struct table_key){
 					.key = slot,
-					.name = vcpu_counters_reason_name(&exits->counters, slot),
+					.name = reason_slots_name(&exits->counters.slots, slot),
 					.number = number,
 				});
 }
@@ -39,7 +39,7 @@ static int want_bucket(struct exits *exits, unsigned slot, unsigned bucket, uint
 
 	return table_want(sync, &(struct table_key){
 					.key = slot << BUCKET_BITS | bucket,
-					.name = vcpu_counters_reason_name(&exits->counters, slot),
+					.name = reason_slots_name(&exits->counters.slots, slot),
 					.range = &range,
 					.number = number,
 				});

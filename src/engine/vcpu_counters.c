@@ -5,7 +5,6 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,21 +29,21 @@ static struct reason_counters *retired_reasons(const struct vcpu_counters *count
 	return (struct reason_counters *)(counters->retired + 1);
 }
 
-/* --- names --- */
+/* --- instruction sets --- */
 
 /* Set the reasons in which a vCPU may sleep until it is woken. */
 static void sleeps_find(struct vcpu_counters *counters)
 {
+	enum reasons_isa isa = counters->slots.isa;
 	const struct reason *list;
 	size_t n;
 
 	memset(counters->vms.sleeps, 0, sizeof(counters->vms.sleeps));
-	memset(counters->names, 0, sizeof(counters->names));
-	if (counters->isa == REASONS_USERSPACE)
+	if (isa == REASONS_USERSPACE)
 		return;
-	list = reasons_list(counters->isa, &n);
+	list = reasons_list(isa, &n);
 	for (size_t i = 0; i < n; i++) {
-		int slot = reasons_slot_of(counters->isa, list[i].code);
+		int slot = reasons_slot_of(isa, list[i].code);
 
 		if (slot >= 0 && reasons_sleeps(list[i].name, strlen(list[i].name)))
 			counters->vms.sleeps[slot] = true;
@@ -54,39 +53,10 @@ static void sleeps_find(struct vcpu_counters *counters)
 /* Set the instruction set from a counter's isa field (enum reasons_isa + 1). */
 static void isa_set(struct vcpu_counters *counters, uint64_t isa)
 {
-	if (isa < 1 || isa > REASONS_ISAS || isa - 1 == counters->isa)
+	if (isa < 1 || isa > REASONS_ISAS || isa - 1 == counters->slots.isa)
 		return;
-	counters->isa = (enum reasons_isa)(isa - 1);
+	reason_slots_set_isa(&counters->slots, (enum reasons_isa)(isa - 1));
 	sleeps_find(counters);
-}
-
-/* The unknown code that was assigned to a slot. Returns 0 or -ENOENT. */
-static int claimed_code(const struct vcpu_counters *counters, unsigned slot, uint64_t *ret_code)
-{
-	__u32 key = slot;
-	__u64 code;
-
-	if (slot < REASONS_SLOT_UNKNOWN || slot >= REASONS_SLOT_FIRST || !counters->object.family ||
-	    bpf_map_lookup_elem(counters->codes_fd, &key, &code))
-		return -ENOENT;
-	*ret_code = code;
-	return 0;
-}
-
-const char *vcpu_counters_reason_name(struct vcpu_counters *counters, unsigned slot)
-{
-	char *name = counters->names[slot];
-	const struct reason *reason;
-	uint64_t code;
-
-	if (reasons_code_of(counters->isa, slot, &code) && claimed_code(counters, slot, &code))
-		return REASONS_OTHER_NAME;
-	reason = reasons_find(counters->isa, code);
-	if (reason)
-		return reason->name;
-	if (!*name)
-		snprintf(name, REASONS_NAME_SIZE, "0x%" PRIx64, code);
-	return name;
 }
 
 /* --- loading --- */
@@ -95,12 +65,10 @@ int vcpu_counters_init(struct vcpu_counters *counters, const char *name, uint32_
 		       unsigned nslots, enum reasons_isa isa, const struct cpus *cpus,
 		       const char *proc)
 {
-	*counters = (struct vcpu_counters){ .name = name,
-					    .layout = layout,
-					    .nslots = nslots,
-					    .isa = isa,
-					    .cpus = cpus,
-					    .proc = proc };
+	*counters = (struct vcpu_counters){
+		.name = name, .layout = layout, .nslots = nslots, .cpus = cpus, .proc = proc
+	};
+	reason_slots_init(&counters->slots, isa, nslots);
 	vm_counters_init(&counters->vms, nslots);
 	counters->retired = calloc(1, sizeof(*counters->retired) + reasons_bytes(counters));
 	counters->scratch = calloc(1, sizeof(*counters->scratch) + reasons_bytes(counters));
@@ -127,7 +95,8 @@ void vcpu_counters_free(struct vcpu_counters *counters)
 	vm_counters_free(&counters->vms);
 	free(counters->retired);
 	free(counters->scratch);
-	map_keys_free(&counters->keys);
+	map_dump_free(&counters->dump);
+	free(counters->later);
 	free(counters->total);
 }
 
@@ -184,6 +153,7 @@ static void take_over(struct vcpu_counters *counters)
 		bpf_map_delete_elem(counters->fd, &counters->retired->last);
 	bpf_map_lookup_elem(counters->control_fd, &zero, &counters->control);
 	isa_set(counters, counters->retired->isa);
+	reason_slots_fold(&counters->slots, retired_reasons(counters));
 }
 
 int vcpu_counters_load(struct vcpu_counters *counters, const struct counters_object *object,
@@ -208,7 +178,7 @@ int vcpu_counters_load(struct vcpu_counters *counters, const struct counters_obj
 	counters->overflow = overflow;
 	counters->fd = bpf_map__fd(object->cells);
 	counters->retired_fd = bpf_map__fd(object->ended);
-	counters->codes_fd = bpf_map__fd(object->codes);
+	counters->slots.codes_fd = bpf_map__fd(object->codes);
 	counters->control_fd = bpf_map__fd(object->control);
 	if (first)
 		take_over(counters);
@@ -229,17 +199,6 @@ void vcpu_counters_begin(struct vcpu_counters *counters)
 }
 
 /* --- reading --- */
-
-/* Read all keys, sorted. */
-static int keys_read(struct vcpu_counters *counters)
-{
-	int err = map_keys_read(counters->fd, sizeof(struct thread_key), &counters->keys);
-
-	if (!err && counters->keys.n)
-		qsort(counters->keys.list, counters->keys.n, sizeof(struct thread_key),
-		      thread_key_compare);
-	return err;
-}
 
 /* The larger of sum and max, a time of the map; max counts as 0 if it is of another epoch. */
 static uint64_t longest(const struct vcpu_counters *counters, uint64_t sum, uint64_t max)
@@ -269,7 +228,9 @@ static void total_add_overflow(struct vcpu_counters *counters)
 			uint64_t count = __atomic_load_n(&counters->overflow[cpu].count[slot],
 							 __ATOMIC_RELAXED);
 
-			counters->total[slot].count += count;
+			if (!count)
+				continue;
+			counters->total[reason_slots_home(&counters->slots, slot)].count += count;
 			counters->dropped += count;
 		}
 	}
@@ -325,6 +286,23 @@ static bool same_thread(const struct thread_key *one, const struct thread_key *o
 	return one->start == other->start && one->tid == other->tid && one->tgid == other->tgid;
 }
 
+/* Take a copy of a thread's counters; retire them if the thread has ended. */
+static int thread_take(struct vcpu_counters *counters, const struct thread_key *key,
+		       struct thread_counters *thread, bool ended)
+{
+	int err;
+
+	counters->used++;
+	isa_set(counters, thread->isa);
+	reason_slots_fold(&counters->slots, counters_reasons(thread));
+	err = vm_counters_take(&counters->vms, key, thread);
+	if (ended && !err)
+		retire(counters, key, thread);
+	else
+		total_add(counters, counters_reasons(thread));
+	return err == -EAGAIN ? 0 : err;
+}
+
 /*
  * Read one thread's counters, and retire them if the thread has ended; *gone is the last ended
  * thread.
@@ -334,7 +312,6 @@ static int thread_read(struct vcpu_counters *counters, const struct thread_key *
 {
 	struct thread_counters *thread = counters->scratch;
 	bool ended = *gone && same_thread(key, *gone);
-	int err;
 
 	if (bpf_map_lookup_elem(counters->fd, key, thread))
 		return 0;
@@ -345,40 +322,94 @@ static int thread_read(struct vcpu_counters *counters, const struct thread_key *
 		ended = true;
 		*gone = key;
 	}
-	counters->used++;
-	isa_set(counters, thread->isa);
-	err = vm_counters_take(&counters->vms, key, thread);
-	if (ended && !err)
-		retire(counters, key, thread);
-	else
-		total_add(counters, counters_reasons(thread));
-	return err == -EAGAIN ? 0 : err;
+	return thread_take(counters, key, thread, ended);
+}
+
+/* A read under way. */
+struct reading {
+	struct vcpu_counters *counters;
+	int err;
+};
+
+static int later_add(struct vcpu_counters *counters, const struct thread_key *key)
+{
+	if (counters->nlater == counters->later_room) {
+		size_t room = counters->later_room ? counters->later_room * 2 : 16;
+		struct thread_key *grown = reallocarray(counters->later, room, sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		counters->later = grown;
+		counters->later_room = room;
+	}
+	counters->later[counters->nlater++] = *key;
+	return 0;
+}
+
+/*
+ * Take an entry. One whose thread has ended may lack counts in this copy, and that of a thread's
+ * further vCPU has no mark of its own: both are read later, in order.
+ */
+static void entry_take(void *data, const void *key, void *value)
+{
+	struct reading *reading = data;
+	const struct thread_key *thread_key = key;
+	struct thread_counters *thread = value;
+	int err = 0;
+
+	if (thread_key->vcpu || thread->ended)
+		err = later_add(reading->counters, thread_key);
+	if (err || (!thread_key->vcpu && !thread->ended)) {
+		int take_err = thread_take(reading->counters, thread_key, thread, false);
+
+		err = err ? err : take_err;
+	}
+	reading->err = reading->err ? reading->err : err;
+}
+
+static int later_read(struct vcpu_counters *counters)
+{
+	const struct thread_key *gone = NULL;
+	int err = 0;
+
+	if (counters->nlater)
+		qsort(counters->later, counters->nlater, sizeof(*counters->later),
+		      thread_key_compare);
+	for (size_t i = 0; i < counters->nlater; i++) {
+		int thread_err = thread_read(counters, &counters->later[i], &gone);
+
+		err = err ? err : thread_err;
+	}
+	return err;
+}
+
+static size_t entry_bytes(const struct vcpu_counters *counters)
+{
+	return sizeof(struct thread_counters) + reasons_bytes(counters);
 }
 
 int vcpu_counters_read(struct vcpu_counters *counters, const struct vms *vms)
 {
-	const struct thread_key *gone = NULL, *keys;
-	int err;
+	struct reading reading = { .counters = counters };
+	int err, later_err;
 
 	if (!counters->object.family)
 		return 0;
-	err = keys_read(counters);
-	if (!err)
-		err = vm_counters_begin(&counters->vms, vms);
+	err = vm_counters_begin(&counters->vms, vms);
 	if (err)
 		return err;
 	memset(counters->total, 0, reasons_bytes(counters));
 	counters->used = 0;
-	keys = counters->keys.list;
-	for (size_t i = 0; i < counters->keys.n; i++) {
-		int thread_err = thread_read(counters, &keys[i], &gone);
-
-		err = err ? err : thread_err;
-	}
+	counters->nlater = 0;
+	err = map_dump_read(&counters->dump, counters->fd, sizeof(struct thread_key),
+			    entry_bytes(counters), entry_take, &reading);
+	later_err = later_read(counters);
 	total_add(counters, retired_reasons(counters));
 	total_add_overflow(counters);
 	vm_counters_end(&counters->vms);
-	return err;
+	if (err)
+		return err;
+	return reading.err ? reading.err : later_err;
 }
 
 int vcpu_counters_reset_max(struct vcpu_counters *counters)
@@ -432,20 +463,20 @@ static bool thread_is_there(const char *proc, const struct thread_key *key)
 	return start == key->start / 10000000;
 }
 
+static void entry_reap(void *data, const void *key, void *value)
+{
+	const struct vcpu_counters *counters = data;
+	struct thread_counters *thread = value;
+
+	if (thread_is_there(counters->proc, key))
+		return;
+	thread->ended = 1;
+	bpf_map_update_elem(counters->fd, key, thread, BPF_EXIST);
+}
+
 void vcpu_counters_reap(struct vcpu_counters *counters)
 {
-	const struct thread_key *keys;
-
-	if (!proc_shows_all(counters->proc) || keys_read(counters))
-		return;
-	keys = counters->keys.list;
-	for (size_t i = 0; i < counters->keys.n; i++) {
-		const struct thread_key *key = &keys[i];
-
-		if (thread_is_there(counters->proc, key) ||
-		    bpf_map_lookup_elem(counters->fd, key, counters->scratch))
-			continue;
-		counters->scratch->ended = 1;
-		bpf_map_update_elem(counters->fd, key, counters->scratch, BPF_EXIST);
-	}
+	if (proc_shows_all(counters->proc))
+		map_dump_read(&counters->dump, counters->fd, sizeof(struct thread_key),
+			      entry_bytes(counters), entry_reap, counters);
 }

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/reason_slots.h"
 #include "engine/vm_counters.h"
 #include "kernel/cpus.h"
 #include "kernel/kernel_types.h"
@@ -38,23 +39,24 @@ struct counters_object {
 };
 
 struct vcpu_counters {
-	const char *name;     /* of the family */
-	uint32_t layout;      /* layout version of its pinned maps */
-	unsigned nslots;      /* reasons per thread */
-	enum reasons_isa isa; /* of the slots; taken from the last counters read */
+	const char *name;	   /* of the family */
+	uint32_t layout;	   /* layout version of its pinned maps */
+	unsigned nslots;	   /* reasons per thread */
+	struct reason_slots slots; /* their instruction set is that of the last counters read */
 	const struct cpus *cpus;
 	const char *proc;
 	struct counters_object object;
 	const struct overflow_row *overflow; /* mapped, [cpus->n]; NULL: not loaded */
-	int fd, retired_fd, codes_fd, control_fd;
+	int fd, retired_fd, control_fd;
 	struct retired_counters *retired; /* followed by its reasons */
 	struct thread_counters *scratch;  /* buffer for one thread's counters */
-	struct map_keys keys;		  /* struct thread_key of all entries, sorted */
+	struct map_dump dump;		  /* for reading any of the family's maps */
+	struct thread_key *later;	  /* [nlater] entries that are read after all others */
+	size_t nlater, later_room;
 	struct reason_counters
 		*total;		/* [nslots] of the host as last read; max without the epoch */
 	uint64_t used, dropped; /* entries in the map; exits that found no room */
 	struct counters_control control;
-	char names[COUNTER_SLOTS_MAX][REASONS_NAME_SIZE]; /* of unknown codes that were counted */
 	struct vm_counters vms;
 };
 
@@ -94,8 +96,5 @@ int vcpu_counters_read(struct vcpu_counters *counters, const struct vms *vms);
 
 /* Begin a new epoch: max of each reason starts again. Returns 0 or an error. */
 int vcpu_counters_reset_max(struct vcpu_counters *counters);
-
-/* The name of a slot's reason; valid as long as counters is. */
-const char *vcpu_counters_reason_name(struct vcpu_counters *counters, unsigned slot);
 
 #endif /* PMDAKVM_VCPU_COUNTERS_H */

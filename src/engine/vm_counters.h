@@ -106,12 +106,13 @@ int vm_counters_take(struct vm_counters *all, const struct thread_key *key,
 		     const struct thread_counters *counters);
 
 /*
- * The same for histograms, after a read of counters: begin, take each, end. vm_histograms_take
+ * The same for histograms, after a read of counters: begin, take each, end. home is the home of the
+ * key's slot. vm_histograms_take
  * returns 1 for a vCPU that is still unknown after VCPU_WAITS reads: it is gone, and nothing writes
  * its histogram any more.
  */
 void vm_histograms_begin(struct vm_counters *all);
-int vm_histograms_take(struct vm_counters *all, const struct exit_vm_key *key,
+int vm_histograms_take(struct vm_counters *all, const struct exit_vm_key *key, unsigned home,
 		       const struct exit_buckets *buckets);
 void vm_histograms_end(struct vm_counters *all);
 

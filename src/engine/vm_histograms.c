@@ -51,7 +51,7 @@ static void add(struct vm_counters *all, struct vm_histogram *to, const struct e
 	}
 }
 
-int vm_histograms_take(struct vm_counters *all, const struct exit_vm_key *key,
+int vm_histograms_take(struct vm_counters *all, const struct exit_vm_key *key, unsigned home,
 		       const struct exit_buckets *buckets)
 {
 	const struct vcpu_place *place = vm_counters_place(all, key->vcpu);
@@ -59,8 +59,6 @@ int vm_histograms_take(struct vm_counters *all, const struct exit_vm_key *key,
 	struct vm_histogram **histogram;
 	struct vm_sums *vm;
 
-	if (key->slot >= all->nslots)
-		return -EINVAL;
 	taken = get_taken(all, key);
 	if (!taken)
 		return -ENOMEM;
@@ -71,7 +69,7 @@ int vm_histograms_take(struct vm_counters *all, const struct exit_vm_key *key,
 	vm = vm_counters_get(all, place->vm);
 	if (!vm)
 		return -ENOMEM;
-	histogram = &vm->reason[key->slot].histogram;
+	histogram = &vm->reason[home].histogram;
 	if (!*histogram)
 		*histogram = calloc(1, sizeof(**histogram));
 	if (!*histogram)

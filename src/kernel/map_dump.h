@@ -1,29 +1,35 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * Read all keys of a BPF map into an array. Deleting while iterating can skip or repeat keys, so
- * callers read all keys first.
+ * Read all entries of a BPF map: many by one system call where the kernel has batches for the
+ * map's type (hashes and arrays since Linux 5.6), else one by one.
  */
-#ifndef PMDAKVM_MAP_KEYS_H
-#define PMDAKVM_MAP_KEYS_H
+#ifndef PMDAKVM_MAP_DUMP_H
+#define PMDAKVM_MAP_DUMP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Largest supported key size, in bytes. */
-#define MAP_KEYS_SIZE_MAX 64
+#define MAP_DUMP_KEY_MAX 64
 
-/* Initialize with { 0 }; reusable for further reads. */
-struct map_keys {
-	void *list; /* [n] keys of the map's key size */
-	size_t n, room;
+/* Buffers, reused from one read to the next. Initialize with { 0 }. */
+struct map_dump {
+	void *keys, *values; /* of one batch; or all keys, and one value */
+	size_t keys_bytes, values_bytes;
+	bool one_by_one; /* there are no batches, as the first read has found */
 };
 
 /*
- * Read the keys of the map with descriptor fd, unordered; size is the key size in bytes. Returns 0
- * or -ENOMEM, with no keys.
+ * Call take() for each entry of the map with descriptor fd, in no order. Sizes are in bytes; that
+ * of a per-CPU value is 8-byte slots of all possible CPUs. take() may change its copy of the value,
+ * and may update and delete this entry in the map; an entry that another process adds or deletes
+ * meanwhile can be missed. Returns 0; or -ENOMEM or the kernel's error, and then entries are
+ * missing.
  */
-int map_keys_read(int fd, size_t size, struct map_keys *keys);
+int map_dump_read(struct map_dump *dump, int fd, size_t key_size, size_t value_size,
+		  void (*take)(void *data, const void *key, void *value), void *data);
 
-void map_keys_free(struct map_keys *keys);
+void map_dump_free(struct map_dump *dump);
 
-#endif /* PMDAKVM_MAP_KEYS_H */
+#endif /* PMDAKVM_MAP_DUMP_H */

@@ -12,6 +12,7 @@
 #define KEY_SIZE sizeof(struct vm_key)
 
 int fake_maps_err;
+bool fake_maps_batches;
 
 static struct {
 	size_t value_size, max, n;
@@ -171,4 +172,37 @@ int __wrap_bpf_map_get_next_key(int fd, const void *key, void *next)
 		return -ENOENT;
 	memcpy(next, entry_at(at), KEY_SIZE);
 	return 0;
+}
+
+/* Batches of two entries at most; the place is the number of entries given. */
+int __wrap_bpf_map_lookup_batch(int fd, void *in, void *out, void *keys, void *values, uint32_t *n,
+				const void *options);
+int __wrap_bpf_map_lookup_batch(int fd, void *in, void *out, void *keys, void *values, uint32_t *n,
+				const void *options)
+{
+	static char copy[65536]; /* deleting moves entries: a bucket of a hash does not */
+	static size_t total;
+	size_t entry = KEY_SIZE + maps.value_size;
+	uint32_t at = 0, taken = 0;
+
+	assert_int_equal(fd, FAKE_VMS_FD);
+	assert_map(fd);
+	assert_null(options);
+	if (!fake_maps_batches)
+		return -EINVAL;
+	if (in)
+		memcpy(&at, in, sizeof(at));
+	if (!at) {
+		total = maps.n;
+		assert_true(total * entry <= sizeof(copy));
+		memcpy(copy, maps.vms, total * entry);
+	}
+	for (; at < total && taken < 2 && taken < *n; at++, taken++) {
+		memcpy((char *)keys + taken * KEY_SIZE, copy + at * entry, KEY_SIZE);
+		memcpy((char *)values + taken * maps.value_size, copy + at * entry + KEY_SIZE,
+		       maps.value_size);
+	}
+	*n = taken;
+	memcpy(out, &at, sizeof(at));
+	return at < total ? 0 : -ENOENT;
 }

@@ -26,4 +26,7 @@ void assert_map_writes(const char *text);
 /* Updates of the hash fail with this error; 0: they succeed. */
 extern int fake_maps_err;
 
+/* The kernel has batches. */
+extern bool fake_maps_batches;
+
 #endif /* PMDAKVM_TESTS_FAKE_MAPS_H */

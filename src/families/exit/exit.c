@@ -183,7 +183,7 @@ static int exit_map(void *state, size_t number, struct map_usage *ret_usage)
 {
 	static const struct {
 		const char *name;
-		void (*fill)(const struct exits *exits, struct map_usage *ret_usage);
+		void (*fill)(struct exits *exits, struct map_usage *ret_usage);
 	} maps[] = {
 		{ "exit_cells", exits_map },
 		{ "exit_latency", exits_latency_map },

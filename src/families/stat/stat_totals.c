@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/fnv1a.h"
+#include "kernel/map_dump.h"
 
 /* Words before the values in the maps: the schema. */
 #define KEPT_HEAD 1
@@ -176,20 +177,18 @@ bool stat_totals_keep(struct stat_totals *totals, int ended_fd, int vms_fd, bool
  * may have been closed meanwhile; if not, it was destroyed meanwhile.
  */
 static void take_over_one(struct stat_totals *totals, const struct vms *vms,
-			  const struct vm_key *key)
+			  const struct vm_key *key, const uint64_t *value)
 {
 	const struct stat_layout *layout = totals->layout;
-	const uint64_t *vm_values = totals->kept + KEPT_HEAD;
+	const uint64_t *vm_values = value + KEPT_HEAD;
 	const uint64_t *vcpu_values = vm_values + layout->vm.nvalues;
 	struct vm *vm = vms_find(vms, key);
 	struct stat_vm *stat = vm ? stat_vm_of(vm) : NULL;
 
-	if (bpf_map_lookup_elem(totals->vms_fd, key, totals->kept))
-		return;
 	totals->nkept += !stat || !stat->kept;
 	if (stat)
 		stat->kept = true;
-	if (totals->kept[0] == totals->schema) {
+	if (value[0] == totals->schema) {
 		if (stat && !stat_fell(&layout->vm, vm_values, stat->values)) {
 			stat_add_missing(&layout->vcpu, vcpu_values, stat->sum, stat->gone);
 			stat_vms_sum(layout, vms, vm);
@@ -204,25 +203,28 @@ static void take_over_one(struct stat_totals *totals, const struct vms *vms,
 		totals->nkept--;
 }
 
+struct taking_over {
+	struct stat_totals *totals;
+	const struct vms *vms;
+};
+
+static void entry_take_over(void *data, const void *key, void *value)
+{
+	const struct taking_over *taking = data;
+
+	take_over_one(taking->totals, taking->vms, key, value);
+}
+
+/* If not all entries can be read, the next pass tries the rest again. */
 static void take_over_all(struct stat_totals *totals, const struct vms *vms)
 {
-	struct vm_key *keys = NULL, key, *grown;
-	size_t n = 0;
+	struct taking_over taking = { totals, vms };
+	struct map_dump dump = { 0 };
 
-	/* read all keys first: deleting entries moves them */
-	while (bpf_map_get_next_key(totals->vms_fd, n ? &key : NULL, &key) == 0) {
-		grown = reallocarray(keys, n + 1, sizeof(*keys));
-		if (!grown) {
-			free(keys);
-			return; /* the next pass tries again */
-		}
-		keys = grown;
-		keys[n++] = key;
-	}
-	totals->taken_over = true;
-	for (size_t i = 0; i < n; i++)
-		take_over_one(totals, vms, &keys[i]);
-	free(keys);
+	totals->taken_over = map_dump_read(&dump, totals->vms_fd, sizeof(struct vm_key),
+					   stat_totals_bytes(totals->layout), entry_take_over,
+					   &taking) == 0;
+	map_dump_free(&dump);
 }
 
 static void keep_vm(struct stat_totals *totals, const struct vm *vm)

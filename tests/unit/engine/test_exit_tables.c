@@ -59,7 +59,7 @@ static void make(const char *name, unsigned nslots, enum reasons_isa isa)
 	assert_int_equal(exits_new(&env, name, 1, nslots, isa, &exits), 0);
 	exits->reasons = true;
 	exits->counters.object.family = (void *)exits; /* as if loaded */
-	exits->counters.codes_fd = CODES_FD;
+	exits->counters.slots.codes_fd = CODES_FD;
 }
 
 static int setup(void **state)
@@ -194,7 +194,7 @@ static void take_histogram(unsigned vcpu, unsigned slot, unsigned bucket, uint64
 
 	buckets.count[bucket] = n;
 	assert_int_equal(vm_counters_begin(&exits->counters.vms, &vms), 0);
-	assert_int_equal(vm_histograms_take(&exits->counters.vms, &key, &buckets), 0);
+	assert_int_equal(vm_histograms_take(&exits->counters.vms, &key, key.slot, &buckets), 0);
 }
 
 static void test_columns(void **state)
@@ -285,7 +285,7 @@ static void test_instruction_sets(void **state)
 	count(9, 1, 1, 1);
 	exits->latency[9][0] = 1;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		exits->counters.isa = cases[i].isa;
+		reason_slots_set_isa(&exits->counters.slots, cases[i].isa);
 		snapshot_free(&snapshot);
 		assert_rows("exit", cases[i].rows);
 		assert_rows("exit_latency", cases[i].buckets);

@@ -38,6 +38,7 @@ static struct {
 	__u64 codes[REASONS_SLOT_FIRST]; /* by slot; 0: not assigned */
 	int ended_err, delete_err;
 	unsigned lookups;
+	bool batches; /* the kernel has them */
 	void (*before_lookup)(unsigned number);
 } kernel;
 
@@ -45,6 +46,8 @@ int __wrap_bpf_map_lookup_elem(int fd, const void *key, void *value);
 int __wrap_bpf_map_update_elem(int fd, const void *key, const void *value, __u64 flags);
 int __wrap_bpf_map_delete_elem(int fd, const void *key);
 int __wrap_bpf_map_get_next_key(int fd, const void *key, void *next);
+int __wrap_bpf_map_lookup_batch(int fd, void *in, void *out, void *keys, void *values, __u32 *n,
+				const void *options);
 
 static int find(const void *key)
 {
@@ -129,6 +132,35 @@ int __wrap_bpf_map_get_next_key(int fd, const void *key, void *next)
 	return -ENOENT;
 }
 
+/* Batches of two entries at most; the place is the number of the next. */
+int __wrap_bpf_map_lookup_batch(int fd, void *in, void *out, void *keys, void *values, __u32 *n,
+				const void *options)
+{
+	struct thread_key *key = keys;
+	struct test_cell *value = values;
+	__u32 at = 0, taken = 0;
+
+	assert_int_equal(fd, CELLS_FD);
+	assert_null(options);
+	assert_true(*n >= 2);
+	if (!kernel.batches)
+		return -EINVAL;
+	if (in)
+		memcpy(&at, in, sizeof(at));
+	for (; at < CELLS && taken < 2; at++) {
+		if (!kernel.counters[at].there)
+			continue;
+		if (kernel.before_lookup)
+			kernel.before_lookup(kernel.lookups);
+		kernel.lookups++;
+		key[taken] = kernel.counters[at].key;
+		value[taken++] = kernel.counters[at].thread;
+	}
+	*n = taken;
+	memcpy(out, &at, sizeof(at));
+	return at < CELLS ? 0 : -ENOENT;
+}
+
 static struct vcpu_counters counters;
 static struct overflow_row overflow[2];
 static struct cpus cpus = { .n = 2 };
@@ -144,9 +176,17 @@ static int setup(void **state)
 	counters.overflow = overflow;
 	counters.fd = CELLS_FD;
 	counters.retired_fd = ENDED_FD;
-	counters.codes_fd = CODES_FD;
+	counters.slots.codes_fd = CODES_FD;
 	counters.control_fd = CONTROL_FD;
 	return work_setup(state);
+}
+
+static int setup_batches(void **state)
+{
+	int err = setup(state);
+
+	kernel.batches = true;
+	return err;
 }
 
 static int teardown(void **state)
@@ -296,22 +336,46 @@ static void test_reset_max(void **state)
 static void test_names(void **state)
 {
 	(void)state;
-	assert_string_equal(vcpu_counters_reason_name(&counters, 0), "other");
-	assert_string_equal(vcpu_counters_reason_name(&counters, 9), "read_cr0");
-	assert_string_equal(vcpu_counters_reason_name(&counters, 1), "other");
+	assert_string_equal(reason_slots_name(&counters.slots, 0), "other");
+	assert_string_equal(reason_slots_name(&counters.slots, 9), "read_cr0");
+	assert_string_equal(reason_slots_name(&counters.slots, 1), "other");
 	kernel.codes[1] = 0x4d2;
-	assert_string_equal(vcpu_counters_reason_name(&counters, 1), "0x4d2");
+	assert_string_equal(reason_slots_name(&counters.slots, 1), "0x4d2");
 	kernel.codes[2] = 0x72; /* a later version added its name */
-	assert_string_equal(vcpu_counters_reason_name(&counters, 2), "cpuid");
+	assert_string_equal(reason_slots_name(&counters.slots, 2), "cpuid");
 	/* another vendor's, by the counters' isa field */
 	thread(0, 1, 1)->thread.isa = REASONS_VMX + 1;
 	assert_total(1, 10, 10);
-	assert_string_equal(vcpu_counters_reason_name(&counters, 9), "EXCEPTION_NMI");
+	assert_string_equal(reason_slots_name(&counters.slots, 9), "EXCEPTION_NMI");
 	assert_true(counters.vms.sleeps[reasons_slot_of(REASONS_VMX, 12)]);
 	/* isa is 0 before the first exit */
 	kernel.counters[0].thread.thread.isa = 0;
 	assert_total(1, 10, 10);
-	assert_int_equal(counters.isa, REASONS_VMX);
+	assert_int_equal(counters.slots.isa, REASONS_VMX);
+}
+
+/* Counts of two slots of one reason are one reason's, wherever they are. */
+static void test_one_reason_in_two_slots(void **state)
+{
+	(void)state;
+	kernel.codes[1] = kernel.codes[3] = 0x4d2;
+	thread(0, 1, 13)->reason[1].count = 1;
+	thread(1, 2, 5)->reason[3] = (struct reason_counters){ 2, 20, 7 };
+	kernel.counters[1].thread.thread.ended = 1;
+	overflow[1].count[3] = 4;
+	overflow[0].count[2] = 8; /* a claim that is not to be found */
+	for (int i = 0; i < 4; i++) {
+		assert_total(18, 180, 11);
+		assert_int_equal(counters.total[1].count, 7);
+		assert_int_equal(counters.total[1].time, 20);
+		assert_int_equal(counters.total[1].max, 7);
+		assert_int_equal(counters.total[0].count, 8);
+		assert_int_equal(counters.total[2].count, 0);
+		assert_int_equal(counters.total[3].count, 0);
+		assert_int_equal(counters.dropped, 12);
+	}
+	assert_int_equal(kernel.ended.reason[1].count, 2);
+	assert_int_equal(kernel.ended.reason[3].count, 0);
 }
 
 static void proc_thread(uint32_t tid, unsigned long long start)
@@ -383,7 +447,10 @@ static void test_no_memory(void **state)
 	assert_total(2 * CELLS, 20 * CELLS, 10 + CELLS - 1);
 }
 
-#define counters_test(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+/* Each test runs on a kernel without batches, and on one with them. */
+#define counters_test(test)                                     \
+	cmocka_unit_test_setup_teardown(test, setup, teardown), \
+		cmocka_unit_test_setup_teardown(test, setup_batches, teardown)
 
 int main(void)
 {
@@ -395,6 +462,7 @@ int main(void)
 		counters_test(test_maps_that_fail),
 		counters_test(test_reset_max),
 		counters_test(test_names),
+		counters_test(test_one_reason_in_two_slots),
 		counters_test(test_reap),
 		counters_test(test_no_reap),
 		counters_test(test_no_memory),

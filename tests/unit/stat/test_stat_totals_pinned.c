@@ -276,7 +276,7 @@ static void test_no_memory(void **state)
 		assert_totals(2, 5, 24, 17);
 		assert_int_equal(fake_maps_vms(), 2);
 	}
-	assert_int_equal(n, 2);
+	assert_true(n >= 2);
 	for (int i = 0; i < 3; i++) {
 		assert_totals(9, 5, 24, 17);
 		assert_int_equal(fake_maps_vms(), 1);
@@ -284,7 +284,24 @@ static void test_no_memory(void **state)
 	}
 }
 
-#define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+static int setup_batches(void **state)
+{
+	int err = setup(state);
+
+	fake_maps_batches = true;
+	return err;
+}
+
+static int teardown_batches(void **state)
+{
+	fake_maps_batches = false;
+	return teardown(state);
+}
+
+/* Each test runs on a kernel without batches, and on one with them. */
+#define test(name)                                              \
+	cmocka_unit_test_setup_teardown(name, setup, teardown), \
+		cmocka_unit_test_setup_teardown(name, setup_batches, teardown_batches)
 
 int main(void)
 {
