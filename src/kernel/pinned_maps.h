@@ -4,6 +4,15 @@
  * Pin maps in a directory of the BPF file system, so that counters continue after an agent
  * restart. A lock on the directory admits one agent at a time. Links are never pinned: after the
  * agent is gone, no program may hold a kernel module or slow down a guest.
+ *
+ * Why not bpf_map__set_pin_path(), by which bpf_object__load() pins and reuses maps (tried with
+ * libbpf 1.1.2): it compares what map_matches() does, type, sizes, number of entries and flags, and
+ * besides them only map_extra, which no map here has. It compares map by map: where one pin of two
+ * is missing, it takes the other with its old counts beside a new map. It knows no NAME_LAYOUT. A
+ * pin that does not match, or a file that is no map, fails the load with -EINVAL, and a failed
+ * object cannot be loaded again; here such a pin costs the family its old counts, and a folder that
+ * nothing can be pinned in costs only the next agent's. And it makes the folder if that has been
+ * removed: one that is not locked.
  */
 #ifndef PMDAKVM_PINS_H
 #define PMDAKVM_PINS_H
