@@ -123,7 +123,8 @@ $(O)/src/%.o: src/%.c | $(SKELETONS)
 
 $(O)/libpmdakvm.a: $(LIB_OBJ)
 $(O)/libcommand.a: $(COMMAND_OBJ)
-$(O)/libpmdakvm.a $(O)/libcommand.a:
+$(O)/libpmda.a: $(PMDA_OBJ)
+$(O)/libpmdakvm.a $(O)/libcommand.a $(O)/libpmda.a:
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
 

@@ -39,15 +39,25 @@ static const struct subtree_texts {
 	  "A bucket has no instance until a value falls into it." },
 };
 
+/* The texts of a subtree, by its table; NULL: it has none. */
+static const struct subtree_texts *subtree_texts_of(const char *table)
+{
+	for (size_t i = 0; i < sizeof(subtree_texts) / sizeof(subtree_texts[0]); i++) {
+		if (strcmp(subtree_texts[i].table, table) == 0)
+			return &subtree_texts[i];
+	}
+	return NULL;
+}
+
 static int item_text(const struct metric_ref *ref, bool oneline, char **ret_text)
 {
 	const struct item *item = items_find(ref->metric->group, kvm_ref_item(ref));
-	const struct subtree_texts *texts = subtree_texts;
+	const struct subtree_texts *texts = subtree_texts_of(ref->metric->table);
 	const char *help;
 	int ret;
 
-	while (strcmp(texts->table, ref->metric->table) != 0)
-		texts++;
+	if (!texts)
+		return PM_ERR_TEXT;
 	help = item ? item->help : texts->unknown;
 	if (oneline)
 		ret = asprintf(ret_text, "%s", help);
