@@ -138,6 +138,23 @@ static int metrics_add(struct making *making)
 	return err;
 }
 
+/* The most metrics that metrics_add() can add. */
+static size_t metrics_most(const struct snapshot *snapshot)
+{
+	size_t most = 0;
+
+	for (size_t i = 0; i < metrics_count; i++) {
+		const struct snapshot_table *table = snapshot_find_table(snapshot,
+									 metrics[i].table);
+
+		if (!metric_is_subtree(&metrics[i]))
+			most++;
+		else if (table)
+			most += table->ncolumns;
+	}
+	return most;
+}
+
 static int names_add(struct making *making)
 {
 	int err = pmdaTreeCreate(&making->names);
@@ -207,11 +224,9 @@ int kvm_make_metrics(struct kvm_agent *agent)
 {
 	const struct snapshot *snapshot = collector_snapshot(agent->collector);
 	struct making making = { .agent = agent }, old;
-	size_t most = metrics_count;
+	size_t most = metrics_most(snapshot);
 	int err;
 
-	for (size_t i = 0; i < snapshot->ntables; i++)
-		most += snapshot->tables[i]->ncolumns;
 	making.metrics = calloc(most, sizeof(*making.metrics));
 	making.refs = calloc(most, sizeof(*making.refs));
 	making.index = calloc(most, sizeof(*making.index));
