@@ -155,6 +155,7 @@ tables: $(TOOLS)
 
 # --- tests, demo, bench: each installs the packages it needs, then runs make again ---
 include tests/unit/unit.mk
+include tests/bpf/bpf.mk
 include tests/programs/programs.mk
 include tests/bench/bench.mk
 
@@ -183,7 +184,7 @@ check-kernels:
 	$(Q)KERNELS="$(or $(KERNELS),all)" KERNELS_TABLE="$$(realpath -ms $(O))/kernels.tsv" tests/kernels.sh \
 	  "$$PWD" "$$(realpath -ms $(O))" $(if $(KERNELS),,docs/kernels.md)
 
-check-programs: $(UNIT_TESTS) $(TEST_PROGRAMS) $(TOOLS)
+check-programs: $(UNIT_TESTS) $(BPF_TESTS) $(TEST_PROGRAMS) $(TOOLS)
 
 demo:
 	$(Q)scripts/deps.sh build demo
@@ -235,4 +236,5 @@ clean:
 	$(Q)rm -rf "$$(realpath -m $(O))" $(O)
 
 -include $(patsubst %.o,%.d,$(LIB_OBJ) $(PMDA_MAIN) $(PMDA_OBJ) $(COMMAND_MAIN) $(COMMAND_OBJ) \
-	$(UNIT_OBJ)) $(OBJECTS:%=$(O)/bpf/%.raw.d) $(TEST_PROGRAMS:=.d) $(TOOLS:=.d)
+	$(UNIT_OBJ) $(BPF_TEST_OBJ)) $(OBJECTS:%=$(O)/bpf/%.raw.d) \
+	$(BPF_TEST_NAMES:%=$(O)/tests/bpf/%.raw.d) $(TEST_PROGRAMS:=.d) $(TOOLS:=.d)

@@ -3,7 +3,7 @@
 # Copyright (c) 2026 The pmdakvm authors
 #
 # run.sh TOP BUILD [PART...]: run every test, or those of the parts named: unit,
-# valgrind, NAME for tests/live/NAME.bats, boot-NAME for tests/boot/NAME.bats. The
+# valgrind, bpf, NAME for tests/live/NAME.bats, boot-NAME for tests/boot/NAME.bats. The
 # last line counts them. Fails if a test failed; with CI=true also if one was skipped that
 # .ci/allowed-skips does not name.
 #
@@ -139,6 +139,12 @@ for source in tests/unit/*/test_*.c; do
 	# a sanitizer's build does the same job, and does not run there
 	if wanted valgrind && [ -z "${SAN:-}" ]; then
 		suite valgrind valgrind_one "$test"
+	fi
+done
+for source in tests/bpf/test_*.c; do
+	test=$BUILD/${source%.c}
+	if wanted bpf; then
+		CMOCKA_MESSAGE_OUTPUT=TAP suite "bpf/${test##*/}" "$test"
 	fi
 done
 if [ -d /sys/kernel/tracing ] && [ "$(id -u)" = 0 ] && ! mountpoint -q /sys/kernel/tracing; then
