@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+#include "bpf/exit_programs.h"
+
+#include <bpf/bpf.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kernel/map_prealloc.h"
+#include "kvm/exit_offsets.h"
+#include "kvm/tracepoints.h"
+#include "tests/clocked_exit.skel.h"
+#include "tests/memory.skel.h"
+
+/* A vCPU in memory: AMD's has its code behind a pointer, Intel's has it in itself. */
+struct vcpu {
+	__u64 pad;
+	__u64 vmcb;
+	__u32 vmx_code, svm_code;
+};
+
+static struct clocked_exit_bpf *programs;
+static struct memory_bpf *memory;
+static unsigned loaded;
+static int exit_fd;
+
+struct counter_maps exit_maps;
+
+/* --- loading --- */
+
+static void memory_load(void)
+{
+	memory = memory_bpf__open();
+	assert_non_null(memory);
+	bpf_program__set_autoload(memory->progs.memory_read, false);
+	assert_int_equal(memory_bpf__load(memory), 0);
+	run_with(bpf_program__fd(memory->progs.memory_find), 0);
+	assert_true(VCPUS * sizeof(struct vcpu) <= sizeof(memory->bss->memory));
+}
+
+static bool may_read_memory(void)
+{
+	struct memory_bpf *reads = memory_bpf__open_and_load();
+	bool may = reads != NULL;
+
+	memory_bpf__destroy(reads);
+	return may;
+}
+
+static struct vcpu *vcpu_at(unsigned vcpu)
+{
+	assert_true(vcpu < VCPUS);
+	return (struct vcpu *)memory->bss->memory + vcpu;
+}
+
+uint64_t vcpu_address(unsigned vcpu)
+{
+	return memory->bss->memory_address + vcpu * sizeof(struct vcpu);
+}
+
+static void setup_make(unsigned flags, struct exit_setup *setup)
+{
+	setup->has_reasons = !(flags & NO_REASONS);
+	setup->entry_has_vcpu = !(flags & NO_ENTRY_VCPU);
+	setup->vm_histograms = (flags & VM_HISTOGRAMS) != 0;
+	setup->vmx.isa = REASONS_VMX + 1;
+	setup->vmx.pointer = EXIT_NO_POINTER;
+	setup->vmx.code = offsetof(struct vcpu, vmx_code);
+	setup->vmx.mask = 0xffff;
+	exit_layout_ranges(REASONS_VMX, setup->vmx.ranges);
+	setup->svm.isa = REASONS_SVM + 1;
+	setup->svm.pointer = offsetof(struct vcpu, vmcb);
+	setup->svm.code = offsetof(struct vcpu, svm_code) - offsetof(struct vcpu, vmcb);
+	setup->svm.mask = 0xffffffff;
+	exit_layout_ranges(REASONS_SVM, setup->svm.ranges);
+}
+
+static int programs_load(unsigned flags, unsigned entries)
+{
+	bool reason_first = flags & REASON_FIRST;
+
+	programs = clocked_exit_bpf__open();
+	assert_non_null(programs);
+	setup_make(flags, (struct exit_setup *)&programs->rodata->setup);
+	bpf_program__set_autoload(programs->progs.exit_vcpu_first, !reason_first);
+	bpf_program__set_autoload(programs->progs.exit_reason_first, reason_first);
+	bpf_map__set_max_entries(programs->maps.exit_cells, entries);
+	bpf_map__set_max_entries(programs->maps.exit_rows, (__u32)possible_cpus());
+	bpf_map__set_max_entries(programs->maps.exit_vm_latency, flags & ONE_HISTOGRAM ? 1 : 1024);
+	maps_preallocate(programs->obj, EVENTS_BTF_DIR);
+	return clocked_exit_bpf__load(programs);
+}
+
+void exits_load(unsigned flags, unsigned entries)
+{
+	memory_load();
+	if (programs_load(flags, entries)) {
+		assert_false(may_read_memory() || flags & NO_REASONS);
+		skip_why("programs that read kernel memory are refused (lockdown)");
+	}
+	loaded = flags;
+	exit_maps = (struct counter_maps){
+		.entries = bpf_map__fd(programs->maps.exit_cells),
+		.overflow = bpf_map__fd(programs->maps.exit_rows),
+		.control = bpf_map__fd(programs->maps.exit_control),
+		.codes = bpf_map__fd(programs->maps.exit_codes),
+		.slots = EXIT_SLOTS,
+	};
+	exit_fd = bpf_program__fd(flags & REASON_FIRST ? programs->progs.exit_reason_first :
+							 programs->progs.exit_vcpu_first);
+	for (unsigned i = 0; i < VCPUS; i++)
+		vcpu_at(i)->vmcb = vcpu_address(i) + offsetof(struct vcpu, vmcb);
+}
+
+int exits_unload(void **state)
+{
+	(void)state;
+	clocked_exit_bpf__destroy(programs);
+	memory_bpf__destroy(memory);
+	programs = NULL;
+	memory = NULL;
+	return 0;
+}
+
+/* --- events --- */
+
+void clock_set(uint64_t ns)
+{
+	programs->bss->test_clock = ns;
+}
+
+/* Where the event has the code, it is not in memory. */
+void kvm_exit(unsigned vcpu, unsigned isa, uint32_t code)
+{
+	if (loaded & REASON_FIRST) {
+		run_with(exit_fd, code, vcpu_address(vcpu), isa);
+		return;
+	}
+	vcpu_at(vcpu)->vmx_code = isa == ISA_VMX ? code : ~0U;
+	vcpu_at(vcpu)->svm_code = isa == ISA_SVM ? code : ~0U;
+	run_with(exit_fd, vcpu_address(vcpu), isa);
+}
+
+void kvm_exit_unreadable(void)
+{
+	run_with(exit_fd, 8, ISA_SVM);
+}
+
+void kvm_entry(unsigned vcpu)
+{
+	run_with(bpf_program__fd(programs->progs.exit_entry),
+		 loaded & NO_ENTRY_VCPU ? 0x5eed : vcpu_address(vcpu));
+}
+
+void thread_ends(void)
+{
+	run_with(bpf_program__fd(programs->progs.exit_thread), 0);
+}
+
+/* --- counts --- */
+
+/* A slot's histogram, over all CPUs. */
+static struct exit_buckets host_buckets(unsigned slot)
+{
+	struct exit_buckets cpus[possible_cpus()], sum = { 0 };
+
+	if (bpf_map_lookup_elem(bpf_map__fd(programs->maps.exit_latency), &slot, cpus))
+		return sum;
+	for (int cpu = 0; cpu < possible_cpus(); cpu++) {
+		for (unsigned i = 0; i < EXIT_BUCKETS; i++)
+			sum.count[i] += cpus[cpu].count[i];
+	}
+	return sum;
+}
+
+uint64_t host_bucket(unsigned slot, unsigned bucket)
+{
+	assert_true(bucket < EXIT_BUCKETS);
+	return host_buckets(slot).count[bucket];
+}
+
+uint64_t vcpu_bucket(unsigned vcpu, unsigned slot, unsigned bucket)
+{
+	struct exit_vm_key key = { .vcpu = vcpu_address(vcpu), .slot = slot };
+	struct exit_buckets buckets;
+
+	assert_true(bucket < EXIT_BUCKETS);
+	if (bpf_map_lookup_elem(bpf_map__fd(programs->maps.exit_vm_latency), &key, &buckets))
+		return 0;
+	return buckets.count[bucket];
+}
+
+/* --- scenarios --- */
+
+static void clear(void)
+{
+	counters_clear(&exit_maps);
+	map_clear(bpf_map__fd(programs->maps.exit_latency));
+}
+
+static void step_run(const struct step *step)
+{
+	clock_set(step->at);
+	switch (step->event) {
+	case EXIT:
+		kvm_exit(0, ISA_SVM, step->code);
+		break;
+	case ENTRY:
+		kvm_entry(0);
+		break;
+	case THREAD_ENDS:
+		thread_ends();
+		break;
+	case ATTACHED:
+		generation_begin(&exit_maps);
+		break;
+	case RESET_MAX:
+		epoch_begin(&exit_maps);
+		break;
+	case UNLOAD:
+	case NO_EVENT:
+		fail();
+	}
+}
+
+static void slots_read(struct counted *ret_slots)
+{
+	counters_read(&exit_maps, ret_slots);
+	for (unsigned slot = 0; slot < EXIT_SLOTS; slot++) {
+		struct exit_buckets buckets = host_buckets(slot);
+
+		for (unsigned i = 0; i < EXIT_BUCKETS; i++)
+			ret_slots[slot].timed += buckets.count[i];
+	}
+}
+
+static uint64_t guest_time(void)
+{
+	return counters_guest_time(&exit_maps);
+}
+
+const struct subject exit_subject = {
+	.isa = REASONS_SVM,
+	.slots = EXIT_SLOTS,
+	.clear = clear,
+	.step = step_run,
+	.read = slots_read,
+	.guest_time = guest_time,
+};

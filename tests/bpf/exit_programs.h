@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (c) 2026 The pmdakvm authors */
+/* Runs the clocked programs of the exit family, on vCPUs in memory that they can read. */
+#ifndef PMDAKVM_TESTS_BPF_EXIT_PROGRAMS_H
+#define PMDAKVM_TESTS_BPF_EXIT_PROGRAMS_H
+
+#include "bpf/counters.h"
+#include "bpf/exit.h"
+#include "bpf/steps.h"
+
+/* As the kernel's tracepoints call it. */
+enum { ISA_VMX = 1, ISA_SVM = 2 };
+
+#define VCPUS 4
+
+/* Flags of exits_load(); 0: kvm_exit(vcpu, isa), reasons are read, kvm_entry(vcpu). */
+enum {
+	REASON_FIRST = 1,   /* kvm_exit(reason, vcpu, isa) */
+	NO_REASONS = 2,	    /* without reading kernel memory */
+	NO_ENTRY_VCPU = 4,  /* kvm_entry names no vCPU */
+	VM_HISTOGRAMS = 8,  /* each vCPU has a histogram of each reason */
+	ONE_HISTOGRAM = 16, /* there is room for one of these */
+};
+
+/* Load the programs for this many entries. Where they may not read kernel memory, skip the test. */
+void exits_load(unsigned flags, unsigned entries);
+
+/* For a test's teardown. */
+int exits_unload(void **state);
+
+extern struct counter_maps exit_maps;
+
+/* The scenarios' subject: an AMD guest with one vCPU. */
+extern const struct subject exit_subject;
+
+void clock_set(uint64_t ns);
+
+/* The address that the events have of vCPU 0 ... VCPUS - 1. */
+uint64_t vcpu_address(unsigned vcpu);
+
+/* The events, at the clock's time. */
+void kvm_exit(unsigned vcpu, unsigned isa, uint32_t code);
+void kvm_entry(unsigned vcpu);
+void thread_ends(void);
+
+/* The same exit of a vCPU whose memory cannot be read. */
+void kvm_exit_unreadable(void);
+
+/* Exits of a reason in a bucket: of the host, and of a vCPU. */
+uint64_t host_bucket(unsigned slot, unsigned bucket);
+uint64_t vcpu_bucket(unsigned vcpu, unsigned slot, unsigned bucket);
+
+#endif /* PMDAKVM_TESTS_BPF_EXIT_PROGRAMS_H */
