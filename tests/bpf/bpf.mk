@@ -25,7 +25,7 @@ $(O)/gen/tests/%.skel.h: $(O)/tests/bpf/%.bpf.o
 	@mkdir -p $(@D)
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
-$(BPF_TEST_OBJ): ALL_CFLAGS += -Itests -isystem $(O)/gen -Wno-unused-function
+$(BPF_TEST_OBJ): ALL_CFLAGS += -Itests
 $(BPF_TEST_OBJ): $(O)/%.o: %.c | $(SKELETONS) $(BPF_TEST_SKELETONS)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
