@@ -121,14 +121,21 @@ pmInDom agent_indom(enum metric_indom indom)
 	return pmInDom_build(95, metric_indoms[indom].serial);
 }
 
+const pmResult *agent_fetch_list(pmID *pmids, int n)
+{
+	fetched_free();
+	if (AGENT.fetch(n, pmids, &fetched, AGENT.ext) < 0)
+		return NULL;
+	assert_int_equal(fetched->numpmid, n);
+	for (int i = 0; i < n; i++)
+		assert_int_equal(fetched->vset[i]->pmid, pmids[i]);
+	return fetched;
+}
+
 const pmValueSet *agent_fetch(unsigned cluster, unsigned item)
 {
 	pmID pmid = agent_pmid(cluster, item);
+	const pmResult *result = agent_fetch_list(&pmid, 1);
 
-	fetched_free();
-	if (AGENT.fetch(1, &pmid, &fetched, AGENT.ext) < 0)
-		return NULL;
-	assert_int_equal(fetched->numpmid, 1);
-	assert_int_equal(fetched->vset[0]->pmid, pmid);
-	return fetched->vset[0];
+	return result ? result->vset[0] : NULL;
 }

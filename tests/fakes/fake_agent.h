@@ -32,7 +32,8 @@ int agent_teardown(void **state);
 /* Let the clock go on by some seconds. */
 void agent_later(int seconds);
 
-/* Fetch one metric of all instances. The result is valid until the next call; NULL: an error. */
+/* Fetch all instances of metrics, of one metric. Valid until the next call; NULL: an error. */
+const pmResult *agent_fetch_list(pmID *pmids, int n);
 const pmValueSet *agent_fetch(unsigned cluster, unsigned item);
 
 pmID agent_pmid(unsigned cluster, unsigned item);
