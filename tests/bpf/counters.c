@@ -148,10 +148,15 @@ void generation_begin(const struct counter_maps *maps)
 	control_write(maps, &control);
 }
 
-void epoch_begin(const struct counter_maps *maps)
+void epoch_set(const struct counter_maps *maps, uint16_t epoch)
 {
 	struct counters_control control = control_read(maps);
 
-	control.epoch++;
+	control.epoch = epoch;
 	control_write(maps, &control);
+}
+
+void epoch_begin(const struct counter_maps *maps)
+{
+	epoch_set(maps, (uint16_t)(control_read(maps).epoch + 1));
 }

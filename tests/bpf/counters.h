@@ -45,5 +45,6 @@ void map_clear(int fd);
 /* What the user side writes before attaching, and to reset maxima. */
 void generation_begin(const struct counter_maps *maps);
 void epoch_begin(const struct counter_maps *maps);
+void epoch_set(const struct counter_maps *maps, uint16_t epoch);
 
 #endif /* PMDAKVM_TESTS_BPF_COUNTERS_H */

@@ -66,7 +66,7 @@ static void setup_make(unsigned flags, struct exit_setup *setup)
 	setup->vmx.isa = REASONS_VMX + 1;
 	setup->vmx.pointer = EXIT_NO_POINTER;
 	setup->vmx.code = offsetof(struct vcpu, vmx_code);
-	setup->vmx.mask = 0xffff;
+	setup->vmx.mask = flags & NO_VMX ? 0 : 0xffff;
 	exit_layout_ranges(REASONS_VMX, setup->vmx.ranges);
 	setup->svm.isa = REASONS_SVM + 1;
 	setup->svm.pointer = offsetof(struct vcpu, vmcb);

@@ -20,6 +20,7 @@ enum {
 	NO_ENTRY_VCPU = 4,  /* kvm_entry names no vCPU */
 	VM_HISTOGRAMS = 8,  /* each vCPU has a histogram of each reason */
 	ONE_HISTOGRAM = 16, /* there is room for one of these */
+	NO_VMX = 32,	    /* the place of Intel's reasons is not known */
 };
 
 /* Load the programs for this many entries. Where they may not read kernel memory, skip the test. */

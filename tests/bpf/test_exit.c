@@ -144,6 +144,26 @@ static void test_entry_without_vcpu(void **state)
 							   .guest_time = 100 });
 }
 
+/* After epoch 65535 comes 0, with maxima of a higher epoch in the entries. */
+static void test_the_last_epoch(void **state)
+{
+	static const uint64_t times[] = { 700, 20 };
+	unsigned slot = (unsigned)reasons_slot_of(REASONS_SVM, CPUID);
+
+	(void)state;
+	exits_load(0, 1);
+	epoch_set(&exit_maps, UINT16_MAX);
+	for (size_t i = 0; i < ARRAY_SIZE(times); i++) {
+		clock_set(1000);
+		kvm_exit(0, ISA_SVM, CPUID);
+		clock_set(1000 + times[i]);
+		kvm_entry(0);
+		assert_int_equal(counters_of(&exit_maps, slot).max, times[i]);
+		epoch_begin(&exit_maps);
+		assert_int_equal(counters_of(&exit_maps, slot).max, 0);
+	}
+}
+
 /* --- histograms --- */
 
 static void pair(uint64_t time)
@@ -205,6 +225,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_scenarios, exits_unload),
 		cmocka_unit_test_teardown(test_entry_without_vcpu, exits_unload),
+		cmocka_unit_test_teardown(test_the_last_epoch, exits_unload),
 		cmocka_unit_test_teardown(test_buckets, exits_unload),
 		cmocka_unit_test_teardown(test_no_histograms_of_vcpus, exits_unload),
 	};

@@ -142,6 +142,18 @@ static void test_no_reasons(void **state)
 	}
 }
 
+/* A vendor's exits whose reasons are in an unknown place are "other"; the other vendor's are not.
+ */
+static void test_unknown_place(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+		load(forms[i] | NO_VMX);
+		exit_to(ISA_VMX, 10, REASONS_SLOT_OTHER);
+		exit_to(ISA_SVM, 0x72, (unsigned)reasons_slot_of(REASONS_SVM, 0x72));
+		exits_unload(state);
+	}
+}
+
 /* An exit whose reason cannot be read is counted, once. */
 static void test_unreadable(void **state)
 {
@@ -165,6 +177,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_edges_of_ranges, exits_unload),
 		cmocka_unit_test_teardown(test_flags, exits_unload),
 		cmocka_unit_test_teardown(test_no_reasons, exits_unload),
+		cmocka_unit_test_teardown(test_unknown_place, exits_unload),
 		cmocka_unit_test_teardown(test_unreadable, exits_unload),
 	};
 
