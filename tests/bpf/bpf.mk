@@ -2,8 +2,9 @@
 # Copyright (c) 2026 The pmdakvm authors
 #
 # The tests of the BPF programs: one program for each tests/bpf/test_NAME.c, linked with the other
-# C files there. The objects of tests/bpf/*.bpf.c are the families' programs with a clock that a
-# test sets, and what tests need beside them. The top Makefile includes this.
+# C files there. A function __wrap_NAME in any of them takes NAME's place. The objects of
+# tests/bpf/*.bpf.c are the families' programs with a clock that a test sets, and what tests need
+# beside them. The top Makefile includes this.
 
 BPF_TESTS := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/bpf/test_*.c)))
 BPF_TEST_SUPPORT := $(patsubst %.c,$(O)/%.o,$(filter-out $(wildcard tests/bpf/test_*.c \
@@ -33,5 +34,5 @@ $(BPF_TEST_OBJ): $(O)/%.o: %.c | $(SKELETONS) $(BPF_TEST_SKELETONS)
 
 $(BPF_TESTS): %: %.o $(BPF_TEST_SUPPORT) $(O)/libpmdakvm.a
 	$(call say,LD,$@)
-	$(Q)wraps=$$(nm $< | sed -n 's/.* T __wrap_/-Wl,--wrap=/p'); \
+	$(Q)wraps=$$(nm $(filter %.o,$^) | sed -n 's/.* T __wrap_/-Wl,--wrap=/p'); \
 	$(CC) $(CFLAGS) $(SAN_FLAGS) $^ -o $@ $(LDFLAGS) $$wraps -lcmocka $(BPF_LIBS)

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+#define _GNU_SOURCE
+#include "bpf/family.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "kvm/exit_reasons.h"
+
+#define LINKS 32
+
+struct collector *collector;
+struct config config;
+struct host host;
+
+static struct items items;
+static struct report report;
+static size_t family; /* its place in families[] */
+
+/* --- the kernel --- */
+
+/* The events attached so far. A link's descriptor is of a file of its own, which is then closed. */
+static struct {
+	const char *event;
+	int prog_fd, fd;
+	ino_t inode;
+} links[LINKS];
+static size_t nlinks;
+
+int __wrap_bpf_raw_tracepoint_open(const char *event, int prog_fd);
+int __wrap_bpf_object__load(struct bpf_object *object);
+int __wrap_bpf_object__load_skeleton(struct bpf_object_skeleton *skeleton);
+int __real_bpf_object__load(struct bpf_object *object);
+int __real_bpf_object__load_skeleton(struct bpf_object_skeleton *skeleton);
+int __wrap_events_find(const char *btf_dir, const char *tracefs, struct events *ret_events);
+int __wrap_exit_layout_read(const char *btf_dir, struct exit_layout *ret_layout);
+
+int __wrap_bpf_raw_tracepoint_open(const char *event, int prog_fd)
+{
+	struct stat status;
+	int fd;
+
+	if (host.no_attach && strcmp(event, host.no_attach) == 0)
+		return host.attach_err;
+	assert_true(nlinks < LINKS);
+	links[nlinks].event = event;
+	links[nlinks].prog_fd = prog_fd;
+	fd = memfd_create("link", MFD_CLOEXEC);
+	assert_int_equal(fstat(fd, &status), 0);
+	links[nlinks].fd = fd;
+	links[nlinks++].inode = status.st_ino;
+	return fd;
+}
+
+static bool refuses_load(void)
+{
+	if (!host.refused_loads)
+		return false;
+	host.refused_loads--;
+	return true;
+}
+
+int __wrap_bpf_object__load(struct bpf_object *object)
+{
+	return refuses_load() ? -EPERM : __real_bpf_object__load(object);
+}
+
+int __wrap_bpf_object__load_skeleton(struct bpf_object_skeleton *skeleton)
+{
+	return refuses_load() ? -EPERM : __real_bpf_object__load_skeleton(skeleton);
+}
+
+int __wrap_events_find(const char *btf_dir, const char *tracefs, struct events *ret_events)
+{
+	struct events events = { 0 };
+
+	(void)btf_dir, (void)tracefs;
+	while (host.events[events.n])
+		events.n++;
+	events.names = calloc(events.n + 1, sizeof(*events.names));
+	assert_non_null(events.names);
+	for (size_t i = 0; i < events.n; i++)
+		events.names[i] = strdup(host.events[i]);
+	*ret_events = events;
+	return 0;
+}
+
+int __wrap_exit_layout_read(const char *btf_dir, struct exit_layout *ret_layout)
+{
+	(void)btf_dir;
+	if (!host.layout_err)
+		*ret_layout = host.layout;
+	return host.layout_err;
+}
+
+/* --- the collector --- */
+
+static void layout_make(struct exit_layout *layout)
+{
+	memset(layout, 0, sizeof(*layout));
+	layout->form = EXIT_REASON_FIRST;
+	layout->setup.has_reasons = layout->setup.entry_has_vcpu = 1;
+	layout->setup.vmx.isa = REASONS_VMX + 1;
+	exit_layout_ranges(REASONS_VMX, layout->setup.vmx.ranges);
+	layout->setup.svm.isa = REASONS_SVM + 1;
+	layout->setup.svm.mask = 0xffffffff;
+	exit_layout_ranges(REASONS_SVM, layout->setup.svm.ranges);
+}
+
+int family_setup(void **state)
+{
+	static const char *const events[] = { "kvm_entry", "kvm_exit", "kvm_fpu",
+					      "kvm_userspace_exit", NULL };
+
+	(void)state;
+	host = (struct host){ .events = events };
+	layout_make(&host.layout);
+	nlinks = 0;
+	collector = NULL;
+	return config_init(&config);
+}
+
+int family_teardown(void **state)
+{
+	(void)state;
+	collector_close(collector);
+	assert_string_equal(attached_events(), "");
+	report_clear(&report);
+	config_free(&config);
+	items_free(&items);
+	return 0;
+}
+
+void family_open(const char *name)
+{
+	config.only = name;
+	for (family = 0; strcmp(families[family].name, name) != 0; family++)
+		assert_true(family + 1 < families_count);
+	assert_int_equal(collector_open(&config, &items, NULL, false, &report, &collector), 0);
+}
+
+int family_switch(bool attached)
+{
+	return collector_switch(collector, family, attached, &report);
+}
+
+const char *family_status(void)
+{
+	const struct collector_family *open = &collector_families(collector)[family];
+
+	return open->error ? open->error : open->err ? strerror(-open->err) : "attached";
+}
+
+static bool is_attached(size_t link)
+{
+	struct stat status;
+
+	return fstat(links[link].fd, &status) == 0 && status.st_ino == links[link].inode;
+}
+
+const char *attached_events(void)
+{
+	static char text[256];
+
+	*text = '\0';
+	for (size_t i = 0; i < nlinks; i++) {
+		if (!is_attached(i))
+			continue;
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s", *text ? " " : "",
+			 links[i].event);
+	}
+	return text;
+}
+
+void fire_event(const char *event, const uint64_t *args, size_t n)
+{
+	for (size_t i = 0; i < nlinks; i++) {
+		if (is_attached(i) && strcmp(links[i].event, event) == 0) {
+			run_program(links[i].prog_fd, args, n);
+			return;
+		}
+	}
+	fail_msg("%s is not attached", event);
+}
+
+/* --- tables --- */
+
+void read_tables(void)
+{
+	assert_int_equal(collector_read(collector, UINT64_MAX), 0);
+}
+
+static struct snapshot_table *table_of(const char *name)
+{
+	struct snapshot_table *table = snapshot_find_table(collector_snapshot(collector), name);
+
+	assert_non_null(table);
+	return table;
+}
+
+size_t rows_of(const char *table)
+{
+	return table_of(table)->nrows;
+}
+
+bool value_of(const char *name, const char *row, const char *column, uint64_t *ret_value)
+{
+	struct snapshot_table *table = table_of(name);
+	int at = snapshot_table_column(table, column);
+
+	assert_true(at >= 0);
+	for (size_t i = 0; i < table->nrows; i++) {
+		const struct snapshot_cell *cell = snapshot_table_cell(table, i, (size_t)at);
+
+		if (strcmp(table->rows[i].name, row) != 0)
+			continue;
+		*ret_value = cell->number;
+		return cell->present;
+	}
+	return false;
+}
+
+uint64_t value_at(const char *table, const char *row, const char *column)
+{
+	uint64_t value;
+
+	if (!value_of(table, row, column, &value))
+		fail_msg("%s has no %s of \"%s\"", table, column, row);
+	return value;
+}

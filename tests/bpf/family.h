@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (c) 2026 The pmdakvm authors */
+/*
+ * One family in a real collector, loaded into the kernel, with what KVM there is decided by the
+ * test. Attaching notes the event and its program, and attaches nothing; an event is a run of its
+ * program. Counts are read as a fetch reads them: from the snapshot's tables.
+ */
+#ifndef PMDAKVM_TESTS_BPF_FAMILY_H
+#define PMDAKVM_TESTS_BPF_FAMILY_H
+
+#include "bpf/run.h"
+#include "collector/collector.h"
+#include "kvm/exit_offsets.h"
+
+extern struct collector *collector;
+extern struct config config;
+
+/* What the family finds; the setup decides for a KVM on AMD of before Linux 5.16. */
+extern struct host {
+	const char *const *events; /* of this kernel, NULL-terminated */
+	struct exit_layout layout;
+	int layout_err;		/* of reading that */
+	unsigned refused_loads; /* how many of the next loads are refused */
+	const char *no_attach;	/* the event that cannot be attached, with attach_err */
+	int attach_err;
+} host;
+
+int family_setup(void **state);
+int family_teardown(void **state);
+
+#define family_test(test) cmocka_unit_test_setup_teardown(test, family_setup, family_teardown)
+
+/* Open the family of this name, and nothing else. */
+void family_open(const char *name);
+
+/* Store to kvm.control.attached; returns its result. */
+int family_switch(bool attached);
+
+/* kvm.agent.family.status */
+const char *family_status(void);
+
+/* The attached events, in the order of attaching, separated by blanks. */
+const char *attached_events(void);
+
+/* Fire an event that must be attached. */
+void fire_event(const char *event, const uint64_t *args, size_t n);
+
+#define fire(event, ...)                                       \
+	fire_event((event), (const uint64_t[]){ __VA_ARGS__ }, \
+		   sizeof((const uint64_t[]){ __VA_ARGS__ }) / sizeof(uint64_t))
+
+/* Read the collector's tables. */
+void read_tables(void);
+
+/* A value as last read; false: no such row, or the value is absent. */
+bool value_of(const char *table, const char *row, const char *column, uint64_t *ret_value);
+
+/* The value; it must be present. */
+uint64_t value_at(const char *table, const char *row, const char *column);
+
+size_t rows_of(const char *table);
+
+#endif /* PMDAKVM_TESTS_BPF_FAMILY_H */

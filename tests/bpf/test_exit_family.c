@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+/* The exit family: what it loads and attaches, and its events as counted in tables. */
+#define _GNU_SOURCE
+#include "bpf/family.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+enum { CPUID = 0x72, HLT = 0x78, ISA_VMX = 1, ISA_SVM = 2, VCPU = 0x1000 };
+
+#define ALL_EVENTS "sched_process_exit kvm_exit kvm_entry"
+
+static void exits(unsigned n, uint64_t code)
+{
+	for (unsigned i = 0; i < n; i++) {
+		fire("kvm_exit", code, VCPU, ISA_SVM);
+		fire("kvm_entry", VCPU);
+	}
+}
+
+static void assert_counts(uint64_t cpuid, uint64_t hlt)
+{
+	uint64_t count;
+
+	read_tables();
+	assert_int_equal(value_of("exit", "cpuid", "count", &count) ? count : 0, cpuid);
+	assert_int_equal(value_of("exit", "hlt", "count", &count) ? count : 0, hlt);
+	assert_int_equal(value_at("exit_total", "", "total"), cpuid + hlt);
+	assert_int_equal(rows_of("exit"), (cpuid > 0) + (hlt > 0));
+}
+
+static void test_events(void **state)
+{
+	uint64_t start, time, max, value;
+
+	(void)state;
+	family_open("exit");
+	assert_string_equal(attached_events(), ALL_EVENTS);
+	assert_string_equal(family_status(), "attached");
+	assert_counts(0, 0);
+	start = clock_ns();
+	exits(31, CPUID);
+	exits(7, HLT);
+	assert_counts(31, 7);
+	time = value_at("exit", "cpuid", "time");
+	max = value_at("exit", "cpuid", "max");
+	assert_in_range(time, 31, clock_ns() - start);
+	assert_in_range(max, time / 31, time);
+	assert_int_equal(value_at("exit_total", "", "total_time"),
+			 time + value_at("exit", "hlt", "time"));
+	assert_true(rows_of("exit_latency") >= 2);
+	assert_int_equal(value_at("family_missed", "exit", "missed"), 0);
+	assert_false(value_of("vm_exit", "", "count", &value));
+}
+
+static void test_reset_max(void **state)
+{
+	uint64_t max;
+
+	(void)state;
+	family_open("exit");
+	exits(3, CPUID);
+	read_tables();
+	assert_true(value_at("exit", "cpuid", "max") > 0);
+	assert_int_equal(collector_reset_max(collector), 0);
+	assert_counts(3, 0);
+	assert_false(value_of("exit", "cpuid", "max", &max));
+	exits(1, CPUID);
+	assert_counts(4, 0);
+	assert_true(value_at("exit", "cpuid", "max") > 0);
+}
+
+/* A pair never spans a detach; counts stay. */
+static void test_detach(void **state)
+{
+	uint64_t time;
+
+	(void)state;
+	family_open("exit");
+	exits(5, CPUID);
+	fire("kvm_exit", HLT, VCPU, ISA_SVM);
+	read_tables();
+	assert_int_equal(value_at("family", "exit", "generation"), 1);
+	assert_int_equal(family_switch(false), 0);
+	assert_string_equal(attached_events(), "");
+	assert_counts(5, 1);
+	assert_int_equal(family_switch(true), 0);
+	assert_string_equal(attached_events(), ALL_EVENTS);
+	fire("kvm_entry", VCPU);
+	assert_counts(5, 1);
+	time = value_at("exit", "hlt", "time");
+	assert_int_equal(time, 0);
+	assert_int_equal(value_at("family", "exit", "generation"), 2);
+}
+
+/* KVM comes back in another form: other programs go on with the same maps. */
+static void test_another_layout(void **state)
+{
+	(void)state;
+	family_open("exit");
+	exits(5, CPUID);
+	family_switch(false);
+	host.layout.form = EXIT_VCPU_FIRST;
+	host.layout.setup.has_reasons = 0;
+	host.layout.setup.svm.mask = 0;
+	/* nothing is known of the vendor's module: it is only gone, but the form is another */
+	assert_int_equal(family_switch(true), 0);
+	assert_non_null(strstr(family_status(), "attached, without reasons: "));
+	fire("kvm_exit", VCPU, ISA_SVM);
+	fire("kvm_entry", VCPU);
+	read_tables();
+	assert_int_equal(value_at("exit_total", "", "total"), 6);
+	assert_int_equal(rows_of("exit"), 0);
+	family_switch(false);
+	host.layout.form = EXIT_REASON_FIRST;
+	host.layout.setup.has_reasons = 1;
+	host.layout.setup.svm.mask = 0xffffffff;
+	assert_int_equal(family_switch(true), 0);
+	assert_string_equal(family_status(), "attached");
+	exits(2, CPUID);
+	read_tables();
+	assert_int_equal(value_at("exit", "cpuid", "count"), 7);
+	assert_int_equal(value_at("exit", "other", "count"), 1);
+}
+
+/* While only the vendor's module is gone, the loaded programs stay, with their reasons. */
+static void test_vendor_gone(void **state)
+{
+	(void)state;
+	family_open("exit");
+	exits(5, CPUID);
+	family_switch(false);
+	host.layout.setup.has_reasons = 0;
+	host.layout.setup.svm.mask = 0;
+	assert_int_equal(family_switch(true), 0);
+	assert_string_equal(family_status(), "attached");
+	exits(2, CPUID);
+	assert_counts(7, 0);
+}
+
+/* If reading reasons is refused, counts and times remain. */
+static void test_reasons_refused(void **state)
+{
+	(void)state;
+	host.refused_loads = 1;
+	family_open("exit");
+	assert_non_null(strstr(family_status(), "attached, without reasons: "));
+	exits(3, CPUID);
+	read_tables();
+	assert_int_equal(value_at("exit_total", "", "total"), 3);
+	assert_true(value_at("exit_total", "", "total_time") > 0);
+	assert_int_equal(rows_of("exit"), 0);
+	assert_int_equal(rows_of("exit_latency"), 0);
+}
+
+static void test_loads_refused(void **state)
+{
+	(void)state;
+	host.refused_loads = 2;
+	family_open("exit");
+	assert_int_equal(collector_attached(collector), 0);
+	assert_string_equal(attached_events(), "");
+	read_tables();
+	assert_int_equal(rows_of("exit"), 0);
+	assert_int_equal(family_switch(true), 0); /* as if capabilities were given meanwhile */
+	assert_string_equal(attached_events(), ALL_EVENTS);
+	exits(3, CPUID);
+	assert_counts(3, 0);
+}
+
+static void test_no_layout(void **state)
+{
+	static const char *const none[] = { NULL };
+
+	(void)state;
+	host.layout_err = -EINVAL;
+	family_open("exit");
+	assert_string_equal(family_status(), "kvm_exit has unknown arguments");
+	host.layout_err = -ENOENT;
+	assert_int_equal(family_switch(true), 0); /* it may appear with KVM's module */
+	assert_string_equal(family_status(), "this kernel has no type information (BTF) for KVM");
+	collector_close(collector);
+	host.events = none;
+	family_open("exit");
+	assert_string_equal(family_status(), "KVM is not loaded");
+	assert_true(collector_waits(collector));
+}
+
+/* A failure to attach one event attaches none; another attempt can succeed. */
+static void test_attach_fails(void **state)
+{
+	static const char *const events[] = { "sched_process_exit", "kvm_exit", "kvm_entry" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(events); i++) {
+		host.no_attach = events[i];
+		host.attach_err = -EACCES;
+		family_open("exit");
+		assert_string_equal(attached_events(), "");
+		assert_int_equal(collector_attached(collector), 0);
+		host.no_attach = NULL;
+		assert_int_equal(family_switch(true), 0);
+		assert_string_equal(attached_events(), ALL_EVENTS);
+		exits(2, HLT);
+		assert_counts(0, 2);
+		if (i + 1 < ARRAY_SIZE(events))
+			collector_close(collector);
+	}
+}
+
+/* --- the limit of vCPUs --- */
+
+static void five_exits(void)
+{
+	exits(5, HLT);
+}
+
+static void test_limit(void **state)
+{
+	(void)state;
+	config.vcpus = 1;
+	family_open("exit");
+	exits(3, CPUID);
+	in_thread(five_exits);
+	assert_counts(3, 5);
+	assert_int_equal(value_at("map", "exit_cells", "limit"), 1);
+	assert_int_equal(value_at("map", "exit_cells", "used"), 1);
+	assert_int_equal(value_at("map", "exit_cells", "dropped"), 5);
+	assert_int_equal(value_at("exit", "hlt", "time"), 0);
+	assert_int_equal(value_at("map", "exit_latency", "used"), 1);
+	assert_int_equal(value_at("map", "exit_latency", "dropped"), 0);
+}
+
+static void thread_of_a_vm(void)
+{
+	exits(5, HLT);
+	fire("sched_process_exit", 0);
+}
+
+/* The counts of a thread that has ended stay, and its room is free again. */
+static void test_thread_end(void **state)
+{
+	(void)state;
+	config.vcpus = 2;
+	family_open("exit");
+	exits(3, CPUID);
+	for (unsigned i = 1; i <= 4; i++) {
+		in_thread(thread_of_a_vm);
+		for (int j = 0; j < 5; j++) /* its vCPU may still appear */
+			assert_counts(3, 5 * i);
+		assert_int_equal(value_at("map", "exit_cells", "used"), 1);
+	}
+	assert_int_equal(value_at("map", "exit_cells", "dropped"), 0);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		family_test(test_events),	 family_test(test_reset_max),
+		family_test(test_detach),	 family_test(test_another_layout),
+		family_test(test_vendor_gone),	 family_test(test_reasons_refused),
+		family_test(test_loads_refused), family_test(test_no_layout),
+		family_test(test_attach_fails),	 family_test(test_limit),
+		family_test(test_thread_end),
+	};
+
+	return run_group("test_exit_family", tests, ARRAY_SIZE(tests));
+}
