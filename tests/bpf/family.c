@@ -41,6 +41,7 @@ int __wrap_bpf_object__load_skeleton(struct bpf_object_skeleton *skeleton);
 int __real_bpf_object__load(struct bpf_object *object);
 int __real_bpf_object__load_skeleton(struct bpf_object_skeleton *skeleton);
 int __wrap_events_find(const char *btf_dir, const char *tracefs, struct events *ret_events);
+uint64_t __wrap_events_stamp(const char *btf_dir, const char *tracefs);
 int __wrap_exit_layout_read(const char *btf_dir, struct exit_layout *ret_layout);
 
 int __wrap_bpf_raw_tracepoint_open(const char *event, int prog_fd)
@@ -91,6 +92,12 @@ int __wrap_events_find(const char *btf_dir, const char *tracefs, struct events *
 		events.names[i] = strdup(host.events[i]);
 	*ret_events = events;
 	return 0;
+}
+
+uint64_t __wrap_events_stamp(const char *btf_dir, const char *tracefs)
+{
+	(void)btf_dir, (void)tracefs;
+	return host.stamp;
 }
 
 int __wrap_exit_layout_read(const char *btf_dir, struct exit_layout *ret_layout)
@@ -150,6 +157,16 @@ void family_open(const char *name)
 int family_switch(bool attached)
 {
 	return collector_switch(collector, family, attached, &report);
+}
+
+void family_tick(void)
+{
+	collector_tick(collector, &report);
+}
+
+int family_err(void)
+{
+	return collector_families(collector)[family].err;
 }
 
 const char *family_status(void)

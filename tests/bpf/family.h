@@ -20,6 +20,7 @@ extern struct host {
 	const char *const *events; /* of this kernel, NULL-terminated */
 	struct exit_layout layout;
 	int layout_err;		/* of reading that */
+	uint64_t stamp;		/* changes as KVM is reloaded */
 	unsigned refused_loads; /* how many of the next loads are refused */
 	const char *no_attach;	/* the event that cannot be attached, with attach_err */
 	int attach_err;
@@ -36,7 +37,11 @@ void family_open(const char *name);
 /* Store to kvm.control.attached; returns its result. */
 int family_switch(bool attached);
 
-/* kvm.agent.family.status */
+/* What the collector does once a second. */
+void family_tick(void);
+
+/* The result of the last attempt to attach, and kvm.agent.family.status. */
+int family_err(void);
 const char *family_status(void);
 
 /* The attached events, in the order of attaching, separated by blanks. */

@@ -126,6 +126,22 @@ static void test_another_layout(void **state)
 	assert_int_equal(value_at("exit", "other", "count"), 1);
 }
 
+/* KVM is reloaded in another form while the programs are attached to the old one. */
+static void test_reloaded(void **state)
+{
+	(void)state;
+	family_open("exit");
+	exits(5, CPUID);
+	host.layout.form = EXIT_VCPU_FIRST;
+	host.layout.setup.has_reasons = 0;
+	host.stamp++;
+	family_tick();
+	assert_string_equal(attached_events(), ALL_EVENTS);
+	fire("kvm_exit", VCPU, ISA_SVM);
+	read_tables();
+	assert_int_equal(value_at("exit_total", "", "total"), 6);
+}
+
 /* While only the vendor's module is gone, the loaded programs stay, with their reasons. */
 static void test_vendor_gone(void **state)
 {
@@ -179,6 +195,7 @@ static void test_no_layout(void **state)
 	host.layout_err = -EINVAL;
 	family_open("exit");
 	assert_string_equal(family_status(), "kvm_exit has unknown arguments");
+	assert_int_equal(family_err(), -EINVAL);
 	host.layout_err = -ENOENT;
 	assert_int_equal(family_switch(true), 0); /* it may appear with KVM's module */
 	assert_string_equal(family_status(), "this kernel has no type information (BTF) for KVM");
@@ -186,6 +203,7 @@ static void test_no_layout(void **state)
 	host.events = none;
 	family_open("exit");
 	assert_string_equal(family_status(), "KVM is not loaded");
+	assert_int_equal(family_err(), -ENOENT);
 	assert_true(collector_waits(collector));
 }
 
@@ -234,6 +252,24 @@ static void test_limit(void **state)
 	assert_int_equal(value_at("map", "exit_latency", "dropped"), 0);
 }
 
+/* Histograms of vCPUs that find no room; without the option there are none, and none is missed. */
+static void test_limit_of_histograms(void **state)
+{
+	(void)state;
+	for (config.vm_histograms = 0; config.vm_histograms < 2; config.vm_histograms++) {
+		family_open("exit");
+		exits(3, CPUID);
+		exits(5, HLT);
+		assert_counts(3, 5);
+		assert_int_equal(value_at("map", "exit_vm_latency", "limit"), config.vm_histograms);
+		assert_int_equal(value_at("map", "exit_vm_latency", "used"), config.vm_histograms);
+		assert_int_equal(value_at("map", "exit_vm_latency", "dropped"),
+				 5 * config.vm_histograms);
+		collector_close(collector);
+	}
+	collector = NULL;
+}
+
 static void thread_of_a_vm(void)
 {
 	exits(5, HLT);
@@ -264,6 +300,7 @@ int main(void)
 		family_test(test_vendor_gone),	 family_test(test_reasons_refused),
 		family_test(test_loads_refused), family_test(test_no_layout),
 		family_test(test_attach_fails),	 family_test(test_limit),
+		family_test(test_reloaded),	 family_test(test_limit_of_histograms),
 		family_test(test_thread_end),
 	};
 

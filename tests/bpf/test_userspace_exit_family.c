@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "kvm/exit_reasons.h"
 
 enum { IO = 2, HLT = 5, MMIO = 6 };
 
@@ -43,6 +44,27 @@ static void test_events(void **state)
 	assert_in_range(value_at("userspace_exit", "IO", "time"), 31, clock_ns() - start);
 	assert_int_equal(value_at("family_missed", "userspace_exit", "missed"), 0);
 	assert_int_equal(rows_of("vm_userspace_exit"), 0);
+}
+
+/* All reasons of the table are counted, not only as many as can claim a slot. */
+static void test_reasons(void **state)
+{
+	const struct reason *list;
+	size_t n;
+
+	(void)state;
+	family_open("userspace_exit");
+	list = reasons_list(REASONS_USERSPACE, &n);
+	for (size_t i = 0; i < n; i++) {
+		if (list[i].code < REASONS_RESTART)
+			exits((unsigned)i + 1, list[i].code, 0);
+	}
+	read_tables();
+	for (size_t i = 0; i < n; i++) {
+		if (list[i].code < REASONS_RESTART)
+			assert_int_equal(value_at("userspace_exit", list[i].name, "count"), i + 1);
+	}
+	assert_int_equal(rows_of("userspace_exit"), n - 2);
 }
 
 /* Where KVM has no kvm_fpu, the next kvm_entry is the start of KVM_RUN. */
@@ -131,6 +153,7 @@ static void test_limit(void **state)
 	assert_int_equal(value_at("userspace_exit", "IO", "count"), 3);
 	assert_int_equal(value_at("userspace_exit", "MMIO", "count"), 5);
 	assert_int_equal(value_at("userspace_exit", "MMIO", "time"), 0);
+	assert_int_equal(rows_of("map"), 1);
 	assert_int_equal(value_at("map", "userspace_exit_cells", "limit"), 1);
 	assert_int_equal(value_at("map", "userspace_exit_cells", "used"), 1);
 	assert_int_equal(value_at("map", "userspace_exit_cells", "dropped"), 5);
@@ -139,9 +162,10 @@ static void test_limit(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		family_test(test_events),	family_test(test_without_kvm_fpu),
-		family_test(test_detach),	family_test(test_load_refused),
-		family_test(test_attach_fails), family_test(test_limit),
+		family_test(test_events),	   family_test(test_reasons),
+		family_test(test_without_kvm_fpu), family_test(test_detach),
+		family_test(test_load_refused),	   family_test(test_attach_fails),
+		family_test(test_limit),
 	};
 
 	return run_group("test_userspace_exit_family", tests, ARRAY_SIZE(tests));
