@@ -65,7 +65,12 @@ static const char *const trace_columns[] = { "kvm_entry", "kvm_exit", NULL };
 
 static const struct table tables[] = {
 	{ .name = "exit_total", .variant = 1, .columns = total_columns, .fill = fill },
-	{ .name = "exit", .variant = 2, .columns = exit_columns, .keys = exit_keys, .fill = fill },
+	{ .name = "exit",
+	  .label = "reason",
+	  .variant = 2,
+	  .columns = exit_columns,
+	  .keys = exit_keys,
+	  .fill = fill },
 	{ .name = "trace", .variant = 2, .columns = trace_columns, .keys = cpu_keys, .fill = fill },
 };
 
