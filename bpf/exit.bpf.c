@@ -239,7 +239,9 @@ int exit_entry(const __u64 *ctx)
 			      exit_end(&exits->counters, &exits->reason[slot], control->epoch,
 				       now));
 	}
-	exits->counters.entered = now;
+	/* AMD's fast path before Linux 6.12 enters the guest again without kvm_exit */
+	if (!exits->counters.entered)
+		exits->counters.entered = now;
 	return 0;
 }
 
