@@ -65,13 +65,22 @@ static enum control control_of(const struct metric_ref *ref)
 									 CONTROL_NONE;
 }
 
-/* The value stored to one instance: 0, 1, or a PCP error. */
-static int value_of(const pmValueSet *set, int i, enum control control)
+/* The family that is this instance, as its index in families[], or -1. */
+static int family_of(const struct kvm_agent *agent, const struct metric_ref *ref, int inst)
 {
+	/* the table has a row for every family, in the order of families[] */
+	return snapshot_table_row(collector_snapshot(agent->collector)->tables[ref->table],
+				  (uint32_t)inst);
+}
+
+/* The value stored to one instance: 0, 1, or a PCP error. */
+static int value_of(const struct kvm_agent *agent, const pmValueSet *set, int i)
+{
+	const struct metric_ref *ref = kvm_ref_find(agent, set->pmid);
 	pmAtomValue atom;
 	int err;
 
-	if (control == CONTROL_ATTACHED && (size_t)set->vlist[i].inst >= families_count)
+	if (control_of(ref) == CONTROL_ATTACHED && family_of(agent, ref, set->vlist[i].inst) < 0)
 		return PM_ERR_INST;
 	err = pmExtractValue(set->valfmt, &set->vlist[i], PM_TYPE_U32, &atom, PM_TYPE_U32);
 	if (err < 0)
@@ -92,7 +101,7 @@ static int check(const struct kvm_agent *agent, const pmResult *result, int cont
 		if (!may_store(agent, context))
 			return PM_ERR_PERMISSION;
 		for (int j = 0; j < set->numval; j++) {
-			int value = value_of(set, j, control_of(ref));
+			int value = value_of(agent, set, j);
 
 			if (value < 0)
 				return value;
@@ -124,13 +133,14 @@ int kvm_store(pmResult *result, pmdaExt *pmda)
 	err = check(agent, result, pmdaGetContext());
 	for (int i = 0; !err && i < result->numpmid; i++) {
 		const pmValueSet *set = result->vset[i];
-		enum control control = control_of(kvm_ref_find(agent, set->pmid));
+		const struct metric_ref *ref = kvm_ref_find(agent, set->pmid);
 
 		for (int j = 0; !err && j < set->numval; j++) {
-			int value = value_of(set, j, control);
+			int value = value_of(agent, set, j), inst = set->vlist[j].inst;
 
-			if (control == CONTROL_ATTACHED)
-				err = attach(agent, (size_t)set->vlist[j].inst, value, &report);
+			if (control_of(ref) == CONTROL_ATTACHED)
+				err = attach(agent, (size_t)family_of(agent, ref, inst), value,
+					     &report);
 			else if (value)
 				err = reset_max(agent, &report);
 		}

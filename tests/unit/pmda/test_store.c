@@ -37,11 +37,27 @@ static int setup(void **state)
 
 #define store_test(test) cmocka_unit_test_setup_teardown(test, setup, agent_teardown)
 
-/* One value to be stored. */
+/* One value to be stored; of kvm.control.attached to a family, by its place in families[]. */
 struct one {
 	unsigned cluster, item;
 	int inst, value;
 };
+
+/* Families' instances have numbers by name, or fixed ones: whatever the instance domain says. */
+static int inst_of(const struct one *one)
+{
+	pmInResult *result;
+	int inst = one->inst;
+
+	if (one->cluster != 3 || one->item != ATTACHED || inst < 0 || inst >= FAKES)
+		return inst;
+	assert_true(AGENT.instance(agent_indom(METRIC_INDOM_FAMILY), PM_IN_NULL,
+				   (char *)families[inst].name, &result, AGENT.ext) >= 0);
+	inst = result->instlist[0];
+	free(result->instlist);
+	free(result);
+	return inst;
+}
 
 static int store(const struct one *list, int n)
 {
@@ -56,7 +72,7 @@ static int store(const struct one *list, int n)
 		sets[i] = (pmValueSet){ .pmid = agent_pmid(list[i].cluster, list[i].item),
 					.numval = 1,
 					.valfmt = PM_VAL_INSITU };
-		sets[i].vlist[0].inst = list[i].inst;
+		sets[i].vlist[0].inst = inst_of(&list[i]);
 		sets[i].vlist[0].value.lval = list[i].value;
 		result->vset[i] = &sets[i];
 	}
@@ -135,7 +151,6 @@ static void test_no_memory_for_a_user(void **state)
 static void test_attached(void **state)
 {
 	(void)state;
-	/* the instance numbers of families are their places in families[] */
 	assert_int_equal(store_one(ATTACHED, BETA, 0), 0);
 	assert_int_equal(fakes[BETA].detaches, 1);
 	assert_int_equal(fakes[ALPHA].detaches, 0);
