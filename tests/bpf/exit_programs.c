@@ -6,7 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "kernel/map_prealloc.h"
 #include "kvm/exit_offsets.h"
 #include "kvm/tracepoints.h"
 #include "tests/clocked_exit.skel.h"
@@ -87,7 +86,7 @@ static int programs_load(unsigned flags, unsigned entries)
 	bpf_map__set_max_entries(programs->maps.exit_cells, entries);
 	bpf_map__set_max_entries(programs->maps.exit_rows, (__u32)possible_cpus());
 	bpf_map__set_max_entries(programs->maps.exit_vm_latency, flags & ONE_HISTOGRAM ? 1 : 1024);
-	maps_preallocate(programs->obj, EVENTS_BTF_DIR);
+	preallocate(programs->obj);
 	return clocked_exit_bpf__load(programs);
 }
 

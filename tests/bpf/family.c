@@ -40,9 +40,9 @@ int __wrap_bpf_object__load(struct bpf_object *object);
 int __wrap_bpf_object__load_skeleton(struct bpf_object_skeleton *skeleton);
 int __real_bpf_object__load(struct bpf_object *object);
 int __real_bpf_object__load_skeleton(struct bpf_object_skeleton *skeleton);
-int __wrap_events_find(const char *btf_dir, const char *tracefs, struct events *ret_events);
+int __wrap_events_find(struct kernel_types *types, const char *tracefs, struct events *ret_events);
 uint64_t __wrap_events_stamp(const char *btf_dir, const char *tracefs);
-int __wrap_exit_layout_read(const char *btf_dir, struct exit_layout *ret_layout);
+int __wrap_exit_layout_read(struct kernel_types *types, struct exit_layout *ret_layout);
 
 int __wrap_bpf_raw_tracepoint_open(const char *event, int prog_fd)
 {
@@ -79,11 +79,11 @@ int __wrap_bpf_object__load_skeleton(struct bpf_object_skeleton *skeleton)
 	return refuses_load() ? -EPERM : __real_bpf_object__load_skeleton(skeleton);
 }
 
-int __wrap_events_find(const char *btf_dir, const char *tracefs, struct events *ret_events)
+int __wrap_events_find(struct kernel_types *types, const char *tracefs, struct events *ret_events)
 {
 	struct events events = { 0 };
 
-	(void)btf_dir, (void)tracefs;
+	(void)types, (void)tracefs;
 	while (host.events[events.n])
 		events.n++;
 	events.names = calloc(events.n + 1, sizeof(*events.names));
@@ -100,9 +100,9 @@ uint64_t __wrap_events_stamp(const char *btf_dir, const char *tracefs)
 	return host.stamp;
 }
 
-int __wrap_exit_layout_read(const char *btf_dir, struct exit_layout *ret_layout)
+int __wrap_exit_layout_read(struct kernel_types *types, struct exit_layout *ret_layout)
 {
-	(void)btf_dir;
+	(void)types;
 	if (!host.layout_err)
 		*ret_layout = host.layout;
 	return host.layout_err;

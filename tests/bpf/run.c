@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "kernel/map_prealloc.h"
+
 /* The kernel accepts up to this many arguments of a tracepoint. */
 #define ARGUMENTS 12
 
@@ -53,6 +55,14 @@ bool stay_on_cpu(int cpu)
 void leave_cpu(void)
 {
 	assert_int_equal(sched_setaffinity(0, sizeof(all_cpus), &all_cpus), 0);
+}
+
+void preallocate(struct bpf_object *object)
+{
+	struct kernel_types types = { .dir = KERNEL_TYPES_DIR };
+
+	maps_preallocate(object, &types);
+	kernel_types_close(&types);
 }
 
 int possible_cpus(void)

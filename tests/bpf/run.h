@@ -14,6 +14,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+
+#include <bpf/libbpf.h>
 #include <linux/types.h>
 #include <stdbool.h>
 
@@ -34,6 +36,9 @@ bool stay_on_cpu(int cpu);
 void leave_cpu(void);
 
 int possible_cpus(void);
+
+/* maps_preallocate(), by this kernel's types. Call it before an object is loaded. */
+void preallocate(struct bpf_object *object);
 
 /* Call the function in a thread of its own, and wait for it. */
 void in_thread(void (*function)(void));

@@ -14,7 +14,6 @@
 #include "bpf/exit.h"
 #include "bpf/userspace_exit.h"
 #include "exit.skel.h"
-#include "kernel/map_prealloc.h"
 #include "kvm/exit_offsets.h"
 #include "kvm/tracepoints.h"
 #include "userspace_exit.skel.h"
@@ -101,7 +100,7 @@ static void test_exit(void **state)
 	setup->svm.mask = 0xffffffff;
 	exit_layout_ranges(REASONS_SVM, setup->svm.ranges);
 	bpf_program__set_autoload(exits->progs.exit_vcpu_first, false);
-	maps_preallocate(exits->obj, EVENTS_BTF_DIR);
+	preallocate(exits->obj);
 	assert_int_equal(exit_bpf__load(exits), 0);
 	maps = (struct counter_maps){ .entries = bpf_map__fd(exits->maps.exit_cells),
 				      .control = bpf_map__fd(exits->maps.exit_control),
@@ -144,7 +143,7 @@ static void test_userspace_exit(void **state)
 	assert_non_null(userspace_exits);
 	setup = (struct userspace_exit_setup *)&userspace_exits->rodata->setup;
 	exit_layout_ranges(REASONS_USERSPACE, setup->ranges);
-	maps_preallocate(userspace_exits->obj, EVENTS_BTF_DIR);
+	preallocate(userspace_exits->obj);
 	assert_int_equal(userspace_exit_bpf__load(userspace_exits), 0);
 	maps = (struct counter_maps){
 		.entries = bpf_map__fd(userspace_exits->maps.userspace_exit_cells),

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "kernel/map_prealloc.h"
 #include "kvm/exit_offsets.h"
 #include "kvm/tracepoints.h"
 #include "tests/clocked_userspace_exit.skel.h"
@@ -34,7 +33,7 @@ static void load(unsigned entries)
 	exit_layout_ranges(REASONS_USERSPACE, setup->ranges);
 	bpf_map__set_max_entries(programs->maps.userspace_exit_cells, entries);
 	bpf_map__set_max_entries(programs->maps.userspace_exit_rows, (__u32)possible_cpus());
-	maps_preallocate(programs->obj, EVENTS_BTF_DIR);
+	preallocate(programs->obj);
 	assert_int_equal(clocked_userspace_exit_bpf__load(programs), 0);
 	maps = (struct counter_maps){
 		.entries = bpf_map__fd(programs->maps.userspace_exit_cells),
