@@ -240,7 +240,7 @@ int collector_open(const struct config *config, struct items *items,
 	if (!err && pin)
 		err = pins_open(config->pin, report, &collector->pins);
 	if (!err)
-		err = vms_new("/proc", &collector->vms);
+		err = vms_new("/proc", numbers, &collector->vms);
 	if (!err)
 		register_attach(collector);
 	env = (struct family_env){

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "vms/vm_names.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@ struct name_use {
 	uint64_t hash;
 	uint64_t given; /* names->clock at the last vm_names_give() */
 	uint32_t live;	/* VMs that use it now, with any suffix */
-	uint32_t count; /* VMs that ever used it */
+	uint32_t count; /* the highest suffix so far; the first VM's is 1 */
 };
 
 struct vm_names {
@@ -23,9 +24,11 @@ struct vm_names {
 	size_t n, room;
 	size_t ended; /* entries without a live VM */
 	uint64_t clock;
+	struct instance_numbers *numbers; /* NULL: suffixes are not kept */
+	char *boot;			  /* NULL without numbers */
 };
 
-struct vm_names *vm_names_new(void)
+struct vm_names *vm_names_new(struct instance_numbers *numbers, const char *boot)
 {
 	struct vm_names *names = calloc(1, sizeof(*names));
 
@@ -33,8 +36,10 @@ struct vm_names *vm_names_new(void)
 		return NULL;
 	names->room = VM_NAMES_REMEMBERED + 1;
 	names->list = calloc(names->room, sizeof(*names->list));
-	if (!names->list) {
-		free(names);
+	names->numbers = numbers;
+	names->boot = numbers ? strdup(boot) : NULL;
+	if (!names->list || (numbers && !names->boot)) {
+		vm_names_free(names);
 		return NULL;
 	}
 	return names;
@@ -45,6 +50,7 @@ void vm_names_free(struct vm_names *names)
 	if (!names)
 		return;
 	free(names->list);
+	free(names->boot);
 	free(names);
 }
 
@@ -114,15 +120,89 @@ static struct name_use *name_add(struct vm_names *names, uint64_t hash)
 	return &names->list[at];
 }
 
-char *vm_names_take(struct vm_names *names, const char *name, uint32_t pid)
+/* --- kept suffixes --- */
+
+/* Under these keys the next agent finds a VM's suffix, and the highest one of a NAME-PID. */
+struct kept_keys {
+	char *vm, *all;
+};
+
+static int keys_make(const struct vm_names *names, const char *name, uint32_t pid,
+		     const struct vm_key *key, struct kept_keys *ret_keys)
+{
+	struct kept_keys keys;
+
+	if (asprintf(&keys.all, "%s %s-%u", names->boot, name, pid) < 0)
+		return -ENOMEM;
+	if (asprintf(&keys.vm, "%s %llx %llx %llx", keys.all, key->kvm, key->birth, key->creator) <
+	    0) {
+		free(keys.all);
+		return -ENOMEM;
+	}
+	*ret_keys = keys;
+	return 0;
+}
+
+static void keys_free(struct kept_keys *keys)
+{
+	free(keys->vm);
+	free(keys->all);
+}
+
+/* 0: none is kept. */
+static uint32_t suffix_kept(const struct vm_names *names, const char *key)
+{
+	uint32_t suffix;
+
+	return instance_numbers_kept(names->numbers, key, &suffix) ? 0 : suffix;
+}
+
+/*
+ * Choose the suffix of a VM, given the highest one that this process knows of. Both are kept, the
+ * VM's own first: an agent killed in between leaves a VM that no other can be taken for.
+ */
+static int suffix_choose(const struct vm_names *names, const char *name, uint32_t pid,
+			 const struct vm_key *key, uint32_t *highest, uint32_t *ret_suffix)
+{
+	struct kept_keys keys;
+	uint32_t suffix, before;
+
+	if (!names->numbers) {
+		*ret_suffix = ++*highest;
+		return 0;
+	}
+	if (keys_make(names, name, pid, key, &keys))
+		return -ENOMEM;
+	before = suffix_kept(names, keys.all);
+	if (before > *highest)
+		*highest = before;
+	suffix = suffix_kept(names, keys.vm);
+	if (!suffix) {
+		suffix = *highest + 1;
+		instance_numbers_keep(names->numbers, keys.vm, suffix);
+	}
+	if (suffix > *highest)
+		*highest = suffix;
+	if (*highest != before)
+		instance_numbers_keep(names->numbers, keys.all, *highest);
+	keys_free(&keys);
+	*ret_suffix = suffix;
+	return 0;
+}
+
+char *vm_names_take(struct vm_names *names, const char *name, uint32_t pid,
+		    const struct vm_key *key)
 {
 	uint64_t hash = hash_of(name, pid);
 	struct name_use *use = name_find(names, hash);
+	uint32_t highest = use ? use->count : 0, suffix;
 	char *full;
 	int ret;
 
-	if (use)
-		ret = asprintf(&full, "%s-%u.%u", name, pid, use->count + 1);
+	if (suffix_choose(names, name, pid, key, &highest, &suffix))
+		return NULL;
+	if (suffix > 1)
+		ret = asprintf(&full, "%s-%u.%u", name, pid, suffix);
 	else
 		ret = asprintf(&full, "%s-%u", name, pid);
 	if (ret < 0)
@@ -135,16 +215,29 @@ char *vm_names_take(struct vm_names *names, const char *name, uint32_t pid)
 		free(full);
 		return NULL;
 	}
-	use->count++;
+	use->count = highest;
 	return full;
 }
 
-void vm_names_give(struct vm_names *names, const char *name, uint32_t pid)
+/* Without a birth, another VM of the thread can have the same key. */
+static void suffix_forget(const struct vm_names *names, const char *name, uint32_t pid,
+			  const struct vm_key *key)
+{
+	struct kept_keys keys;
+
+	if (!names->numbers || key->birth || keys_make(names, name, pid, key, &keys))
+		return;
+	instance_numbers_keep(names->numbers, keys.vm, 0);
+	keys_free(&keys);
+}
+
+void vm_names_give(struct vm_names *names, const char *name, uint32_t pid, const struct vm_key *key)
 {
 	struct name_use *use = name_find(names, hash_of(name, pid));
 
 	if (!use || !use->live)
 		return;
+	suffix_forget(names, name, pid, key);
 	use->given = ++names->clock;
 	if (--use->live == 0 && ++names->ended > VM_NAMES_REMEMBERED)
 		forget_oldest(names);

@@ -18,14 +18,42 @@ static uint32_t next_id(uint32_t *last)
 	return *last;
 }
 
-int vms_new(const char *proc, struct vms **ret_vms)
-{
-	struct vms *vms = calloc(1, sizeof(*vms));
+#define BOOT_MAX 64
 
+/* Read an identifier of this boot of the host: "" if it is unknown. Returns 0 or -ENOMEM. */
+static int boot_read(const char *proc, char ret_boot[BOOT_MAX])
+{
+	char *path;
+	FILE *file;
+	int err = 0;
+
+	if (asprintf(&path, "%s/sys/kernel/random/boot_id", proc) < 0)
+		return -ENOMEM;
+	file = fopen(path, "re");
+	if (!file)
+		err = errno == ENOMEM ? -ENOMEM : 0;
+	if (!file || !fgets(ret_boot, BOOT_MAX, file))
+		*ret_boot = '\0';
+	ret_boot[strcspn(ret_boot, "\n")] = '\0';
+	if (file)
+		fclose(file);
+	free(path);
+	return err;
+}
+
+int vms_new(const char *proc, struct instance_numbers *numbers, struct vms **ret_vms)
+{
+	char boot[BOOT_MAX] = "";
+	struct vms *vms;
+	int err = numbers ? boot_read(proc, boot) : 0;
+
+	if (err)
+		return err;
+	vms = calloc(1, sizeof(*vms));
 	if (!vms)
 		return -ENOMEM;
 	vms->proc = proc;
-	vms->names = vm_names_new();
+	vms->names = vm_names_new(*boot ? numbers : NULL, boot);
 	if (!vms->names) {
 		free(vms);
 		return -ENOMEM;
@@ -58,17 +86,20 @@ static void vm_give_name(struct vms *vms, const struct vm *vm)
 {
 	char name[VM_NAME_MAX + 1];
 
+	if (!vms->names) /* the register ends, not the VM */
+		return;
 	vm_identity_instance(vm->identity.name, name);
-	vm_names_give(vms->names, name, vm->pid);
+	vm_names_give(vms->names, name, vm->pid, &vm->key);
 }
 
 void vms_free(struct vms *vms)
 {
 	if (!vms)
 		return;
+	vm_names_free(vms->names);
+	vms->names = NULL;
 	vms_end_all(vms);
 	free(vms->list);
-	vm_names_free(vms->names);
 	free(vms);
 }
 
@@ -107,7 +138,7 @@ static int vm_identify(struct vms *vms, struct vm *vm, const struct vm_record *r
 		return -ENOMEM;
 	/* last, because nothing can fail after it: a taken name is always used */
 	vm_identity_instance(vm->identity.name, name);
-	vm->name = vm_names_take(vms->names, name, vm->pid);
+	vm->name = vm_names_take(vms->names, name, vm->pid, &vm->key);
 	return vm->name ? 0 : -ENOMEM;
 }
 
@@ -189,7 +220,7 @@ static void vm_end(struct vms *vms, size_t at)
 /* The creator's process has the VM open, too: it is the VMM, whichever process came first. */
 static int vm_rename(struct vms *vms, struct vm *vm, const struct vm_record *record)
 {
-	struct vm fresh = { 0 };
+	struct vm fresh = { .key = vm->key };
 	int err = vm_identify(vms, &fresh, record);
 
 	if (err) {

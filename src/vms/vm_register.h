@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "bpf/vms.h"
+#include "metrics/instance_numbers.h"
 #include "metrics/labels.h"
 #include "vms/vm_identity.h"
 
@@ -74,12 +75,15 @@ struct vms {
 	uint64_t pass;
 	uint64_t changes; /* how often VMs or vCPUs appeared or disappeared */
 	uint32_t last_id, last_vcpu_id;
-	struct vm_names *names;
+	struct vm_names *names;	  /* NULL while the register is freed */
 	struct vm_passes *passes; /* NULL: no pass can be made */
 };
 
-/* Make an empty register; proc must outlive it. Returns 0 or -ENOMEM. */
-int vms_new(const char *proc, struct vms **ret_vms);
+/*
+ * Make an empty register; proc and numbers must outlive it. numbers keeps suffixes of VMs' names
+ * over restarts; it may be NULL. Returns 0 or -ENOMEM.
+ */
+int vms_new(const char *proc, struct instance_numbers *numbers, struct vms **ret_vms);
 
 /* Free the register and all VMs; ended is called for each. Accepts NULL. */
 void vms_free(struct vms *vms);

@@ -148,7 +148,7 @@ int fakes_register(void)
 		vms->listener = &leaving;
 	vms_free(vms);
 	vms = NULL;
-	err = vms_new("proc", &vms);
+	err = vms_new("proc", NULL, &vms);
 	if (err)
 		return err;
 	vms->listener = &listener;

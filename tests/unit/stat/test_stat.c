@@ -43,7 +43,7 @@ static int setup(void **state)
 	if (fakes_setup(state) || config_init(&config))
 		return -1;
 	vms_free(vms);
-	if (vms_new("proc", &vms))
+	if (vms_new("proc", NULL, &vms))
 		return -1;
 	memset(&kernel, 0, sizeof(kernel));
 	free(config.debugfs);
@@ -204,7 +204,7 @@ static void test_failed_first_pass(void **state)
 	stat_family.close(family);
 	vms_detach(vms);
 	vms_free(vms);
-	assert_int_equal(vms_new("proc", &vms), 0);
+	assert_int_equal(vms_new("proc", NULL, &vms), 0);
 	open_family(true);
 	kernel.read_errs[1] = -EIO;
 	show(&a);

@@ -47,7 +47,7 @@ static void restart(void)
 	stat_family.close(family);
 	vms_detach(vms);
 	vms_free(vms);
-	assert_int_equal(vms_new("proc", &vms), 0);
+	assert_int_equal(vms_new("proc", NULL, &vms), 0);
 	assert_int_equal(open_family(), 0);
 }
 
@@ -58,7 +58,7 @@ static int setup(void **state)
 	if (fakes_setup(state) || config_init(&config))
 		return -1;
 	vms_free(vms);
-	if (vms_new("proc", &vms))
+	if (vms_new("proc", NULL, &vms))
 		return -1;
 	memset(&kernel, 0, sizeof(kernel));
 	free(config.debugfs);
@@ -229,7 +229,7 @@ static void test_falls_back_later(void **state)
 	(void)state;
 	assert_attached(STAT_ITERATOR);
 	sync_and_read();
-	kernel.layout_name = "news";
+	kernel.layout_name = "recent";
 	kernel.load_err = -ENOSYS;
 	make_folders("debug/kvm");
 	write_text("debug/kvm/exits", "5\n");
@@ -288,7 +288,7 @@ static void test_other_kvm(void **state)
 	assert_int_equal(host("stock", "exits"), 5);
 	assert_int_equal(host("stat", "gauge"), -1);
 	kernel.kvm_err = 0;
-	kernel.layout_name = "news";
+	kernel.layout_name = "recent";
 	a0.values[VCPU_EXITS] = 1;
 	a.values[VM_FLUSH] = 1;
 	show(&a, &a0);
@@ -299,7 +299,7 @@ static void test_other_kvm(void **state)
 	sync_and_read();
 	assert_int_equal(host("stock", "exits"), 6);
 	assert_int_equal(host("stock", "remote_tlb_flush"), 4);
-	assert_int_equal(host("stat", "news"), 2);
+	assert_int_equal(host("stat", "recent"), 2);
 	assert_int_equal(host("stat", "count"), -1);
 	assert_int_equal(fake_maps_vms(), 1);
 	assert_int_equal(fake_maps_ended_value()[1 + VM_FLUSH], 3);
@@ -318,7 +318,7 @@ static void test_restarts(void **state)
 	assert_int_equal(host("stock", "exits"), 5);
 	assert_int_equal(fake_maps_vms(), 0);
 	restart();
-	kernel.layout_name = "news";
+	kernel.layout_name = "recent";
 	assert_attached(STAT_ITERATOR);
 	assert_info("stat: pinned totals have other statistics: discarded, starting at 0");
 	sync_and_read();
@@ -339,7 +339,7 @@ static void test_restart_that_fails_first(void **state)
 	sync_and_read();
 	assert_int_equal(host("stock", "exits"), 5);
 	/* and only once */
-	kernel.layout_name = "news";
+	kernel.layout_name = "recent";
 	assert_attached(STAT_ITERATOR);
 	kernel.layout_name = NULL;
 	assert_attached(STAT_ITERATOR);
@@ -395,7 +395,7 @@ static void test_attach_without_memory(void **state)
 		assert_true(n > 5);
 		assert_int_equal(family->source, STAT_ITERATOR);
 		assert_int_equal(report.n, 0);
-		kernel.layout_name = "news";
+		kernel.layout_name = "recent";
 	}
 	assert_true(vm_at(100)->id > 1);
 }

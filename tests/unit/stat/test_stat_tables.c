@@ -412,7 +412,7 @@ static void test_other_columns(void **state)
 	a0.values[VCPU_HIST] = 3;
 	pass(&a, &a0, &a1, &b);
 	refresh();
-	assert_int_equal(fake_other_layout("news", &other), 0);
+	assert_int_equal(fake_other_layout("recent", &other), 0);
 	other.vm.list[3].kind = STAT_CUMULATIVE; /* "gauge" has another meaning now */
 	when_ended = NULL; /* totals of another layout are not the tables' business */
 	vms_end_all(vms);
@@ -426,10 +426,10 @@ static void test_other_columns(void **state)
 	read_all();
 	assert_columns("stat", "count:counter:count both:counter:count gauge:counter:byte "
 			       "peak:instant:count busy:counter:ns deep:instant:count "
-			       "news:counter:count");
+			       "recent:counter:count");
 	assert_absent("stat", "", "count");
-	assert_cell("stat", "", "news", 0);
-	assert_cell("vm_stat", "vmm-8.2", "news", 0);
+	assert_cell("stat", "", "recent", 0);
+	assert_cell("vm_stat", "vmm-8.2", "recent", 0);
 	assert_absent("vm_stat", "vmm-8.2", "count");
 	assert_rows("vm_stat_hist", "");
 }

@@ -7,11 +7,12 @@
 #include "vms/vm_names.h"
 
 static struct vm_names *names;
+static const struct vm_key some_vm = { 1, 2, 3 };
 
 static int setup(void **state)
 {
 	(void)state;
-	names = vm_names_new();
+	names = vm_names_new(NULL, NULL);
 	return names ? 0 : -1;
 }
 
@@ -24,7 +25,7 @@ static int teardown(void **state)
 
 static void take(const char *name, uint32_t pid, const char *expected)
 {
-	char *full = vm_names_take(names, name, pid);
+	char *full = vm_names_take(names, name, pid, &some_vm);
 
 	assert_non_null(full);
 	assert_string_equal(full, expected);
@@ -35,8 +36,8 @@ static void take(const char *name, uint32_t pid, const char *expected)
 static void churn(uint32_t from, uint32_t n)
 {
 	for (uint32_t pid = from; pid < from + n; pid++) {
-		free(vm_names_take(names, "other", pid));
-		vm_names_give(names, "other", pid);
+		free(vm_names_take(names, "other", pid, &some_vm));
+		vm_names_give(names, "other", pid, &some_vm);
 	}
 }
 
@@ -57,27 +58,27 @@ static void test_met_again(void **state)
 {
 	(void)state;
 	take("vm", 7, "vm-7");
-	vm_names_give(names, "vm", 7);
+	vm_names_give(names, "vm", 7, &some_vm);
 	take("vm", 7, "vm-7.2");
 	take("vm", 7, "vm-7.3");
-	vm_names_give(names, "vm", 7);
-	vm_names_give(names, "vm", 7);
+	vm_names_give(names, "vm", 7, &some_vm);
+	vm_names_give(names, "vm", 7, &some_vm);
 	take("vm", 7, "vm-7.4");
 }
 
 static void test_give_what_was_not_taken(void **state)
 {
 	(void)state;
-	vm_names_give(names, "vm", 7);
+	vm_names_give(names, "vm", 7, &some_vm);
 	take("vm", 7, "vm-7");
-	vm_names_give(names, "vm", 8);
-	vm_names_give(names, "vm", 7);
-	vm_names_give(names, "vm", 7);
-	vm_names_give(names, "vm", 7);
+	vm_names_give(names, "vm", 8, &some_vm);
+	vm_names_give(names, "vm", 7, &some_vm);
+	vm_names_give(names, "vm", 7, &some_vm);
+	vm_names_give(names, "vm", 7, &some_vm);
 	churn(0, VM_NAMES_REMEMBERED - 1);
 	take("vm", 7, "vm-7.2");
-	vm_names_give(names, "vm", 7);
-	vm_names_give(names, "vm", 7);
+	vm_names_give(names, "vm", 7, &some_vm);
+	vm_names_give(names, "vm", 7, &some_vm);
 	churn(1000, VM_NAMES_REMEMBERED); /* no live VM is left that would be remembered for ever */
 	take("vm", 7, "vm-7");
 }
@@ -87,10 +88,10 @@ static void test_remembered(void **state)
 {
 	(void)state;
 	take("vm", 7, "vm-7");
-	vm_names_give(names, "vm", 7);
+	vm_names_give(names, "vm", 7, &some_vm);
 	churn(0, VM_NAMES_REMEMBERED - 1);
 	take("vm", 7, "vm-7.2");
-	vm_names_give(names, "vm", 7);
+	vm_names_give(names, "vm", 7, &some_vm);
 	churn(1000, VM_NAMES_REMEMBERED);
 	take("vm", 7, "vm-7");
 }
@@ -119,7 +120,8 @@ static void test_back(void **state)
 	take("other", 0, "other-0.2");
 	churn(1000, 9); /* one has room, the others take that of 1 to 8 */
 	for (uint32_t pid = 1; pid < 9; pid++)
-		free(vm_names_take(names, "other", pid + 300)); /* they are in use again */
+		free(vm_names_take(names, "other", pid + 300,
+				   &some_vm)); /* they are in use again */
 	churn(2000, 8);
 	take("other", 1, "other-1");
 	take("other", 8, "other-8");
@@ -132,7 +134,7 @@ static void test_long_lived(void **state)
 	(void)state;
 	take("vm", 7, "vm-7");
 	churn(0, VM_NAMES_REMEMBERED);
-	vm_names_give(names, "vm", 7);
+	vm_names_give(names, "vm", 7, &some_vm);
 	take("vm", 7, "vm-7.2");
 	take("other", 0, "other-0");
 	take("other", 1, "other-1.2");
@@ -143,7 +145,7 @@ static void test_live(void **state)
 {
 	(void)state;
 	for (uint32_t pid = 0; pid < 2000; pid++)
-		free(vm_names_take(names, "vm", pid));
+		free(vm_names_take(names, "vm", pid, &some_vm));
 	churn(0, 3 * VM_NAMES_REMEMBERED);
 	for (uint32_t pid = 0; pid < 2000; pid++) {
 		char expected[16];
@@ -152,7 +154,7 @@ static void test_live(void **state)
 		take("vm", pid, expected);
 	}
 	/* one of two VMs with the name ends: the name is in use */
-	vm_names_give(names, "vm", 3);
+	vm_names_give(names, "vm", 3, &some_vm);
 	churn(5000, 2 * VM_NAMES_REMEMBERED);
 	take("vm", 3, "vm-3.3");
 	take("other", 5000 + 2 * VM_NAMES_REMEMBERED - 1, "other-6023.2");
@@ -165,12 +167,12 @@ static void test_no_memory(void **state)
 
 	(void)state;
 	for (uint32_t pid = 0; pid < VM_NAMES_REMEMBERED + 1; pid++)
-		free(vm_names_take(names, "vm", pid)); /* the initial capacity */
+		free(vm_names_take(names, "vm", pid, &some_vm)); /* the initial capacity */
 	for (n = 0;; n++) {
 		char *full;
 
 		alloc_fail_at(n);
-		full = vm_names_take(names, "new", 1);
+		full = vm_names_take(names, "new", 1, &some_vm);
 		if (!alloc_failed()) {
 			assert_string_equal(full, "new-1");
 			free(full);
@@ -180,11 +182,11 @@ static void test_no_memory(void **state)
 	}
 	assert_int_equal(n, 2);
 	alloc_fail_at(0);
-	assert_null(vm_names_take(names, "new", 1));
+	assert_null(vm_names_take(names, "new", 1, &some_vm));
 	assert_true(alloc_failed());
 	take("new", 1, "new-1.2");
-	vm_names_give(names, "new", 1);
-	vm_names_give(names, "new", 1);
+	vm_names_give(names, "new", 1, &some_vm);
+	vm_names_give(names, "new", 1, &some_vm);
 	churn(0, VM_NAMES_REMEMBERED); /* so it is forgotten */
 	take("new", 1, "new-1");
 }
@@ -198,7 +200,7 @@ static void test_no_memory_at_all(void **state)
 		struct vm_names *made;
 
 		alloc_fail_at(n);
-		made = vm_names_new();
+		made = vm_names_new(NULL, NULL);
 		if (!alloc_failed()) {
 			vm_names_free(made);
 			break;

@@ -133,7 +133,7 @@ static void test_new_without_memory(void **state)
 		int err;
 
 		alloc_fail_at(n);
-		err = vms_new("proc", &made);
+		err = vms_new("proc", NULL, &made);
 		if (!alloc_failed())
 			break;
 		assert_int_equal(err, -ENOMEM);
