@@ -10,20 +10,10 @@
 #include <string.h>
 
 #include "collector/self_tables.h"
+#include "collector/sources.h"
 #include "base/clock.h"
 #include "vms/vm_passes.h"
 #include "vms/vm_tables.h"
-
-/* The number of bits in the mask of collector_read(). */
-#define TABLES_MAX 64
-
-/* Where a snapshot table's rows and values come from. */
-struct source {
-	const struct table *table;
-	void *state;
-	bool behind; /* its keys or columns may have changed since the last sync, or that failed */
-	uint64_t owners; /* owners.changes at the last sync */
-};
 
 /* Ticks that retry attaching after KVM is loaded: its tracepoints may not be ready at once. */
 #define LATE_TICKS 5
@@ -36,12 +26,10 @@ struct collector {
 	struct kernel_types types; /* closed after each pass of attaching */
 	unsigned late_ticks;	   /* ticks left that retry attaching */
 	struct vms *vms;
-	struct owners owners;
-	struct instance_numbers *numbers; /* NULL: instances are not numbered */
 	struct pins *pins;
 	struct collector_family *families;
-	struct snapshot snapshot;
-	struct source sources[TABLES_MAX]; /* indexed like snapshot.tables */
+	struct self self; /* state of the tables about the agent */
+	struct sources sources;
 };
 
 /* libbpf's print function takes no user data. */
@@ -58,47 +46,6 @@ static int print_to_report(enum libbpf_print_level level, const char *format, va
 	return 0;
 }
 
-/* Bring a table's rows and columns up to date. After -ENOMEM the next tick or read tries again. */
-static int source_sync(struct collector *collector, size_t number)
-{
-	struct source *source = &collector->sources[number];
-	int err = table_sync(source->table, source->state, &collector->owners, collector->numbers,
-			     collector->snapshot.tables[number]);
-
-	source->behind = err != 0;
-	source->owners = collector->owners.changes;
-	return err;
-}
-
-static bool source_is_behind(const struct collector *collector, size_t number)
-{
-	const struct source *source = &collector->sources[number];
-
-	return source->behind ||
-	       (source->table->owner != OWNER_HOST && source->owners != collector->owners.changes);
-}
-
-static int owners_follow(struct collector *collector)
-{
-	return owners_update(&collector->owners, collector->vms, &collector->cpus);
-}
-
-static int add_table(struct collector *collector, const struct table *table, void *state)
-{
-	struct snapshot_table *made;
-	int err;
-
-	if (collector->snapshot.ntables == TABLES_MAX)
-		return -ENOSPC;
-	err = snapshot_add_table(&collector->snapshot, table->name, &made);
-	if (err)
-		return err;
-	collector->sources[collector->snapshot.ntables - 1] = (struct source){ .table = table,
-									       .state = state };
-	err = owners_follow(collector);
-	return err ? err : source_sync(collector, collector->snapshot.ntables - 1);
-}
-
 /*
  * Store the result of opening or attaching; takes ownership of error. A new error is reported
  * once: a quiet call defers the report to the next call that is not quiet.
@@ -106,18 +53,18 @@ static int add_table(struct collector *collector, const struct table *table, voi
 static void family_note(struct collector_family *open, int err, char *error, bool quiet,
 			struct report *report)
 {
-	bool news = err && (open->unsaid || err != open->err ||
-			    (error && open->error && strcmp(error, open->error)));
+	bool is_new = err && (open->unreported || err != open->err ||
+			      (error && open->error && strcmp(error, open->error)));
 
 	free(open->error);
 	open->err = err;
 	open->error = error;
-	open->unsaid = news && quiet;
+	open->unreported = is_new && quiet;
 	/*
 	 * -ENOENT, KVM is not loaded yet, is no problem. -ENODATA (nothing to count here) and
 	 * -ECANCELED (deselected, or detached by a store) need no line.
 	 */
-	if (news && !quiet && err != -ENODATA && err != -ECANCELED)
+	if (is_new && !quiet && err != -ENODATA && err != -ECANCELED)
 		report_add(report, err == -ENOENT ? REPORT_INFO : REPORT_WARNING, "%s: %s",
 			   open->family->name, error ? error : strerror(-err));
 }
@@ -155,12 +102,7 @@ static int family_open(struct collector *collector, struct collector_family *ope
 	open->attach_time += start;
 	if (!open->state)
 		return 0;
-	for (size_t i = 0; i < ops->ntables; i++) {
-		err = add_table(collector, &ops->tables[i], open->state);
-		if (err)
-			return err;
-	}
-	return 0;
+	return sources_add(&collector->sources, ops->tables, ops->ntables, open->state);
 }
 
 static int families_open(struct collector *collector, struct family_env *env)
@@ -170,14 +112,16 @@ static int families_open(struct collector *collector, struct family_env *env)
 	collector->families = calloc(families_count, sizeof(*collector->families));
 	if (!collector->families)
 		return -ENOMEM;
+	collector->self.families = collector->families;
 	for (size_t i = 0; i < families_count; i++)
 		collector->families[i].family = &families[i];
 	for (size_t i = 0; !err && i < families_count; i++)
 		err = family_open(collector, &collector->families[i], env);
-	for (size_t i = 0; !err && i < vm_tables_count; i++)
-		err = add_table(collector, &vm_tables[i], collector->vms);
-	for (size_t i = 0; !err && i < agent_tables_count; i++)
-		err = add_table(collector, &agent_tables[i], collector->families);
+	if (!err)
+		err = sources_add(&collector->sources, vm_tables, vm_tables_count, collector->vms);
+	if (!err)
+		err = sources_add(&collector->sources, agent_tables, agent_tables_count,
+				  &collector->self);
 	return err;
 }
 
@@ -230,7 +174,6 @@ int collector_open(const struct config *config, struct items *items,
 	if (!collector)
 		return -ENOMEM;
 	collector->config = config;
-	collector->numbers = numbers;
 	collector->types.dir = KERNEL_TYPES_DIR;
 	collector->events_stamp = events_stamp(KERNEL_TYPES_DIR, config->tracefs);
 	callers_print = print_begin(report);
@@ -241,6 +184,10 @@ int collector_open(const struct config *config, struct items *items,
 		err = pins_open(config->pin, report, &collector->pins);
 	if (!err)
 		err = vms_new("/proc", numbers, &collector->vms);
+	collector->sources.vms = collector->vms;
+	collector->sources.cpus = &collector->cpus;
+	collector->sources.numbers = numbers;
+	collector->self.numbers = numbers;
 	if (!err)
 		register_attach(collector);
 	env = (struct family_env){
@@ -263,35 +210,6 @@ int collector_open(const struct config *config, struct items *items,
 	}
 	*ret_collector = collector;
 	return 0;
-}
-
-/* Sync all tables of the family with this state, or all tables (NULL). Returns whether any grew. */
-static bool tables_sync(struct collector *collector, const void *state)
-{
-	bool grown = false;
-
-	owners_follow(collector); /* after -ENOMEM the lists are as they can be */
-	for (size_t i = 0; i < collector->snapshot.ntables; i++) {
-		struct snapshot_table *table = collector->snapshot.tables[i];
-		uint64_t changes = table->changes;
-		size_t columns = table->ncolumns;
-
-		if (state && collector->sources[i].state != state)
-			continue;
-		source_sync(collector, i);
-		grown |= table->changes != changes || table->ncolumns != columns;
-	}
-	return grown;
-}
-
-/* Returns whether a table awaits a sync. */
-static bool tables_behind(const struct collector *collector)
-{
-	for (size_t i = 0; i < collector->snapshot.ntables; i++) {
-		if (source_is_behind(collector, i))
-			return true;
-	}
-	return false;
 }
 
 int collector_switch(struct collector *collector, size_t family, bool attached,
@@ -317,8 +235,8 @@ int collector_switch(struct collector *collector, size_t family, bool attached,
 	family_attach(open, false, report);
 	kernel_types_close(&collector->types);
 	print_end(callers_print);
-	tables_sync(collector, open->state);
-	tables_sync(collector, collector->families); /* the family may have new maps */
+	sources_sync(&collector->sources, open->state);
+	sources_sync(&collector->sources, &collector->self); /* the family may have new maps */
 	return open->err == -ENOENT ? 0 : open->err;
 }
 
@@ -366,10 +284,10 @@ static void families_tick(struct collector *collector, struct report *report)
 bool collector_tick(struct collector *collector, struct report *report)
 {
 	uint64_t stamp = events_stamp(KERNEL_TYPES_DIR, collector->config->tracefs);
-	bool news = stamp != collector->events_stamp;
+	bool changed = stamp != collector->events_stamp;
 	bool grown = cpus_update(CPUS_SYSFS, &collector->cpus) > 0;
 
-	if (news) {
+	if (changed) {
 		collector->events_stamp = stamp;
 		collector->late_ticks = LATE_TICKS;
 	}
@@ -386,7 +304,10 @@ bool collector_tick(struct collector *collector, struct report *report)
 	}
 	vms_tick(collector->vms);
 	families_tick(collector, report);
-	return (grown || tables_behind(collector)) && tables_sync(collector, NULL);
+	if (collector->sources.numbers)
+		instance_numbers_tick(collector->sources.numbers);
+	return (grown || sources_are_outdated(&collector->sources)) &&
+	       sources_sync(&collector->sources, NULL);
 }
 
 void collector_close(struct collector *collector)
@@ -398,11 +319,10 @@ void collector_close(struct collector *collector)
 		free(collector->families[i].error);
 	}
 	free(collector->families);
-	snapshot_free(&collector->snapshot);
+	sources_free(&collector->sources);
 	events_free(&collector->events);
 	cpus_free(&collector->cpus);
 	pins_close(collector->pins);
-	owners_free(&collector->owners);
 	if (collector->vms)
 		vms_detach(collector->vms);
 	vms_free(collector->vms);
@@ -436,57 +356,27 @@ const struct collector_family *collector_families(const struct collector *collec
 
 struct snapshot *collector_snapshot(struct collector *collector)
 {
-	return &collector->snapshot;
-}
-
-/* Returns whether the mask has a table of the family with this state. */
-static bool family_is_wanted(const struct collector *collector, const void *state, uint64_t tables)
-{
-	for (size_t i = 0; i < collector->snapshot.ntables; i++) {
-		if ((tables & (1ULL << i)) && collector->sources[i].state == state)
-			return true;
-	}
-	return false;
-}
-
-/* Returns whether the mask has a table of the register, or one of VMs or vCPUs. */
-static bool vms_are_wanted(const struct collector *collector, uint64_t tables)
-{
-	for (size_t i = 0; i < collector->snapshot.ntables; i++) {
-		const struct source *source = &collector->sources[i];
-
-		if ((tables & (1ULL << i)) &&
-		    (source->state == collector->vms || source->table->owner >= OWNER_VM))
-			return true;
-	}
-	return false;
-}
-
-/* The keys of a family have changed: its tables need a sync. */
-static void sources_mark(struct collector *collector, const void *state)
-{
-	for (size_t i = 0; i < collector->snapshot.ntables; i++)
-		collector->sources[i].behind |= collector->sources[i].state == state;
+	return &collector->sources.snapshot;
 }
 
 static int families_refresh(struct collector *collector, uint64_t tables)
 {
-	if (vms_are_wanted(collector, tables))
+	if (sources_want_vms(&collector->sources, tables))
 		vms_refresh(collector->vms);
 	for (size_t i = 0; i < families_count; i++) {
 		void *state = collector->families[i].state;
 		int ret;
 
 		if (!families[i].ops->refresh || !state ||
-		    !family_is_wanted(collector, state, tables))
+		    !sources_want(&collector->sources, state, tables))
 			continue;
 		ret = families[i].ops->refresh(state);
 		if (ret < 0)
 			return ret;
 		if (ret)
-			sources_mark(collector, state);
+			sources_mark(&collector->sources, state);
 	}
-	return owners_follow(collector);
+	return 0;
 }
 
 int collector_read(struct collector *collector, uint64_t tables)
@@ -500,16 +390,5 @@ int collector_read_with_rows(struct collector *collector, uint64_t tables, uint6
 
 	vms_stale(collector->vms);
 	err = families_refresh(collector, tables | rows);
-	for (size_t i = 0; !err && i < collector->snapshot.ntables; i++) {
-		if (((tables | rows) & (1ULL << i)) && source_is_behind(collector, i))
-			source_sync(collector, i);
-	}
-	for (size_t i = 0; !err && i < collector->snapshot.ntables; i++) {
-		const struct source *source = &collector->sources[i];
-
-		if (tables & (1ULL << i))
-			err = table_fill(source->table, source->state, &collector->owners,
-					 collector->snapshot.tables[i]);
-	}
-	return err;
+	return err ? err : sources_read(&collector->sources, tables, rows);
 }

@@ -13,7 +13,7 @@ struct collector_family {
 	char *error;	      /* text for err, or what an attached family lacks; or NULL */
 	uint64_t attach_time; /* ns that loading and attaching took */
 	bool loaded;	      /* open succeeded; the family can be attached */
-	bool unsaid;	      /* a quiet tick set err, which is not reported yet */
+	bool unreported;      /* a quiet tick set err, which is not reported yet */
 	bool wanted;	      /* the value of kvm.control.attached */
 };
 

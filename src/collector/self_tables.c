@@ -8,6 +8,11 @@
 #include "collector/collector_family.h"
 #include "metrics/metric_table.h"
 
+static const struct collector_family *self_family(const void *state, size_t number)
+{
+	return &((const struct self *)state)->families[number];
+}
+
 static int agent_fill(void *state, const struct table_row *row)
 {
 	(void)state;
@@ -42,7 +47,7 @@ enum { FAMILY_ATTACHED, FAMILY_STATUS, FAMILY_ATTACH_TIME, FAMILY_GENERATION };
 
 static int family_fill(void *state, const struct table_row *row)
 {
-	const struct collector_family *open = (const struct collector_family *)state + row->key;
+	const struct collector_family *open = self_family(state, row->key);
 	const char *status = open->error ? open->error :
 			     open->err	 ? strerror(-open->err) :
 					   "attached";
@@ -57,7 +62,7 @@ static int family_fill(void *state, const struct table_row *row)
 
 static int missed_fill(void *state, const struct table_row *row)
 {
-	const struct collector_family *open = (const struct collector_family *)state + row->key;
+	const struct collector_family *open = self_family(state, row->key);
 	uint64_t missed;
 
 	if (open->state && !families[row->key].ops->missed(open->state, &missed))
@@ -67,7 +72,7 @@ static int missed_fill(void *state, const struct table_row *row)
 
 static int control_fill(void *state, const struct table_row *row)
 {
-	const struct collector_family *open = (const struct collector_family *)state + row->key;
+	const struct collector_family *open = self_family(state, row->key);
 
 	snapshot_cell_set(&row->cells[0], open->wanted);
 	return 0;
@@ -81,16 +86,36 @@ static int reset_fill(void *state, const struct table_row *row)
 	return 0;
 }
 
-/* A map's key: its family's index and its own number in that family. */
+/* A map's key: its family's index and its own number in that family; the last one is the file's. */
 #define MAPS_OF_A_FAMILY 16
 
-static int map_find(const struct collector_family *open, uint32_t key, struct map_usage *ret_usage)
+static int numbers_usage(const struct self *self, struct map_usage *ret_usage)
+{
+	struct instance_numbers_stats stats;
+
+	if (!self->numbers)
+		return -ENOENT;
+	instance_numbers_stats(self->numbers, &stats);
+	*ret_usage = (struct map_usage){
+		.name = "instance_numbers",
+		.limit = stats.limit,
+		.used = stats.used,
+		.bytes = stats.file_bytes + stats.memory_bytes,
+		.dropped = stats.dropped,
+	};
+	return 0;
+}
+
+static int map_find(const struct self *self, uint32_t key, struct map_usage *ret_usage)
 {
 	size_t family = key / MAPS_OF_A_FAMILY;
 
-	if (!families[family].ops->map || !open[family].state)
+	if (family == families_count)
+		return numbers_usage(self, ret_usage);
+	if (!families[family].ops->map || !self->families[family].state)
 		return -ENOENT;
-	return families[family].ops->map(open[family].state, key % MAPS_OF_A_FAMILY, ret_usage);
+	return families[family].ops->map(self->families[family].state, key % MAPS_OF_A_FAMILY,
+					 ret_usage);
 }
 
 static int map_keys(void *state, const struct owner *owner, struct table_sync *sync)
@@ -98,7 +123,7 @@ static int map_keys(void *state, const struct owner *owner, struct table_sync *s
 	int err = 0;
 
 	(void)owner;
-	for (uint32_t key = 0; !err && key < families_count * MAPS_OF_A_FAMILY; key++) {
+	for (uint32_t key = 0; !err && key <= families_count * MAPS_OF_A_FAMILY; key++) {
 		struct map_usage usage;
 
 		if (map_find(state, key, &usage) == 0)

@@ -47,7 +47,7 @@ struct kvm_agent {
 	pmdaExt *pmda; /* pmcd may move a DSO's pmdaInterface, but not its pmdaExt */
 	int domain;
 	bool dso;
-	bool behind;   /* rebuilding the metrics failed; the next tick tries again */
+	bool outdated; /* rebuilding the metrics failed; the next tick tries again */
 	time_t ticked; /* the second of the last tick */
 };
 

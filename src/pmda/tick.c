@@ -11,8 +11,8 @@ void kvm_grown(struct kvm_agent *agent)
 	struct report report = { 0 };
 	size_t before = agent->nmetrics;
 
-	agent->behind = kvm_make_metrics(agent) != 0;
-	if (agent->behind)
+	agent->outdated = kvm_make_metrics(agent) != 0;
+	if (agent->outdated)
 		return; /* the next tick tries again */
 	if (agent->nmetrics != before)
 		pmdaExtSetFlags(agent->pmda, PMDA_EXT_NAMES_CHANGE);
@@ -28,7 +28,7 @@ void kvm_tick(struct kvm_agent *agent)
 	if (now == agent->ticked)
 		return;
 	agent->ticked = now;
-	if (collector_tick(agent->collector, &report) || agent->behind)
+	if (collector_tick(agent->collector, &report) || agent->outdated)
 		kvm_grown(agent);
 	kvm_show_report(&report);
 }

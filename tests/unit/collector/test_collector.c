@@ -370,7 +370,7 @@ static void test_only_one_family(void **state)
 	assert_int_equal(fakes[ALPHA].opens, 0);
 	assert_int_equal(machine.register_attaches, 0);
 	assert_int_equal(collector_read(collector, UINT64_MAX), 0);
-	assert_string_equal(cell_at("family", ALPHA, "status")->text, "not asked for");
+	assert_string_equal(cell_at("family", ALPHA, "status")->text, "not selected");
 	assert_int_equal(cell_at("control", ALPHA, "attached")->number, 0);
 }
 

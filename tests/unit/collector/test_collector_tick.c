@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Ticks that retry attaching after KVM is loaded. */
-#define LOOKS	     5
+#define LATE_TICKS   5
 
 #define SWITCHED_OFF "detached by kvm.control.attached"
 
@@ -214,14 +214,14 @@ static void test_tick_when_kvm_comes(void **state)
 	assert_info("beta: attached");
 	assert_family(BETA, 0, NULL);
 	assert_false(cell_at("beta_one", 0, "more1")->present);
-	for (int i = 1; i < LOOKS + 2; i++)
+	for (int i = 1; i < LATE_TICKS + 2; i++)
 		assert_false(collector_tick(collector, &report));
 	assert_int_equal(report.n, 0);
-	assert_int_equal(fakes[BETA].attaches, 1 + LOOKS);
-	assert_int_equal(fakes[ALPHA].attaches, 1 + LOOKS);
-	assert_int_equal(machine.finds, 1 + LOOKS);
-	assert_int_equal(machine.closes, 1 + LOOKS);
-	assert_int_equal(machine.register_attaches, 1 + LOOKS);
+	assert_int_equal(fakes[BETA].attaches, 1 + LATE_TICKS);
+	assert_int_equal(fakes[ALPHA].attaches, 1 + LATE_TICKS);
+	assert_int_equal(machine.finds, 1 + LATE_TICKS);
+	assert_int_equal(machine.closes, 1 + LATE_TICKS);
+	assert_int_equal(machine.register_attaches, 1 + LATE_TICKS);
 }
 
 /* KVM may not be ready at once: only the last retry reports failures. */
@@ -231,7 +231,7 @@ static void test_tick_is_quiet_but_for_the_last(void **state)
 	open_all();
 	machine.stamp = 1;
 	fakes[GAMMA].said = "not all is well";
-	for (int i = 1; i < LOOKS; i++) {
+	for (int i = 1; i < LATE_TICKS; i++) {
 		collector_tick(collector, &report);
 		assert_int_equal(report.n, 0);
 	}
@@ -240,7 +240,7 @@ static void test_tick_is_quiet_but_for_the_last(void **state)
 	report_clear(&report);
 	collector_tick(collector, &report);
 	assert_int_equal(report.n, 0);
-	assert_int_equal(fakes[GAMMA].attaches, 1 + LOOKS);
+	assert_int_equal(fakes[GAMMA].attaches, 1 + LATE_TICKS);
 }
 
 /* The last retry reports an error that came at a quiet one. */
@@ -252,7 +252,7 @@ static void test_tick_says_at_last_why_it_failed(void **state)
 	report_clear(&report);
 	machine.stamp = 1;
 	fakes[GAMMA].attach_err = -EPERM;
-	for (int i = 1; i < LOOKS; i++) {
+	for (int i = 1; i < LATE_TICKS; i++) {
 		collector_tick(collector, &report);
 		assert_int_equal(report.n, 0);
 	}
@@ -260,7 +260,7 @@ static void test_tick_says_at_last_why_it_failed(void **state)
 	assert_warning(&report, "gamma: Operation not permitted");
 	report_clear(&report);
 	machine.stamp = 2;
-	for (int i = 0; i < LOOKS; i++)
+	for (int i = 0; i < LATE_TICKS; i++)
 		collector_tick(collector, &report);
 	assert_int_equal(report.n, 0); /* the error did not change */
 }
@@ -290,7 +290,7 @@ static void test_tick_until_it_is_attached(void **state)
 	open_all();
 	report_clear(&report);
 	machine.stamp = 1;
-	for (int i = 1; i <= LOOKS; i++) {
+	for (int i = 1; i <= LATE_TICKS; i++) {
 		if (i == 3)
 			fakes[GAMMA].attach_err = 0;
 		collector_tick(collector, &report);
@@ -309,13 +309,13 @@ static void test_tick_when_kvm_comes_anew(void **state)
 	collector_tick(collector, &report);
 	collector_tick(collector, &report);
 	machine.stamp = 2;
-	for (int i = 0; i < LOOKS + 2; i++)
+	for (int i = 0; i < LATE_TICKS + 2; i++)
 		collector_tick(collector, &report);
-	assert_int_equal(fakes[ALPHA].attaches, 1 + 2 + LOOKS);
+	assert_int_equal(fakes[ALPHA].attaches, 1 + 2 + LATE_TICKS);
 	machine.stamp = 0;
-	for (int i = 0; i < LOOKS + 2; i++)
+	for (int i = 0; i < LATE_TICKS + 2; i++)
 		collector_tick(collector, &report);
-	assert_int_equal(fakes[ALPHA].attaches, 1 + 2 + 2 * LOOKS);
+	assert_int_equal(fakes[ALPHA].attaches, 1 + 2 + 2 * LATE_TICKS);
 }
 
 /* Ticks do not attach a family that is switched off or not loaded. */
@@ -327,9 +327,9 @@ static void test_tick_leaves_some_alone(void **state)
 	report_clear(&report);
 	assert_int_equal(collector_switch(collector, BETA, false, &report), 0);
 	machine.stamp = 1;
-	for (int i = 0; i < LOOKS; i++)
+	for (int i = 0; i < LATE_TICKS; i++)
 		collector_tick(collector, &report);
-	assert_int_equal(fakes[ALPHA].attaches, 1 + LOOKS);
+	assert_int_equal(fakes[ALPHA].attaches, 1 + LATE_TICKS);
 	assert_int_equal(fakes[BETA].attaches, 1);
 	assert_int_equal(fakes[DELTA].attaches, 0);
 	assert_int_equal(collector_families(collector)[BETA].err, -ECANCELED);

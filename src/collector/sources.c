@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+#include "collector/sources.h"
+
+#include <errno.h>
+
+void sources_free(struct sources *sources)
+{
+	snapshot_free(&sources->snapshot);
+	owners_free(&sources->owners);
+}
+
+/* Bring a table's rows and columns up to date. After -ENOMEM the next tick or read tries again. */
+static int source_sync(struct sources *sources, size_t number)
+{
+	struct source *source = &sources->list[number];
+	int err = table_sync(source->table, source->state, &sources->owners, sources->numbers,
+			     sources->snapshot.tables[number]);
+
+	source->outdated = err != 0;
+	source->owners = sources->owners.changes;
+	return err;
+}
+
+static bool source_is_outdated(const struct sources *sources, size_t number)
+{
+	const struct source *source = &sources->list[number];
+
+	return source->outdated ||
+	       (source->table->owner != OWNER_HOST && source->owners != sources->owners.changes);
+}
+
+static int owners_follow(struct sources *sources)
+{
+	return owners_update(&sources->owners, sources->vms, sources->cpus);
+}
+
+static int source_add(struct sources *sources, const struct table *table, void *state)
+{
+	struct snapshot_table *made;
+	size_t number = sources->snapshot.ntables;
+	int err;
+
+	if (number == SOURCES_MAX)
+		return -ENOSPC;
+	err = snapshot_add_table(&sources->snapshot, table->name, &made);
+	if (err)
+		return err;
+	sources->list[number] = (struct source){ .table = table, .state = state };
+	return source_sync(sources, number);
+}
+
+int sources_add(struct sources *sources, const struct table *tables, size_t n, void *state)
+{
+	int err = owners_follow(sources);
+
+	for (size_t i = 0; !err && i < n; i++)
+		err = source_add(sources, &tables[i], state);
+	return err;
+}
+
+bool sources_sync(struct sources *sources, const void *state)
+{
+	bool changed = false;
+
+	owners_follow(sources); /* after -ENOMEM the lists are incomplete but valid */
+	for (size_t i = 0; i < sources->snapshot.ntables; i++) {
+		struct snapshot_table *table = sources->snapshot.tables[i];
+		uint64_t changes = table->changes;
+		size_t columns = table->ncolumns;
+
+		if (state && sources->list[i].state != state)
+			continue;
+		source_sync(sources, i);
+		changed |= table->changes != changes || table->ncolumns != columns;
+	}
+	return changed;
+}
+
+bool sources_are_outdated(const struct sources *sources)
+{
+	for (size_t i = 0; i < sources->snapshot.ntables; i++) {
+		if (source_is_outdated(sources, i))
+			return true;
+	}
+	return false;
+}
+
+void sources_mark(struct sources *sources, const void *state)
+{
+	for (size_t i = 0; i < sources->snapshot.ntables; i++)
+		sources->list[i].outdated |= sources->list[i].state == state;
+}
+
+bool sources_want(const struct sources *sources, const void *state, uint64_t tables)
+{
+	for (size_t i = 0; i < sources->snapshot.ntables; i++) {
+		if ((tables & (1ULL << i)) && sources->list[i].state == state)
+			return true;
+	}
+	return false;
+}
+
+bool sources_want_vms(const struct sources *sources, uint64_t tables)
+{
+	for (size_t i = 0; i < sources->snapshot.ntables; i++) {
+		const struct source *source = &sources->list[i];
+
+		if ((tables & (1ULL << i)) &&
+		    (source->state == sources->vms || source->table->owner >= OWNER_VM))
+			return true;
+	}
+	return false;
+}
+
+int sources_read(struct sources *sources, uint64_t tables, uint64_t rows)
+{
+	int err = owners_follow(sources);
+
+	for (size_t i = 0; !err && i < sources->snapshot.ntables; i++) {
+		if (((tables | rows) & (1ULL << i)) && source_is_outdated(sources, i))
+			source_sync(sources, i); /* after -ENOMEM the rows are as before */
+	}
+	for (size_t i = 0; !err && i < sources->snapshot.ntables; i++) {
+		const struct source *source = &sources->list[i];
+
+		if (tables & (1ULL << i))
+			err = table_fill(source->table, source->state, &sources->owners,
+					 sources->snapshot.tables[i]);
+	}
+	return err;
+}
