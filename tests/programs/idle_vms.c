@@ -37,6 +37,8 @@ static const char usage[] =
 	"standard input ends, or SIGTERM or SIGINT arrives.\n\n"
 	"  --count N      N VMs (may be 0)\n"
 	"  --vcpus V      V vCPUs in each VM (may be 0; default 1)\n"
+	"  --close-first  when a line arrives on standard input, close the first VM and print\n"
+	"                 \"closed\"\n"
 	"  --processes    a child process for each VM; a signal to a child ends only that child\n"
 	"  --one-by-one   close each VM before creating the next, then print\n"
 	"                 \"done vms=N seconds=S make=S close=S\" and exit; ignores standard\n"
@@ -51,7 +53,7 @@ static const char usage[] =
 
 struct plan {
 	unsigned int count, vcpus, dwell;
-	bool count_given, dwell_given, one_by_one, processes, decoys;
+	bool count_given, dwell_given, one_by_one, processes, decoys, close_first;
 };
 
 /* Seconds, summed over all VMs. */
@@ -325,20 +327,39 @@ static int hold_children(const struct plan *plan, int sig_fd)
 	return status;
 }
 
+/* Returns at the first line of standard input, its end, or a signal. */
+static void close_at_line(const struct plan *plan, const int *fds, int sig_fd)
+{
+	struct pollfd ends[] = { { .fd = sig_fd, .events = POLLIN },
+				 { .fd = STDIN_FILENO, .events = POLLIN } };
+	char line[256];
+
+	puts("ready");
+	fflush(stdout);
+	if (poll(ends, 2, -1) > 0 && !ends[0].revents && read(STDIN_FILENO, line, 256) > 0) {
+		close_vm(plan, fds);
+		puts("closed");
+		fflush(stdout);
+		await_end(sig_fd, -1, true);
+	}
+}
+
 /* Hold all VMs in this process; its end closes them. */
 static int hold_here(const struct plan *plan, int sig_fd)
 {
-	int fds[1 + MAX_VCPUS];
+	int fds[1 + MAX_VCPUS], first[1 + MAX_VCPUS];
 	int kvm = -1, status = 0;
 	unsigned int i;
 
 	if (plan->count)
 		status = open_kvm(&kvm);
 	for (i = 0; i < plan->count && !status; i++)
-		status = make_vm(kvm, plan, fds);
+		status = make_vm(kvm, plan, i ? fds : first);
 	if (status && i > 1)
 		fprintf(stderr, "idle_vms: failed after %u VMs\n", i - 1);
-	if (!status)
+	if (!status && plan->close_first && plan->count)
+		close_at_line(plan, first, sig_fd);
+	else if (!status)
 		ready_and_hold(sig_fd);
 	return status;
 }
@@ -415,6 +436,8 @@ static bool apply(int option, const char *arg, struct plan *plan)
 		return plan->processes = true;
 	case 'd':
 		return plan->decoys = true;
+	case 'f':
+		return plan->close_first = true;
 	case 'h':
 		fputs(usage, stdout);
 		exit(0);
@@ -433,6 +456,7 @@ static bool parse(int argc, char **argv, struct plan *plan)
 		{ "dwell", required_argument, NULL, 'w' },
 		{ "processes", no_argument, NULL, 'p' },
 		{ "decoys", no_argument, NULL, 'd' },
+		{ "close-first", no_argument, NULL, 'f' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};

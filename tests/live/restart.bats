@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 The pmdakvm authors
+#
+# Tests instance numbers over restarts: a number stands for one name, and a name has one number, in
+# archives, for running clients, and whatever happens to the file that remembers them.
+
+load common
+load stat
+
+setup() {
+	need_kvm
+	new_work
+	open_hold
+	pmcd_env "$WORK"
+	conf '[trace]' kvm_pio
+	pmcd_files "$WORK" "$TOP" "$BUILD" daemon -c "$WORK/kvm.conf"
+	pmcd_start "$WORK"
+}
+
+teardown() {
+	jobs -p | xargs -r kill -9 2>/dev/null || true
+	pmcd_stop
+	mountpoint -q "$WORK/var/pmdakvm" && umount -l "$WORK/var/pmdakvm"
+	return 0
+}
+
+agent() {
+	pgrep -P "$PMCD_PID" -x pmdakvm
+}
+
+# numbers [METRIC...]: lines "DOMAIN NUMBER NAME" of the instances that there are now
+numbers() {
+	pminfo -h "$PMCD_HOST" -df "${@:-kvm}" | awk '
+		/^ +Data Type/ { domain = $0; sub(/.*InDom: /, "", domain); sub(/ .*/, "", domain) }
+		match($0, /inst \[[0-9]+ or ".*"\]/) {
+			line = substr($0, RSTART, RLENGTH)
+			number = line
+			sub(/inst \[/, "", number)
+			sub(/ or .*/, "", number)
+			sub(/^[^"]*"/, "", line)
+			sub(/"\]$/, "", line)
+			print domain, number, line
+		}' | sort -u
+}
+
+# expect_one_to_one FILE: in lines "DOMAIN NUMBER NAME" no number has two names, no name two numbers
+expect_one_to_one() {
+	[ -s "$1" ]
+	run awk '{
+		name = $0
+		sub(/^[^ ]+ [^ ]+ /, "", name)
+		if (($1, $2) in names && names[$1, $2] != name)
+			print "two names:", $0, "and", names[$1, $2]
+		if (($1, name) in numbers && numbers[$1, name] != $2)
+			print "two numbers:", $0, "and", numbers[$1, name]
+		names[$1, $2] = name
+		numbers[$1, name] = $2
+	}' "$1"
+	[ -z "$output" ]
+}
+
+# idle COUNT [OPTION...]: idle VMs of one process; sets IDLE to its PID
+idle() {
+	"$BUILD/tests/idle_vms" --count "$@" <&9 >"$WORK/ready" 3>&- &
+	IDLE=$!
+	wait_for 60 grep -qs ready "$WORK/ready"
+}
+
+# kill_agent GONE: end this guest and kill the agent by kill -9; pmcd starts another
+kill_agent() {
+	local old
+	old=$(agent)
+	let_go "$1"
+	kill -9 "$old"
+	wait_for 70 another "$old"
+}
+
+another() {
+	[ -n "$(values kvm.nvms)" ] && [ "$(agent)" != "$1" ]
+}
+
+# record ARCHIVE: log until stop_logger
+record() {
+	printf 'log mandatory on 100 msec { %s }\n' \
+		"kvm.vm.pid kvm.vm.nvcpus kvm.vcpu.thread kvm.vm.userspace_exit.count" >"$WORK/logger.conf"
+	pmlogger -h "$PMCD_HOST" -c "$WORK/logger.conf" -l "$WORK/$1.log" "$WORK/$1" 3>&- &
+	LOGGER=$!
+	wait_for 10 test -s "$WORK/$1.0"
+}
+
+stop_logger() {
+	kill -INT "$LOGGER"
+	wait "$LOGGER" || true
+}
+
+# archive_pids ARCHIVE NAME-PID METRIC...: every value of the VM's PID is its own
+expect_pid() {
+	local archive=$1 name=$2 pid=${2##*-}
+	pmval -a "$WORK/$archive" -t 0.1 -w 20 -i "$name" kvm.vm.pid >"$WORK/pmval"
+	awk -v pid="$pid" '$1 ~ /^[0-9][0-9]:/ && $2 ~ /^[0-9]+$/ { n[$2 == pid]++ }
+		END { if (!n[1] || n[0]) { print n[1] " right, " n[0] " wrong"; exit 1 } }' "$WORK/pmval"
+	[ "$(pmlogsummary -HlN "$WORK/$archive" kvm.vm.pid | awk -v name="[\"$name\"]" \
+		'index($0, name) { print $3 + 0 }')" = "$pid" ] ||
+		{ pmlogsummary -lN "$WORK/$archive" kvm.vm.pid && return 1; }
+	pmrep -a "$WORK/$archive" -z -t 0.1 -o csv -i "$name" kvm.vm.pid >"$WORK/pmrep"
+	awk -F, -v name="kvm.vm.pid-$name" -v pid="$pid" '
+		NR == 1 { if (!index($0, name)) exit 1; next }
+		$2 != "" { n[$2 == pid]++ }
+		END { if (!n[1] || n[0]) exit 1 }' "$WORK/pmrep"
+}
+
+# archive_numbers ARCHIVE: lines "DOMAIN NUMBER NAME" of all instances in it
+archive_numbers() {
+	pmdumplog -i "$WORK/$1" | awk '
+		/^InDom:/ { domain = $2 }
+		match($0, /^ +[0-9]+ or ".*"/) {
+			number = $1
+			name = substr($0, RSTART, RLENGTH)
+			sub(/^[^"]*"/, "", name)
+			sub(/"$/, "", name)
+			print domain, number, name
+		}' | sort -u
+}
+
+@test "an archive that spans a kill -9 with the first VM gone has each VM's values under its own name" {
+	hold guest --vcpus 2 --pio 101
+	alpha=$GUEST
+	hold guest --vcpus 2 --pio 307
+	beta=$GUEST
+	hold guest --pio 503
+	gamma=$GUEST
+	[ "$(values kvm.nvms)" = 3 ]
+	pmval -h "$PMCD_HOST" -f 0 -t 0.1sec -w 20 -i "guest-$beta" kvm.vm.pid >"$WORK/watch" 2>&1 3>&- &
+	watch=$!
+	record one
+	sleep 1
+	kill_agent "$alpha"
+	hold guest --vcpus 2 --pio 701
+	delta=$GUEST
+	sleep 1
+	stop_logger
+	kill "$watch"
+	wait "$watch" || true
+	record two
+	sleep 1
+	stop_logger
+	pmlogextract "$WORK/one" "$WORK/two" "$WORK/both"
+	for archive in one both; do
+		archive_numbers $archive >"$WORK/numbers"
+		cat "$WORK/numbers"
+		expect_one_to_one "$WORK/numbers"
+		for name in "guest-$alpha" "guest-$beta" "guest-$gamma" "guest-$delta"; do
+			expect_pid $archive "$name"
+		done
+	done
+	# the client that ran all the time: values to the end, all of them beta's
+	tail -n 3 "$WORK/watch" | awk -v pid="$beta" '{ exit $NF != pid }'
+	awk -v pid="$beta" '$1 ~ /^[0-9]+$/ && $1 != pid { exit 1 }' "$WORK/watch"
+}
+
+@test "300 VMs over two restarts: no number with two names, no name with two numbers" {
+	idle 100
+	first=$IDLE
+	idle 100
+	second=$IDLE
+	idle 100
+	[ "$(values kvm.nvms)" = 300 ]
+	numbers >"$WORK/seen"
+	pmcd_stop
+	let_go "$first"
+	pmcd_start "$WORK"
+	[ "$(values kvm.nvms)" = 200 ]
+	numbers >>"$WORK/seen"
+	pmcd_stop
+	let_go "$second"
+	idle 100
+	pmcd_start "$WORK"
+	[ "$(values kvm.nvms)" = 200 ]
+	numbers >>"$WORK/seen"
+	[ "$(grep -c vcpu "$WORK/seen")" -ge 700 ]
+	expect_one_to_one "$WORK/seen"
+}
+
+@test "the second VM of a process is still the second one when the first is gone over a restart" {
+	idle 2 --close-first
+	numbers kvm.vm.pid >"$WORK/seen"
+	[ "$(wc -l <"$WORK/seen")" = 2 ]
+	pmcd_stop
+	echo >&9
+	wait_for 10 grep -q closed "$WORK/ready"
+	pmcd_start "$WORK"
+	numbers kvm.vm.pid >"$WORK/now"
+	grep " idle_vms-$IDLE.2\$" "$WORK/seen" | diff - "$WORK/now"
+}
+
+# expect_same: the numbers of now are those of before, after a restart
+expect_same() {
+	pmcd_start "$WORK"
+	wait_for 10 there
+	numbers kvm.vm.pid kvm.vcpu.stat | diff "$WORK/before" -
+	pmcd_stop
+}
+
+there() {
+	[ "$(values kvm.nvms)" = 2 ]
+}
+
+warnings() {
+	grep -E 'Warning|Error|Critical' "$WORK/kvm.log" || true
+}
+
+@test "numbers stay when the file of names is lost, torn, foreign, of another size, read-only, or the disk is full" {
+	file=$WORK/var/pmdakvm/instances
+	hold guest --vcpus 2
+	hold guest --vcpus 3
+	there
+	numbers kvm.vm.pid kvm.vcpu.stat >"$WORK/before"
+	pmcd_stop
+	[ -s "$file" ]
+
+	rm "$file"
+	expect_same
+	[ -s "$file" ]
+	[ -z "$(warnings)" ]
+
+	size=$(stat -c %s "$file")
+	truncate -s $((size / 2 + 5)) "$file"
+	expect_same
+
+	conf '[trace]' kvm_pio '[instances]' names=5000
+	expect_same
+	[ "$(warnings)" = "" ]
+	conf '[trace]' kvm_pio
+
+	printf 'not ours\n' >"$file"
+	expect_same
+	[[ $(warnings) == *"$file"* ]]
+	[ "$(cat "$file")" = "not ours" ]
+
+	rm "$file"
+	mkdir "$file"
+	expect_same
+	[[ $(warnings) == *"$file"* ]]
+	rmdir "$file"
+
+	mount -t tmpfs -o size=8k none "$WORK/var/pmdakvm"
+	head -c 8192 /dev/zero >"$WORK/var/pmdakvm/full"
+	expect_same
+	[[ $(warnings) == *"$file"* ]]
+	rm "$WORK/var/pmdakvm/full"
+	mount -o remount,ro "$WORK/var/pmdakvm"
+	expect_same
+	[[ $(warnings) == *"$file"* ]]
+}
+
+@test "a DSO beside the daemon reads the names that it remembers, and does not write" {
+	file=$WORK/var/pmdakvm/instances
+	hold guest --vcpus 2
+	hold guest
+	there
+	numbers kvm.vm.pid kvm.vcpu.thread >"$WORK/daemon"
+	sum=$(sha256sum "$file")
+	pminfo -L -K "add,95,$BUILD/pmda_kvm.so,kvm_init" -n "$WORK/root" -df kvm.vm.pid kvm.vcpu.thread >"$WORK/dso"
+	[ "$(sha256sum "$file")" = "$sum" ]
+	[ "$(grep -c inst "$WORK/dso")" = 5 ]
+	while read -r _ number name; do
+		grep -qF "inst [$number or \"$name\"]" "$WORK/dso"
+	done <"$WORK/daemon"
+	# a VM that only the DSO has seen
+	kill -STOP "$(agent)"
+	hold guest
+	pminfo -L -K "add,95,$BUILD/pmda_kvm.so,kvm_init" -n "$WORK/root" -df kvm.vm.pid >"$WORK/dso"
+	kill -CONT "$(agent)"
+	[ "$(sha256sum "$file")" = "$sum" ]
+	values kvm.nvms
+	{
+		numbers kvm.vm.pid
+		sed -nE 's/.*inst \[([0-9]+) or "(.*)"\] value .*/95.3 \1 \2/p' "$WORK/dso"
+	} | sort -u >"$WORK/all"
+	[ "$(wc -l <"$WORK/all")" = 3 ]
+	expect_one_to_one "$WORK/all"
+}
