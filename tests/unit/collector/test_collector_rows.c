@@ -45,6 +45,15 @@ static const struct table tables[OWNER_KINDS] = {
 #define BIT(kind) (1ULL << (kind))
 #define ALL	  (BIT(OWNER_KINDS) - 1)
 
+static unsigned refreshes; /* of the register */
+
+void __wrap_vms_refresh(struct vms *vms);
+void __wrap_vms_refresh(struct vms *vms)
+{
+	(void)vms;
+	refreshes++;
+}
+
 static int setup(void **state)
 {
 	int err = fake_setup(state);
@@ -71,6 +80,16 @@ static void pass(unsigned n)
 		assert_int_equal(vms_see(vms, &record, NULL), 0);
 	}
 	vms_end(vms);
+}
+
+static unsigned snapshot_table_index(const char *name)
+{
+	const struct snapshot *snapshot = collector_snapshot(collector);
+	unsigned i = 0;
+
+	while (strcmp(snapshot->tables[i]->name, name))
+		i++;
+	return i;
 }
 
 static struct snapshot_table *table_of(enum owner_kind kind)
@@ -103,6 +122,29 @@ static void test_rows_at_the_start(void **state)
 		assert_int_equal(table_of(i)->nrows, nrows[i]);
 	assert_int_equal(collector_read(collector, ALL), 0);
 	assert_synced(0);
+}
+
+/* A read of VMs, of vCPUs, or of the register's own tables asks for a pass, once; no other does. */
+static void test_who_needs_a_pass(void **state)
+{
+	static const unsigned passes[OWNER_KINDS] = { 0, 0, 1, 1 };
+	uint64_t registers;
+
+	(void)state;
+	open_and_sync();
+	for (int i = 0; i < OWNER_KINDS; i++) {
+		refreshes = 0;
+		assert_int_equal(collector_read(collector, BIT(i)), 0);
+		assert_int_equal(refreshes, passes[i]);
+		assert_int_equal(collector_read_with_rows(collector, 0, BIT(i)), 0);
+		assert_int_equal(refreshes, 2 * passes[i]);
+	}
+	refreshes = 0;
+	assert_int_equal(collector_read(collector, ALL), 0);
+	assert_int_equal(refreshes, 1);
+	registers = 1ULL << snapshot_table_index("vms");
+	assert_int_equal(collector_read(collector, registers), 0);
+	assert_int_equal(refreshes, 2);
 }
 
 /* VMs that appear cost a sync of the tables that are asked for, when they are, and never the
@@ -274,15 +316,11 @@ static void test_numbers(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		rows_test(test_rows_at_the_start),
-		rows_test(test_sync_on_demand),
-		rows_test(test_rows_without_values),
-		rows_test(test_keys_on_demand),
-		rows_test(test_a_tick_catches_up),
-		rows_test(test_new_cpus),
-		rows_test(test_sync_after_attaching),
-		rows_test(test_sync_that_fails),
-		rows_test(test_numbers),
+		rows_test(test_rows_at_the_start), rows_test(test_who_needs_a_pass),
+		rows_test(test_sync_on_demand),	   rows_test(test_rows_without_values),
+		rows_test(test_keys_on_demand),	   rows_test(test_a_tick_catches_up),
+		rows_test(test_new_cpus),	   rows_test(test_sync_after_attaching),
+		rows_test(test_sync_that_fails),   rows_test(test_numbers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

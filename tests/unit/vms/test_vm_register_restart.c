@@ -99,6 +99,25 @@ static void test_restarts(void **state)
 	assert_name(100, "vmm-7");
 }
 
+/* A name that is taken again, since the VM's creator has it open, too, is kept for the same VM. */
+static void test_rename(void **state)
+{
+	struct shown a = shown_vm(100, 7), b = shown_vm(200, 7), helper = shown_vm(200, 8);
+
+	(void)state;
+	a.record.birth = 11;
+	b.record.birth = helper.record.birth = 12;
+	helper.record.creator = 7;
+	pass(&a, &helper, &b);
+	assert_name(100, "vmm-7");
+	assert_name(200, "vmm-7.2");
+	stop();
+	start();
+	pass(&b, &a);
+	assert_name(100, "vmm-7");
+	assert_name(200, "vmm-7.2");
+}
+
 /* The end of the agent is not the end of its VMs, whether their births are known or not. */
 static void test_end_of_the_agent(void **state)
 {
@@ -167,10 +186,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
-		TEST(test_restarts),
-		TEST(test_end_of_the_agent),
-		TEST(test_unknown_boot),
-		TEST(test_no_memory),
+		TEST(test_restarts),	 TEST(test_rename),    TEST(test_end_of_the_agent),
+		TEST(test_unknown_boot), TEST(test_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
