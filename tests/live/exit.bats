@@ -123,6 +123,18 @@ is_waiting() {
 	[ "$(values kvm.vcpu.run_delay | grep -c "^guest-$1::")" = 2 ] && [ "$(delay_of "$1")" -gt 200000000 ]
 }
 
+@test "detaching the stat family hides neither VMs and vCPUs nor their exits" {
+	pmstore -h "$PMCD_HOST" -i stat kvm.control.attached 0 >/dev/null
+	hold --pio $PIO
+	wait_for 5 is kvm.vm.userspace_exit.count "guest-$GUEST::IO" $PIO
+	is kvm.vm.pid "guest-$GUEST" "$GUEST"
+	[ -n "$(value kvm.vcpu.run_delay "guest-$GUEST::vcpu0")" ]
+	[ -z "$(values kvm.vm.stat | grep "$GUEST")" ]
+	pmstore -h "$PMCD_HOST" -i stat kvm.control.attached 1 >/dev/null
+	values kvm.vm.stat | grep "$GUEST"
+	is kvm.vm.userspace_exit.count "guest-$GUEST::IO" $PIO
+}
+
 @test "exit metrics have no value, not 0, where kvm_exit never fires" {
 	[ -e /sys/kernel/btf/kvm_amd ] || [ -e /sys/kernel/btf/kvm_intel ] ||
 		bpftool btf dump file /sys/kernel/btf/vmlinux | grep -qE "STRUCT 'vcpu_(svm|vmx)'" &&

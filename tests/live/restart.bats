@@ -82,7 +82,7 @@ another() {
 # record ARCHIVE: log until stop_logger
 record() {
 	printf 'log mandatory on 100 msec { %s }\n' \
-		"kvm.vm.pid kvm.vm.nvcpus kvm.vcpu.thread kvm.vm.userspace_exit.count" >"$WORK/logger.conf"
+		"kvm.vm.pid kvm.vm.vcpus kvm.vcpu.stat.exits kvm.vm.userspace_exit.count" >"$WORK/logger.conf"
 	pmlogger -h "$PMCD_HOST" -c "$WORK/logger.conf" -l "$WORK/$1.log" "$WORK/$1" 3>&- &
 	LOGGER=$!
 	wait_for 10 test -s "$WORK/$1.0"
@@ -93,7 +93,7 @@ stop_logger() {
 	wait "$LOGGER" || true
 }
 
-# archive_pids ARCHIVE NAME-PID METRIC...: every value of the VM's PID is its own
+# expect_pid ARCHIVE NAME-PID: in each reader, every value of the VM's PID is its own
 expect_pid() {
 	local archive=$1 name=$2 pid=${2##*-}
 	pmval -a "$WORK/$archive" -t 0.1 -w 20 -i "$name" kvm.vm.pid >"$WORK/pmval"
@@ -258,9 +258,9 @@ warnings() {
 	hold guest --vcpus 2
 	hold guest
 	there
-	numbers kvm.vm.pid kvm.vcpu.thread >"$WORK/daemon"
+	numbers kvm.vm.pid kvm.vcpu.stat.exits >"$WORK/daemon"
 	sum=$(sha256sum "$file")
-	pminfo -L -K "add,95,$BUILD/pmda_kvm.so,kvm_init" -n "$WORK/root" -df kvm.vm.pid kvm.vcpu.thread >"$WORK/dso"
+	pminfo -L -K "add,95,$BUILD/pmda_kvm.so,kvm_init" -n "$WORK/root" -df kvm.vm.pid kvm.vcpu.stat.exits >"$WORK/dso"
 	[ "$(sha256sum "$file")" = "$sum" ]
 	[ "$(grep -c inst "$WORK/dso")" = 5 ]
 	while read -r _ number name; do
