@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
 /* 64-bit FNV-1a hash. Pinned maps store its values, so the result must never change. */
-#ifndef PMDAKVM_HASH_H
-#define PMDAKVM_HASH_H
+#ifndef PMDAKVM_FNV1A_H
+#define PMDAKVM_FNV1A_H
 
 #include <stdint.h>
 
@@ -23,4 +23,4 @@ static inline uint64_t hash_text(uint64_t hash, const char *text)
 	return hash;
 }
 
-#endif /* PMDAKVM_HASH_H */
+#endif /* PMDAKVM_FNV1A_H */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
 /* Binary search and insertion in sorted arrays. */
-#ifndef PMDAKVM_SORTED_H
-#define PMDAKVM_SORTED_H
+#ifndef PMDAKVM_SORTED_ARRAY_H
+#define PMDAKVM_SORTED_ARRAY_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -25,4 +25,4 @@ static inline int sorted_numbers(uint64_t left, uint64_t right)
 	return (left > right) - (left < right);
 }
 
-#endif /* PMDAKVM_SORTED_H */
+#endif /* PMDAKVM_SORTED_ARRAY_H */

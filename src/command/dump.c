@@ -241,7 +241,7 @@ static bool say_missing(const struct snapshot *snapshot, const struct options *o
 /* With -m: all values of the chosen metrics, zeros included, and no tables of exits. */
 static int print(const struct snapshot *snapshot, const struct options *options)
 {
-	const struct snapshot_table *shown[VIEWS_TABLES + 1] = { NULL };
+	const struct snapshot_table *shown[EXIT_REPORT_TABLES + 1] = { NULL };
 	struct output_options output = { .all = options->all || options->nmetrics,
 					 .names = options->metrics,
 					 .nnames = options->nmetrics,
@@ -250,7 +250,7 @@ static int print(const struct snapshot *snapshot, const struct options *options)
 	int err = 0;
 
 	if (!options->json && !options->nmetrics)
-		err = views_print(snapshot, options->awake, stdout, shown);
+		err = exit_report_print(snapshot, options->awake, stdout, shown);
 	if (!err)
 		err = options->json ? output_json(snapshot, &output, stdout) :
 				      output_table(snapshot, &output, stdout, &hidden);

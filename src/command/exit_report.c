@@ -40,10 +40,10 @@ struct view {
 	unsigned columns;    /* bits by enum column */
 	const char *beside;  /* a table with the same numbers as the totals, or NULL */
 	bool total;	     /* print a line of totals below */
-	struct views_source source;
+	struct exit_lines_source source;
 };
 
-#define COUNT_AND_TIME [VIEWS_COUNT] = "count", [VIEWS_TIME] = "time"
+#define COUNT_AND_TIME [EXIT_NUMBER_COUNT] = "count", [EXIT_NUMBER_TIME] = "time"
 
 static const struct view views[] = {
 	{ .title = "VM exits by reason, all VMs",
@@ -52,9 +52,9 @@ static const struct view views[] = {
 	  .beside = "exit_total",
 	  .total = true,
 	  .source = { .table = "exit",
-		      .numbers = { [VIEWS_COUNT] = "count",
-				   [VIEWS_TIME] = "time",
-				   [VIEWS_MAX] = "max" },
+		      .numbers = { [EXIT_NUMBER_COUNT] = "count",
+				   [EXIT_NUMBER_TIME] = "time",
+				   [EXIT_NUMBER_MAX] = "max" },
 		      .latency = "exit_latency" } },
 	{ .title = "VM exits by VM",
 	  .heading = "VM",
@@ -71,10 +71,10 @@ static const struct view views[] = {
 	  .heading = "VCPU",
 	  .columns = SHARES | BIT(EXIT_TIME) | BIT(GUEST_TIME) | BIT(HALT_TIME) | BIT(RUN_DELAY),
 	  .source = { .table = "vcpu",
-		      .numbers = { [VIEWS_COUNT] = "exits",
-				   [VIEWS_TIME] = "exit_time",
-				   [VIEWS_GUEST] = "guest_time",
-				   [VIEWS_HALT] = "halt_time" },
+		      .numbers = { [EXIT_NUMBER_COUNT] = "exits",
+				   [EXIT_NUMBER_TIME] = "exit_time",
+				   [EXIT_NUMBER_GUEST] = "guest_time",
+				   [EXIT_NUMBER_HALT] = "halt_time" },
 		      .delays = "vcpu_thread" } },
 	{ .title = "Exits to userspace by reason, all VMs",
 	  .heading = "USERSPACE-EXIT",
@@ -104,12 +104,12 @@ static unsigned __int128 divide(unsigned __int128 dividend, unsigned __int128 di
 	return (dividend + divisor / 2) / divisor;
 }
 
-static int format_time(const struct views_value *value, char **ret_text)
+static int format_time(const struct exit_value *value, char **ret_text)
 {
 	return format_hundredths(value->more ? ">" : "", divide(value->number, 10), "us", ret_text);
 }
 
-static int format_share(const struct views_value *value, const struct views_value *whole,
+static int format_share(const struct exit_value *value, const struct exit_value *whole,
 			char **ret_text)
 {
 	unsigned __int128 part = value->number;
@@ -118,40 +118,40 @@ static int format_share(const struct views_value *value, const struct views_valu
 }
 
 /* Time per exit; the caller checks that both are above 0 (a time of 0: no exit has ended yet). */
-static int format_average(const struct views_entry *entry, char **ret_text)
+static int format_average(const struct exit_line *entry, char **ret_text)
 {
-	unsigned __int128 count = entry->values[VIEWS_COUNT].number;
+	unsigned __int128 count = entry->values[EXIT_NUMBER_COUNT].number;
 
-	return format_hundredths("", divide(entry->values[VIEWS_TIME].number, count * 10), "us",
-				 ret_text);
+	return format_hundredths("", divide(entry->values[EXIT_NUMBER_TIME].number, count * 10),
+				 "us", ret_text);
 }
 
 /* Which number of an entry a column shows, and in which format. */
 static const struct {
 	const char *heading; /* NULL: view.heading */
 	enum { TEXT_VM, TEXT_NAME, PLAIN, SHARE, AVERAGE, NANOSECONDS } how;
-	enum views_number number;
+	enum exit_number number;
 } columns[COLUMNS] = {
 	[COLUMN_VM] = { "VM", TEXT_VM, 0 },
 	[COLUMN_NAME] = { NULL, TEXT_NAME, 0 },
-	[COLUMN_SAMPLES] = { "Samples", PLAIN, VIEWS_COUNT },
-	[COLUMN_SAMPLES_SHARE] = { "Samples%", SHARE, VIEWS_COUNT },
-	[COLUMN_TIME_SHARE] = { "Time%", SHARE, VIEWS_TIME },
-	[COLUMN_P50] = { "p50", NANOSECONDS, VIEWS_P50 },
-	[COLUMN_P99] = { "p99", NANOSECONDS, VIEWS_P99 },
-	[COLUMN_MAX] = { "Max Time", NANOSECONDS, VIEWS_MAX },
-	[COLUMN_AVERAGE] = { "Avg time", AVERAGE, VIEWS_TIME },
-	[COLUMN_EXIT_TIME] = { "Exit time", NANOSECONDS, VIEWS_TIME },
-	[COLUMN_GUEST_TIME] = { "Guest time", NANOSECONDS, VIEWS_GUEST },
-	[COLUMN_HALT_TIME] = { "Halt time", NANOSECONDS, VIEWS_HALT },
-	[COLUMN_RUN_DELAY] = { "Run delay", NANOSECONDS, VIEWS_DELAY },
+	[COLUMN_SAMPLES] = { "Samples", PLAIN, EXIT_NUMBER_COUNT },
+	[COLUMN_SAMPLES_SHARE] = { "Samples%", SHARE, EXIT_NUMBER_COUNT },
+	[COLUMN_TIME_SHARE] = { "Time%", SHARE, EXIT_NUMBER_TIME },
+	[COLUMN_P50] = { "p50", NANOSECONDS, EXIT_NUMBER_P50 },
+	[COLUMN_P99] = { "p99", NANOSECONDS, EXIT_NUMBER_P99 },
+	[COLUMN_MAX] = { "Max Time", NANOSECONDS, EXIT_NUMBER_MAX },
+	[COLUMN_AVERAGE] = { "Avg time", AVERAGE, EXIT_NUMBER_TIME },
+	[COLUMN_EXIT_TIME] = { "Exit time", NANOSECONDS, EXIT_NUMBER_TIME },
+	[COLUMN_GUEST_TIME] = { "Guest time", NANOSECONDS, EXIT_NUMBER_GUEST },
+	[COLUMN_HALT_TIME] = { "Halt time", NANOSECONDS, EXIT_NUMBER_HALT },
+	[COLUMN_RUN_DELAY] = { "Run delay", NANOSECONDS, EXIT_NUMBER_DELAY },
 };
 
-static int format(const struct views_entry *entry, const struct views_entry *group,
-		  enum column column, char **ret_text)
+static int format(const struct exit_line *entry, const struct exit_line *group, enum column column,
+		  char **ret_text)
 {
-	const struct views_value *value = &entry->values[columns[column].number];
-	const struct views_value *whole = &group->values[columns[column].number];
+	const struct exit_value *value = &entry->values[columns[column].number];
+	const struct exit_value *whole = &group->values[columns[column].number];
 
 	switch (columns[column].how) {
 	case TEXT_VM:
@@ -168,7 +168,7 @@ static int format(const struct views_entry *entry, const struct views_entry *gro
 			return format_share(value, whole, ret_text);
 		break;
 	case AVERAGE:
-		if (value->number && entry->values[VIEWS_COUNT].number)
+		if (value->number && entry->values[EXIT_NUMBER_COUNT].number)
 			return format_average(entry, ret_text);
 		break;
 	case NANOSECONDS:
@@ -179,8 +179,8 @@ static int format(const struct views_entry *entry, const struct views_entry *gro
 	return asprintf(ret_text, "-") < 0 ? -ENOMEM : 0;
 }
 
-static int print_line(struct libscols_table *table, unsigned shown, const struct views_entry *entry,
-		      const struct views_entry *group)
+static int print_line(struct libscols_table *table, unsigned shown, const struct exit_line *entry,
+		      const struct exit_line *group)
 {
 	struct libscols_line *line = scols_table_new_line(table, NULL);
 	size_t at = 0;
@@ -205,7 +205,7 @@ static int print_line(struct libscols_table *table, unsigned shown, const struct
 	return 0;
 }
 
-static int print_lines(const struct view *view, unsigned shown, const struct views_lines *lines,
+static int print_lines(const struct view *view, unsigned shown, const struct exit_lines *lines,
 		       FILE *file)
 {
 	struct libscols_table *table;
@@ -225,7 +225,7 @@ static int print_lines(const struct view *view, unsigned shown, const struct vie
 			goto out;
 	}
 	for (size_t i = 0; i < lines->n; i++) {
-		const struct views_entry *entry = &lines->entries[i];
+		const struct exit_line *entry = &lines->entries[i];
 
 		err = print_line(table, shown, entry, &lines->groups[entry->group]);
 		if (err)
@@ -238,13 +238,13 @@ out:
 }
 
 /* The line of totals, in perf kvm stat's format. */
-static int print_total(const struct views_entry *group, FILE *file)
+static int print_total(const struct exit_line *group, FILE *file)
 {
-	const struct views_value *time = &group->values[VIEWS_TIME];
+	const struct exit_value *time = &group->values[EXIT_NUMBER_TIME];
 	char *text;
 	int err;
 
-	fprintf(file, "\nTotal Samples:%" PRIu64, group->values[VIEWS_COUNT].number);
+	fprintf(file, "\nTotal Samples:%" PRIu64, group->values[EXIT_NUMBER_COUNT].number);
 	if (time->present) {
 		err = format_time(time, &text);
 		if (err)
@@ -256,17 +256,17 @@ static int print_total(const struct views_entry *group, FILE *file)
 	return 0;
 }
 
-static int print_view(const struct view *view, const struct views_lines *lines, bool awake,
+static int print_view(const struct view *view, const struct exit_lines *lines, bool awake,
 		      FILE *file)
 {
 	unsigned shown = view->columns;
 	int err;
 
-	if (awake && view->source.numbers[VIEWS_HALT])
+	if (awake && view->source.numbers[EXIT_NUMBER_HALT])
 		shown &= ~NOT_AWAKE;
 	fprintf(file, "%s%s:\n\n", view->title, awake ? ", without those that sleep" : "");
 	err = print_lines(view, shown, lines, file);
-	if (!err && view->total && lines->groups[0].values[VIEWS_COUNT].present)
+	if (!err && view->total && lines->groups[0].values[EXIT_NUMBER_COUNT].present)
 		err = print_total(&lines->groups[0], file);
 	fputc('\n', file);
 	errno = 0;
@@ -289,7 +289,7 @@ static void shown_add(const struct snapshot *snapshot, const char *name,
 /* A view names at most this many tables; see view_shown(). */
 #define TABLES_OF_A_VIEW 5
 
-_Static_assert(VIEWS_TABLES >= sizeof(views) / sizeof(views[0]) * TABLES_OF_A_VIEW,
+_Static_assert(EXIT_REPORT_TABLES >= sizeof(views) / sizeof(views[0]) * TABLES_OF_A_VIEW,
 	       "the list of shown tables can overflow");
 
 static void view_shown(const struct view *view, const struct snapshot *snapshot,
@@ -302,21 +302,21 @@ static void view_shown(const struct view *view, const struct snapshot *snapshot,
 	shown_add(snapshot, view->beside, shown);
 }
 
-int views_print(const struct snapshot *snapshot, bool awake, FILE *file,
-		const struct snapshot_table *ret_shown[VIEWS_TABLES + 1])
+int exit_report_print(const struct snapshot *snapshot, bool awake, FILE *file,
+		      const struct snapshot_table *ret_shown[EXIT_REPORT_TABLES + 1])
 {
-	const struct snapshot_table *shown[VIEWS_TABLES + 1] = { NULL };
+	const struct snapshot_table *shown[EXIT_REPORT_TABLES + 1] = { NULL };
 	int err = 0;
 
 	for (size_t i = 0; !err && i < sizeof(views) / sizeof(views[0]); i++) {
-		struct views_lines lines;
+		struct exit_lines lines;
 
-		err = views_lines_read(&views[i].source, snapshot, awake, &lines);
+		err = exit_lines_read(&views[i].source, snapshot, awake, &lines);
 		if (!err && lines.n)
 			err = print_view(&views[i], &lines, awake, file);
 		if (lines.some)
 			view_shown(&views[i], snapshot, shown);
-		views_lines_free(&lines);
+		exit_lines_free(&lines);
 	}
 	if (!err)
 		memcpy(ret_shown, shown, sizeof(shown));

@@ -10,13 +10,13 @@
 #include "command/percentiles.h"
 #include "kvm/exit_reasons.h"
 
-void views_lines_free(struct views_lines *lines)
+void exit_lines_free(struct exit_lines *lines)
 {
 	free(lines->entries);
 	free(lines->groups);
 }
 
-static void entry_name(struct views_entry *entry, const struct snapshot_row *row, bool by_vm)
+static void entry_name(struct exit_line *entry, const struct snapshot_row *row, bool by_vm)
 {
 	entry->vm = row->name;
 	entry->vm_len = by_vm ? row->owner_bytes : 0;
@@ -26,21 +26,21 @@ static void entry_name(struct views_entry *entry, const struct snapshot_row *row
 	entry->name_len = strlen(entry->name);
 }
 
-static struct views_value value_read(const struct snapshot_table *table, size_t row,
-				     const char *column)
+static struct exit_value value_read(const struct snapshot_table *table, size_t row,
+				    const char *column)
 {
 	int at = column ? snapshot_table_column(table, column) : -1;
 	const struct snapshot_cell *cell;
 
 	if (at < 0)
-		return (struct views_value){ 0 };
+		return (struct exit_value){ 0 };
 	cell = snapshot_table_cell(table, row, (size_t)at);
 	if (!cell->present || cell->text)
-		return (struct views_value){ 0 };
-	return (struct views_value){ .present = true, .number = cell->number };
+		return (struct exit_value){ 0 };
+	return (struct exit_value){ .present = true, .number = cell->number };
 }
 
-static void value_add(struct views_value *sum, const struct views_value *value)
+static void value_add(struct exit_value *sum, const struct exit_value *value)
 {
 	if (!value->present)
 		return;
@@ -50,46 +50,47 @@ static void value_add(struct views_value *sum, const struct views_value *value)
 }
 
 /* Subtract a vCPU's halt time from its exit time; without the halt time both are unknown. */
-static void time_take_halt(struct views_entry *entry)
+static void time_take_halt(struct exit_line *entry)
 {
-	struct views_value *time = &entry->values[VIEWS_TIME], *halt = &entry->values[VIEWS_HALT];
+	struct exit_value *time = &entry->values[EXIT_NUMBER_TIME],
+			  *halt = &entry->values[EXIT_NUMBER_HALT];
 
 	if (time->present && halt->present)
 		time->number -= halt->number < time->number ? halt->number : time->number;
 	else
-		*time = (struct views_value){ 0 };
+		*time = (struct exit_value){ 0 };
 }
 
 static int percentiles_read(const struct snapshot *snapshot, const char *table,
-			    struct views_entry *entry)
+			    struct exit_line *entry)
 {
 	static const struct {
-		enum views_number number;
+		enum exit_number number;
 		unsigned percent;
-	} wanted[] = { { VIEWS_P50, 50 }, { VIEWS_P99, 99 } };
-	const struct views_value *max = &entry->values[VIEWS_MAX];
-	struct latency latency;
+	} wanted[] = { { EXIT_NUMBER_P50, 50 }, { EXIT_NUMBER_P99, 99 } };
+	const struct exit_value *max = &entry->values[EXIT_NUMBER_MAX];
+	struct histogram latency;
 	int err;
 
-	err = latency_read(snapshot_find_table(snapshot, table), entry->name, &latency);
+	err = histogram_read(snapshot_find_table(snapshot, table), entry->name, &latency);
 	if (err)
 		return err == -ENOMEM ? err : 0;
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
-		struct views_value *value = &entry->values[wanted[i].number];
+		struct exit_value *value = &entry->values[wanted[i].number];
 
 		value->present = true;
-		value->number = latency_percentile(&latency, wanted[i].percent,
-						   max->present ? &max->number : NULL,
-						   &value->more);
+		value->number = histogram_percentile(&latency, wanted[i].percent,
+						     max->present ? &max->number : NULL,
+						     &value->more);
 	}
-	latency_free(&latency);
+	histogram_free(&latency);
 	return 0;
 }
 
 /* The run delay of the row of this name; both tables are in the same order, so at is a good guess.
  */
-static struct views_value delay_read(const struct snapshot_table *table, const char *name,
-				     size_t *at)
+static struct exit_value delay_read(const struct snapshot_table *table, const char *name,
+				    size_t *at)
 {
 	for (size_t i = 0; table && i < table->nrows; i++) {
 		size_t row = (*at + i) % table->nrows;
@@ -99,11 +100,11 @@ static struct views_value delay_read(const struct snapshot_table *table, const c
 			return value_read(table, row, "run_delay");
 		}
 	}
-	return (struct views_value){ 0 };
+	return (struct exit_value){ 0 };
 }
 
-static int entries_read(const struct views_source *source, const struct snapshot *snapshot,
-			bool awake, struct views_lines *lines)
+static int entries_read(const struct exit_lines_source *source, const struct snapshot *snapshot,
+			bool awake, struct exit_lines *lines)
 {
 	const struct snapshot_table *table = snapshot_find_table(snapshot, source->table);
 	const struct snapshot_table *delays =
@@ -115,21 +116,22 @@ static int entries_read(const struct views_source *source, const struct snapshot
 	if (!lines->entries)
 		return -ENOMEM;
 	for (size_t row = 0; !err && row < nrows; row++) {
-		struct views_entry *entry = &lines->entries[lines->n];
+		struct exit_line *entry = &lines->entries[lines->n];
 
-		*entry = (struct views_entry){ .order = row };
+		*entry = (struct exit_line){ .order = row };
 		entry_name(entry, &table->rows[row], source->by_vm);
-		for (size_t i = 0; i < VIEWS_READ; i++)
+		for (size_t i = 0; i < EXIT_NUMBER_READ; i++)
 			entry->values[i] = value_read(table, row, source->numbers[i]);
 		if (source->delays)
-			entry->values[VIEWS_DELAY] = delay_read(delays, table->rows[row].name,
-								&delay);
-		if (!entry->values[VIEWS_COUNT].number && !entry->values[VIEWS_TIME].number)
+			entry->values[EXIT_NUMBER_DELAY] = delay_read(delays, table->rows[row].name,
+								      &delay);
+		if (!entry->values[EXIT_NUMBER_COUNT].number &&
+		    !entry->values[EXIT_NUMBER_TIME].number)
 			continue;
 		lines->some = true;
 		if (awake && reasons_sleeps(entry->name, entry->name_len))
 			continue;
-		if (awake && source->numbers[VIEWS_HALT])
+		if (awake && source->numbers[EXIT_NUMBER_HALT])
 			time_take_halt(entry);
 		if (source->latency)
 			err = percentiles_read(snapshot, source->latency, entry);
@@ -140,7 +142,7 @@ static int entries_read(const struct views_source *source, const struct snapshot
 
 static int vm_compare(const void *a, const void *b)
 {
-	const struct views_entry *left = a, *right = b;
+	const struct exit_line *left = a, *right = b;
 	size_t len = left->vm_len < right->vm_len ? left->vm_len : right->vm_len;
 	int order = memcmp(left->vm, right->vm, len);
 
@@ -148,22 +150,22 @@ static int vm_compare(const void *a, const void *b)
 }
 
 /* Sum up entries by VM; in a table without VMs, all entries form one group. */
-static int lines_group(struct views_lines *lines)
+static int lines_group(struct exit_lines *lines)
 {
 	lines->groups = calloc(lines->n + 1, sizeof(*lines->groups));
 	if (!lines->groups)
 		return -ENOMEM;
 	qsort(lines->entries, lines->n, sizeof(*lines->entries), vm_compare);
 	for (size_t i = 0; i < lines->n; i++) {
-		struct views_entry *entry = &lines->entries[i], *group;
+		struct exit_line *entry = &lines->entries[i], *group;
 
 		if (!i || vm_compare(entry - 1, entry))
 			lines->groups[lines->ngroups++] =
-				(struct views_entry){ .vm = entry->vm, .vm_len = entry->vm_len };
+				(struct exit_line){ .vm = entry->vm, .vm_len = entry->vm_len };
 		entry->group = lines->ngroups - 1;
 		group = &lines->groups[entry->group];
-		value_add(&group->values[VIEWS_COUNT], &entry->values[VIEWS_COUNT]);
-		value_add(&group->values[VIEWS_TIME], &entry->values[VIEWS_TIME]);
+		value_add(&group->values[EXIT_NUMBER_COUNT], &entry->values[EXIT_NUMBER_COUNT]);
+		value_add(&group->values[EXIT_NUMBER_TIME], &entry->values[EXIT_NUMBER_TIME]);
 	}
 	return 0;
 }
@@ -172,10 +174,10 @@ static int lines_group(struct views_lines *lines)
  * Replace the lines by one for each group, a VM. The count of a VM is its total, which includes
  * exits whose reason is unknown; but it includes sleeping exits too, so awake does not use it.
  */
-static int lines_total(struct views_lines *lines, const struct snapshot_table *totals, bool awake)
+static int lines_total(struct exit_lines *lines, const struct snapshot_table *totals, bool awake)
 {
 	size_t nrows = totals && !awake ? totals->nrows : 0;
-	struct views_lines whole = { .some = lines->some };
+	struct exit_lines whole = { .some = lines->some };
 	int err;
 
 	whole.entries = calloc(lines->ngroups + nrows + 1, sizeof(*whole.entries));
@@ -184,8 +186,8 @@ static int lines_total(struct views_lines *lines, const struct snapshot_table *t
 	for (; whole.n < lines->ngroups; whole.n++)
 		whole.entries[whole.n] = lines->groups[whole.n];
 	for (size_t row = 0; row < nrows; row++) {
-		struct views_entry vm = { .vm = totals->rows[row].name, .order = row }, *found;
-		struct views_value total = value_read(totals, row, "total");
+		struct exit_line vm = { .vm = totals->rows[row].name, .order = row }, *found;
+		struct exit_value total = value_read(totals, row, "total");
 
 		vm.vm_len = strlen(vm.vm);
 		if (!total.number)
@@ -196,23 +198,23 @@ static int lines_total(struct views_lines *lines, const struct snapshot_table *t
 			found = &whole.entries[whole.n++];
 			*found = vm;
 		}
-		found->values[VIEWS_COUNT] = total;
+		found->values[EXIT_NUMBER_COUNT] = total;
 	}
 	for (size_t i = 0; i < whole.n; i++) {
-		struct views_entry *entry = &whole.entries[i];
+		struct exit_line *entry = &whole.entries[i];
 
 		entry->name = entry->vm;
 		entry->name_len = entry->vm_len;
 		entry->vm_len = 0;
 	}
 	err = lines_group(&whole);
-	views_lines_free(lines);
+	exit_lines_free(lines);
 	*lines = whole;
 	return err;
 }
 
-static int number_compare(const struct views_entry *a, const struct views_entry *b,
-			  enum views_number number)
+static int number_compare(const struct exit_line *a, const struct exit_line *b,
+			  enum exit_number number)
 {
 	return (a->values[number].number < b->values[number].number) -
 	       (a->values[number].number > b->values[number].number);
@@ -221,24 +223,24 @@ static int number_compare(const struct views_entry *a, const struct views_entry 
 /* Sort by descending time: first the VMs, then the lines of each VM. */
 static int line_compare(const void *a, const void *b, void *data)
 {
-	const struct views_entry *left = a, *right = b, *groups = data;
-	int order = number_compare(&groups[left->group], &groups[right->group], VIEWS_TIME);
+	const struct exit_line *left = a, *right = b, *groups = data;
+	int order = number_compare(&groups[left->group], &groups[right->group], EXIT_NUMBER_TIME);
 
 	if (!order)
 		order = (left->group > right->group) - (left->group < right->group);
 	if (!order)
-		order = number_compare(left, right, VIEWS_TIME);
+		order = number_compare(left, right, EXIT_NUMBER_TIME);
 	if (!order)
-		order = number_compare(left, right, VIEWS_COUNT);
+		order = number_compare(left, right, EXIT_NUMBER_COUNT);
 	return order ? order : (left->order > right->order) - (left->order < right->order);
 }
 
-int views_lines_read(const struct views_source *source, const struct snapshot *snapshot, bool awake,
-		     struct views_lines *lines)
+int exit_lines_read(const struct exit_lines_source *source, const struct snapshot *snapshot,
+		    bool awake, struct exit_lines *lines)
 {
 	int err;
 
-	*lines = (struct views_lines){ 0 };
+	*lines = (struct exit_lines){ 0 };
 	err = entries_read(source, snapshot, awake, lines);
 	if (!err)
 		err = lines_group(lines);

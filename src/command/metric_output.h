@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
 /* Prints the metrics of a snapshot as a table or as JSON. */
-#ifndef PMDAKVM_OUTPUT_H
-#define PMDAKVM_OUTPUT_H
+#ifndef PMDAKVM_METRIC_OUTPUT_H
+#define PMDAKVM_METRIC_OUTPUT_H
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -37,4 +37,4 @@ int output_table(const struct snapshot *snapshot, const struct output_options *o
  */
 int output_json(const struct snapshot *snapshot, const struct output_options *options, FILE *file);
 
-#endif /* PMDAKVM_OUTPUT_H */
+#endif /* PMDAKVM_METRIC_OUTPUT_H */

@@ -8,7 +8,7 @@
 
 static int bucket_compare(const void *a, const void *b)
 {
-	const struct latency_bucket *left = a, *right = b;
+	const struct histogram_bucket *left = a, *right = b;
 
 	return (left->first > right->first) - (left->first < right->first);
 }
@@ -21,7 +21,7 @@ static bool row_is_of(const struct snapshot_row *row, const char *key)
 }
 
 static int bucket_read(const struct snapshot_table *table, size_t row, int column,
-		       struct latency *latency)
+		       struct histogram *latency)
 {
 	const struct snapshot_cell *cell = snapshot_table_cell(table, row, (size_t)column);
 	const struct snapshot_range *range = &table->rows[row].range;
@@ -29,12 +29,12 @@ static int bucket_read(const struct snapshot_table *table, size_t row, int colum
 	if (!cell->present || cell->text)
 		return -EINVAL;
 	if (cell->number)
-		latency->buckets[latency->n++] = (struct latency_bucket){ range->first, range->last,
-									  cell->number };
+		latency->buckets[latency->n++] =
+			(struct histogram_bucket){ range->first, range->last, cell->number };
 	return 0;
 }
 
-static int buckets_order(struct latency *latency)
+static int buckets_order(struct histogram *latency)
 {
 	qsort(latency->buckets, latency->n, sizeof(*latency->buckets), bucket_compare);
 	for (size_t i = 1; i < latency->n; i++) {
@@ -44,10 +44,11 @@ static int buckets_order(struct latency *latency)
 	return latency->n ? 0 : -ENODATA;
 }
 
-int latency_read(const struct snapshot_table *table, const char *name, struct latency *ret_latency)
+int histogram_read(const struct snapshot_table *table, const char *name,
+		   struct histogram *ret_latency)
 {
 	int column = table ? snapshot_table_column(table, "latency") : -1, err = 0;
-	struct latency latency = { 0 };
+	struct histogram latency = { 0 };
 	size_t n = 0;
 
 	for (size_t row = 0; column >= 0 && row < table->nrows; row++)
@@ -64,22 +65,22 @@ int latency_read(const struct snapshot_table *table, const char *name, struct la
 	if (!err)
 		err = buckets_order(&latency);
 	if (err)
-		latency_free(&latency);
+		histogram_free(&latency);
 	else
 		*ret_latency = latency;
 	return err;
 }
 
-void latency_free(struct latency *latency)
+void histogram_free(struct histogram *latency)
 {
 	free(latency->buckets);
-	*latency = (struct latency){ 0 };
+	*latency = (struct histogram){ 0 };
 }
 
-uint64_t latency_percentile(const struct latency *latency, unsigned percent, const uint64_t *max,
-			    bool *ret_more)
+uint64_t histogram_percentile(const struct histogram *latency, unsigned percent,
+			      const uint64_t *max, bool *ret_more)
 {
-	const struct latency_bucket *bucket = latency->buckets;
+	const struct histogram_bucket *bucket = latency->buckets;
 	unsigned __int128 all = 0, rank;
 	uint64_t last;
 

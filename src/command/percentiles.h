@@ -4,20 +4,20 @@
  * Computes percentiles of a histogram in a snapshot. Its buckets are the rows with its key and a
  * range; the column latency has their counts, which are not cumulative.
  */
-#ifndef PMDAKVM_LATENCY_H
-#define PMDAKVM_LATENCY_H
+#ifndef PMDAKVM_PERCENTILES_H
+#define PMDAKVM_PERCENTILES_H
 
 #include <stdbool.h>
 
 #include "metrics/snapshot.h"
 
-struct latency_bucket {
+struct histogram_bucket {
 	uint64_t first, last; /* both inclusive; last UINT64_MAX: unbounded */
 	uint64_t count;	      /* greater than 0 */
 };
 
-struct latency {
-	struct latency_bucket *buckets; /* ascending, without overlaps */
+struct histogram {
+	struct histogram_bucket *buckets; /* ascending, without overlaps */
 	size_t n;
 };
 
@@ -26,8 +26,9 @@ struct latency {
  * there are none; -ENOMEM; or -EINVAL if a bucket has no number, is malformed, or overlaps
  * another.
  */
-int latency_read(const struct snapshot_table *table, const char *name, struct latency *ret_latency);
-void latency_free(struct latency *latency);
+int histogram_read(const struct snapshot_table *table, const char *name,
+		   struct histogram *ret_latency);
+void histogram_free(struct histogram *latency);
 
 /*
  * The value that at least percent (1 to 100) of the values do not exceed. Assumes values spread
@@ -35,7 +36,7 @@ void latency_free(struct latency *latency);
  * (NULL: unknown), replaces the end of the bucket that contains it. *ret_more: the value is in an
  * unbounded bucket, and the result is a lower bound.
  */
-uint64_t latency_percentile(const struct latency *latency, unsigned percent, const uint64_t *max,
-			    bool *ret_more);
+uint64_t histogram_percentile(const struct histogram *latency, unsigned percent,
+			      const uint64_t *max, bool *ret_more);
 
-#endif /* PMDAKVM_LATENCY_H */
+#endif /* PMDAKVM_PERCENTILES_H */

@@ -6,8 +6,8 @@
  * 768..1023, which a file on this host keeps across restarts, with lines "trace NUMBER NAME" and
  * "stat NUMBER NAME". Each group has its own number space.
  */
-#ifndef PMDAKVM_ITEMS_H
-#define PMDAKVM_ITEMS_H
+#ifndef PMDAKVM_ITEM_NUMBERS_H
+#define PMDAKVM_ITEM_NUMBERS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -72,4 +72,4 @@ int items_save(struct items *items);
 
 void items_free(struct items *items);
 
-#endif /* PMDAKVM_ITEMS_H */
+#endif /* PMDAKVM_ITEM_NUMBERS_H */

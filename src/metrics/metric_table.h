@@ -4,8 +4,8 @@
  * Typed access to THE table, src/metrics/metrics.def: each metric's name, PMID, type, semantics and
  * units, and the snapshot table and column that hold its values.
  */
-#ifndef PMDAKVM_METRICS_H
-#define PMDAKVM_METRICS_H
+#ifndef PMDAKVM_METRIC_TABLE_H
+#define PMDAKVM_METRIC_TABLE_H
 
 #include <stddef.h>
 
@@ -106,4 +106,4 @@ int metric_instance(enum metric_indom indom, const char *name);
 int metrics_each(const struct snapshot *snapshot,
 		 int (*visit)(const struct metric_place *place, void *data), void *data);
 
-#endif /* PMDAKVM_METRICS_H */
+#endif /* PMDAKVM_METRIC_TABLE_H */

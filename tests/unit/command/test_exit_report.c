@@ -50,7 +50,7 @@ static const char everything[] = MAGIC
 	"table\ttrace\ncolumn\tkvm_exit\nrow\t0\tcpu0\t\t-\t1009\n";
 
 static struct snapshot snapshot;
-static const struct snapshot_table *shown[VIEWS_TABLES + 1];
+static const struct snapshot_table *shown[EXIT_REPORT_TABLES + 1];
 
 static void load(const char *text)
 {
@@ -75,7 +75,7 @@ static char *views(bool awake)
 
 	assert_non_null(file);
 	untouched_fill(shown, sizeof(shown));
-	assert_int_equal(views_print(&snapshot, awake, file, shown), 0);
+	assert_int_equal(exit_report_print(&snapshot, awake, file, shown), 0);
 	fclose(file);
 	return text;
 }
@@ -373,11 +373,11 @@ static void test_writing_that_fails(void **state)
 	for (size_t room = 0; room < 1500; room += 17) {
 		FILE *file = open_failing_writer(room, ENOSPC);
 
-		assert_int_equal(views_print(&snapshot, false, file, shown), -ENOSPC);
+		assert_int_equal(exit_report_print(&snapshot, false, file, shown), -ENOSPC);
 		fclose(file);
 		file = open_failing_writer(room, ENOSPC);
 		setvbuf(file, NULL, _IONBF, 0);
-		assert_true(views_print(&snapshot, false, file, shown) < 0);
+		assert_true(exit_report_print(&snapshot, false, file, shown) < 0);
 		fclose(file);
 	}
 	assert_untouched(shown, sizeof(shown));
@@ -395,7 +395,7 @@ static void test_no_memory(void **state)
 
 		untouched_fill(shown, sizeof(shown));
 		alloc_fail_at(n);
-		err = views_print(&snapshot, false, file, shown);
+		err = exit_report_print(&snapshot, false, file, shown);
 		if (!alloc_failed())
 			break;
 		assert_int_equal(err, -ENOMEM);
@@ -405,17 +405,17 @@ static void test_no_memory(void **state)
 	fclose(file);
 }
 
-#define views_test(test) cmocka_unit_test_teardown(test, teardown)
+#define report_test(test) cmocka_unit_test_teardown(test, teardown)
 
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		views_test(test_all_views),	     views_test(test_all_views_without_sleep),
-		views_test(test_nothing_to_show),    views_test(test_all_asleep),
-		views_test(test_absent_and_zero),    views_test(test_totals_of_vms),
-		views_test(test_huge_numbers),	     views_test(test_names),
-		views_test(test_reasons_that_sleep), views_test(test_writing_that_fails),
-		views_test(test_no_memory),
+		report_test(test_all_views),	      report_test(test_all_views_without_sleep),
+		report_test(test_nothing_to_show),    report_test(test_all_asleep),
+		report_test(test_absent_and_zero),    report_test(test_totals_of_vms),
+		report_test(test_huge_numbers),	      report_test(test_names),
+		report_test(test_reasons_that_sleep), report_test(test_writing_that_fails),
+		report_test(test_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

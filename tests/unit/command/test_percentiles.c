@@ -48,15 +48,15 @@ static int load_bucket(const char *range)
 
 static void assert_bucket(const char *range, uint64_t first, uint64_t last)
 {
-	struct latency latency;
+	struct histogram latency;
 
 	assert_int_equal(load_bucket(range), 0);
-	assert_int_equal(latency_read(table, "hlt", &latency), 0);
+	assert_int_equal(histogram_read(table, "hlt", &latency), 0);
 	assert_int_equal(latency.n, 1);
 	assert_int_equal(latency.buckets[0].first, first);
 	assert_int_equal(latency.buckets[0].last, last);
 	assert_int_equal(latency.buckets[0].count, 7);
-	latency_free(&latency);
+	histogram_free(&latency);
 }
 
 /* The bounds of a bucket in a saved snapshot. */
@@ -99,7 +99,7 @@ static void test_bounds_of_buckets(void **state)
 /* Rows come in any order; those of VMs, of other reasons and without a range do not count. */
 static void test_reading(void **state)
 {
-	struct latency latency;
+	struct histogram latency;
 
 	(void)state;
 	load("row\t0\t\thlt\t4096-8191\t-\t7\nrow\t1\t\thlt\t0-0\t5\t3\n"
@@ -108,22 +108,22 @@ static void test_reading(void **state)
 	     "row\t6\t\tDE excp\t64-127\t-\t1\nrow\t7\t\thlt\t-\t-\t9\n"
 	     "row\t8\thlt\t\t1-1\t-\t9\nrow\t9\t\tweb::hlt\t8-15\t-\t4\n"
 	     "row\t10\t\t\t1-1\t-\t9\nrow\t11\thlt\tweb\t1-1\t-\t9\n");
-	assert_int_equal(latency_read(table, "hlt", &latency), 0);
+	assert_int_equal(histogram_read(table, "hlt", &latency), 0);
 	assert_int_equal(latency.n, 2);
 	assert_int_equal(latency.buckets[0].first, 0);
 	assert_int_equal(latency.buckets[0].count, 3);
 	assert_int_equal(latency.buckets[1].last, 8191);
 	assert_int_equal(latency.buckets[1].count, 7);
-	latency_free(&latency);
+	histogram_free(&latency);
 	assert_null(latency.buckets);
-	latency_free(&latency);
-	assert_int_equal(latency_read(table, "DE excp", &latency), 0);
+	histogram_free(&latency);
+	assert_int_equal(histogram_read(table, "DE excp", &latency), 0);
 	assert_int_equal(latency.n, 1);
-	latency_free(&latency);
-	assert_int_equal(latency_read(table, "web::hlt", &latency), 0);
+	histogram_free(&latency);
+	assert_int_equal(histogram_read(table, "web::hlt", &latency), 0);
 	assert_int_equal(latency.n, 1);
 	assert_int_equal(latency.buckets[0].count, 4);
-	latency_free(&latency);
+	histogram_free(&latency);
 }
 
 static void test_what_cannot_be_read(void **state)
@@ -143,39 +143,39 @@ static void test_what_cannot_be_read(void **state)
 		  "row\t1\t\thlt\t4-8\t-\t7\n",
 		  -EINVAL },
 	};
-	struct latency latency;
+	struct histogram latency;
 
 	(void)state;
 	untouched_fill(&latency, sizeof(latency));
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		load(cases[i].rows);
-		assert_int_equal(latency_read(table, "hlt", &latency), cases[i].err);
+		assert_int_equal(histogram_read(table, "hlt", &latency), cases[i].err);
 	}
-	assert_int_equal(latency_read(NULL, "hlt", &latency), -ENODATA);
+	assert_int_equal(histogram_read(NULL, "hlt", &latency), -ENODATA);
 	load("row\t0\t\thlt\t0-0\t-\t7\n");
 	alloc_fail_at(0);
-	assert_int_equal(latency_read(table, "hlt", &latency), -ENOMEM);
+	assert_int_equal(histogram_read(table, "hlt", &latency), -ENOMEM);
 	assert_true(alloc_failed());
 	assert_untouched(&latency, sizeof(latency));
 }
 
-static void assert_percentile(const struct latency *latency, unsigned percent, const uint64_t *max,
-			      uint64_t value, bool more)
+static void assert_percentile(const struct histogram *latency, unsigned percent,
+			      const uint64_t *max, uint64_t value, bool more)
 {
 	bool found_more = !more;
 
-	assert_int_equal(latency_percentile(latency, percent, max, &found_more), value);
+	assert_int_equal(histogram_percentile(latency, percent, max, &found_more), value);
 	assert_int_equal(found_more, more);
 }
 
 /* The value of rank ceil(n * percent / 100), interpolated in its bucket. */
 static void test_percentiles(void **state)
 {
-	struct latency_bucket buckets[] = {
+	struct histogram_bucket buckets[] = {
 		{ 0, 0, 1 }, { 64, 127, 9 }, { 128, 255, 89 }, { 1024, 2047, 1 }
 	};
-	const struct latency latency = { buckets, ARRAY_SIZE(buckets) };
-	const struct latency one = { buckets, 1 };
+	const struct histogram latency = { buckets, ARRAY_SIZE(buckets) };
+	const struct histogram one = { buckets, 1 };
 
 	(void)state;
 	assert_percentile(&latency, 1, NULL, 0, false);
@@ -192,8 +192,8 @@ static void test_percentiles(void **state)
 /* max replaces the end of its own bucket only; a max from a later epoch is ignored. */
 static void test_percentiles_and_max(void **state)
 {
-	struct latency_bucket buckets[] = { { 64, 127, 10 }, { 1024, 2047, 10 } };
-	const struct latency latency = { buckets, ARRAY_SIZE(buckets) };
+	struct histogram_bucket buckets[] = { { 64, 127, 10 }, { 1024, 2047, 10 } };
+	const struct histogram latency = { buckets, ARRAY_SIZE(buckets) };
 	uint64_t max = 1100;
 
 	(void)state;
@@ -210,8 +210,8 @@ static void test_percentiles_and_max(void **state)
 
 static void test_percentiles_of_a_bucket_without_end(void **state)
 {
-	struct latency_bucket buckets[] = { { 64, 127, 10 }, { 1024, UINT64_MAX, 10 } };
-	const struct latency latency = { buckets, ARRAY_SIZE(buckets) };
+	struct histogram_bucket buckets[] = { { 64, 127, 10 }, { 1024, UINT64_MAX, 10 } };
+	const struct histogram latency = { buckets, ARRAY_SIZE(buckets) };
 	uint64_t max = 2024;
 
 	(void)state;
@@ -226,9 +226,9 @@ static void test_percentiles_of_a_bucket_without_end(void **state)
 
 static void test_percentiles_of_huge_counts(void **state)
 {
-	struct latency_bucket buckets[] = { { 0, 1, UINT64_MAX },
-					    { 2, UINT64_MAX - 1, UINT64_MAX } };
-	const struct latency latency = { buckets, ARRAY_SIZE(buckets) };
+	struct histogram_bucket buckets[] = { { 0, 1, UINT64_MAX },
+					      { 2, UINT64_MAX - 1, UINT64_MAX } };
+	const struct histogram latency = { buckets, ARRAY_SIZE(buckets) };
 
 	(void)state;
 	assert_percentile(&latency, 50, NULL, 1, false);
@@ -237,18 +237,18 @@ static void test_percentiles_of_huge_counts(void **state)
 	assert_percentile(&latency, 75, NULL, UINT64_MAX / 2 + 1, false);
 }
 
-#define latency_test(test) cmocka_unit_test_teardown(test, teardown)
+#define histogram_test(test) cmocka_unit_test_teardown(test, teardown)
 
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		latency_test(test_bounds_of_buckets),
-		latency_test(test_reading),
-		latency_test(test_what_cannot_be_read),
-		latency_test(test_percentiles),
-		latency_test(test_percentiles_and_max),
-		latency_test(test_percentiles_of_a_bucket_without_end),
-		latency_test(test_percentiles_of_huge_counts),
+		histogram_test(test_bounds_of_buckets),
+		histogram_test(test_reading),
+		histogram_test(test_what_cannot_be_read),
+		histogram_test(test_percentiles),
+		histogram_test(test_percentiles_and_max),
+		histogram_test(test_percentiles_of_a_bucket_without_end),
+		histogram_test(test_percentiles_of_huge_counts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
