@@ -286,7 +286,7 @@ static void shown_add(const struct snapshot *snapshot, const char *name,
 	*shown = table;
 }
 
-/* A view names at most this many tables; see view_shown(). */
+/* Tables that a view names at most. */
 #define TABLES_OF_A_VIEW 5
 
 _Static_assert(EXIT_REPORT_TABLES >= sizeof(views) / sizeof(views[0]) * TABLES_OF_A_VIEW,
@@ -295,11 +295,13 @@ _Static_assert(EXIT_REPORT_TABLES >= sizeof(views) / sizeof(views[0]) * TABLES_O
 static void view_shown(const struct view *view, const struct snapshot *snapshot,
 		       const struct snapshot_table **shown)
 {
-	shown_add(snapshot, view->source.table, shown);
-	shown_add(snapshot, view->source.delays, shown);
-	shown_add(snapshot, view->source.latency, shown);
-	shown_add(snapshot, view->source.totals, shown);
-	shown_add(snapshot, view->beside, shown);
+	const char *const tables[TABLES_OF_A_VIEW] = {
+		view->source.table,  view->source.delays, view->source.latency,
+		view->source.totals, view->beside,
+	};
+
+	for (size_t i = 0; i < TABLES_OF_A_VIEW; i++)
+		shown_add(snapshot, tables[i], shown);
 }
 
 int exit_report_print(const struct snapshot *snapshot, bool awake, FILE *file,
