@@ -4,6 +4,7 @@
 #include "vms/vm_names.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,11 +151,30 @@ static void keys_free(struct kept_keys *keys)
 }
 
 /* 0: none is kept. */
-static uint32_t suffix_kept(const struct vm_names *names, const char *key)
+static uint32_t value_kept(const struct vm_names *names, const char *key)
 {
-	uint32_t suffix;
+	uint32_t value;
 
-	return instance_numbers_kept(names->numbers, key, &suffix) ? 0 : suffix;
+	return instance_numbers_kept(names->numbers, key, &value) ? 0 : value;
+}
+
+/*
+ * The value of a NAME-PID: its highest suffix, and 16 bits of the hash of the VM that has it; 0:
+ * that VM is gone. So a VM that is alone in its process, as nearly all are, needs one of its two
+ * records only: the other may be lost.
+ */
+#define SUFFIX_KEPT_MAX 0xffffU
+
+static uint32_t all_value(uint32_t highest, uint16_t vm_hash)
+{
+	return (highest < SUFFIX_KEPT_MAX ? highest : SUFFIX_KEPT_MAX) << 16 | vm_hash;
+}
+
+static uint16_t vm_hash_of(const char *key)
+{
+	uint16_t hash = (uint16_t)(hash_text(HASH_START, key) >> 48);
+
+	return hash ? hash : 1;
 }
 
 /*
@@ -165,7 +185,8 @@ static int suffix_choose(const struct vm_names *names, const char *name, uint32_
 			 const struct vm_key *key, uint32_t *highest, uint32_t *ret_suffix)
 {
 	struct kept_keys keys;
-	uint32_t suffix, before;
+	uint32_t suffix, before, after;
+	uint16_t vm_hash;
 
 	if (!names->numbers) {
 		*ret_suffix = ++*highest;
@@ -173,18 +194,23 @@ static int suffix_choose(const struct vm_names *names, const char *name, uint32_
 	}
 	if (keys_make(names, name, pid, key, &keys))
 		return -ENOMEM;
-	before = suffix_kept(names, keys.all);
-	if (before > *highest)
-		*highest = before;
-	suffix = suffix_kept(names, keys.vm);
+	vm_hash = vm_hash_of(keys.vm);
+	before = after = value_kept(names, keys.all);
+	if (before >> 16 > *highest)
+		*highest = before >> 16;
+	suffix = value_kept(names, keys.vm);
 	if (!suffix) {
-		suffix = *highest + 1;
+		bool is_highest = (before & 0xffff) == vm_hash;
+
+		suffix = is_highest ? before >> 16 : *highest + 1;
 		instance_numbers_keep(names->numbers, keys.vm, suffix);
 	}
 	if (suffix > *highest)
 		*highest = suffix;
-	if (*highest != before)
-		instance_numbers_keep(names->numbers, keys.all, *highest);
+	if (suffix == *highest)
+		after = all_value(suffix, vm_hash);
+	if (after != before)
+		instance_numbers_keep(names->numbers, keys.all, after);
 	keys_free(&keys);
 	*ret_suffix = suffix;
 	return 0;
@@ -224,9 +250,13 @@ static void suffix_forget(const struct vm_names *names, const char *name, uint32
 			  const struct vm_key *key)
 {
 	struct kept_keys keys;
+	uint32_t all;
 
 	if (!names->numbers || key->birth || keys_make(names, name, pid, key, &keys))
 		return;
+	all = value_kept(names, keys.all);
+	if (all)
+		instance_numbers_keep(names->numbers, keys.all, all_value(all >> 16, 0));
 	instance_numbers_keep(names->numbers, keys.vm, 0);
 	keys_free(&keys);
 }

@@ -128,7 +128,7 @@ is_waiting() {
 	hold --pio $PIO
 	wait_for 5 is kvm.vm.userspace_exit.count "guest-$GUEST::IO" $PIO
 	is kvm.vm.pid "guest-$GUEST" "$GUEST"
-	[ -n "$(value kvm.vcpu.run_delay "guest-$GUEST::vcpu0")" ]
+	is kvm.vm.vcpus "guest-$GUEST" 1
 	[ -z "$(values kvm.vm.stat | grep "$GUEST")" ]
 	pmstore -h "$PMCD_HOST" -i stat kvm.control.attached 1 >/dev/null
 	values kvm.vm.stat | grep "$GUEST"

@@ -259,6 +259,7 @@ warnings() {
 	hold guest
 	there
 	numbers kvm.vm.pid kvm.vcpu.stat.exits >"$WORK/daemon"
+	kill -STOP "$(agent)" # its own writes are not meant
 	sum=$(sha256sum "$file")
 	pminfo -L -K "add,95,$BUILD/pmda_kvm.so,kvm_init" -n "$WORK/root" -df kvm.vm.pid kvm.vcpu.stat.exits >"$WORK/dso"
 	[ "$(sha256sum "$file")" = "$sum" ]
@@ -267,11 +268,10 @@ warnings() {
 		grep -qF "inst [$number or \"$name\"]" "$WORK/dso"
 	done <"$WORK/daemon"
 	# a VM that only the DSO has seen
-	kill -STOP "$(agent)"
 	hold guest
 	pminfo -L -K "add,95,$BUILD/pmda_kvm.so,kvm_init" -n "$WORK/root" -df kvm.vm.pid >"$WORK/dso"
-	kill -CONT "$(agent)"
 	[ "$(sha256sum "$file")" = "$sum" ]
+	kill -CONT "$(agent)"
 	values kvm.nvms
 	{
 		numbers kvm.vm.pid

@@ -146,6 +146,46 @@ static void test_killed(void **state)
 	take(&no_birth, "vm-7.5");
 }
 
+/* A VM that is alone in its process keeps its name if either of its two records is lost. */
+static void test_lost_records(void **state)
+{
+	(void)state;
+	take(&first, "vm-7");
+	instance_numbers_keep(numbers, "boot-1 vm-7 1000 b 46", 0);
+	restart("boot-1");
+	take(&first, "vm-7");
+	instance_numbers_keep(numbers, "boot-1 vm-7", 0);
+	restart("boot-1");
+	take(&first, "vm-7");
+	take(&second, "vm-7.2");
+	/* the last of two as well */
+	instance_numbers_keep(numbers, "boot-1 vm-7 2000 c 46", 0);
+	restart("boot-1");
+	take(&second, "vm-7.2");
+	take(&first, "vm-7");
+	take(&third, "vm-7.3");
+}
+
+/* The number of VMs of a process that is kept has a limit; names go on for this agent. */
+static void test_many(void **state)
+{
+	struct vm_key key = { 0x1000, 1, 70 };
+	char *full = NULL;
+
+	(void)state;
+	for (; key.birth <= 0x10001; key.birth++) {
+		free(full);
+		full = vm_names_take(names, "vm", 7, &key);
+	}
+	assert_string_equal(full, "vm-7.65537");
+	free(full);
+	restart("boot-1");
+	key.birth = 0x10001;
+	take(&key, "vm-7.65537");
+	key.birth = 0x10002;
+	take(&key, "vm-7.65538");
+}
+
 /* The file cannot be written: suffixes are those of this process. */
 static void test_unwritable(void **state)
 {
@@ -199,7 +239,8 @@ int main(void)
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 		TEST(test_another_order), TEST(test_first_one_gone), TEST(test_all_gone),
 		TEST(test_others),	  TEST(test_comes_back),     TEST(test_no_birth),
-		TEST(test_killed),	  TEST(test_unwritable),     TEST(test_no_memory),
+		TEST(test_killed),	  TEST(test_lost_records),   TEST(test_many),
+		TEST(test_unwritable),	  TEST(test_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
