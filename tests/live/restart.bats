@@ -93,20 +93,20 @@ stop_logger() {
 	wait "$LOGGER" || true
 }
 
-# expect_pid ARCHIVE NAME-PID: in each reader, every value of the VM's PID is its own
-expect_pid() {
-	local archive=$1 name=$2 pid=${2##*-}
+# expect_vm ARCHIVE NAME-PID VCPUS: each reader has the VM's own values under its name, and no others
+expect_vm() {
+	local archive=$1 name=$2 vcpus=$3 pid=${2##*-}
 	pmval -a "$WORK/$archive" -t 0.1 -w 20 -i "$name" kvm.vm.pid >"$WORK/pmval"
 	awk -v pid="$pid" '$1 ~ /^[0-9][0-9]:/ && $2 ~ /^[0-9]+$/ { n[$2 == pid]++ }
 		END { if (!n[1] || n[0]) { print n[1] " right, " n[0] " wrong"; exit 1 } }' "$WORK/pmval"
-	[ "$(pmlogsummary -HlN "$WORK/$archive" kvm.vm.pid | awk -v name="[\"$name\"]" \
-		'index($0, name) { print $3 + 0 }')" = "$pid" ] ||
-		{ pmlogsummary -lN "$WORK/$archive" kvm.vm.pid && return 1; }
-	pmrep -a "$WORK/$archive" -z -t 0.1 -o csv -i "$name" kvm.vm.pid >"$WORK/pmrep"
+	pmlogsummary -HlN "$WORK/$archive" kvm.vm.vcpus >"$WORK/summary"
+	[ "$(awk -v name="[\"$name\"]" 'index($0, name) { print $3 + 0 }' "$WORK/summary")" = "$vcpus" ] ||
+		{ cat "$WORK/summary" && return 1; }
+	pmrep -a "$WORK/$archive" -z -t 0.1 -o csv kvm.vm.pid >"$WORK/pmrep"
 	awk -F, -v name="kvm.vm.pid-$name" -v pid="$pid" '
-		NR == 1 { if (!index($0, name)) exit 1; next }
-		$2 != "" { n[$2 == pid]++ }
-		END { if (!n[1] || n[0]) exit 1 }' "$WORK/pmrep"
+		NR == 1 { for (i = 2; i <= NF; i++) if ($i == "\"" name "\"") column = i; next }
+		$column != "" { n[$column == pid]++ }
+		END { if (!column || !n[1] || n[0]) exit 1 }' "$WORK/pmrep" || { head "$WORK/pmrep" && return 1; }
 }
 
 # archive_numbers ARCHIVE: lines "DOMAIN NUMBER NAME" of all instances in it
@@ -125,7 +125,7 @@ archive_numbers() {
 @test "an archive that spans a kill -9 with the first VM gone has each VM's values under its own name" {
 	hold guest --vcpus 2 --pio 101
 	alpha=$GUEST
-	hold guest --vcpus 2 --pio 307
+	hold guest --vcpus 3 --pio 307
 	beta=$GUEST
 	hold guest --pio 503
 	gamma=$GUEST
@@ -135,7 +135,7 @@ archive_numbers() {
 	record one
 	sleep 1
 	kill_agent "$alpha"
-	hold guest --vcpus 2 --pio 701
+	hold guest --vcpus 4 --pio 701
 	delta=$GUEST
 	sleep 1
 	stop_logger
@@ -149,9 +149,10 @@ archive_numbers() {
 		archive_numbers $archive >"$WORK/numbers"
 		cat "$WORK/numbers"
 		expect_one_to_one "$WORK/numbers"
-		for name in "guest-$alpha" "guest-$beta" "guest-$gamma" "guest-$delta"; do
-			expect_pid $archive "$name"
-		done
+		expect_vm $archive "guest-$alpha" 2
+		expect_vm $archive "guest-$beta" 3
+		expect_vm $archive "guest-$gamma" 1
+		expect_vm $archive "guest-$delta" 4
 	done
 	# the client that ran all the time: values to the end, all of them beta's
 	tail -n 3 "$WORK/watch" | awk -v pid="$beta" '{ exit $NF != pid }'
