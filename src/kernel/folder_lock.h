@@ -19,7 +19,8 @@
 
 /*
  * Lock the directory with descriptor fd until the descriptor is closed. kill_hung: if a hung agent
- * holds it, kill that, which takes up to 1 s. Returns 0, -EWOULDBLOCK if another process has the lock, or an error.
+ * holds it, kill that, which takes up to 1 s. Returns 0, -EWOULDBLOCK if another process has the
+ * lock, or an error.
  */
 int folder_lock(int fd, bool kill_hung);
 

@@ -33,6 +33,7 @@ fetch_with() {
 ci_with() {
 	mkdir -p "$WORK/ci/tests/boot" "$WORK/ci/.ci" "$WORK/ci/tmp"
 	cp "$TOP/tests/run.sh" "$TOP/tests/leftovers.sh" "$WORK/ci/tests"
+	cp -r "$TOP/scripts" "$WORK/ci"
 	cp "$TOP/.ci/allowed-skips" "$WORK/ci/.ci"
 	printf '@test "one" {\n\ttrue\n}\n@test "two" {\n\tskip "%s"\n}\n' "$1" >"$WORK/ci/tests/boot/made-up.bats"
 	run env -u PMDAKVM_TESTS_INSIDE CI=true TMPDIR="$WORK/ci/tmp" \
