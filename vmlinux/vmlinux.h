@@ -60,10 +60,6 @@ struct upid {
 	void *ns;
 };
 
-struct timespec64 {
-	__s64 tv_sec;
-};
-
 struct hlist_node {
 	struct hlist_node *next;
 };
