@@ -187,6 +187,7 @@ static int suffix_choose(const struct vm_names *names, const char *name, uint32_
 	struct kept_keys keys;
 	uint32_t suffix, before, after;
 	uint16_t vm_hash;
+	bool is_highest; /* of those that the last agent has seen; this one has not met it yet */
 
 	if (!names->numbers) {
 		*ret_suffix = ++*highest;
@@ -196,12 +197,11 @@ static int suffix_choose(const struct vm_names *names, const char *name, uint32_
 		return -ENOMEM;
 	vm_hash = vm_hash_of(keys.vm);
 	before = after = value_kept(names, keys.all);
+	is_highest = before >> 16 > *highest && (before & 0xffff) == vm_hash;
 	if (before >> 16 > *highest)
 		*highest = before >> 16;
 	suffix = value_kept(names, keys.vm);
 	if (!suffix) {
-		bool is_highest = (before & 0xffff) == vm_hash;
-
 		suffix = is_highest ? before >> 16 : *highest + 1;
 		instance_numbers_keep(names->numbers, keys.vm, suffix);
 	}

@@ -145,8 +145,12 @@ busy() {
 		[ -z "$(values $metric)" ]
 	done
 	hold guest --mmio 11
-	[ "$(number kvm.vm.pid "guest-$GUEST")" -gt "$vm" ]
-	[ "$(number kvm.vcpu.stat.exits "guest-$GUEST::vcpu0")" -gt "$vcpu" ]
+	new=$(number kvm.vm.pid "guest-$GUEST")
+	[ -n "$new" ]
+	[ "$new" != "$vm" ]
+	new=$(number kvm.vcpu.stat.exits "guest-$GUEST::vcpu0")
+	[ -n "$new" ]
+	[ "$new" != "$vcpu" ]
 	let_go "$GUEST"
 }
 

@@ -52,7 +52,7 @@ expect "exits, of ended VMs" "$(value kvm.exits)" "$exits"
 expect "4k pages, of ended VMs" "$(value kvm.stat.pages_4k)" 0
 
 pmstore $host kvm.control.attached 0 >/dev/null
-expect "VMs, while detached" "$(value kvm.nvms)" ""
+expect "VMs, while detached" "$(value kvm.nvms)" 0
 rmmod kvm_amd
 rmmod kvm
 expect "exits, without kvm.ko" "$(value kvm.exits)" "$exits"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
 /* Suffixes of VMs' names that are kept over restarts of the agent. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "fakes/fake_numbers.h"
@@ -166,6 +167,25 @@ static void test_lost_records(void **state)
 	take(&third, "vm-7.3");
 }
 
+/* 16 bits tell a VM only from the ones of another agent: here all names differ. */
+static void test_no_name_twice(void **state)
+{
+	static bool met[200001];
+	struct vm_key key = { 0x1000, 1, 70 };
+
+	(void)state;
+	for (; key.birth <= 200000; key.birth++) {
+		char *full = vm_names_take(names, "vm", 7, &key);
+		unsigned suffix = 1;
+
+		sscanf(full, "vm-7.%u", &suffix);
+		free(full);
+		assert_in_range(suffix, 1, 200000);
+		assert_false(met[suffix]);
+		met[suffix] = true;
+	}
+}
+
 /* The number of VMs of a process that is kept has a limit; names go on for this agent. */
 static void test_many(void **state)
 {
@@ -240,7 +260,7 @@ int main(void)
 		TEST(test_another_order), TEST(test_first_one_gone), TEST(test_all_gone),
 		TEST(test_others),	  TEST(test_comes_back),     TEST(test_no_birth),
 		TEST(test_killed),	  TEST(test_lost_records),   TEST(test_many),
-		TEST(test_unwritable),	  TEST(test_no_memory),
+		TEST(test_no_name_twice), TEST(test_unwritable),     TEST(test_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
