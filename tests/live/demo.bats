@@ -38,11 +38,13 @@ load common
 		conf '[trace]' kvm_pio
 		pmcd_files "$WORK" "$TOP" "$BUILD" daemon -c "$WORK/kvm.conf"
 		pmcd_start "$WORK"
-		before=$(find "$WORK" -type f -newermt '1 second' -o -type f | sort | xargs md5sum)
+		# the demo's guest is a VM to that agent, too, whose name it remembers
+		files() { find "$WORK" -type f ! -name instances | sort | xargs md5sum; }
+		before=$(files)
 		env -u PCP_RUN_DIR -u PMCD_SOCKET "$TOP/scripts/demo.sh" "$TOP" "$BUILD" 1 0.2 >/dev/null
 		kill -0 "$PMCD_PID"
 		[ "$(value kvm.agent.event.attached kvm_pio)" = 1 ]
-		[ "$(find "$WORK" -type f | sort | xargs md5sum)" = "$before" ]
+		[ "$(files)" = "$before" ]
 		pmcd_stop
 	)
 }
