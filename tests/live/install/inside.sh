@@ -16,6 +16,7 @@ fail() {
 	echo "FAILED: $*"
 	echo "--- kvm.log:"
 	cat /var/log/pcp/pmcd/kvm.log || true
+	tail -n 20 /var/log/pcp/pmlogger/*/pmlogger.log 2>/dev/null || true
 	exit 1
 }
 

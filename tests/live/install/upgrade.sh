@@ -54,5 +54,5 @@ grep -q 'metric kvm.trace.kvm_exit ' $rules/pmdakvm.conf || fail "other rules ar
 rm $rules/zz_new.conf
 (cd $OURS && ./Upgrade)
 grep -q 'metric kvm.mmu_unsync ' $rules/pmdakvm.conf || fail "the rule for kvm.mmu_unsync does not come back"
-make_ uninstall >/dev/null
+make_ uninstall
 nothing_left "make uninstall"
