@@ -120,12 +120,12 @@ host_since() {
 }
 
 # host_new FILE: paths of what has come since host_save FILE, but for the agent's numbers of
-# events, which only make uninstall removes
+# events and instances, which only make uninstall removes
 host_new() {
 	host_since "$1"
 	comm -13 /tmp/until /tmp/after | sed -nE 's|^[a-z] (/[^ ]*) .*|\1|p' | but_numbers | sort
 }
-but_numbers() { grep -vE '/var/lib/pcp/pmdakvm(/items)?( |$)' || true; }
+but_numbers() { grep -vE '/var/lib/pcp/pmdakvm(/items|/instances)?( |$)' || true; }
 
 # nothing_left WHAT [FILE [FILTER]]: after that the host is as it was at host_save FILE.
 nothing_left() {

@@ -27,7 +27,7 @@ pio_counts "port writes, by our agent"
 
 host_new /tmp/installed >/tmp/new
 expect "what Install makes" "$(tr '\n' ' ' </tmp/new)" "/var/lib/pcp/config/pmlogrewrite/pmdakvm.conf $(
-	)/var/lib/pcp/pmdakvm/instances /var/lib/pcp/pmdas/pmdakvm /var/lib/pcp/pmdas/pmdakvm/Install /var/lib/pcp/pmdas/pmdakvm/Upgrade $(
+	)/var/lib/pcp/pmdas/pmdakvm /var/lib/pcp/pmdas/pmdakvm/Install /var/lib/pcp/pmdas/pmdakvm/Upgrade $(
 	)/var/lib/pcp/pmns/stock_kvm "
 
 run_in $OURS Install >/dev/null
