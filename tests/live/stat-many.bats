@@ -61,7 +61,8 @@ one_by_one() {
 	pmval -h "$PMCD_HOST" -t 0.001sec -f 0 kvm.nvcpus >"$WORK/watch" 2>&1 3>&- &
 	watch=$!
 	one_by_one 100 --dwell 2
-	one_by_one 2000 # the heap grows once to what passes and fetches need at a time
+	# memory grows once: to what passes and fetches need at a time, and to 512 names of ended VMs
+	one_by_one 20000
 	early=$(memory)
 	one_by_one 10000
 	late=$(memory)
@@ -72,7 +73,7 @@ one_by_one() {
 	wait_for 10 grep -qs ready "$WORK/ready"
 	# the last VM that a fetch has shown, by its number among those of its process that passes have seen
 	seen=$(sed -nE 's/.*"idle_vms-[0-9]+[.]([0-9]+)".*/\1/p' "$WORK/fetched" | sort -n | tail -n 1)
-	echo "# $seen of 12,100 VMs were seen; agent $early KiB, then $late KiB" >&3
+	echo "# $seen of 30,100 VMs were seen; agent $early KiB, then $late KiB" >&3
 	[ "$seen" -gt 50 ] # most VMs live shorter than a fetch takes
 	# lines that are a name alone can have such a word in it
 	run grep -hiE 'error|timeout|lost' <(grep -vE '^kvm[.][a-z0-9_.]+$' "$WORK/fetched") "$WORK/watch"
