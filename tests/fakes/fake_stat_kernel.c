@@ -92,6 +92,12 @@ static union {
 	char bytes[16384];
 } mapped;
 
+/* A skeleton's elements have the size that its generator knew. */
+static struct bpf_map_skeleton *skeleton_map(const struct bpf_object_skeleton *s, int i)
+{
+	return (void *)((char *)s->maps + i * s->map_skel_sz);
+}
+
 /* The object of the stat family: maps only. */
 static int open_maps(struct bpf_object_skeleton *s)
 {
@@ -105,8 +111,8 @@ static int open_maps(struct bpf_object_skeleton *s)
 	assert_int_equal(s->map_cnt, 3);
 	assert_int_equal(s->prog_cnt, 0);
 	for (int i = 0; i < 3; i++) {
-		assert_string_equal(s->maps[i].name, maps[i].name);
-		*s->maps[i].map = (struct bpf_map *)maps[i].map;
+		assert_string_equal(skeleton_map(s, i)->name, maps[i].name);
+		*skeleton_map(s, i)->map = (struct bpf_map *)maps[i].map;
 	}
 	kernel.objects++;
 	return 0;
@@ -117,7 +123,7 @@ void __wrap_bpf_object__destroy_skeleton(struct bpf_object_skeleton *s);
 void __wrap_bpf_object__destroy_skeleton(struct bpf_object_skeleton *s)
 {
 	/* without memory there can be no skeleton, or none of an object */
-	if (s && s->maps && *s->maps[0].map == (struct bpf_map *)&ended_map)
+	if (s && s->maps && s->maps[0].map && *s->maps[0].map == (struct bpf_map *)&ended_map)
 		kernel.objects--;
 	__real_bpf_object__destroy_skeleton(s);
 }
@@ -130,8 +136,8 @@ int __wrap_bpf_object__open_skeleton(struct bpf_object_skeleton *s, const void *
 		return open_maps(s);
 	assert_string_equal(s->name, "vms_bpf");
 	for (int i = 0; i < s->map_cnt; i++) {
-		if (strstr(s->maps[i].name, ".rodata") && s->maps[i].mmaped)
-			*s->maps[i].mmaped = &mapped;
+		if (strstr(skeleton_map(s, i)->name, ".rodata") && skeleton_map(s, i)->mmaped)
+			*skeleton_map(s, i)->mmaped = &mapped;
 	}
 	assert_int_equal(s->prog_cnt, 1);
 	assert_string_equal(s->progs[0].name, "vms_files");

@@ -17,7 +17,7 @@ serves() {
 
 # every TEXT: a warning with this text for each family.
 every() {
-	for family in "$TOP"/src/families/*/; do
+	for family in "$TOP/src/families"/*/; do
 		echo "Warning: $(basename "$family"): $1"
 	done
 }

@@ -40,7 +40,7 @@ pin() {
 }
 
 families() {
-	basename -a "$TOP"/src/families/*/
+	basename -a "$TOP/src/families"/*/
 }
 
 @test "--tryload says of each family whether it counts, pins nothing, and ends" {
