@@ -14,6 +14,7 @@
 #include <zlib.h>
 
 #include "base/fnv1a.h"
+#include "base/folder.h"
 
 #define VERSION	     1
 #define HEADER_BYTES 4096 /* sets begin at a page, so none crosses one */
@@ -267,21 +268,6 @@ static int file_resize(struct instance_file *file, const char *path, uint32_t se
 	return err;
 }
 
-/* Make the folder that the file is in; the folder's parent must exist. */
-static void make_folder(const char *path)
-{
-	char *folder = strdup(path), *slash;
-
-	if (!folder)
-		return;
-	slash = strrchr(folder, '/');
-	if (slash && slash != folder) {
-		*slash = '\0';
-		mkdir(folder, 0755); /* on failure, opening the file fails too */
-	}
-	free(folder);
-}
-
 static bool same_file(int fd, const char *path)
 {
 	struct stat held, named;
@@ -367,7 +353,7 @@ void instance_file_open(const char *path, uint32_t sets, struct report *report,
 	struct instance_file file = { .fd = -1, .sets = sets };
 	int why = 0, err;
 
-	make_folder(path);
+	folder_make_of(path);
 	file.fd = open_locked(path, &why);
 	err = file.fd < 0 ? file.fd : header_read(file.fd, &file.sets);
 	if (err == -ENODATA) {

@@ -7,8 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/folder.h"
 
 static const struct item trace_items[] = {
 #define TRACE_ITEM(number, name, help) { number, #name, help, STAT_CUMULATIVE, METRIC_COUNT },
@@ -154,21 +155,6 @@ int items_number(struct items *items, enum item_group group, const char *name)
 	return ITEMS_FREE_FIRST + (int)(vacant - names);
 }
 
-/* Create the directory of the file at path; the directory's parent must exist. */
-static void make_folder(const char *path)
-{
-	char *folder = strdup(path), *slash;
-
-	if (!folder)
-		return;
-	slash = strrchr(folder, '/');
-	if (slash && slash != folder) {
-		*slash = '\0';
-		mkdir(folder, 0755); /* on failure, opening the file fails too */
-	}
-	free(folder);
-}
-
 static void write_group(FILE *file, const char *word, char *const names[ITEMS_FREE])
 {
 	for (unsigned i = 0; i < ITEMS_FREE; i++) {
@@ -202,7 +188,7 @@ int items_save(struct items *items)
 		return 0;
 	if (asprintf(&fresh, "%s.new", items->path) < 0)
 		return -ENOMEM;
-	make_folder(items->path);
+	folder_make_of(items->path);
 	err = write_file(items, fresh);
 	if (!err && rename(fresh, items->path))
 		err = -errno;
