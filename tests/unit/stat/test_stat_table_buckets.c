@@ -91,8 +91,6 @@ static void test_buckets_without_memory(void **state)
 	stat_buckets_free(&made);
 }
 
-#define test(name) stat_tables_test(name)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
