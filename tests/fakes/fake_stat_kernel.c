@@ -92,12 +92,6 @@ static union {
 	char bytes[16384];
 } mapped;
 
-/* A skeleton's elements have the size that its generator knew. */
-static struct bpf_map_skeleton *skeleton_map(const struct bpf_object_skeleton *s, int i)
-{
-	return (void *)((char *)s->maps + i * s->map_skel_sz);
-}
-
 /* The object of the stat family: maps only. */
 static int open_maps(struct bpf_object_skeleton *s)
 {

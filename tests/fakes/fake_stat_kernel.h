@@ -5,6 +5,7 @@
 #define PMDAKVM_TESTS_STAT_KERNEL_H
 
 #include "families/family.h"
+#include "fakes/fake_skeleton.h"
 #include "fakes/fake_vms.h"
 #include "vms/vm_passes.h"
 

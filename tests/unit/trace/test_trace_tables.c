@@ -2,6 +2,7 @@
 /* Copyright (c) 2026 The pmdakvm authors */
 /* Tables of the trace family: libbpf's object is a fake, whose map is a file of rows. */
 #define _GNU_SOURCE
+#include "fakes/fake_skeleton.h"
 #include "fakes/support.h"
 
 #include <bpf/bpf.h>
@@ -45,17 +46,13 @@ static int map, meta, program; /* what pointers to libbpf's objects point to */
 
 WRAP(int, bpf_object__open_skeleton, struct bpf_object_skeleton *s, const void *options)
 {
-	struct bpf_map_skeleton *second;
-
 	assert_null(options);
 	assert_string_equal(s->name, "trace_bpf");
 	assert_int_equal(s->map_cnt, 2);
-	assert_string_equal(s->maps[0].name, "trace_rows");
-	*s->maps[0].map = (struct bpf_map *)&map;
-	/* a skeleton's elements have the size that its generator knew */
-	second = (void *)((char *)s->maps + s->map_skel_sz);
-	assert_string_equal(second->name, "trace_meta");
-	*second->map = (struct bpf_map *)&meta;
+	assert_string_equal(skeleton_map(s, 0)->name, "trace_rows");
+	*skeleton_map(s, 0)->map = (struct bpf_map *)&map;
+	assert_string_equal(skeleton_map(s, 1)->name, "trace_meta");
+	*skeleton_map(s, 1)->map = (struct bpf_map *)&meta;
 	assert_int_equal(s->prog_cnt, 1);
 	assert_string_equal(s->progs[0].name, "trace_template");
 	*s->progs[0].prog = (struct bpf_program *)&program;
