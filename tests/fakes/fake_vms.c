@@ -157,6 +157,25 @@ int fakes_register(void)
 	return 0;
 }
 
+void assert_new_without_memory(struct instance_numbers *numbers)
+{
+	struct vms *made = NULL;
+	unsigned n;
+
+	for (n = 0;; n++) {
+		int err;
+
+		alloc_fail_at(n);
+		err = vms_new("proc", numbers, &made);
+		if (!alloc_failed())
+			break;
+		assert_int_equal(err, -ENOMEM);
+		assert_null(made);
+	}
+	assert_true(n > 0);
+	vms_free(made);
+}
+
 int fakes_setup(void **state)
 {
 	*ended = '\0';

@@ -64,6 +64,10 @@ void assert_labels(const struct labels *labels, const char *json);
 /* Replace the register by a new one; its VMs are dropped without a call of when_ended. */
 int fakes_register(void);
 
+/* Make a register, with numbers or NULL, without memory: each time it is -ENOMEM and none is made.
+ */
+void assert_new_without_memory(struct instance_numbers *numbers);
+
 /* Each test runs in its own folder; the register reads "proc" in it. */
 int fakes_setup(void **state);
 int fakes_teardown(void **state);

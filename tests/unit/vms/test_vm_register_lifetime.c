@@ -125,22 +125,8 @@ static void test_no_listener(void **state)
 
 static void test_new_without_memory(void **state)
 {
-	struct vms *made = NULL;
-	unsigned n;
-
 	(void)state;
-	for (n = 0;; n++) {
-		int err;
-
-		alloc_fail_at(n);
-		err = vms_new("proc", NULL, &made);
-		if (!alloc_failed())
-			break;
-		assert_int_equal(err, -ENOMEM);
-		assert_null(made);
-	}
-	assert_true(n > 0);
-	vms_free(made);
+	assert_new_without_memory(NULL);
 	vms_free(NULL);
 }
 

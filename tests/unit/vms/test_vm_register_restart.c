@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
 /* Names of VMs over restarts of the agent and of the host. */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -164,22 +163,8 @@ static void test_unknown_boot(void **state)
 
 static void test_no_memory(void **state)
 {
-	struct vms *made = NULL;
-	unsigned n;
-
 	(void)state;
-	for (n = 0;; n++) {
-		int err;
-
-		alloc_fail_at(n);
-		err = vms_new("proc", numbers, &made);
-		if (!alloc_failed())
-			break;
-		assert_int_equal(err, -ENOMEM);
-		assert_null(made);
-	}
-	assert_true(n > 0);
-	vms_free(made);
+	assert_new_without_memory(numbers);
 }
 
 int main(void)
