@@ -108,6 +108,21 @@ struct overflow_row overflow_read(const struct counter_maps *maps, int cpu)
 	return row;
 }
 
+uint64_t overflow_on_cpu(const struct counter_maps *maps, int cpu, void (*function)(void),
+			 struct overflow_row *ret_row, uint64_t *ret_sum)
+{
+	bool online = stay_on_cpu(cpu);
+
+	leave_cpu();
+	if (online)
+		in_thread(function);
+	*ret_row = overflow_read(maps, cpu);
+	*ret_sum = 0;
+	for (unsigned i = 0; i < COUNTER_SLOTS_MAX; i++)
+		*ret_sum += ret_row->count[i];
+	return online;
+}
+
 bool code_of(const struct counter_maps *maps, unsigned slot, uint64_t *ret_code)
 {
 	__u32 key = slot;

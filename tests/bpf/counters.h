@@ -35,6 +35,13 @@ uint64_t counters_guest_time(const struct counter_maps *maps);
 
 struct overflow_row overflow_read(const struct counter_maps *maps, int cpu);
 
+/*
+ * Run the function in a thread of its own on this CPU, if that is online, and read the CPU's row
+ * and the sum of its counts. Returns 1 if it was run, else 0.
+ */
+uint64_t overflow_on_cpu(const struct counter_maps *maps, int cpu, void (*function)(void),
+			 struct overflow_row *ret_row, uint64_t *ret_sum);
+
 /* The code that claimed a slot; false: none has. */
 bool code_of(const struct counter_maps *maps, unsigned slot, uint64_t *ret_code);
 

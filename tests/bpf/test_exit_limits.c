@@ -177,18 +177,13 @@ static void test_overflow(void **state)
 	exits_load(0, 1);
 	kvm_exit(0, ISA_SVM, HLT);
 	for (overflow_cpu = 0; overflow_cpu < possible_cpus(); overflow_cpu++) {
-		uint64_t online = stay_on_cpu(overflow_cpu), sum = 0;
 		struct overflow_row row;
+		uint64_t sum,
+			online = overflow_on_cpu(&exit_maps, overflow_cpu, overflow, &row, &sum);
 
-		leave_cpu();
-		if (online)
-			in_thread(overflow);
-		row = overflow_read(&exit_maps, overflow_cpu);
 		assert_int_equal(row.count[slot_of(CPUID)], online * (3 + (unsigned)overflow_cpu));
 		assert_int_equal(row.count[slot_of(HLT)], online);
 		assert_int_equal(row.count[REASONS_SLOT_UNKNOWN], online);
-		for (unsigned i = 0; i < COUNTER_SLOTS_MAX; i++)
-			sum += row.count[i];
 		assert_int_equal(sum, online * (5 + (unsigned)overflow_cpu));
 		assert_int_equal(row.buckets + row.vm_buckets, 0);
 	}

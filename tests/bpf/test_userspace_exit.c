@@ -308,17 +308,11 @@ static void test_overflow(void **state)
 	load(1);
 	kvm_userspace_exit(HLT, 0);
 	for (overflow_cpu = 0; overflow_cpu < possible_cpus(); overflow_cpu++) {
-		uint64_t online = stay_on_cpu(overflow_cpu), sum = 0;
 		struct overflow_row row;
+		uint64_t sum, online = overflow_on_cpu(&maps, overflow_cpu, overflow, &row, &sum);
 
-		leave_cpu();
-		if (online)
-			in_thread(overflow);
-		row = overflow_read(&maps, overflow_cpu);
 		assert_int_equal(row.count[slot_of(MMIO)], online * (3 + (unsigned)overflow_cpu));
 		assert_int_equal(row.count[slot_of(REASONS_RESTART)], online);
-		for (unsigned i = 0; i < COUNTER_SLOTS_MAX; i++)
-			sum += row.count[i];
 		assert_int_equal(sum, online * (4 + (unsigned)overflow_cpu));
 	}
 	assert_int_equal(counters_of(&maps, slot_of(HLT)).count, 1);
