@@ -119,6 +119,8 @@ void __wrap_bpf_object__destroy_skeleton(struct bpf_object_skeleton *s)
 	/* without memory there can be no skeleton, or none of an object */
 	if (s && s->maps && s->maps[0].map && *s->maps[0].map == (struct bpf_map *)&ended_map)
 		kernel.objects--;
+	if (s && !s->progs)
+		s->prog_cnt = 0; /* libbpf 1.5 steps through what there was no memory for */
 	__real_bpf_object__destroy_skeleton(s);
 }
 
