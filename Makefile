@@ -5,6 +5,7 @@
 # make check    install missing packages, build, run all tests (root)
 # make check-kernels  boot every machine and kernel of tests/boot/kernels.bats, write docs/kernels.md
 #               (KERNELS="amd-6.1 ..." boots those alone, and writes nothing)
+# make fuzz     feed made-up input to all parsers (SECONDS= in all, NAMES="config numbers" some)
 # make demo     show a guest's counters through a private pmcd (root)
 # make bench    measure the cost of counting for a guest (root)
 # make deps     install missing packages (root, Debian); deps-build: only those of the build
@@ -53,7 +54,7 @@ BPF_CFLAGS := -O2 -g -target bpf $(WARNINGS) -Ivmlinux -Ibpf
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all install install-check uninstall check check-programs check-arm64 check-kernels demo bench bench-programs deps deps-build tables format clean
+.PHONY: all install install-check uninstall check check-programs check-arm64 check-kernels demo bench bench-programs fuzz fuzz-programs deps deps-build tables format clean
 all: $(O)/pmdakvm $(O)/pmda_kvm.so $(O)/kvmbpf
 
 # --- BPF side: one object and one skeleton per family ---
@@ -158,6 +159,7 @@ include tests/unit/unit.mk
 include tests/bpf/bpf.mk
 include tests/programs/programs.mk
 include tests/bench/bench.mk
+include tests/fuzz/fuzz.mk
 
 deps:
 	$(Q)scripts/deps.sh build demo check
@@ -184,7 +186,7 @@ check-kernels:
 	$(Q)KERNELS="$(or $(KERNELS),all)" KERNELS_TABLE="$$(realpath -ms $(O))/kernels.tsv" tests/kernels.sh \
 	  "$$PWD" "$$(realpath -ms $(O))" $(if $(KERNELS),,docs/kernels.md)
 
-check-programs: $(UNIT_TESTS) $(BPF_TESTS) $(TEST_PROGRAMS) $(TOOLS)
+check-programs: $(UNIT_TESTS) $(BPF_TESTS) $(TEST_PROGRAMS) $(TOOLS) $(if $(SAN),,$(FUZZERS))
 
 demo:
 	$(Q)scripts/deps.sh build demo

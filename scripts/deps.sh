@@ -10,7 +10,7 @@ build="gcc make libc6-dev pkgconf clang bpftool libbpf-dev libelf-dev zlib1g-dev
 	libpcp3-dev libpcp-pmda3-dev libsmartcols-dev libjansson-dev libcap-ng-dev"
 demo="pcp python3-pcp procps"
 check="$demo libcmocka-dev bats valgrind jq strace linux-perf util-linux gawk clang-format
-	git man-db qemu-system-x86 qemu-system-arm bochs bochs-term bochsbios vgabios
+	libclang-rt-dev git man-db qemu-system-x86 qemu-system-arm bochs bochs-term bochsbios vgabios
 	isolinux syslinux-common xorriso gcc-aarch64-linux-gnu iproute2 busybox-static cpio gzip kmod
 	xz-utils debootstrap"
 

@@ -3,7 +3,7 @@
 # Copyright (c) 2026 The pmdakvm authors
 #
 # run.sh TOP BUILD [PART...]: run every test, or those of the parts named: unit,
-# valgrind, bpf, NAME for tests/live/NAME.bats, boot-NAME for tests/boot/NAME.bats. The
+# valgrind, bpf, fuzz, NAME for tests/live/NAME.bats, boot-NAME for tests/boot/NAME.bats. The
 # last line counts them. Fails if a test failed; with CI=true also if one was skipped that
 # .ci/allowed-skips does not name.
 #
@@ -147,6 +147,10 @@ for source in tests/bpf/test_*.c; do
 		CMOCKA_MESSAGE_OUTPUT=TAP suite "bpf/${test##*/}" "$test"
 	fi
 done
+# a minute of it; a sanitizer's build has the same fuzzers
+if wanted fuzz && [ -z "${SAN:-}" ]; then
+	suite fuzz tests/fuzz/run.sh "$BUILD" 60
+fi
 if [ -d /sys/kernel/tracing ] && [ "$(id -u)" = 0 ] && ! mountpoint -q /sys/kernel/tracing; then
 	mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null || true
 fi
