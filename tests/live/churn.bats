@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 The pmdakvm authors
+#
+# Many VMs that come and go, many clients, and an agent that is killed and terminated meanwhile.
+
+load common
+load stat
+
+setup() {
+	need_kvm
+	new_work
+	open_hold
+	pmcd_env "$WORK"
+	mkdir "$WORK/bpf"
+	mount -t bpf bpf "$WORK/bpf" || skip "no BPF file system can be mounted"
+	conf '[bpf]' "pin = $WORK/bpf/pins" '[trace]' kvm_pio kvm_userspace_exit
+	pmcd_files "$WORK" "$TOP" "$BUILD" daemon -c "$WORK/kvm.conf"
+	pmcd_start "$WORK"
+}
+
+teardown() {
+	jobs -p | xargs -r kill -9 2>/dev/null || true
+	pmcd_stop
+	umount -l "$WORK/bpf" 2>/dev/null || true
+}
+
+agent() {
+	pgrep -P "$PMCD_PID" -x pmdakvm
+}
+
+# idle: 50 idle VMs of a process each; sets IDLE to the PID of their parent
+STARTED=0
+idle() {
+	STARTED=$((STARTED + 1))
+	"$BUILD/tests/idle_vms" --count 50 --processes <&9 >"$WORK/ready.$STARTED" 3>&- &
+	IDLE=$!
+	wait_for 60 grep -qs ready "$WORK/ready.$STARTED"
+}
+
+# churn SECONDS: end the oldest 50 VMs, start others, and let a guest count, over and over
+churn() {
+	local end=$((SECONDS + $1))
+	while [ $SECONDS -lt $end ]; do
+		let_go "${GROUPS_[0]}"
+		idle
+		GROUPS_=("${GROUPS_[@]:1}" "$IDLE")
+		"$BUILD/tests/guest" --pio 503 --mmio 101 3>&- >/dev/null
+	done
+}
+
+another() {
+	[ -n "$(values kvm.nvms)" ] && [ "$(agent)" != "$1" ]
+}
+
+# logged: wait until pmlogger has logged, so that it asks for nothing in the next half second
+logged() {
+	local size
+	size=$(stat -c %s "$WORK/archive.0")
+	wait_for 10 grown "$size"
+	sleep 0.3
+}
+
+grown() {
+	[ "$(stat -c %s "$WORK/archive.0")" != "$1" ]
+}
+
+# stop_agent SIGNAL: end the agent; pmcd starts another while VMs come and go. pmlogger ends by
+# itself where an agent dies between its fetch and its question for the instances of that.
+stop_agent() {
+	local old
+	old=$(agent)
+	logged
+	kill "-$1" "$old"
+	wait_for 70 another "$old"
+}
+
+# client NAME COMMAND...: a client of pmcd that is to run to the end
+client() {
+	local name=$1
+	shift
+	"$@" >"$WORK/$name.out" 2>"$WORK/$name.err" 3>&- 9>&- &
+	CLIENTS+=("$!:$name")
+}
+
+@test "300 VMs that come and go, pmlogger, pmval, five pmreps, a kill -9 and a TERM" {
+	GROUPS_=() CLIENTS=()
+	for _ in 1 2 3 4 5 6; do
+		idle
+		GROUPS_+=("$IDLE")
+	done
+	hold guest --vcpus 2 --pio 101 --mmio 307
+	[ "$(values kvm.nvms)" = 301 ]
+	"$BUILD/tests/guest" --pio 101 --mmio 101 # so that no domain is empty
+	printf 'log mandatory on 1 sec { kvm }\n' >"$WORK/logger.conf"
+	client pmlogger pmlogger -h "$PMCD_HOST" -c "$WORK/logger.conf" -l "$WORK/logger.log" "$WORK/archive"
+	client pmval pmval -h "$PMCD_HOST" -t 0.2sec -w 24 -i "guest-$GUEST" kvm.vm.pid
+	client rep-trace pmrep -h "$PMCD_HOST" -t 0.5 kvm.trace.kvm_pio kvm.trace.kvm_userspace_exit
+	client rep-host pmrep -h "$PMCD_HOST" -t 0.5 kvm.nvms kvm.nvcpus kvm.io_exits kvm.mmio_exits
+	client rep-vm pmrep -h "$PMCD_HOST" -t 1 --dynamic-header kvm.vm.vcpus kvm.vm.pid
+	client rep-reason pmrep -h "$PMCD_HOST" -t 0.5 --dynamic-header kvm.userspace_exit.count kvm.userspace_exit.time
+	client rep-vcpu pmrep -h "$PMCD_HOST" -t 1 --dynamic-header -i '.*vcpu0' kvm.vcpu.stat.insn_emulation
+	wait_for 10 test -s "$WORK/archive.0"
+	churn 3
+	stop_agent KILL
+	churn 3
+	stop_agent TERM
+	churn 3
+	sleep 1
+	for one in "${CLIENTS[@]}"; do
+		kill -0 "${one%%:*}" || { echo "${one#*:} has ended" && cat "$WORK/${one#*:}.err" && return 1; }
+		kill "${one%%:*}"
+		wait "${one%%:*}" || true
+		run cat "$WORK/${one#*:}.err"
+		[[ $output != *Traceback* ]]
+	done
+	# clients had values to the end
+	[ "$(awk -v pid="$GUEST" '$NF == pid' "$WORK/pmval.out" | wc -l)" -ge 20 ]
+	[ "$(tail -n 1 "$WORK/pmval.out" | awk '{ print $NF }')" = "$GUEST" ]
+	run tail -n 1 "$WORK/rep-trace.out"
+	[[ $output =~ [0-9]$ ]]
+
+	# no number has two names, no name two numbers
+	pmdumplog -i "$WORK/archive" | awk '
+		/^InDom:/ { domain = $2 }
+		match($0, /^ +[0-9]+ or ".*"/) {
+			number = $1
+			name = substr($0, RSTART, RLENGTH)
+			sub(/^[^"]*"/, "", name)
+			if (names[domain, number] != "" && names[domain, number] != name)
+				print "two names:", domain, number, name, names[domain, number]
+			if (numbers[domain, name] != "" && numbers[domain, name] != number)
+				print "two numbers:", domain, number, name, numbers[domain, name]
+			names[domain, number] = name
+			numbers[domain, name] = number
+			n++
+		}
+		END { print n " instances" }' >"$WORK/numbers"
+	cat "$WORK/numbers"
+	[ "$(wc -l <"$WORK/numbers")" = 1 ]
+	[ "$(cut -d' ' -f1 "$WORK/numbers")" -gt 1000 ]
+
+	# no counter falls
+	pmdumplog -d "$WORK/archive" | awk '
+		/^PMID:/ { metric = $3; gsub(/[()]/, "", metric) }
+		/Semantics: counter/ { print metric }' | grep '^kvm\.' >"$WORK/counters"
+	[ "$(wc -l <"$WORK/counters")" -gt 50 ]
+	pmdumplog "$WORK/archive" | awk '
+		FNR == NR { counter[$1]; next }
+		match($0, /PM_ID_NULL|[0-9]+\.[0-9]+\.[0-9]+ \([^)]*\):/) {
+			metric = $0
+			sub(/^[^(]*\(/, "", metric)
+			sub(/\).*/, "", metric)
+		}
+		!(metric in counter) { next }
+		/ value [0-9]+$/ {
+			instance = ""
+			if (match($0, /inst \[[0-9]+ or .*\]/))
+				instance = substr($0, RSTART, RLENGTH)
+			value = $NF
+			if ((metric, instance) in last && value + 0 < last[metric, instance] + 0)
+				print metric, instance, "fell from", last[metric, instance], "to", value
+			last[metric, instance] = value
+			n++
+		}
+		END { print n " values" }' "$WORK/counters" - >"$WORK/values"
+	tail -n 20 "$WORK/values"
+	[ "$(wc -l <"$WORK/values")" = 1 ]
+	[ "$(cut -d' ' -f1 "$WORK/values")" -gt 20000 ]
+}
