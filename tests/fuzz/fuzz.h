@@ -15,12 +15,12 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* A promise that was broken ends the fuzzer, which then keeps the input. */
-#define promise(condition)                                                                 \
-	do {                                                                               \
-		if (!(condition)) {                                                        \
+#define promise(condition)                                                                      \
+	do {                                                                                    \
+		if (!(condition)) {                                                             \
 			fprintf(stderr, "%s:%d: broken: %s\n", __FILE__, __LINE__, #condition); \
-			abort();                                                           \
-		}                                                                          \
+			abort();                                                                \
+		}                                                                               \
 	} while (0)
 
 /*

@@ -13,10 +13,20 @@
 /* Two statistics and a histogram, as of type information. */
 static struct statistic list[] = {
 	{ .name = "exits", .kind = STAT_INSTANT, .scale = 1, .size = 8, .buckets = 1 },
-	{ .name = "pages", .kind = STAT_INSTANT, .scale = 1, .size = 8, .buckets = 1, .offset = 8,
+	{ .name = "pages",
+	  .kind = STAT_INSTANT,
+	  .scale = 1,
+	  .size = 8,
+	  .buckets = 1,
+	  .offset = 8,
 	  .first = 1 },
-	{ .name = "halt_hist", .kind = STAT_LOG_HIST, .scale = 1, .size = 8, .buckets = 32,
-	  .offset = 16, .first = 2 },
+	{ .name = "halt_hist",
+	  .kind = STAT_LOG_HIST,
+	  .scale = 1,
+	  .size = 8,
+	  .buckets = 32,
+	  .offset = 16,
+	  .first = 2 },
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

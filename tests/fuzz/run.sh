@@ -3,9 +3,9 @@
 # Copyright (c) 2026 The pmdakvm authors
 #
 # run.sh BUILD SECONDS [NAME...]: run all fuzzers, or those named, for so many seconds in all, as
-# many at a time as there are CPUs. Prints TAP. Each begins with the inputs of seeds/NAME, and the
+# many at a time as there are CPUs. Prints TAP. Each begins with the inputs of tests/data/fuzz/NAME, and the
 # same random numbers only by chance. An input that broke something is kept in BUILD/fuzz/found: put
-# it in seeds/NAME, so that every run tries it first, and make a unit test of it.
+# it in tests/data/fuzz/NAME, so that every run tries it first, and make a unit test of it.
 set -euo pipefail
 
 build=$1 seconds=$2
@@ -32,7 +32,7 @@ each=$((seconds * cpus / ${#names[@]}))
 fuzz_one() {
 	local name=$1 runs inputs=("$work/$1")
 	mkdir -p "$work/$name" "$build/fuzz/found"
-	[ ! -d "$here/seeds/$name" ] || inputs+=("$here/seeds/$name")
+	[ ! -d "$here/../data/fuzz/$name" ] || inputs+=("$here/../data/fuzz/$name")
 	if TMPDIR=$work "$build/fuzz/fuzz_$name" -max_total_time="$each" -timeout=20 -rss_limit_mb=2048 \
 		-max_len=8192 -artifact_prefix="$build/fuzz/found/$name-" -print_final_stats=1 \
 		"${inputs[@]}" >"$work/$name.out" 2>&1; then
