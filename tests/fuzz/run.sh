@@ -3,9 +3,9 @@
 # Copyright (c) 2026 The pmdakvm authors
 #
 # run.sh BUILD SECONDS [NAME...]: run all fuzzers, or those named, for so many seconds in all, as
-# many at a time as there are CPUs. Prints TAP. Each begins with the inputs of tests/data/fuzz/NAME, and the
-# same random numbers only by chance. An input that broke something is kept in BUILD/fuzz/found: put
-# it in tests/data/fuzz/NAME, so that every run tries it first, and make a unit test of it.
+# many at a time as there are CPUs. Prints TAP. Each begins with the inputs of tests/data/fuzz/NAME.
+# An input that broke something is kept in BUILD/fuzz/found: put it there too, so that every run
+# tries it first, and make a unit test of it.
 set -euo pipefail
 
 build=$1 seconds=$2
