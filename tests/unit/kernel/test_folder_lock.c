@@ -133,15 +133,19 @@ static void assert_killed(pid_t pid, bool expected)
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
-#define need_pidfd()                                          \
-	do {                                                  \
-		int fd = __real_pidfd_open(getpid(), 0);      \
-		need_bpf();                                   \
-		if (fd < 0) {                                 \
-			print_message("# no pidfd_open()\n"); \
-			skip();                               \
-		}                                             \
-		close(fd);                                    \
+/* The kernel has pidfds since 5.3; valgrind knows the first of the calls only. */
+#define need_pidfd()                                                               \
+	do {                                                                       \
+		int fd = __real_pidfd_open(getpid(), 0);                           \
+		bool have = fd >= 0 && pidfd_send_signal(fd, 0, NULL, 0) == 0;     \
+                                                                                   \
+		if (fd >= 0)                                                       \
+			close(fd);                                                 \
+		need_bpf();                                                        \
+		if (!have) {                                                       \
+			print_message("# no pidfd_open(), or no signals by it\n"); \
+			skip();                                                    \
+		}                                                                  \
 	} while (0)
 
 static void test_nobody(void **state)
