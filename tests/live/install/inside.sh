@@ -87,6 +87,8 @@ make_() {
 host_paths() {
 	(cd /run/changes && find etc opt usr var \( -path var/log -o -path var/cache -o -path "${TOP#/}" -o -path "${TMPDIR#/}" \
 		-o -path var/lib/dpkg -o -path var/lib/apt -o -path var/lib/pcp/tmp \) -prune -o -print 2>/dev/null || true) |
+		# PCP 6.3's scripts enable their services when they start
+		{ grep -vE '^(etc/systemd/system|var/lib/systemd/deb-systemd-helper-enabled)(/multi-user\.target\.wants(/pm[a-z]+\.service)?|/pm[a-z]+\.service\.dsh-also)?$' || true; } |
 		{ grep -vE '^(var/lib/pcp/(pmns/(root|root\.prev|stdpmid|kvm|\.NeedRebuild)|config/pmda/.*)|etc/pcp/pmcd/pmcd\.conf|.*/__pycache__(/.*)?|.*/pmdas/kvm/help\.(dir|pag))$' || true; } |
 		sort
 }
