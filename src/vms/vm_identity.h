@@ -33,8 +33,8 @@ void vm_identity_free(struct vm_identity *identity);
 
 /*
  * The instance name of a VM, without "-PID": "_" replaces each white space or control character,
- * "/", U+FFFD, each "::" and invalid UTF-8; at most VM_NAME_MAX bytes, cut between characters.
- * Never empty.
+ * each character that only sets the direction of text, "/", U+FFFD, each "::" and invalid UTF-8; at
+ * most VM_NAME_MAX bytes, cut between characters. Never empty.
  */
 void vm_identity_instance(const char *name, char ret_name[VM_NAME_MAX + 1]);
 

@@ -22,6 +22,10 @@ static bool code_is_forbidden(uint32_t code)
 		{ 0, ' ' },	    /* controls, white space */
 		{ '/', '/' },	    /* separates parts of a metric's instance name */
 		{ 0x7f, 0xa0 },	    /* controls, U+00A0 */
+		{ 0x061c, 0x061c }, /* what reorders text: the Arabic mark, */
+		{ 0x200e, 0x200f }, /* other marks, */
+		{ 0x202a, 0x202e }, /* embeddings, overrides, */
+		{ 0x2066, 0x2069 }, /* isolates */
 		{ 0x1680, 0x1680 }, /* Unicode separators: ogham, */
 		{ 0x2000, 0x200a }, /* widths, */
 		{ 0x2028, 0x2029 }, /* lines and paragraphs, */

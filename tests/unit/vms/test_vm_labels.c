@@ -80,11 +80,15 @@ static void test_instance_white_space_and_controls(void **state)
 		"\xe1\xbf\xbf",
 		"\xe2\x80\x8b",
 		"\xe2\x80\xa7",
-		"\xe2\x80\xaa",
-		"\xe2\x80\xae",
+		"\xe2\x80\x8d",
+		"\xe2\x80\x90",
 		"\xe2\x80\xb0",
 		"\xe2\x81\x9e",
 		"\xe2\x81\xa0",
+		"\xe2\x81\xa5",
+		"\xe2\x81\xaa",
+		"\xd8\x9b",
+		"\xd8\x9d",
 		"\xe2\xbf\xbf",
 		"\xe3\x80\x81",
 		"\xef\xbf\xbc",
@@ -101,6 +105,23 @@ static void test_instance_white_space_and_controls(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(plain); i++) {
 		snprintf(name, sizeof(name), "a%sb", plain[i]);
 		assert_instance(name, name);
+	}
+}
+
+/* What turns the direction of text would show one VM as another. */
+static void test_instance_direction(void **state)
+{
+	static const char *const odd[] = {
+		"\xd8\x9c",	"\xe2\x80\x8e", "\xe2\x80\x8f", "\xe2\x80\xaa",
+		"\xe2\x80\xab", "\xe2\x80\xac", "\xe2\x80\xad", "\xe2\x80\xae",
+		"\xe2\x81\xa6", "\xe2\x81\xa7", "\xe2\x81\xa8", "\xe2\x81\xa9",
+	};
+	char name[16];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(odd); i++) {
+		snprintf(name, sizeof(name), "a%sb", odd[i]);
+		assert_instance(name, "a_b");
 	}
 }
 
@@ -266,6 +287,7 @@ int main(void)
 		cmocka_unit_test(test_instance),
 		cmocka_unit_test(test_instance_colons),
 		cmocka_unit_test(test_instance_white_space_and_controls),
+		cmocka_unit_test(test_instance_direction),
 		cmocka_unit_test(test_instance_what_is_no_utf8),
 		cmocka_unit_test(test_instance_cut),
 		cmocka_unit_test(test_labels),
