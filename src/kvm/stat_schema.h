@@ -129,12 +129,15 @@ static inline bool stat_can_be(const struct statistic *stat, enum stat_kind kind
  */
 void stat_add(const struct stat_list *list, const uint64_t *values, bool cumulative, uint64_t *sum);
 
-/* Has any cumulative value fallen? Then the values belong to another VM or vCPU. */
+/* Has any cumulative value fallen? Then it was reset, or belongs to another VM or vCPU. */
 bool stat_fell(const struct stat_list *list, const uint64_t *before, const uint64_t *now);
 
 /* Cumulative statistics only: add to sum the amounts by which values are below before. */
 void stat_add_missing(const struct stat_list *list, const uint64_t *before, const uint64_t *values,
 		      uint64_t *sum);
+
+/* Cumulative statistics only: where before is larger, it takes the place of the value. */
+void stat_take_larger(const struct stat_list *list, const uint64_t *before, uint64_t *values);
 
 /*
  * Decode a stat member as copied from the kernel (list->bytes, any alignment) into list->nvalues

@@ -47,3 +47,16 @@ void stat_add_missing(const struct stat_list *list, const uint64_t *before, cons
 		}
 	}
 }
+
+void stat_take_larger(const struct stat_list *list, const uint64_t *before, uint64_t *values)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		const struct statistic *stat = &list->list[i];
+
+		for (uint32_t value = stat->first;
+		     stat_is_cumulative(stat) && value < stat->first + stat->buckets; value++) {
+			if (before[value] > values[value])
+				values[value] = before[value];
+		}
+	}
+}

@@ -119,6 +119,15 @@ static inline bool vcpu_is_there(const struct vms *vms, const struct vcpu *vcpu)
 	return vcpu->pass == vms->pass;
 }
 
+/*
+ * Is the VM surely the one of its key? Inodes of debugfs are never reused; an address is. Then its
+ * vCPUs are certain, too: KVM frees no vCPU before its VM.
+ */
+static inline bool vm_is_certain(const struct vm *vm)
+{
+	return vm->key.birth != 0;
+}
+
 /* The VM with this key, or NULL. */
 struct vm *vms_find(const struct vms *vms, const struct vm_key *key);
 

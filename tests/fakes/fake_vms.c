@@ -132,7 +132,7 @@ static void listen_leave(void *data, struct vm *vm, struct vcpu *vcpu)
 {
 	(void)data;
 	if (vcpu)
-		free(vcpu->hung);
+		stat_vms_vcpu_free(vcpu);
 	else
 		stat_vms_free(vm);
 }

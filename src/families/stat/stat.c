@@ -325,10 +325,8 @@ static void unhang(struct vms *vms)
 	for (size_t i = 0; i < vms->n; i++) {
 		struct vm *vm = vms->list[i];
 
-		for (size_t j = 0; j < vm->nvcpus; j++) {
-			free(vm->vcpus[j].hung);
-			vm->vcpus[j].hung = NULL;
-		}
+		for (size_t j = 0; j < vm->nvcpus; j++)
+			stat_vms_vcpu_free(&vm->vcpus[j]);
 		stat_vms_free(vm);
 	}
 	vms->listener = NULL;

@@ -173,6 +173,24 @@ bool stat_totals_keep(struct stat_totals *totals, int ended_fd, int vms_fd, bool
 }
 
 /*
+ * Is the VM the one that had these values? Fallen ones of a VM that is certain were reset; without
+ * memory what they lost counts as an ended VM's.
+ */
+static bool is_same(struct stat_totals *totals, struct vm *vm, const uint64_t *before)
+{
+	const struct stat_list *list = &totals->layout->vm;
+	const struct stat_vm *stat = stat_vm_of(vm);
+
+	if (!vm_is_certain(vm))
+		return !stat_fell(list, before, stat->values);
+	if (stat_vms_raise(totals->layout, before, vm)) {
+		stat_add_missing(list, before, stat->values, totals->ended);
+		keep_ended(totals);
+	}
+	return true;
+}
+
+/*
  * Take over an earlier agent's last known values of a VM. If the VM still exists, some of its vCPUs
  * may have been closed meanwhile; if not, it was destroyed meanwhile.
  */
@@ -189,7 +207,7 @@ static void take_over_one(struct stat_totals *totals, const struct vms *vms,
 	if (stat)
 		stat->kept = true;
 	if (value[0] == totals->schema) {
-		if (stat && !stat_fell(&layout->vm, vm_values, stat->values)) {
+		if (stat && is_same(totals, vm, vm_values)) {
 			stat_add_missing(&layout->vcpu, vcpu_values, stat->sum, stat->gone);
 			stat_vms_sum(layout, vms, vm);
 			return;
@@ -270,7 +288,8 @@ void stat_totals_sum(struct stat_totals *totals, const struct vms *vms)
 			continue;
 		stat_add(&layout->vm, stat->values, !there, totals->now);
 		stat_add(&layout->vcpu, stat->sum, !there, totals->now + layout->vm.nvalues);
-		if (totals->vms_fd >= 0 && stat->changed)
+		/* what is not taken over yet must not be written over */
+		if (totals->vms_fd >= 0 && totals->taken_over && stat->changed)
 			keep_vm(totals, vm);
 	}
 }

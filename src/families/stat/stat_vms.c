@@ -24,17 +24,46 @@ static struct stat_vm *vm_new(const struct stat_layout *layout)
 	return fresh;
 }
 
-/* Make new values the last known ones. Returns 1 if cumulative ones fell, or 0. */
-static int values_take(const struct stat_list *list, const void *member, uint64_t *fresh,
-		       bool known, uint64_t *values, bool *changed)
+/* Add to the base what the cumulative ones of the fresh values lack. Returns 0 or -ENOMEM. */
+static int base_raise(const struct stat_list *list, const uint64_t *before, uint64_t *fresh,
+		      uint64_t **base)
 {
-	size_t bytes = list->nvalues * sizeof(*values);
+	if (!*base)
+		*base = calloc(list->nvalues, sizeof(**base));
+	if (!*base)
+		return -ENOMEM;
+	stat_add_missing(list, before, fresh, *base);
+	stat_take_larger(list, before, fresh);
+	return 0;
+}
+
+/* What one VM or vCPU has. */
+struct taken {
+	uint64_t **base, *values;
+	bool known;   /* values were taken before */
+	bool certain; /* it is the same one, whatever its values */
+};
+
+/*
+ * Make new values the last known ones. Returns 0; 1 if cumulative ones fell and it may be another
+ * one; or -ENOMEM.
+ */
+static int values_take(const struct stat_list *list, const void *member, uint64_t *fresh,
+		       const struct taken *to, bool *changed)
+{
+	size_t bytes = list->nvalues * sizeof(*fresh);
 
 	stat_decode(list, member, fresh);
-	if (known && stat_fell(list, values, fresh))
-		return 1;
-	if (memcmp(values, fresh, bytes) != 0) {
-		memcpy(values, fresh, bytes);
+	if (*to->base)
+		stat_add(list, *to->base, true, fresh);
+	if (to->known && stat_fell(list, to->values, fresh)) {
+		if (!to->certain)
+			return 1;
+		if (base_raise(list, to->values, fresh, to->base))
+			return -ENOMEM;
+	}
+	if (memcmp(to->values, fresh, bytes) != 0) {
+		memcpy(to->values, fresh, bytes);
 		*changed = true;
 	}
 	return 0;
@@ -51,7 +80,9 @@ static int vm_seen(const struct stat_layout *layout, uint64_t *scratch, struct v
 			return -ENOMEM;
 		vm->hung = fresh;
 	}
-	return values_take(&layout->vm, member, scratch, !fresh, stat->values, &stat->changed);
+	return values_take(&layout->vm, member, scratch,
+			   &(struct taken){ &stat->base, stat->values, !fresh, vm_is_certain(vm) },
+			   &stat->changed);
 }
 
 static int vcpu_seen(const struct stat_layout *layout, uint64_t *scratch, struct vm *vm,
@@ -70,7 +101,9 @@ static int vcpu_seen(const struct stat_layout *layout, uint64_t *scratch, struct
 		own->n = layout->vcpu.nvalues;
 		vcpu->hung = own;
 	}
-	return values_take(&layout->vcpu, member, scratch, known, own->values, &stat->changed);
+	return values_take(&layout->vcpu, member, scratch,
+			   &(struct taken){ &own->base, own->values, known, vm_is_certain(vm) },
+			   &stat->changed);
 }
 
 int stat_vms_seen(const struct stat_layout *layout, uint64_t *scratch, struct vm *vm,
@@ -84,14 +117,33 @@ void stat_vms_vcpu_ended(const struct stat_layout *layout, struct vm *vm, struct
 {
 	if (vm->hung && vcpu->hung)
 		stat_add(&layout->vcpu, stat_vcpu_of(vcpu)->values, true, stat_vm_of(vm)->gone);
+	stat_vms_vcpu_free(vcpu);
+}
+
+int stat_vms_raise(const struct stat_layout *layout, const uint64_t *before, struct vm *vm)
+{
+	struct stat_vm *stat = stat_vm_of(vm);
+
+	if (!stat_fell(&layout->vm, before, stat->values))
+		return 0;
+	stat->changed = true;
+	return base_raise(&layout->vm, before, stat->values, &stat->base);
+}
+
+void stat_vms_vcpu_free(struct vcpu *vcpu)
+{
+	if (vcpu->hung)
+		free(stat_vcpu_of(vcpu)->base);
 	free(vcpu->hung);
 	vcpu->hung = NULL;
 }
 
 void stat_vms_free(struct vm *vm)
 {
-	if (vm->hung)
+	if (vm->hung) {
 		free(stat_vm_of(vm)->values);
+		free(stat_vm_of(vm)->base);
+	}
 	free(vm->hung);
 	vm->hung = NULL;
 }

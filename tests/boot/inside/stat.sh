@@ -45,6 +45,12 @@ exits=$(counted exits)
 expect "exits" "$(value kvm.exits)" "$exits"
 expect "exits of vCPUs" "$(sum kvm.vcpu.stat.exits)" "$exits"
 expect "VMs" "$(value kvm.nvms)" 2
+# somebody resets the kernel's counters: ours go on, and of the same VMs
+vms=$(pminfo $host -f kvm.vcpu.stat.exits)
+echo 0 >/sys/kernel/debug/kvm/exits
+expect "exits, reset in the kernel" "$(cat /sys/kernel/debug/kvm/exits)" 0
+expect "exits, after the reset" "$(value kvm.exits)" "$exits"
+expect "vCPUs, after the reset" "$(pminfo $host -f kvm.vcpu.stat.exits)" "$vms"
 expect "4k pages are mapped" "$([ "$(value kvm.stat.pages_4k)" -gt 0 ] && echo yes)" yes
 let_go
 expect "VMs, ended" "$(value kvm.nvms)" 0

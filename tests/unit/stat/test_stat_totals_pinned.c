@@ -160,7 +160,7 @@ static void test_vcpu_gone(void **state)
 	assert_totals(9, 5, 25, 17);
 }
 
-/* Another VM has the address now: known by its birth, or only by its counts. */
+/* Another VM has the address now: known by its birth. */
 static void test_another_vm(void **state)
 {
 	(void)state;
@@ -169,6 +169,18 @@ static void test_another_vm(void **state)
 	assert_map_writes("ended");
 	pass_and_sum(&a, &b);
 	assert_map_writes("ended -100 +100 +200");
+	assert_totals(11, 10, 24, 17);
+}
+
+/* Without births, only by its counts. */
+static void test_another_vm_without_births(void **state)
+{
+	(void)state;
+	pass_and_sum(&b);
+	pass_and_sum(&b);
+	a.record.birth = a0.record.birth = a1.record.birth = 0;
+	pass_and_sum(&a, &b);
+	assert_map_writes("ended -100 +100");
 	assert_totals(11, 10, 24, 17);
 	assert_false(start());
 	a.values[VM_COUNT] = 1;
@@ -187,6 +199,59 @@ static void test_another_vm(void **state)
 		assert_totals(12, 16, 24, 17);
 		assert_true(totals.taken_over);
 	}
+}
+
+/* Counters that somebody resets, while an agent runs and while none does: nothing counts twice. */
+static void test_reset(void **state)
+{
+	(void)state;
+	a.values[VM_COUNT] = a0.values[VCPU_EXITS] = 0;
+	pass_and_sum(&a, &a0, &a1, &b);
+	assert_totals(9, 5, 24, 17);
+	a.values[VM_COUNT] = 1;
+	a0.values[VCPU_EXITS] = 3;
+	pass_and_sum(&a, &a0, &a1, &b);
+	assert_totals(10, 5, 27, 17);
+	assert_false(start());
+	pass_and_sum(&a, &a0, &a1, &b);
+	assert_totals(10, 5, 27, 17);
+	assert_int_equal(stat_vm_of(vm_at(100))->values[VM_COUNT], 3);
+	a.values[VM_COUNT] = 0;
+	a1.values[VCPU_EXITS] = 0;
+	assert_false(start());
+	pass_and_sum(&a, &a0, &a1, &b);
+	assert_totals(10, 5, 27, 17);
+	a.values[VM_COUNT] = 5;
+	a1.values[VCPU_EXITS] = 7;
+	pass_and_sum(&a, &a0, &a1, &b);
+	assert_totals(15, 5, 34, 17);
+	pass_and_sum(NULL);
+	pass_and_sum(NULL);
+	assert_totals(15, 5, 34, 17);
+	assert_false(start());
+	pass_and_sum(NULL);
+	assert_totals(15, 5, 34, 17);
+}
+
+/* Without memory for a VM's base the totals are right all the same. */
+static void test_reset_without_memory(void **state)
+{
+	(void)state;
+	pass_and_sum(&a, &a0, &a1);
+	pass_and_sum(&a, &a0, &a1);
+	a.values[VM_COUNT] = 1;
+	assert_false(start());
+	for (unsigned n = 0;; n++) {
+		pass(&a, &a0, &a1);
+		alloc_fail_at(n);
+		stat_totals_sum(&totals, vms);
+		if (!alloc_failed())
+			break;
+		if (totals.taken_over)
+			assert_totals(9, 5, 24, 17);
+	}
+	pass_and_sum(&a, &a0, &a1);
+	assert_totals(9, 5, 24, 17);
 }
 
 /* Other names: the values in the maps have another meaning. */
@@ -306,15 +371,12 @@ static int teardown_batches(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		test(test_all_there),
-		test(test_ended),
-		test(test_all_ended),
-		test(test_vcpu_gone),
-		test(test_another_vm),
-		test(test_other_schema),
-		test(test_dies_in_between),
-		test(test_not_taken_over),
-		test(test_ended_before_the_sum),
+		test(test_all_there),	   test(test_ended),
+		test(test_all_ended),	   test(test_vcpu_gone),
+		test(test_another_vm),	   test(test_another_vm_without_births),
+		test(test_reset),	   test(test_reset_without_memory),
+		test(test_other_schema),   test(test_dies_in_between),
+		test(test_not_taken_over), test(test_ended_before_the_sum),
 		test(test_no_memory),
 	};
 

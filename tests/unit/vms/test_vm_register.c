@@ -240,19 +240,64 @@ static void test_address_again(void **state)
 	pass(&a);
 	assert_ended("vmm-7.2");
 	assert_vms("vmm-7.3#3");
+}
+
+/* Without a birth, which tells them apart, counters that fall do. */
+static void test_address_again_without_births(void **state)
+{
+	struct shown a = shown_vm(100, 7);
+
+	(void)state;
+	a.record.birth = 0;
+	a.values[VM_COUNT] = a.values[VM_HIST] = a.values[VM_GAUGE] = 5;
+	pass(&a);
 	a.values[VM_GAUGE]--;
 	pass(&a);
 	assert_ended("");
 	a.values[VM_COUNT]--;
 	pass(&a);
-	assert_ended("vmm-7.3");
-	assert_vms("vmm-7.4#4");
+	assert_ended("vmm-7");
+	assert_vms("vmm-7.2#2");
 	a.values[VM_HIST]--;
 	pass(&a);
-	assert_ended("vmm-7.4");
-	assert_vms("vmm-7.5#5");
+	assert_ended("vmm-7.2");
+	assert_vms("vmm-7.3#3");
 	assert_int_equal(vms->n, 1);
 	assert_int_equal(stat_vm_of(vm_at(100))->values[VM_COUNT], 4);
+}
+
+/* Somebody resets the counters of a VM whose birth is known: it is the same VM, and counts on. */
+static void test_counters_reset(void **state)
+{
+	struct shown a = shown_vm(100, 7);
+	const uint64_t *values;
+
+	(void)state;
+	a.values[VM_COUNT] = a.values[VM_HIST] = a.values[VM_GAUGE] = 5;
+	a.values[VM_PEAK] = 9;
+	pass(&a);
+	a.values[VM_COUNT] = a.values[VM_HIST] = a.values[VM_GAUGE] = a.values[VM_PEAK] = 1;
+	pass(&a);
+	assert_ended("");
+	assert_vms("vmm-7#1");
+	values = stat_vm_of(vm_at(100))->values;
+	assert_int_equal(values[VM_COUNT], 5);
+	assert_int_equal(values[VM_HIST], 5);
+	assert_int_equal(values[VM_GAUGE], 1);
+	assert_int_equal(values[VM_PEAK], 1);
+	a.values[VM_COUNT] += 7;
+	pass(&a);
+	pass(&a);
+	assert_int_equal(values[VM_COUNT], 12);
+	assert_int_equal(values[VM_HIST], 5);
+	assert_int_equal(values[VM_GAUGE], 1);
+	a.values[VM_COUNT] = a.values[VM_HIST] = 0;
+	pass(&a);
+	a.values[VM_COUNT] = 3;
+	pass(&a);
+	assert_int_equal(values[VM_COUNT], 15);
+	assert_int_equal(values[VM_HIST], 5);
+	assert_vms("vmm-7#1");
 }
 
 /* The new VM does not inherit vCPUs of the old one. */
@@ -326,6 +371,8 @@ int main(void)
 		test(test_missed_once),
 		test(test_missed_twice),
 		test(test_address_again),
+		test(test_address_again_without_births),
+		test(test_counters_reset),
 		test(test_address_again_with_vcpus),
 		test(test_same_name),
 		test(test_ends_within_a_pass),

@@ -139,17 +139,64 @@ static void test_address_again(void **state)
 	pass(&a, &a0, &a1);
 	assert_vcpus("vmm-7::vcpu0#1 vmm-7::vcpu2#3");
 	assert_sum(8, 2, 7, 37);
+}
+
+/* Without a birth of its VM, counters that fall are another vCPU's. */
+static void test_address_again_without_births(void **state)
+{
+	(void)state;
+	a.record.birth = a0.record.birth = a1.record.birth = 0;
+	pass(&a, &a0, &a1);
 	a0.values[VCPU_MODE] = 0;
 	a0.values[VCPU_DEEP] = 6;
 	pass(&a, &a0, &a1);
-	assert_vcpus("vmm-7::vcpu0#1 vmm-7::vcpu2#3");
+	assert_vcpus("vmm-7::vcpu0#1 vmm-7::vcpu1#2");
 	a0.values[VCPU_EXITS] = 1;
 	pass(&a, &a0, &a1);
-	assert_vcpus("vmm-7::vcpu2#3 vmm-7::vcpu0#4");
-	assert_sum(9, 1, 6, 48);
+	assert_vcpus("vmm-7::vcpu1#2 vmm-7::vcpu0#3");
+	assert_sum(6, 1, 6, 35);
 	a1.values[VCPU_HIST + 1]--;
 	pass(&a, &a0, &a1);
-	assert_vcpus("vmm-7::vcpu0#4 vmm-7::vcpu2#5");
+	assert_vcpus("vmm-7::vcpu0#3 vmm-7::vcpu1#4");
+}
+
+/* Somebody resets the counters of a vCPU: it is the same one, and counts on. */
+static void test_counters_reset(void **state)
+{
+	(void)state;
+	pass(&a, &a0, &a1);
+	a0.values[VCPU_EXITS] = a0.values[VCPU_HIST + 1] = 0;
+	pass(&a, &a0, &a1);
+	assert_vcpus("vmm-7::vcpu0#1 vmm-7::vcpu1#2");
+	assert_sum(5, 2, 7, 24);
+	a0.values[VCPU_EXITS] = 9;
+	a1.values[VCPU_EXITS] = 0;
+	pass(&a, &a0, &a1);
+	assert_sum(14, 2, 7, 24);
+	assert_int_equal(stat_vcpu_of(&vm_at(100)->vcpus[0])->values[VCPU_EXITS], 11);
+	assert_int_equal(stat_vcpu_of(&vm_at(100)->vcpus[1])->values[VCPU_EXITS], 3);
+	assert_vcpus("vmm-7::vcpu0#1 vmm-7::vcpu1#2");
+}
+
+/* Without memory for the base the values stay as they were, and the next pass tries again. */
+static void test_counters_reset_without_memory(void **state)
+{
+	(void)state;
+	pass(&a, &a0);
+	a0.values[VCPU_EXITS] = 1;
+	vms_begin(vms);
+	assert_int_equal(see(&a), 0);
+	alloc_fail_at(0);
+	assert_int_equal(see(&a0), -ENOMEM);
+	assert_true(alloc_failed());
+	vms_cancel(vms);
+	assert_sum(2, 1, 7, 11);
+	pass(&a, &a0);
+	assert_vcpus("vmm-7::vcpu0#1");
+	assert_sum(2, 1, 7, 11);
+	a0.values[VCPU_EXITS] = 2;
+	pass(&a, &a0);
+	assert_sum(3, 1, 7, 11);
 }
 
 /* A vCPU's record must follow one of its VM in the same pass. */
@@ -202,6 +249,9 @@ int main(void)
 		test(test_missed_twice),
 		test(test_missed_with_its_vm),
 		test(test_address_again),
+		test(test_address_again_without_births),
+		test(test_counters_reset),
+		test(test_counters_reset_without_memory),
 		test(test_without_a_vm),
 		test(test_wrong_size),
 	};
