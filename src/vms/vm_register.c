@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/sorted_array.h"
+#include "vms/boot_id.h"
+#include "vms/vcpu_thread.h"
 #include "vms/vm_names.h"
 
 /* Ids are positive and are used again only after 2^31 others. */
@@ -18,34 +21,11 @@ static uint32_t next_id(uint32_t *last)
 	return *last;
 }
 
-#define BOOT_MAX 64
-
-/* Read an identifier of this boot of the host: "" if it is unknown. Returns 0 or -ENOMEM. */
-static int boot_read(const char *proc, char ret_boot[BOOT_MAX])
-{
-	char *path;
-	FILE *file;
-	int err = 0;
-
-	if (asprintf(&path, "%s/sys/kernel/random/boot_id", proc) < 0)
-		return -ENOMEM;
-	file = fopen(path, "re");
-	if (!file)
-		err = errno == ENOMEM ? -ENOMEM : 0;
-	if (!file || !fgets(ret_boot, BOOT_MAX, file))
-		*ret_boot = '\0';
-	ret_boot[strcspn(ret_boot, "\n")] = '\0';
-	if (file)
-		fclose(file);
-	free(path);
-	return err;
-}
-
 int vms_new(const char *proc, struct instance_numbers *numbers, struct vms **ret_vms)
 {
-	char boot[BOOT_MAX] = "";
+	char boot[BOOT_ID_MAX] = "";
 	struct vms *vms;
-	int err = numbers ? boot_read(proc, boot) : 0;
+	int err = numbers ? boot_id_read(proc, boot) : 0;
 
 	if (err)
 		return err;
@@ -53,6 +33,7 @@ int vms_new(const char *proc, struct instance_numbers *numbers, struct vms **ret
 	if (!vms)
 		return -ENOMEM;
 	vms->proc = proc;
+	vms->away_ns = VMS_AWAY_NS;
 	vms->names = vm_names_new(*boot ? numbers : NULL, boot);
 	if (!vms->names) {
 		free(vms);
@@ -190,7 +171,7 @@ static void tell_end(struct vms *vms, struct vm *vm, struct vcpu *vcpu)
 		vms->listener->ended(vms->listener->data, vm, vcpu);
 }
 
-/* A vCPU was closed before its VM. */
+/* Another vCPU is in its place. */
 static void vcpu_end(struct vms *vms, struct vm *vm, size_t at)
 {
 	struct vcpu *vcpu = &vm->vcpus[at];
@@ -278,6 +259,7 @@ static int see_vm(struct vms *vms, const struct vm_record *record, const void *m
 	if (!vm->is_creators && vm->since == vms->pass && !vm->nvcpus && record_is_creators(record))
 		ret = vm_rename(vms, vm, record);
 	vm->pass = vms->pass;
+	vm->seen = vms->now;
 	return ret;
 }
 
@@ -320,27 +302,27 @@ static size_t vcpu_find(const struct vm *vm, uint64_t address)
 }
 
 /*
- * Update the vCPU's thread and its run delay. A delay of another thread from before it took over
- * the vCPU is not the vCPU's.
+ * A thread runs this vCPU for the first time. Ids of what is gone are used again: a hidden VM whose
+ * vCPU had this address is gone, and a hidden vCPU that had this TID has lost its thread.
  */
-static void thread_take(struct vcpu *vcpu, const struct vm_record *record)
+static void ids_taken(struct vms *vms, const struct vm_record *record)
 {
-	bool same = vcpu->tid == record->tid && vcpu->start == record->start;
+	for (size_t at = vms->n; at-- > 0;) {
+		struct vm *vm = vms->list[at];
+		bool away = vm->pass + 1 < vms->pass;
 
-	if (record->thread)
-		vcpu->thread = record->thread;
-	if (!record->start && vcpu->tid != record->tid)
-		vcpu->start = 0;
-	vcpu->tid = record->tid;
-	if (!record->start) /* the thread has ended, or there was none */
-		return;
-	if (record->run_delay != VMS_NO_DELAY) {
-		if ((same || !vcpu->has_run_delay) && record->run_delay > vcpu->thread_delay)
-			vcpu->run_delay += record->run_delay - vcpu->thread_delay;
-		vcpu->thread_delay = record->run_delay;
-		vcpu->has_run_delay = true;
+		if (away && vcpu_find(vm, record->vcpu) < vm->nvcpus) {
+			vm_end(vms, at);
+			continue;
+		}
+		for (size_t i = 0; (away || vm->hides) && i < vm->nvcpus; i++) {
+			struct vcpu *vcpu = &vm->vcpus[i];
+
+			if (vcpu->pass + 1 < vms->pass && vcpu->tid == record->tid &&
+			    vcpu->start != record->start)
+				vcpu->tid = 0;
+		}
 	}
-	vcpu->start = record->start;
 }
 
 static int see_vcpu(struct vms *vms, const struct vm_record *record, const void *member)
@@ -372,7 +354,9 @@ static int see_vcpu(struct vms *vms, const struct vm_record *record, const void 
 	vcpu = &vm->vcpus[at];
 	if (vcpu->pass && vcpu->pass + 1 < vms->pass)
 		vms->changes++;
-	thread_take(vcpu, record);
+	if (vms->hides && (!vcpu->pass || vcpu->tid != record->tid))
+		ids_taken(vms, record);
+	vcpu_thread_take(vcpu, record);
 	vcpu->pass = vms->pass;
 	return 0;
 }
@@ -387,28 +371,74 @@ int vms_see(struct vms *vms, const struct vm_record *record, const void *member)
 void vms_begin(struct vms *vms)
 {
 	vms->pass++;
+	vms->now = clock_ns();
+}
+
+/*
+ * Is the absent VM gone? Its files may be on their way to another process. Without a birth it could
+ * not be told from another one when it is back.
+ */
+static bool vm_is_gone(const struct vms *vms, const struct vm *vm)
+{
+	return vm->pass + 1 < vms->pass &&
+	       (!vm_is_certain(vm) || vms->now - vm->seen >= vms->away_ns);
+}
+
+/* Consider those gone that have been away the longest, until those that are left are few enough. */
+static void away_limit(struct vms *vms)
+{
+	for (;;) {
+		size_t n = 0, nvcpus = 0;
+		uint64_t oldest = vms->pass;
+
+		for (size_t i = 0; i < vms->n; i++) {
+			const struct vm *vm = vms->list[i];
+
+			if (vm->pass + 1 >= vms->pass)
+				continue;
+			n++;
+			nvcpus += vm->nvcpus;
+			if (vm->pass < oldest)
+				oldest = vm->pass;
+		}
+		if (n <= VMS_AWAY_MAX && nvcpus <= VMS_AWAY_VCPUS_MAX)
+			return;
+		for (size_t at = vms->n; at-- > 0;) {
+			if (vms->list[at]->pass == oldest)
+				vm_end(vms, at);
+		}
+	}
+}
+
+/* Note which vCPUs are hidden; those that were seen by the pass before are so now. */
+static void vcpus_hide(struct vms *vms, struct vm *vm)
+{
+	vm->hides = false;
+	for (size_t i = 0; i < vm->nvcpus; i++) {
+		const struct vcpu *vcpu = &vm->vcpus[i];
+
+		vm->hides |= !vcpu_is_there(vms, vcpu);
+		vms->changes += vcpu->pass + 1 == vms->pass;
+	}
 }
 
 void vms_end(struct vms *vms)
 {
+	vms->hides = false;
 	for (size_t at = vms->n; at-- > 0;) {
 		struct vm *vm = vms->list[at];
 
-		if (vm->pass + 1 < vms->pass) {
+		if (vm_is_gone(vms, vm)) {
 			vm_end(vms, at);
 			continue;
 		}
-		if (!vm_is_there(vms, vm)) {
+		if (vm_is_there(vms, vm))
+			vcpus_hide(vms, vm);
+		else if (vm->pass + 1 == vms->pass)
 			vms->changes++;
-			continue;
-		}
-		for (size_t i = vm->nvcpus; i-- > 0;) {
-			if (vm->vcpus[i].pass + 1 < vms->pass)
-				vcpu_end(vms, vm, i);
-			else if (!vcpu_is_there(vms, &vm->vcpus[i]))
-				vms->changes++;
-		}
+		vms->hides |= vm->hides || !vm_is_there(vms, vm);
 	}
+	away_limit(vms);
 	if (vms->listener)
 		vms->listener->passed(vms->listener->data, true);
 }
@@ -418,8 +448,10 @@ void vms_cancel(struct vms *vms)
 	for (size_t i = 0; i < vms->n; i++) {
 		struct vm *vm = vms->list[i];
 
-		if (vm->pass + 1 == vms->pass)
+		if (vm->pass + 1 == vms->pass) {
 			vm->pass = vms->pass;
+			vm->seen = vms->now;
+		}
 		for (size_t j = 0; j < vm->nvcpus; j++) {
 			if (vm->vcpus[j].pass + 1 == vms->pass)
 				vm->vcpus[j].pass = vms->pass;

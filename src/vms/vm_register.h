@@ -43,6 +43,8 @@ struct vm {
 	struct labels *labels;
 	uint64_t since;	  /* the pass that saw it first */
 	uint64_t pass;	  /* the pass that saw it last */
+	uint64_t seen;	  /* when that was, ns */
+	bool hides;	  /* the last pass that saw it did not see all of its vCPUs */
 	bool is_creators; /* pid is the process that made the VM */
 	struct vcpu *vcpus;
 	size_t nvcpus;
@@ -60,7 +62,7 @@ struct vms_listener {
 	 * member shows that it is another one at the same address, or -ENOMEM.
 	 */
 	int (*seen)(void *data, struct vm *vm, struct vcpu *vcpu, const void *member);
-	/* A vCPU was closed while its VM lives, or a VM was destroyed. Frees what hangs on it. */
+	/* A vCPU gave way to another one, or a VM was destroyed. Frees what hangs on it. */
 	void (*ended)(void *data, struct vm *vm, struct vcpu *vcpu);
 	/* A pass has ended; if it is not complete, it does not tell who is gone. */
 	void (*passed)(void *data, bool complete);
@@ -73,6 +75,9 @@ struct vms {
 	struct vm **list; /* sorted by address; includes VMs absent from the last pass */
 	size_t n;
 	uint64_t pass;
+	uint64_t now;	  /* when the pass began, ns */
+	uint64_t away_ns; /* how long an absent VM is kept: VMS_AWAY_NS, but for tests */
+	bool hides;	  /* the last pass did not see all VMs and vCPUs of the list */
 	uint64_t changes; /* how often VMs or vCPUs appeared or disappeared */
 	uint32_t last_id, last_vcpu_id;
 	struct vm_names *names;	  /* NULL while the register is freed */
@@ -98,8 +103,17 @@ void vms_begin(struct vms *vms);
 int vms_see(struct vms *vms, const struct vm_record *record, const void *member);
 
 /*
- * End a pass. A VM or vCPU absent from one pass is hidden (vm_is_there), because a pass can miss a
- * file that moves meanwhile; absent from two in a row, it is considered destroyed.
+ * A VM that no process has open may be back: its files can be on their way to another process. It
+ * is kept for this long, if its birth is known; of many VMs or vCPUs, those absent the shortest.
+ */
+#define VMS_AWAY_NS	   UINT64_C(300000000000)
+#define VMS_AWAY_MAX	   64
+#define VMS_AWAY_VCPUS_MAX 512
+
+/*
+ * End a pass. A VM or vCPU that is absent is hidden (vm_is_there). A vCPU stays until its VM ends.
+ * A VM that was absent from two passes in a row (a pass can miss a file that moves meanwhile) is
+ * considered destroyed, but for what is said above.
  */
 void vms_end(struct vms *vms);
 

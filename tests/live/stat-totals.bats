@@ -77,6 +77,32 @@ agent() {
 	[ "$(values kvm.nvms)" = 0 ]
 }
 
+@test "a VM whose files are on their way in a socket comes back as the one that went" {
+	mkfifo "$WORK/lines"
+	exec 8<>"$WORK/lines"
+	"$BUILD/tests/guest" --vms 2 --vcpus 2 --pio 211 --mmio $MMIO --stats "$WORK/flying" --flight --hold \
+		<&8 >"$WORK/said" 3>&- 8>&- &
+	guest=$!
+	wait_for 20 test -s "$WORK/flying"
+	pcp_values >"$WORK/before"
+	for metric in kvm.vm.exit.total kvm.vcpu.exits kvm.vm.userspace_exit.count; do values $metric; done >"$WORK/exits"
+	number=$(pminfo -h "$PMCD_HOST" -f kvm.vm.pid)
+	echo >&8
+	wait_for 10 grep -qx sent "$WORK/said"
+	for _ in 1 2 3 4; do
+		[ "$(values kvm.nvms) $(values kvm.nvcpus)" = "0 0" ]
+	done
+	[ "$(values kvm.mmio_exits)" = $((4 * MMIO)) ]
+	echo >&8
+	wait_for 10 grep -qx back "$WORK/said"
+	[ "$(values kvm.mmio_exits)" = $((4 * MMIO)) ]
+	pcp_values | diff "$WORK/before" -
+	for metric in kvm.vm.exit.total kvm.vcpu.exits kvm.vm.userspace_exit.count; do values $metric; done |
+		diff "$WORK/exits" -
+	[ "$(pminfo -h "$PMCD_HOST" -f kvm.vm.pid)" = "$number" ]
+	let_go "$guest"
+}
+
 @test "counters continue across restarts: with VMs, with VMs that end meanwhile, with none" {
 	busy --vms 2
 	first=$GUEST

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -127,6 +128,35 @@ static void print_done(const struct fleet *fleet, double seconds)
 	fflush(stdout);
 }
 
+static void say(const char *word)
+{
+	puts(word);
+	fflush(stdout);
+}
+
+/* For the time from one line to the next no process has the VMs' files open. */
+static int fly(struct fleet *fleet, int sig_fd)
+{
+	int ends[2], err;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
+		return complain("socketpair", errno);
+	err = await_stdin(sig_fd, true);
+	if (!err)
+		err = fleet__send(fleet, ends[0]);
+	if (!err) {
+		say("sent");
+		err = await_stdin(sig_fd, true);
+	}
+	if (!err)
+		err = fleet__receive(fleet, ends[1]);
+	if (!err)
+		say("back");
+	close(ends[0]);
+	close(ends[1]);
+	return err;
+}
+
 static int run(struct fleet *fleet, int sig_fd)
 {
 	double start;
@@ -136,8 +166,7 @@ static int run(struct fleet *fleet, int sig_fd)
 	if (err)
 		return err;
 	if (fleet->plan->wait) {
-		puts("ready");
-		fflush(stdout);
+		say("ready");
 		err = await_stdin(sig_fd, true);
 		if (err)
 			return err;
@@ -155,6 +184,8 @@ static int run(struct fleet *fleet, int sig_fd)
 		err = 0; /* that is how a repeated programme ends */
 	if (!err && fleet->plan->stats)
 		err = stats__write(fleet);
+	if (!err && fleet->plan->flight)
+		err = fly(fleet, sig_fd);
 	if (!err && fleet->plan->hold)
 		await_stdin(sig_fd, false);
 	return err;

@@ -56,6 +56,7 @@ struct plan {
 	bool repeat;
 	bool wait;
 	bool hold;
+	bool flight;
 	const char *stats; /* NULL: none are written */
 };
 
@@ -143,6 +144,9 @@ int fleet__wake_due(struct fleet *fleet);
 int fleet__join(struct fleet *fleet);
 void fleet__total(const struct fleet *fleet, __u64 *ret_seen, __u64 *ret_rounds);
 void fleet__destroy(struct fleet *fleet);
+
+int fleet__send(struct fleet *fleet, int to);
+int fleet__receive(struct fleet *fleet, int from);
 
 __u64 section__done(const struct section *sect, __u32 count, __u64 at, __u32 counter);
 

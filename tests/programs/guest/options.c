@@ -63,6 +63,10 @@ static const struct opt opts[] = {
 	  offsetof(struct plan, wait), 0 },
 	{ "hold", NULL, "keep the VM open until standard input ends, or a signal", OPT_FLAG,
 	  offsetof(struct plan, hold), 0 },
+	{ "flight", NULL,
+	  "before --hold: at a line of standard input, put the VMs' files into a socket and close\n"
+	  "                 them, print \"sent\"; at the next one take them back, print \"back\"",
+	  OPT_FLAG, offsetof(struct plan, flight), 0 },
 	{ "stats", "FILE", "write KVM_GET_STATS_FD's values there, see below", OPT_TEXT,
 	  offsetof(struct plan, stats), 0 },
 	{ "help", NULL, "print this", OPT_HELP, 0, 0 },

@@ -45,6 +45,7 @@ static int setup(void **state)
 	vms_free(vms);
 	if (vms_new("proc", NULL, &vms))
 		return -1;
+	vms->away_ns = 0;
 	memset(&kernel, 0, sizeof(kernel));
 	free(config.debugfs);
 	config.debugfs = strdup("debug");
