@@ -100,6 +100,15 @@ int kvm_instance(pmInDom indom, int inst, char *name, pmInResult **resp, pmdaExt
 	return err ? err : pmdaInstance(indom, inst, name, resp, pmda);
 }
 
+int kvm_instances_update(struct kvm_agent *agent, pmInDom indom)
+{
+	enum metric_indom which = kvm_indom_find(indom);
+	size_t table = which == METRIC_INDOM_NULL ? SIZE_MAX : agent->indom_tables[which];
+
+	kvm_tick(agent);
+	return table == SIZE_MAX ? 0 : kvm_read(agent, 0, 1ULL << table);
+}
+
 int kvm_pmid(const char *name, pmID *pmid, pmdaExt *pmda)
 {
 	return pmdaTreePMID(kvm_agent_of(pmda)->names, name, pmid);

@@ -7,6 +7,11 @@
 #include <pcp/pmapi.h>
 #include <pcp/pmda.h>
 
+#include "pmda/state.h"
+
+/* Bring an instance domain's instances, and their labels, up to date. Returns 0 or -ENOMEM. */
+int kvm_instances_update(struct kvm_agent *agent, pmInDom indom);
+
 int kvm_fetch(int numpmid, pmID *pmids, pmResult **resp, pmdaExt *pmda);
 int kvm_fetch_value(pmdaMetric *metric, unsigned int inst, pmAtomValue *atom);
 int kvm_instance(pmInDom indom, int inst, char *name, pmInResult **resp, pmdaExt *pmda);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "pmda/fetch.h"
 #include "pmda/state.h"
 
 /* Labels of an instance domain. Returns a number of labels, or an error. */
@@ -38,6 +39,8 @@ int kvm_label(int ident, int type, pmLabelSet **sets, pmdaExt *pmda)
 		err = indom_labels((pmInDom)ident, sets);
 	else if (type == PM_LABEL_ITEM)
 		err = item_labels((pmID)ident, sets, pmda);
+	else if (type == PM_LABEL_INSTANCES)
+		err = kvm_instances_update(kvm_agent_of(pmda), (pmInDom)ident);
 	return err < 0 ? err : pmdaLabel(ident, type, sets, pmda);
 }
 

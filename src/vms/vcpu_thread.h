@@ -3,7 +3,7 @@
 #ifndef PMDAKVM_VCPU_THREAD_H
 #define PMDAKVM_VCPU_THREAD_H
 
-#include "vms/vm_register.h"
+#include "vms/vm.h"
 
 /*
  * Update the vCPU's thread and its run delay. A delay of another thread from before it took over

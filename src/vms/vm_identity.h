@@ -8,14 +8,13 @@
 #include <sys/types.h>
 
 #include "metrics/labels.h"
+#include "vms/vm_cgroup.h"
 
 /* All strings are valid UTF-8; U+FFFD replaces invalid bytes. */
 struct vm_identity {
-	char *name;    /* exact; never NULL or "" */
-	char *uuid;    /* as given to the VMM; NULL if it was not given */
-	char *cgroup;  /* of the process; NULL: unknown, or the root cgroup */
-	char *machine; /* name in this host's systemd-machined; NULL: not in a machine */
-	char *pod;     /* UID of the Kubernetes pod; NULL: not in a pod */
+	char *name; /* exact; never NULL or "" */
+	char *uuid; /* as given to the VMM; NULL if it was not given */
+	struct vm_cgroup cgroup;
 };
 
 /*

@@ -93,9 +93,9 @@ struct labels *vm_identity_labels(const struct vm_identity *identity, pid_t pid,
 	if (pid >= 0)
 		list[n++] = (struct label){ "pid", NULL, (uint64_t)pid };
 	label_add(list, &n, "uuid", identity->uuid, texts[1]);
-	label_add(list, &n, "cgroup", identity->cgroup, texts[2]);
-	label_add(list, &n, "machine", identity->machine, texts[3]);
-	label_add(list, &n, "pod", identity->pod, texts[4]);
+	label_add(list, &n, "cgroup", identity->cgroup.path, texts[2]);
+	label_add(list, &n, "machine", identity->cgroup.machine, texts[3]);
+	label_add(list, &n, "pod", identity->cgroup.pod, texts[4]);
 	if (vcpu >= 0)
 		list[n++] = (struct label){ "vcpu", NULL, (uint64_t)vcpu };
 	return labels_new(list, n);

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "kernel/privileges.h"
+#include "vms/vm_follow.h"
 #include "vms.skel.h"
 
 /* The kernel's buffer is 8 pages: 512 KiB where pages have 64 KiB. */
@@ -109,8 +110,11 @@ void vms_refresh(struct vms *vms)
 
 void vms_tick(struct vms *vms)
 {
-	if (vms->passes && clock_ns() - vms->passes->passed >= CLOCK_TICK_NS)
+	if (!vms->passes)
+		return;
+	if (clock_ns() - vms->passes->passed >= CLOCK_TICK_NS)
 		vms_pass(vms);
+	vms_follow(vms);
 }
 
 /* --- attaching --- */

@@ -31,7 +31,10 @@ bool vms_pass(struct vms *vms);
 void vms_stale(struct vms *vms);
 void vms_refresh(struct vms *vms);
 
-/* Make a pass if the last one was a second ago, so that short-lived VMs are seen. */
+/*
+ * Once a second: make a pass if the last one was a second ago, so that short-lived VMs are seen,
+ * and have labels follow.
+ */
 void vms_tick(struct vms *vms);
 
 /* Free what vms_attach() has made; before vms_free(). */

@@ -109,9 +109,9 @@ static int vm_identify(struct vms *vms, struct vm *vm, const struct vm_record *r
 	memcpy(comm, record->comm, sizeof(record->comm));
 	/* a process outside the reader's PID namespace is known by its number in the initial one */
 	vm->pid = record->pid ? record->pid : record->tgid;
+	vm->process = (pid_t)record->pid;
 	vm->is_creators = record_is_creators(record);
-	err = vm_identity_read(vms->proc, record->pid ? (pid_t)record->pid : 0, comm,
-			       &vm->identity);
+	err = vm_identity_read(vms->proc, vm->process, comm, &vm->identity);
 	if (err)
 		return err;
 	vm->labels = vm_identity_labels(&vm->identity, (pid_t)vm->pid, -1);
@@ -214,6 +214,7 @@ static int vm_rename(struct vms *vms, struct vm *vm, const struct vm_record *rec
 	free(vm->name);
 	labels_unref(vm->labels);
 	vm->pid = fresh.pid;
+	vm->process = fresh.process;
 	vm->is_creators = fresh.is_creators;
 	vm->identity = fresh.identity;
 	vm->name = fresh.name;
@@ -260,6 +261,9 @@ static int see_vm(struct vms *vms, const struct vm_record *record, const void *m
 		ret = vm_rename(vms, vm, record);
 	vm->pass = vms->pass;
 	vm->seen = vms->now;
+	vm->holder = (pid_t)record->pid;
+	if (vm->holder == vm->process)
+		vm->held = vms->pass;
 	return ret;
 }
 

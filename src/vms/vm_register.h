@@ -8,48 +8,13 @@
 #ifndef PMDAKVM_VM_REGISTER_H
 #define PMDAKVM_VM_REGISTER_H
 
-#include <linux/types.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "bpf/vms.h"
 #include "metrics/instance_numbers.h"
-#include "metrics/labels.h"
-#include "vms/vm_identity.h"
-
-struct vcpu {
-	uint64_t address;      /* of struct kvm_vcpu: identifies the vCPU while its VM lives */
-	uint32_t id;	       /* of this vCPU alone, but for 2^31 others */
-	uint32_t vcpu_id;      /* KVM's vcpu_id */
-	uint32_t thread;       /* TID of the thread that ran it last; 0: none yet */
-	uint32_t tid;	       /* the same TID in the initial PID namespace */
-	uint64_t start;	       /* start of that thread, ns since boot; 0: unknown */
-	uint64_t thread_delay; /* ns the thread had waited for a CPU when it was last seen */
-	uint64_t run_delay;    /* ns that threads waited for a CPU while they ran this vCPU */
-	bool has_run_delay;
-	char *name; /* VM::vcpuN */
-	struct labels *labels;
-	uint64_t pass; /* the pass that saw it last */
-	void *hung;    /* the listener's */
-};
-
-struct vm {
-	struct vm_key key; /* identifies the VM while it lives */
-	uint32_t id;	   /* as a vCPU's */
-	uint32_t pid;	   /* PID of its VMM */
-	char *name;	   /* NAME-PID, NAME-PID.2 ... */
-	struct vm_identity identity;
-	struct labels *labels;
-	uint64_t since;	  /* the pass that saw it first */
-	uint64_t pass;	  /* the pass that saw it last */
-	uint64_t seen;	  /* when that was, ns */
-	bool hides;	  /* the last pass that saw it did not see all of its vCPUs */
-	bool is_creators; /* pid is the process that made the VM */
-	struct vcpu *vcpus;
-	size_t nvcpus;
-	void *hung; /* the listener's */
-};
+#include "vms/vm.h"
 
 /*
  * Who hangs something on VMs and vCPUs. member is the stat member of struct kvm or struct kvm_vcpu
@@ -78,8 +43,10 @@ struct vms {
 	uint64_t now;	  /* when the pass began, ns */
 	uint64_t away_ns; /* how long an absent VM is kept: VMS_AWAY_NS, but for tests */
 	bool hides;	  /* the last pass did not see all VMs and vCPUs of the list */
-	uint64_t changes; /* how often VMs or vCPUs appeared or disappeared */
+	uint64_t changes; /* how often VMs or vCPUs appeared, disappeared or got other labels */
 	uint32_t last_id, last_vcpu_id;
+	size_t followed;	  /* index of the VM whose labels follow next (vm_follow.h) */
+	uint64_t relabelled;	  /* how often labels of a VM changed */
 	struct vm_names *names;	  /* NULL while the register is freed */
 	struct vm_passes *passes; /* NULL: no pass can be made */
 };
@@ -131,15 +98,6 @@ static inline bool vm_is_there(const struct vms *vms, const struct vm *vm)
 static inline bool vcpu_is_there(const struct vms *vms, const struct vcpu *vcpu)
 {
 	return vcpu->pass == vms->pass;
-}
-
-/*
- * Is the VM surely the one of its key? Inodes of debugfs are never reused; an address is. Then its
- * vCPUs are certain, too: KVM frees no vCPU before its VM.
- */
-static inline bool vm_is_certain(const struct vm *vm)
-{
-	return vm->key.birth != 0;
 }
 
 /* The VM with this key, or NULL. */

@@ -117,6 +117,23 @@ busy() {
 	let_go "$firecracker" "$GUEST"
 }
 
+@test "labels follow a VMM that is moved to its pod's cgroup; its name stays" {
+	root=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+	pods=$root/kubepods.slice
+	pod=$pods/kubepods-podaaaa_bbbb.slice
+	mkdir -p "$pod" 2>/dev/null || skip "no cgroup can be made: run as root with a writable cgroup2"
+	hold guest --vcpus 2
+	label() { pminfo -h "$PMCD_HOST" -l "$1" | sed -n "s/.* or \"$2\"\] labels //p" | jq -c '[.vm, .pod]'; }
+	[ "$(label kvm.vm.pid "guest-$GUEST")" = '["guest",null]' ]
+	echo "$GUEST" >"$pod/cgroup.procs"
+	moved() { [ "$(label "$1" "$2")" = '["guest","aaaa-bbbb"]' ]; }
+	wait_for 10 moved kvm.vm.pid "guest-$GUEST"
+	moved kvm.vcpu.stat.exits "guest-$GUEST::vcpu1"
+	echo "$GUEST" >"$root/cgroup.procs"
+	let_go "$GUEST"
+	rmdir "$pod" "$pods"
+}
+
 @test "two VMs in one process, and two VMs of one name" {
 	hold qemu-system-x86_64 --vms 2 --vcpus 2 -- -name twin
 	first=$GUEST

@@ -63,12 +63,30 @@ static void test_instances(void **state)
 	assert_instance(METRIC_INDOM_USERSPACE_EXIT, 1, ""); /* this host has no such table */
 }
 
+/* A request for the labels of all instances brings them up to date first. */
+static void test_instances_follow(void **state)
+{
+	pmLabelSet *sets = NULL;
+	unsigned before;
+	int n;
+
+	(void)state;
+	agent_fetch(8, 0); /* ticks */
+	fake_hooks(ALPHA);
+	before = fakes[ALPHA].refreshes;
+	n = AGENT.label((int)agent_indom(METRIC_INDOM_EXIT), PM_LABEL_INSTANCES, &sets, AGENT.ext);
+	assert_int_equal(n, 2);
+	assert_int_equal(fakes[ALPHA].refreshes, before + 1);
+	pmFreeLabelSets(sets, n);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		agent_test(test_instance_domains),
 		agent_test(test_metrics),
 		agent_test(test_instances),
+		agent_test(test_instances_follow),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,9 +32,9 @@ static void assert_identity(const char *comm, const char *name, const char *uuid
 		assert_string_equal(identity.uuid, uuid);
 	else
 		assert_null(identity.uuid);
-	assert_null(identity.cgroup);
-	assert_null(identity.machine);
-	assert_null(identity.pod);
+	assert_null(identity.cgroup.path);
+	assert_null(identity.cgroup.machine);
+	assert_null(identity.cgroup.pod);
 	vm_identity_free(&identity);
 }
 
@@ -348,11 +348,11 @@ static void test_no_memory(void **state)
 	assert_false(alloc_failed());
 	assert_string_equal(identity.name, "web");
 	assert_string_equal(identity.uuid, "u");
-	assert_string_equal(identity.machine, "m");
-	assert_string_equal(identity.pod, "p");
+	assert_string_equal(identity.cgroup.machine, "m");
+	assert_string_equal(identity.cgroup.pod, "p");
 	vm_identity_free(&identity);
 	assert_null(identity.name);
-	assert_null(identity.pod);
+	assert_null(identity.cgroup.pod);
 	vm_identity_free(&identity);
 }
 

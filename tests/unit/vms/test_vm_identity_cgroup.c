@@ -28,9 +28,9 @@ static void assert_file(const char *text, const char *cgroup, const char *machin
 	write_text("proc/4711/cgroup", text);
 	assert_int_equal(vm_identity_read("proc", 4711, "comm", &identity), 0);
 	assert_string_equal(identity.name, "comm");
-	assert_text(identity.cgroup, cgroup);
-	assert_text(identity.machine, machine);
-	assert_text(identity.pod, pod);
+	assert_text(identity.cgroup.path, cgroup);
+	assert_text(identity.cgroup.machine, machine);
+	assert_text(identity.cgroup.pod, pod);
 	vm_identity_free(&identity);
 }
 

@@ -172,9 +172,7 @@ static void test_instance_cut(void **state)
 static struct vm_identity whole = {
 	.name = "w " EURO "\"\\/\n",
 	.uuid = "a-b",
-	.cgroup = "/machine.slice",
-	.machine = "qemu-1-w",
-	.pod = "c-d",
+	.cgroup = { .path = "/machine.slice", .machine = "qemu-1-w", .pod = "c-d" },
 };
 
 /* The labels as JSON, which the caller frees. */
@@ -228,7 +226,7 @@ static void test_labels_unknown(void **state)
 		assert_string_equal(json, pid ? "{\"vm\":\"web\"}" : "{\"vm\":\"web\",\"pid\":0}");
 		free(json);
 	}
-	identity.pod = "p";
+	identity.cgroup.pod = "p";
 	assert_labels(&identity, 2, "{\"vm\":\"web\",\"pid\":4711,\"pod\":\"p\",\"vcpu\":2}");
 }
 
@@ -236,7 +234,11 @@ static void test_labels_unknown(void **state)
 static void test_labels_cut(void **state)
 {
 	static char control[100001], euros[5000], even[1025];
-	struct vm_identity identity = { control, control, control, control, control };
+	struct vm_identity identity = {
+		.name = control,
+		.uuid = control,
+		.cgroup = { .path = control, .machine = control, .pod = control },
+	};
 	const char *value;
 	char *json;
 	json_t *root;
@@ -251,7 +253,7 @@ static void test_labels_cut(void **state)
 	for (size_t i = 0; i + 3 < sizeof(euros); i += 3)
 		memcpy(euros + i, EURO, 3);
 	memset(even, 'x', sizeof(even) - 1);
-	identity = (struct vm_identity){ .name = euros, .cgroup = even };
+	identity = (struct vm_identity){ .name = euros, .cgroup.path = even };
 	json = labels_text(&identity, 1, -1);
 	root = json_loads(json, JSON_REJECT_DUPLICATES, NULL);
 	assert_non_null(root);

@@ -61,8 +61,7 @@ static void test_comes_back(void **state)
 		assert_true(vms->changes > changes);
 		assert_vms("vmm-7#1 vmm-8#2");
 		assert_vcpus("vmm-7::vcpu0#1");
-		assert_int_equal(stat_vm_of(vm_at(100))->sum[VCPU_EXITS],
-				 a0.values[VCPU_EXITS]);
+		assert_int_equal(stat_vm_of(vm_at(100))->sum[VCPU_EXITS], a0.values[VCPU_EXITS]);
 	}
 	assert_ended("");
 }
@@ -181,8 +180,8 @@ static void test_limit_of_vcpus(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		test(test_comes_back),	  test(test_ends),	test(test_after_failed_passes),
-		test(test_without_birth), test(test_address_again), test(test_limit),
+		test(test_comes_back),	   test(test_ends),	     test(test_after_failed_passes),
+		test(test_without_birth),  test(test_address_again), test(test_limit),
 		test(test_limit_of_vcpus),
 	};
 

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (c) 2026 The pmdakvm authors */
+/*
+ * Labels follow a VM: to the cgroup that its VMM is moved to, and to the process that has it open
+ * once its VMM has not. Its name stays.
+ */
+#ifndef PMDAKVM_VM_FOLLOW_H
+#define PMDAKVM_VM_FOLLOW_H
+
+#include "vms/vm_register.h"
+
+/* Within so many calls each VM is looked at. */
+#define VMS_FOLLOW_CALLS 5
+
+/* Call it once a second: it reads the files of a part of the VMs in /proc. */
+void vms_follow(struct vms *vms);
+
+#endif /* PMDAKVM_VM_FOLLOW_H */
