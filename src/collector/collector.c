@@ -302,7 +302,7 @@ bool collector_tick(struct collector *collector, struct report *report)
 		print_end(callers_print);
 		grown = true;
 	}
-	vms_tick(collector->vms);
+	vms_tick(collector->vms, report);
 	families_tick(collector, report);
 	if (collector->sources.numbers)
 		instance_numbers_tick(collector->sources.numbers);

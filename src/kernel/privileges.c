@@ -5,10 +5,12 @@
 
 #include <cap-ng.h>
 #include <errno.h>
+#include <grp.h>
 #include <linux/capability.h>
 #include <pwd.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -94,7 +96,29 @@ char *privs_load_text(int err, const char *lockdown)
 	return ret < 0 ? NULL : text;
 }
 
-int privs_drop(const char *user)
+/* Add a supplementary group to those of this process. */
+static void group_add(gid_t group)
+{
+	int n = getgroups(0, NULL);
+	gid_t *groups = n < 0 ? NULL : calloc((size_t)n + 1, sizeof(*groups));
+
+	n = groups ? getgroups(n, groups) : -1;
+	if (n >= 0) {
+		groups[n] = group;
+		/* without CAP_SETGID it stays as it is; what cannot be read then is said */
+		(void)!setgroups((size_t)n + 1, groups);
+	}
+	free(groups);
+}
+
+static int user_change(const struct passwd *entry, gid_t group)
+{
+	if (setgroups(group ? 1 : 0, &group))
+		return -EPERM;
+	return capng_change_id((int)entry->pw_uid, (int)entry->pw_gid, CAPNG_NO_FLAG);
+}
+
+int privs_drop(const char *user, gid_t group)
 {
 	const struct passwd *entry = user ? getpwnam(user) : NULL;
 	int ret;
@@ -104,10 +128,13 @@ int privs_drop(const char *user)
 	if (capng_get_caps_process())
 		return -EPERM;
 	select_capabilities();
-	if (entry && entry->pw_uid != geteuid())
-		ret = capng_change_id((int)entry->pw_uid, (int)entry->pw_gid, CAPNG_DROP_SUPP_GRP);
-	else
+	if (entry && entry->pw_uid != geteuid()) {
+		ret = user_change(entry, group);
+	} else {
+		if (group)
+			group_add(group);
 		ret = capng_apply(geteuid() == 0 ? CAPNG_SELECT_BOTH : CAPNG_SELECT_CAPS);
+	}
 	if (ret)
 		return -EPERM;
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ? -errno : 0;

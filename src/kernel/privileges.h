@@ -5,6 +5,7 @@
 #define PMDAKVM_PRIVS_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 /*
  * Return the missing capabilities as text with a verb, such as "CAP_BPF and CAP_PERFMON are";
@@ -21,8 +22,9 @@ char *privs_load_text(int err, const char *lockdown);
 
 /*
  * Keep only those capabilities, set no_new_privs, and change to the named user (NULL: keep the
- * user). Returns 0, -ENOENT for an unknown user, or another negative errno.
+ * user). Its only supplementary group is this one (0: none); a user that is kept gets it besides
+ * its own, if it may. Returns 0, -ENOENT for an unknown user, or another negative errno.
  */
-int privs_drop(const char *user);
+int privs_drop(const char *user, gid_t group);
 
 #endif /* PMDAKVM_PRIVS_H */

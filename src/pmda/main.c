@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "kernel/privileges.h"
+#include "kernel/proc_hiding.h"
 #include "pmda/agent.h"
 #include "pmda/once.h"
 #include "pmda/tick.h"
@@ -69,10 +70,17 @@ static void kvm_loop(pmdaInterface *dispatch, struct kvm_agent *agent)
 	}
 }
 
-/* Keep only the capabilities that counting needs. The daemon does not run with more than that. */
+/*
+ * Keep only the capabilities that counting needs. The daemon does not run with more than that, but
+ * in the group that sees all processes, where /proc hides them: VMs' names are in there.
+ */
 static int drop_privileges(const char *user)
 {
-	int err = privs_drop(user);
+	struct proc_hiding hiding;
+	int err;
+
+	proc_hiding_read(PROC_MOUNTS, &hiding);
+	err = privs_drop(user, hiding.hides && !hiding.from_all ? hiding.group : 0);
 
 	if (err == -ENOENT)
 		pmNotifyErr(LOG_ERR, "-U %s: no such user", user);

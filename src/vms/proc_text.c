@@ -26,6 +26,7 @@ int proc_text_read(const char *proc, pid_t pid, const char *name, struct proc_te
 		input.size = fread(input.text, 1, PROC_TEXT_MAX, file);
 	if (!file || ferror(file)) {
 		err = errno == ENOMEM ? -ENOMEM : 0;
+		input.err = errno;
 		input.size = 0;
 	}
 	if (file)

@@ -16,12 +16,13 @@
 struct proc_text {
 	char *text; /* size bytes and a NUL */
 	size_t size;
+	int err; /* a positive errno: why the file could not be read; 0: it could */
 };
 
 /*
  * Read PROC/PID/NAME. The text is empty if the file cannot be read, since the process may have
- * ended. Lack of memory is an error, so that it does not change the VM's name. Returns 0, with a
- * text that the caller frees, or -ENOMEM.
+ * ended, or /proc may hide it. Lack of memory is an error, so that it does not change the VM's
+ * name. Returns 0, with a text that the caller frees, or -ENOMEM.
  */
 int proc_text_read(const char *proc, pid_t pid, const char *name, struct proc_text *ret_text);
 

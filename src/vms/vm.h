@@ -37,7 +37,8 @@ struct vm {
 	pid_t holder;	   /* a process that had it open in the pass that saw it last; 0: none that
 			      /proc can show */
 	uint64_t held;	   /* the pass in which its VMM's process had it open last */
-	char *name;	   /* NAME-PID, NAME-PID.2 ... */
+	uint64_t unread; /* the pass after which that process's files could not be read; 0: none */
+	char *name;	 /* NAME-PID, NAME-PID.2 ... */
 	struct vm_identity identity;
 	struct labels *labels;
 	uint64_t since;	  /* the pass that saw it first */

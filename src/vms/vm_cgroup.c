@@ -157,7 +157,7 @@ int vm_cgroup_read(const char *proc, pid_t pid, struct vm_cgroup *ret_cgroup)
 	err = proc_text_read(proc, pid, "cgroup", &input);
 	if (err)
 		return err;
-	cgroup.known = input.size > 0;
+	cgroup.err = input.err;
 	path = cgroup_find(input.text);
 	if (path) {
 		err = utf8_copy(path, &cgroup.path);

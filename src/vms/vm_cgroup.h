@@ -8,7 +8,7 @@
 #include <sys/types.h>
 
 struct vm_cgroup {
-	bool known;    /* the file could be read */
+	int err;       /* a positive errno: why the file could not be read; 0: it could */
 	char *path;    /* NULL: unknown, or the root cgroup */
 	char *machine; /* name in this host's systemd-machined; NULL: not in a machine */
 	char *pod;     /* UID of the Kubernetes pod; NULL: not in a pod */

@@ -108,13 +108,13 @@ void vms_refresh(struct vms *vms)
 	vms_pass(vms);
 }
 
-void vms_tick(struct vms *vms)
+void vms_tick(struct vms *vms, struct report *report)
 {
 	if (!vms->passes)
 		return;
 	if (clock_ns() - vms->passes->passed >= CLOCK_TICK_NS)
 		vms_pass(vms);
-	vms_follow(vms);
+	vms_follow(vms, report);
 }
 
 /* --- attaching --- */

@@ -35,7 +35,7 @@ void vms_refresh(struct vms *vms);
  * Once a second: make a pass if the last one was a second ago, so that short-lived VMs are seen,
  * and have labels follow.
  */
-void vms_tick(struct vms *vms);
+void vms_tick(struct vms *vms, struct report *report);
 
 /* Free what vms_attach() has made; before vms_free(). */
 void vms_detach(struct vms *vms);

@@ -47,6 +47,7 @@ struct vms {
 	uint32_t last_id, last_vcpu_id;
 	size_t followed;	  /* index of the VM whose labels follow next (vm_follow.h) */
 	uint64_t relabelled;	  /* how often labels of a VM changed */
+	bool told;		  /* that a process's files cannot be read */
 	struct vm_names *names;	  /* NULL while the register is freed */
 	struct vm_passes *passes; /* NULL: no pass can be made */
 };

@@ -29,6 +29,10 @@ static struct process {
 	capng_select_t applied_to;
 	int changed_uid, changed_gid;
 	capng_flags_t changed_flags;
+	int setgroups_ret;
+	bool groups_set;
+	gid_t groups[4];
+	size_t ngroups;
 } process;
 
 int __wrap_capng_get_caps_process(void);
@@ -38,6 +42,8 @@ int __wrap_capng_update(capng_act_t action, capng_type_t type, unsigned capabili
 int __wrap_capng_apply(capng_select_t set);
 int __wrap_capng_change_id(int uid, int gid, capng_flags_t flag);
 int __wrap_prctl(int option, ...);
+int __wrap_getgroups(int size, gid_t list[]);
+int __wrap_setgroups(size_t n, const gid_t *list);
 uid_t __wrap_geteuid(void);
 struct passwd *__wrap_getpwnam(const char *name);
 
@@ -86,6 +92,24 @@ int __wrap_capng_change_id(int uid, int gid, capng_flags_t flag)
 	process.changed_gid = gid;
 	process.changed_flags = flag;
 	return process.apply_ret;
+}
+
+/* The process is in groups 21 and 22. */
+int __wrap_getgroups(int size, gid_t list[])
+{
+	for (int i = 0; i < size && i < 2; i++)
+		list[i] = 21 + (gid_t)i;
+	return 2;
+}
+
+int __wrap_setgroups(size_t n, const gid_t *list)
+{
+	assert_false(process.applied || process.changed_uid); /* later it has no right to */
+	assert_true(n <= ARRAY_SIZE(process.groups));
+	memcpy(process.groups, list, n * sizeof(*list));
+	process.ngroups = n;
+	process.groups_set = true;
+	return process.setgroups_ret;
 }
 
 int __wrap_prctl(int option, ...)
@@ -268,7 +292,7 @@ static void test_drop_keeps(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		process = (struct process){ .permitted = rows[i].permitted, .old = rows[i].old };
-		assert_int_equal(privs_drop(NULL), 0);
+		assert_int_equal(privs_drop(NULL, 0), 0);
 		assert_true(process.cleared);
 		assert_int_equal(process.kept, rows[i].kept);
 		assert_int_equal(process.applied, 1);
@@ -282,38 +306,67 @@ static void test_drop_users(void **state)
 {
 	(void)state;
 	process.uid = 5;
-	assert_int_equal(privs_drop(NULL), 0);
+	assert_int_equal(privs_drop(NULL, 0), 0);
 	assert_int_equal(process.applied_to, CAPNG_SELECT_CAPS);
 	assert_int_equal(process.changed_uid, 0);
 	process = (struct process){ .uid = 13 };
-	assert_int_equal(privs_drop("pcp"), 0);
+	assert_int_equal(privs_drop("pcp", 0), 0);
 	assert_int_equal(process.applied, 1);
 	assert_int_equal(process.changed_uid, 0);
 	process = (struct process){ .permitted = BOTH };
-	assert_int_equal(privs_drop("pcp"), 0);
+	assert_int_equal(privs_drop("pcp", 0), 0);
 	assert_int_equal(process.applied, 0);
 	assert_int_equal(process.changed_uid, 13);
 	assert_int_equal(process.changed_gid, 17);
-	assert_int_equal(process.changed_flags, CAPNG_DROP_SUPP_GRP);
+	assert_int_equal(process.changed_flags, CAPNG_NO_FLAG);
+	assert_true(process.groups_set);
+	assert_int_equal(process.ngroups, 0);
 	assert_int_equal(process.kept, BOTH);
 	assert_true(process.no_new_privs);
+}
+
+/* Another user is in this group alone; a user that is kept, in its own, too. */
+static void test_drop_group(void **state)
+{
+	(void)state;
+	process = (struct process){ .permitted = BOTH };
+	assert_int_equal(privs_drop("pcp", 4242), 0);
+	assert_int_equal(process.changed_uid, 13);
+	assert_int_equal(process.changed_flags, CAPNG_NO_FLAG);
+	assert_int_equal(process.ngroups, 1);
+	assert_int_equal(process.groups[0], 4242);
+	process = (struct process){ .permitted = BOTH };
+	assert_int_equal(privs_drop(NULL, 4242), 0);
+	assert_int_equal(process.applied, 1);
+	assert_int_equal(process.ngroups, 3);
+	assert_int_equal(process.groups[1], 22);
+	assert_int_equal(process.groups[2], 4242);
+	process = (struct process){ .permitted = BOTH };
+	assert_int_equal(privs_drop(NULL, 0), 0);
+	assert_false(process.groups_set);
+	process = (struct process){ .permitted = BOTH, .setgroups_ret = -1, .uid = 5 };
+	assert_int_equal(privs_drop(NULL, 4242), 0);
+	assert_int_equal(process.applied, 1);
+	process = (struct process){ .permitted = BOTH, .setgroups_ret = -1 };
+	assert_int_equal(privs_drop("pcp", 0), -EPERM);
+	assert_int_equal(process.changed_uid, 0);
 }
 
 static void test_drop_in_vain(void **state)
 {
 	(void)state;
-	assert_int_equal(privs_drop("nobody else"), -ENOENT);
+	assert_int_equal(privs_drop("nobody else", 0), -ENOENT);
 	assert_false(process.cleared);
 	process.unknown = true;
-	assert_int_equal(privs_drop(NULL), -EPERM);
+	assert_int_equal(privs_drop(NULL, 0), -EPERM);
 	assert_false(process.cleared);
 	process = (struct process){ .apply_ret = -1 };
-	assert_int_equal(privs_drop(NULL), -EPERM);
+	assert_int_equal(privs_drop(NULL, 0), -EPERM);
 	assert_false(process.no_new_privs);
 	process = (struct process){ .apply_ret = -5 };
-	assert_int_equal(privs_drop("pcp"), -EPERM);
+	assert_int_equal(privs_drop("pcp", 0), -EPERM);
 	process = (struct process){ .prctl_ret = -1 };
-	assert_int_equal(privs_drop(NULL), -EINVAL);
+	assert_int_equal(privs_drop(NULL, 0), -EINVAL);
 }
 
 #define privs_test(test) cmocka_unit_test_setup_teardown(test, setup, work_teardown)
@@ -328,6 +381,7 @@ int main(void)
 		privs_test(test_no_memory_for_text),
 		privs_test(test_drop_keeps),
 		privs_test(test_drop_users),
+		privs_test(test_drop_group),
 		privs_test(test_drop_in_vain),
 	};
 

@@ -244,26 +244,26 @@ static void test_tick(void **state)
 {
 	(void)state;
 	kernel.ns = 5000000000;
-	vms_tick(vms);
+	vms_tick(vms, &report);
 	assert_int_equal(kernel.passes, 0);
 	assert_attached();
 	assert_int_equal(kernel.passes, 3);
 	kernel.ns += 899999999;
-	vms_tick(vms);
+	vms_tick(vms, &report);
 	assert_int_equal(kernel.passes, 3);
 	kernel.ns += 1;
-	vms_tick(vms);
-	vms_tick(vms);
+	vms_tick(vms, &report);
+	vms_tick(vms, &report);
 	assert_int_equal(kernel.passes, 4);
 	show(&a, &a0);
 	kernel.ns += 1000000000;
-	vms_tick(vms);
+	vms_tick(vms, &report);
 	kernel.ns += 1000000000;
-	vms_tick(vms);
+	vms_tick(vms, &report);
 	assert_int_equal(vms->n, 1);
 	stat_family.detach(family);
 	kernel.ns += 1000000000;
-	vms_tick(vms);
+	vms_tick(vms, &report);
 	stat_family.tick(family, &report); /* which has nothing to do then */
 	assert_int_equal(kernel.passes, 7);
 }

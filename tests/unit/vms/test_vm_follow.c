@@ -8,6 +8,8 @@
 
 #include "vms/vm_follow.h"
 
+static struct report report;
+
 /* Fixture: a VM with two vCPUs, whose VMM is in a slice. */
 static struct shown a, a0, a1;
 
@@ -37,7 +39,7 @@ static int setup(void **state)
 static void follow(void)
 {
 	for (int i = 0; i < VMS_FOLLOW_CALLS; i++)
-		vms_follow(vms);
+		vms_follow(vms, &report);
 }
 
 static void assert_all_labels(const char *labels)
@@ -54,7 +56,7 @@ static void assert_all_labels(const char *labels)
 }
 
 #define SLICE "\"vm\":\"vmm\",\"pid\":7,\"cgroup\":\"/a.slice\""
-#define POD                                                          \
+#define POD                                                         \
 	"\"vm\":\"vmm\",\"pid\":7,\"cgroup\":\"/kubepods/pod1-2\"," \
 	"\"pod\":\"1-2\""
 
@@ -110,7 +112,8 @@ static void test_process(void **state)
 	pass(&a, &a0, &a1);
 	move_to(7, "/other");
 	follow();
-	assert_all_labels("\"vm\":\"vmm\",\"pid\":9,\"cgroup\":\"/kubepods/pod1-2\",\"pod\":\"1-2\"");
+	assert_all_labels(
+		"\"vm\":\"vmm\",\"pid\":9,\"cgroup\":\"/kubepods/pod1-2\",\"pod\":\"1-2\"");
 	assert_int_equal(vm_at(100)->pid, 9);
 	assert_vms("vmm-7#1");
 }
@@ -164,7 +167,7 @@ static void test_turns(void **state)
 	assert_int_equal(vms->relabelled, 0);
 	for (uint32_t i = 0; i < ARRAY_SIZE(many); i++)
 		move_to(100 + i, "/two");
-	vms_follow(vms);
+	vms_follow(vms, &report);
 	assert_int_equal(vms->relabelled, 3);
 	follow();
 	assert_int_equal(vms->relabelled, ARRAY_SIZE(many));
@@ -183,13 +186,38 @@ static void test_without_memory(void **state)
 	move_to(7, "/kubepods/pod1-2");
 	for (n = 0;; n++) {
 		alloc_fail_at(n);
-		vms_follow(vms);
+		vms_follow(vms, &report);
 		if (!alloc_failed())
 			break;
 		assert_all_labels(SLICE);
 	}
 	assert_true(n > 6);
 	assert_all_labels(POD);
+}
+
+/* The processes' files are hidden: that is said once. A process that has ended says nothing. */
+static void test_hidden(void **state)
+{
+	struct shown b = shown_vm(200, 8);
+	char *text;
+
+	(void)state;
+	make_folders("proc/8");
+	pass(&a, &a0, &a1, &b);
+	assert_int_equal(unlink("proc/7/cgroup"), 0);
+	vms_follow(vms, &report);
+	vms_follow(vms, &report);
+	assert_int_equal(report.n, 0); /* both may have ended */
+	pass(&a, &a0, &a1);
+	for (int i = 0; i < 3; i++) {
+		follow();
+		pass(&a, &a0, &a1, &b);
+	}
+	assert_int_equal(report.n, 1);
+	text = report.lines[0].text;
+	assert_int_equal(report.lines[0].level, REPORT_WARNING);
+	assert_non_null(strstr(text, "/proc/7 cannot be read (No such file or directory); "));
+	report_clear(&report);
 }
 
 #define test(name) cmocka_unit_test_setup_teardown(name, setup, fakes_teardown)
@@ -199,7 +227,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		test(test_cgroup),	   test(test_unreadable), test(test_process),
 		test(test_helper),	   test(test_invisible),  test(test_turns),
-		test(test_without_memory),
+		test(test_without_memory), test(test_hidden),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
