@@ -10,9 +10,9 @@
 #define PROC_MOUNTS "/proc/self/mountinfo"
 
 struct proc_hiding {
-	bool hides;	 /* hidepid is set, and not to 0 */
-	bool from_all;	 /* hidepid=ptraceable: no group may see the processes */
-	gid_t group;	 /* who is in this group sees them; 0: no group was named */
+	bool hides;	  /* hidepid is set, and not to 0 */
+	bool from_all;	  /* hidepid=ptraceable: no group may see the processes */
+	gid_t group;	  /* who is in this group sees them; 0: no group was named */
 	char hidepid[16]; /* as it was given */
 };
 

@@ -11,6 +11,8 @@
 #include "base/utf8.h"
 #include "vms/proc_text.h"
 
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+
 /* The path in a line ID:CONTROLLERS:PATH, and the rank of its hierarchy; 0: not usable. */
 static char *cgroup_line(char *line, unsigned *ret_rank)
 {
@@ -84,27 +86,74 @@ static void unit_unescape(char *text)
 	*to = '\0';
 }
 
-/*
- * Return the machine's name (machine_find) or the pod's UID (pod_find) from a path; of nested ones
- * the outermost, since only that one is known to this host. Both truncate the path there.
- */
-static char *machine_find(char *path)
+/* How a component of the path names a machine. */
+static const struct unit {
+	const char *before, *after;
+	enum { MACHINE, VM, NUMBERED_VM } whose;
+} units[] = {
+#define UNIT(before, after, whose, source) { before, after, whose },
+#include "vms/vmm.def"
+};
+
+/* What follows a number and a dash; NULL: nothing does. */
+static char *behind_number(char *text)
 {
-	char *name = NULL;
+	char *rest = text + strspn(text, "0123456789");
+
+	return rest > text && rest[0] == '-' && rest[1] ? rest + 1 : NULL;
+}
+
+/* The VM's name in a machine's; NULL: none. */
+static char *machine_vm(char *machine)
+{
+	static const char *const prefixes[] = {
+#define NUMBERED(before, source) before,
+#include "vms/vmm.def"
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++) {
+		size_t len = strlen(prefixes[i]);
+
+		if (!strncmp(machine, prefixes[i], len))
+			return behind_number(machine + len);
+	}
+	return NULL;
+}
+
+/* Take the names of a component, of which len bytes are the name between a unit's ends. */
+static bool unit_take(const struct unit *unit, char *name, size_t len, char **machine, char **vm)
+{
+	name[len] = '\0';
+	if (unit->whose == NUMBERED_VM)
+		name = behind_number(name);
+	if (!name)
+		return false;
+	unit_unescape(name);
+	*machine = name;
+	*vm = unit->whose == MACHINE ? machine_vm(name) : name;
+	return true;
+}
+
+/*
+ * Find the names of machine and VM (machine_find) or the pod's UID (pod_find) in a path; of nested
+ * ones the outermost, since only that one is known to this host. Both truncate the path there.
+ */
+static void machine_find(char *path, char **machine, char **vm)
+{
 	size_t len, name_len;
 
-	for (; *path && !name; path += len) {
+	for (; *path; path += len) {
 		path += strspn(path, "/");
 		len = strcspn(path, "/");
-		name = between(path, len, "machine-", ".scope", &name_len);
-		if (!name)
-			name = between(path, len, "systemd-nspawn@", ".service", &name_len);
+		for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+			char *name = between(path, len, units[i].before, units[i].after, &name_len);
+
+			if (name && unit_take(&units[i], name, name_len, machine, vm))
+				return;
+			if (name)
+				name[name_len] = *units[i].after;
+		}
 	}
-	if (!name)
-		return NULL;
-	name[name_len] = '\0';
-	unit_unescape(name);
-	return name;
 }
 
 /*
@@ -149,7 +198,7 @@ static char *pod_find(char *path)
 
 int vm_cgroup_read(const char *proc, pid_t pid, struct vm_cgroup *ret_cgroup)
 {
-	char *path, *pod = NULL, *machine = NULL;
+	char *path, *pod = NULL, *machine = NULL, *vm = NULL;
 	struct vm_cgroup cgroup = { 0 };
 	struct proc_text input;
 	int err;
@@ -163,12 +212,14 @@ int vm_cgroup_read(const char *proc, pid_t pid, struct vm_cgroup *ret_cgroup)
 		err = utf8_copy(path, &cgroup.path);
 		pod = pod_find(path); /* first, because machine_find() truncates: a machine inside a
 					 pod belongs to the pod */
-		machine = machine_find(path);
+		machine_find(path, &machine, &vm);
 	}
 	if (!err && pod)
 		err = utf8_copy(pod, &cgroup.pod);
 	if (!err && machine)
 		err = utf8_copy(machine, &cgroup.machine);
+	if (!err && vm)
+		err = utf8_copy(vm, &cgroup.vm);
 	free(input.text);
 	if (err) {
 		vm_cgroup_free(&cgroup);
@@ -190,5 +241,6 @@ void vm_cgroup_free(struct vm_cgroup *cgroup)
 	free(cgroup->path);
 	free(cgroup->machine);
 	free(cgroup->pod);
+	free(cgroup->vm);
 	*cgroup = (struct vm_cgroup){ 0 };
 }

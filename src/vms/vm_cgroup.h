@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
-/* The cgroup of a VMM's process, and what it tells of the VM: its machine and pod. */
+/* The cgroup of a VMM's process, and what it tells of the VM. Forms are in vmm.def. */
 #ifndef PMDAKVM_VM_CGROUP_H
 #define PMDAKVM_VM_CGROUP_H
 
@@ -10,8 +10,9 @@
 struct vm_cgroup {
 	int err;       /* a positive errno: why the file could not be read; 0: it could */
 	char *path;    /* NULL: unknown, or the root cgroup */
-	char *machine; /* name in this host's systemd-machined; NULL: not in a machine */
+	char *machine; /* name that systemd or libvirt has for it; NULL: not in a machine */
 	char *pod;     /* UID of the Kubernetes pod; NULL: not in a pod */
+	char *vm;      /* name of the VM that it was made for; NULL: unknown */
 };
 
 /*

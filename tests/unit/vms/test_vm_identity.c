@@ -84,7 +84,7 @@ static void test_vmms(void **state)
 
 static void test_comm_names_the_vmm(void **state)
 {
-	static const char other[] = "vm\0-name\0web\0--id\0db\0--platform\0uuid=u";
+	static const char other[] = "vmm\0-name\0web\0--id\0db\0--platform\0uuid=u";
 
 	(void)state;
 	make_folders("proc/4711");

@@ -27,7 +27,7 @@ static void assert_file(const char *text, const char *cgroup, const char *machin
 	make_folders("proc/4711");
 	write_text("proc/4711/cgroup", text);
 	assert_int_equal(vm_identity_read("proc", 4711, "comm", &identity), 0);
-	assert_string_equal(identity.name, "comm");
+	assert_string_equal(identity.name, identity.cgroup.vm ? identity.cgroup.vm : "comm");
 	assert_text(identity.cgroup.path, cgroup);
 	assert_text(identity.cgroup.machine, machine);
 	assert_text(identity.cgroup.pod, pod);
