@@ -52,6 +52,38 @@ size_t utf8_read(const char *text, uint32_t *ret_code)
 	return lead->more + 1U;
 }
 
+/* Is the character at text, of that length and code, no valid one? */
+static bool is_invalid(const char *text, size_t len, uint32_t code)
+{
+	return code == UTF8_REPLACEMENT &&
+	       (len != strlen(replacement) || memcmp(text, replacement, len) != 0);
+}
+
+bool utf8_is_valid(const char *text)
+{
+	uint32_t code;
+	size_t len;
+
+	for (; *text; text += len) {
+		len = utf8_read(text, &code);
+		if (is_invalid(text, len, code))
+			return false;
+	}
+	return true;
+}
+
+void utf8_mark_invalid(char *text, char mark)
+{
+	uint32_t code;
+	size_t len;
+
+	for (; *text; text += len) {
+		len = utf8_read(text, &code);
+		if (is_invalid(text, len, code))
+			memset(text, mark, len);
+	}
+}
+
 /* Write text to to as valid UTF-8, without a NUL; to may be NULL. Returns the size in bytes. */
 static size_t utf8_put(const char *text, char *to)
 {

@@ -4,6 +4,7 @@
 #ifndef PMDAKVM_UTF8_H
 #define PMDAKVM_UTF8_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +17,12 @@
  * Unicode standard recommends.
  */
 size_t utf8_read(const char *text, uint32_t *ret_code);
+
+/* Is the text valid UTF-8? U+FFFD itself is. */
+bool utf8_is_valid(const char *text);
+
+/* Replace each invalid byte by the mark, so that the length stays. */
+void utf8_mark_invalid(char *text, char mark);
 
 /* Copy text as valid UTF-8; the caller frees the copy. Returns 0 or -ENOMEM. */
 int utf8_copy(const char *text, char **ret_copy);

@@ -289,6 +289,9 @@ static int load_and_print(const struct options *options)
 	if (err == -EINVAL)
 		fprintf(stderr, "kvmbpf: %s:%u: not a snapshot written by --save\n", options->load,
 			line);
+	else if (err == -EILSEQ)
+		fprintf(stderr, "kvmbpf: %s:%u: not UTF-8, so not written by --save\n",
+			options->load, line);
 	else if (err)
 		fprintf(stderr, "kvmbpf: %s: %s\n", options->load, strerror(-err));
 	else

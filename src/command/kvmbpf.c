@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
 /* kvmbpf: runs the BPF programs and shows their counters without PCP. */
+#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -31,6 +32,13 @@ static void usage(FILE *out)
 int main(int argc, char **argv)
 {
 	const char *word = argc > 1 ? argv[1] : NULL;
+
+	/*
+	 * Names of VMs are UTF-8 in every locale, and PCP's tools print them as they are.
+	 * libsmartcols would escape what the locale does not know.
+	 */
+	if (!setlocale(LC_CTYPE, "C.UTF-8"))
+		setlocale(LC_CTYPE, "");
 
 	if (!word) {
 		usage(stderr);

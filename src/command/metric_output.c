@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "command/json_text.h"
 #include "metrics/metric_table.h"
 
 enum { COLUMN_METRIC, COLUMN_INSTANCE, COLUMN_VALUE, COLUMN_UNITS, COLUMNS };
@@ -167,7 +168,7 @@ static json_t *metric_values(const struct metric_place *place)
 
 		if (!cell->present || cell->text)
 			continue;
-		/* json_int_t is signed; a counter of nanoseconds overflows it after 292 years */
+		/* json_int_t is signed; json_text_write() writes its bits as an unsigned number */
 		if (json_array_append_new(values,
 					  json_pack("{s:s,s:o,s:I}", "instance", names->name,
 						    "labels", row_labels(place->metric, names),
@@ -213,9 +214,13 @@ int output_json(const struct snapshot *snapshot, const struct output_options *op
 	if (!root)
 		return -ENOMEM;
 	err = metrics_each(snapshot, json_visit, &out);
-	if (!err &&
-	    (json_dumpf(root, file, JSON_INDENT(1)) || fputc('\n', file) == EOF || fflush(file)))
-		err = errno ? -errno : -EIO;
+	if (!err) {
+		errno = 0;
+		json_text_write(root, file);
+		fputc('\n', file);
+		if (fflush(file) || ferror(file))
+			err = errno ? -errno : -EIO;
+	}
 	json_decref(root);
 	return err;
 }

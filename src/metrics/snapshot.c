@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 static bool is_control(char c)
 {
 	return (unsigned char)c < ' ' || c == 0x7f;
@@ -320,6 +322,7 @@ int snapshot_cell_set_text(struct snapshot_cell *cell, const char *text)
 		if (is_control(*p))
 			*p = '?';
 	}
+	utf8_mark_invalid(copy, '?');
 	cell->present = true;
 	cell->text = copy;
 	return 0;

@@ -135,8 +135,9 @@ static inline int snapshot_once(int err)
 void snapshot_table_unset(struct snapshot_table *table);
 
 /*
- * Set a cell to a number, to a copy of a text, or to absent. Control characters in the text are
- * replaced by '?'. snapshot_cell_set_text() returns 0, or -ENOMEM with the cell absent.
+ * Set a cell to a number, to a copy of a text, or to absent. Control characters in the text, and
+ * bytes that are not UTF-8, are replaced by '?'. snapshot_cell_set_text() returns 0, or -ENOMEM
+ * with the cell absent.
  */
 void snapshot_cell_set(struct snapshot_cell *cell, uint64_t number);
 int snapshot_cell_set_text(struct snapshot_cell *cell, const char *text);
@@ -146,7 +147,8 @@ void snapshot_cell_unset(struct snapshot_cell *cell);
 int snapshot_save(const struct snapshot *snapshot, FILE *file);
 
 /*
- * Read the text format of snapshot_save(). Returns 0; -EINVAL for an invalid line; -ENOMEM; or the
+ * Read the text format of snapshot_save(). Returns 0; -EINVAL for an invalid line; -EILSEQ for one
+ * that is not UTF-8; -ENOMEM; or the
  * error of reading. On failure *ret_line is the line number and ret_snapshot is untouched.
  */
 int snapshot_load(FILE *file, struct snapshot *ret_snapshot, unsigned *ret_line);

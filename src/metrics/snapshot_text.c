@@ -12,7 +12,7 @@
  *
  * A row has one cell per column. OWNER and KEY may be empty. RANGE is FIRST-LAST in decimal, or
  * "-" for none. A cell is a number, "-" if absent, or "'" followed by a text. Names, texts and
- * labels contain no control characters, except DEL in labels.
+ * labels are UTF-8 and contain no control characters, except DEL in labels.
  */
 #define _GNU_SOURCE
 #include "metrics/snapshot.h"
@@ -21,6 +21,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/utf8.h"
 
 #define MAGIC "pmdakvm-snapshot\t2"
 
@@ -265,6 +267,8 @@ int snapshot_load(FILE *file, struct snapshot *ret_snapshot, unsigned *ret_line)
 			line[--len] = '\0';
 		if (strlen(line) != (size_t)len)
 			err = -EINVAL;
+		else if (!utf8_is_valid(line))
+			err = -EILSEQ;
 		else if (number == 1)
 			err = strcmp(line, MAGIC) == 0 ? 0 : -EINVAL;
 		else

@@ -105,6 +105,18 @@ of() {
 	jq -e '.metrics | length > 0' <<<"$output"
 }
 
+@test "names in UTF-8 are printed as they are, whatever the locale" {
+	name=büro-€-虎-1
+	printf '%s\n' 'pmdakvm-snapshot	2' 'table	vm' 'column	name' 'column	vcpus' \
+		"row	1	$name		-	'$name	2" >"$WORK/saved"
+	for locale in C POSIX en_US.UTF-8 nonsense; do
+		run env LC_ALL=$locale "$BUILD/kvmbpf" dump --load "$WORK/saved" --all
+		[ "$status" = 0 ]
+		[[ $output == *" $name "* ]]
+	done
+	[[ $output != *'\x'* ]]
+}
+
 @test "--metric prints all values of the matching metrics, and nothing else" {
 	snapshot=$TOP/tests/data/exits.snapshot
 	run "$BUILD/kvmbpf" dump --load "$snapshot" -m kvm.trace.kvm_hypercall --metric 'kvm.*.kvm_en*'

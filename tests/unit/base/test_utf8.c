@@ -116,6 +116,31 @@ static void test_copy_without_memory(void **state)
 	assert_untouched(&copy, sizeof(copy));
 }
 
+static void assert_marked(const char *text, const char *expected)
+{
+	char *copy = strdup(text);
+
+	assert_int_equal(utf8_is_valid(text), strcmp(text, expected) == 0);
+	utf8_mark_invalid(copy, '?');
+	assert_string_equal(copy, expected);
+	free(copy);
+}
+
+static void test_valid_and_marked(void **state)
+{
+	(void)state;
+	assert_marked("", "");
+	assert_marked("web-1", "web-1");
+	assert_marked("\xc3\xbc\xe2\x82\xac\xf0\x9f\x98\x80",
+		      "\xc3\xbc\xe2\x82\xac\xf0\x9f\x98\x80");
+	assert_marked("a" FFFD "b", "a" FFFD "b");
+	assert_marked("a" FFFD "\xff", "a" FFFD "?");
+	assert_marked("\xef\xbf", "??"); /* begins as U+FFFD does */
+	assert_marked("a\x80z", "a?z");
+	assert_marked("\xf0\x9f\x98z", "???z");
+	assert_marked("\xed\xa0\x80", "???");
+}
+
 static void test_cut(void **state)
 {
 	(void)state;
@@ -142,6 +167,7 @@ int main(void)
 		cmocka_unit_test(test_copy),
 		cmocka_unit_test(test_copy_of_what_is_none),
 		cmocka_unit_test(test_copy_without_memory),
+		cmocka_unit_test(test_valid_and_marked),
 		cmocka_unit_test(test_cut),
 	};
 

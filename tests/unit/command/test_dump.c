@@ -240,6 +240,9 @@ static void test_load_that_fails(void **state)
 	write_text("old", "pmdakvm-snapshot\t1\n");
 	assert_int_equal(run(A("--load"), A("old")), 1);
 	assert_has(err_out, "kvmbpf: old:1: ");
+	write_text("other", SNAPSHOT "table\tfamily\ncolumn\tattached\nrow\t0\t\tf\xfcr\t-\t1\n");
+	assert_int_equal(run(A("--load"), A("other"), A("--json")), 1);
+	assert_string_equal(err_out, "kvmbpf: other:17: not UTF-8, so not written by --save\n");
 	assert_string_equal(out, "");
 }
 

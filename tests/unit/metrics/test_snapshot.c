@@ -289,13 +289,15 @@ static void test_cells(void **state)
 	snapshot_cell_unset(&cell);
 }
 
-static void test_texts_with_control_characters(void **state)
+static void test_texts_with_characters_that_are_none(void **state)
 {
 	struct snapshot_cell cell = { 0 };
 
 	(void)state;
 	assert_int_equal(snapshot_cell_set_text(&cell, "\ta\nb\x7f\x1f~ \xc3\xa9\x01"), 0);
 	assert_string_equal(cell.text, "?a?b??~ \xc3\xa9?");
+	assert_int_equal(snapshot_cell_set_text(&cell, "/a\xff/\xe2\x82"), 0);
+	assert_string_equal(cell.text, "/a?/??");
 	snapshot_cell_unset(&cell);
 }
 
@@ -388,7 +390,7 @@ int main(void)
 		cmocka_unit_test(test_names_may_repeat),
 		cmocka_unit_test(test_columns_after_rows),
 		cmocka_unit_test(test_cells),
-		cmocka_unit_test(test_texts_with_control_characters),
+		cmocka_unit_test(test_texts_with_characters_that_are_none),
 		cmocka_unit_test(test_no_memory_for_tables_and_texts),
 		cmocka_unit_test(test_no_memory_for_rows_and_columns),
 	};

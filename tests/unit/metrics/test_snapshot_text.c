@@ -350,7 +350,9 @@ static void test_a_file_cut_anywhere(void **state)
 		untouched_fill(&snapshot, sizeof(snapshot));
 		err = snapshot_bytes_load(everything, size, &snapshot, &line);
 		if (err) {
-			assert_int_equal(err, -EINVAL);
+			/* the cut may be within a character */
+			assert_int_equal(err,
+					 (everything[size] & 0xc0) == 0x80 ? -EILSEQ : -EINVAL);
 			assert_untouched(&snapshot, sizeof(snapshot));
 			assert_int_equal(line, lines);
 		} else {

@@ -108,7 +108,6 @@ static const struct {
 	{ TABLE ROW "labels\t{\"a\":1\n", 6 },
 	{ TABLE ROW "labels\t{} {}\n", 6 },
 	{ TABLE ROW "labels\t{\"a\":1,\"a\":2}\n", 6 },
-	{ TABLE ROW "labels\t{\"a\":\"\xff\"}\n", 6 },
 	{ TABLE ROW "labels\t{\"a\":\t1}\n", 6 },
 	{ TABLE ROW "labels\t{\"a\":-1}\n", 6 },
 	{ TABLE ROW "labels\t{\"a\":true}\n", 6 },
@@ -133,6 +132,34 @@ static void test_malformed(void **state)
 				 -EINVAL);
 		assert_untouched(&snapshot, sizeof(snapshot));
 		assert_int_equal(line, malformed[i].line);
+	}
+}
+
+/* Lines that are not UTF-8, in all places that hold a text. */
+static void test_not_utf8(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned line;
+	} cases[] = {
+		{ "\xff\xfe\n", 1 },
+		{ MAGIC "table\tt\xff\n", 2 },
+		{ MAGIC "table\tt\ncolumn\t\xc3\n", 3 },
+		{ TABLE "row\t0\tr\xc3(\t\t-\t1\t2\n", 5 },
+		{ TABLE "row\t0\tr\tk\xed\xa0\x80\t-\t1\t2\n", 5 },
+		{ TABLE "row\t0\tr\t\t-\t1\t'\xe4\n", 5 },
+		{ TABLE ROW "labels\t{\"a\":\"\xff\"}\n", 6 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct snapshot snapshot;
+		unsigned line = 0;
+
+		assert_int_equal(snapshot_bytes_load(cases[i].text, strlen(cases[i].text),
+						     &snapshot, &line),
+				 -EILSEQ);
+		assert_int_equal(line, cases[i].line);
 	}
 }
 
@@ -175,6 +202,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_malformed),
+		cmocka_unit_test(test_not_utf8),
 		work_test(test_an_empty_file),
 		cmocka_unit_test(test_nul_bytes),
 	};
