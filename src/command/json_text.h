@@ -8,9 +8,9 @@
 #include <stdio.h>
 
 /*
- * Write a value made of objects, arrays, strings and integers, a member or element a line. jansson's
- * integers are signed: the bits of each are written as a uint64_t. Needs no memory; ferror() tells
- * whether writing has failed.
+ * Write a value made of objects, arrays, strings and integers, a member or element a line.
+ * jansson's integers are signed: the bits of each are written as a uint64_t. Needs no memory;
+ * ferror() tells whether writing has failed.
  */
 void json_text_write(const json_t *value, FILE *file);
 

@@ -20,11 +20,33 @@
 #include "bpf/pin.h"
 #include "kernel/folder_lock.h"
 
+#define FOLDER_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+
+static const char not_bpffs[] = "not on a BPF file system";
+
 static bool is_bpffs(const char *path)
 {
 	struct statfs fs;
 
 	return statfs(path, &fs) == 0 && fs.f_type == BPF_FS_MAGIC;
+}
+
+static bool fd_is_bpffs(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && fs.f_type == BPF_FS_MAGIC;
+}
+
+/*
+ * The path of a pin in the directory that was opened and checked, wherever that is now: bpf() takes
+ * no descriptor of a directory before Linux 6.5. NULL: no memory.
+ */
+static char *pin_path(const struct pins *pins, const char *name)
+{
+	char *path;
+
+	return asprintf(&path, "/proc/self/fd/%d/%s", pins->fd, name) < 0 ? NULL : path;
 }
 
 /* Return a copy of the first BPF file system's mount point; NULL if none is mounted. */
@@ -60,25 +82,65 @@ static char *folder_path(const char *wanted)
 	return path;
 }
 
+/* Split a path before its last name: what is before it, and the name, are parts of the path. */
+static char *path_split(char *path, const char **ret_parent)
+{
+	char *end = path + strlen(path), *slash;
+
+	while (end > path + 1 && end[-1] == '/')
+		*--end = '\0';
+	slash = strrchr(path, '/');
+	*ret_parent = slash == path ? "/" : path;
+	*slash = '\0';
+	return slash + 1;
+}
+
+/* Make a directory, by its absolute path, on a BPF file system. Returns its fd. */
+static int folder_make(const char *path, const char **ret_error)
+{
+	char *copy = strdup(path), *name;
+	const char *parent;
+	int at, fd;
+
+	if (!copy)
+		return -ENOMEM;
+	name = path_split(copy, &parent);
+	at = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (at < 0) {
+		fd = -errno;
+	} else if (!fd_is_bpffs(at)) {
+		*ret_error = not_bpffs;
+		fd = -EINVAL;
+	} else if (mkdirat(at, name, 0700) && errno != EEXIST) {
+		fd = -errno;
+	} else {
+		fd = openat(at, name, FOLDER_FLAGS);
+		fd = fd < 0 ? -errno : fd;
+	}
+	if (at >= 0)
+		close(at);
+	free(copy);
+	return fd;
+}
+
 /*
  * Open the directory, check that only we can access it, and lock it. With create it is created if
- * it does not exist, and an agent that pmcd gave up is killed. Returns its fd.
+ * it does not exist, and an agent that pmcd gave up is killed. Returns its fd. All that is asked is
+ * asked of the fd: the path may be another directory's by then.
  */
 static int folder_open(const char *path, bool create, const char **ret_error)
 {
 	struct stat st;
-	bool made = create && mkdir(path, 0700) == 0;
 	int fd, err;
 
-	if (create && !made && errno != EEXIST)
-		return -errno;
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = open(path, FOLDER_FLAGS);
+	fd = fd < 0 ? -errno : fd;
+	if (fd == -ENOENT && create)
+		fd = folder_make(path, ret_error);
 	if (fd < 0)
-		return -errno;
-	if (!is_bpffs(path)) {
-		*ret_error = "not on a BPF file system";
-		if (made)
-			rmdir(path);
+		return fd;
+	if (!fd_is_bpffs(fd)) {
+		*ret_error = not_bpffs;
 		err = -EINVAL;
 		goto out;
 	}
@@ -205,7 +267,8 @@ int pins_open_map(const struct pins *pins, const struct bpf_map *map)
 
 	if (fstatat(pins->fd, bpf_map__name(map), &st, AT_SYMLINK_NOFOLLOW))
 		return -errno;
-	if (asprintf(&path, "%s/%s", pins->path, bpf_map__name(map)) < 0)
+	path = pin_path(pins, bpf_map__name(map));
+	if (!path)
 		return -ENOMEM;
 	fd = S_ISREG(st.st_mode) ? bpf_obj_get(path) : -EEXIST;
 	free(path);
@@ -341,11 +404,8 @@ int pins_pin(const struct pins *pins, const struct pinned *pinned, struct report
 
 		if (err || bpf_map__is_internal(map))
 			continue;
-		if (asprintf(&path, "%s/%s", pins->path, bpf_map__name(map)) < 0) {
-			err = -ENOMEM;
-			continue;
-		}
-		err = bpf_obj_pin(bpf_map__fd(map), path);
+		path = pin_path(pins, bpf_map__name(map));
+		err = path ? bpf_obj_pin(bpf_map__fd(map), path) : -ENOMEM;
 		free(path);
 	}
 	if (err) {

@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -52,11 +53,15 @@ void pins_remove_folder(const struct pins *pins, struct report *report)
 	struct dirent *entry;
 	size_t named = 0;
 	DIR *dir;
+	int fd;
 
 	/* another error than ENOTEMPTY means that it is a mount point, or gone */
 	if (rmdir(pins->path) == 0 || errno != ENOTEMPTY)
 		return;
-	dir = opendir(pins->path);
+	fd = openat(pins->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir && fd >= 0)
+		close(fd);
 	while (dir && named < NAMES_MAX && (entry = readdir(dir))) {
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;

@@ -14,6 +14,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Runs once, after the next open() of the path that ends with these words. */
+static const char *opening;
+static void (*opened)(void);
+
+int __real_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...)
+{
+	size_t len = strlen(path), wanted = opening ? strlen(opening) : 0;
+	int fd = __real_open(path, flags, 0600);
+
+	if (wanted && len >= wanted && strcmp(path + len - wanted, opening) == 0) {
+		opening = NULL;
+		opened();
+	}
+	return fd;
+}
+
 /* pins_open() yields no directory and reports this reason. */
 static void assert_no_folder(const char *wanted, const char *words)
 {
@@ -52,6 +70,29 @@ static void test_no_bpf_file_system(void **state)
 	assert_no_folder(folder, ": Not a directory" AFTER);
 }
 
+static void swap_for_bpffs(void)
+{
+	assert_int_equal(rename("folder", "moved"), 0);
+	assert_int_equal(symlink(on_bpffs("other"), "folder"), 0);
+}
+
+/* The directory that was opened counts, not the one that the path has come to mean. */
+static void test_a_folder_that_is_swapped(void **state)
+{
+	char folder[128];
+
+	(void)state;
+	need_bpf();
+	assert_int_equal(mkdir(on_bpffs("other"), 0700), 0);
+	assert_non_null(getcwd(folder, sizeof(folder) - strlen("/folder")));
+	strcat(folder, "/folder");
+	assert_int_equal(mkdir("folder", 0700), 0);
+	opening = "/folder";
+	opened = swap_for_bpffs;
+	assert_no_folder(folder, ": not on a BPF file system" AFTER);
+	assert_null(opening);
+}
+
 static void test_no_memory(void **state)
 {
 	(void)state;
@@ -76,6 +117,10 @@ static void test_the_folder_is_made(void **state)
 	assert_true(fcntl(pins->fd, F_GETFD) & FD_CLOEXEC);
 	pins_close(pins);
 	open_folder(); /* it exists now */
+	pins_close(pins);
+	assert_int_equal(pins_open(on_bpffs("slashes///"), &report, &pins), 0);
+	assert_non_null(pins);
+	assert_int_equal(stat(on_bpffs("slashes"), &st), 0);
 	assert_no_folder(on_bpffs("deeper/than/that"), ": No such file or directory" AFTER);
 }
 
@@ -164,6 +209,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		bpffs_test(test_none),
 		bpffs_test(test_no_bpf_file_system),
+		bpffs_test(test_a_folder_that_is_swapped),
 		bpffs_test(test_no_memory),
 		bpffs_test(test_the_folder_is_made),
 		bpffs_test(test_a_name),

@@ -82,6 +82,36 @@ static void test_same_layout(void **state)
 	}
 }
 
+/* Another directory takes the path's place: pins are those of the one that is open and locked. */
+static void test_a_folder_that_is_swapped(void **state)
+{
+	struct stat st;
+	int fd;
+
+	(void)state;
+	need_bpf();
+	open_folder();
+	open_object(3);
+	assert_int_equal(pins_reuse(pins, ours(), &report), 0);
+	assert_int_equal(trace_bpf__load(skeleton), 0);
+	assert_int_equal(rename(on_bpffs("ours"), on_bpffs("moved")), 0);
+	assert_int_equal(mkdir(on_bpffs("ours"), 0777), 0);
+	assert_int_equal(pins_pin(pins, ours(), &report), 0);
+	assert_int_equal(stat(on_bpffs("moved/trace_rows"), &st), 0);
+	assert_int_equal(stat(on_bpffs("ours/trace_rows"), &st), -1);
+	count_set(2, 13);
+	/* the same maps there, with other counts */
+	fd = map_make();
+	assert_int_equal(bpf_obj_pin(fd, on_bpffs("ours/trace_rows")), 0);
+	close(fd);
+	trace_bpf__destroy(skeleton);
+	open_object(3);
+	assert_int_equal(pins_reuse(pins, ours(), &report), 1);
+	assert_int_equal(trace_bpf__load(skeleton), 0);
+	assert_int_equal(count_get(2), 13);
+	assert_int_equal(report.n, 0);
+}
+
 /* Without matching pins the next agent counts from 0 and pins its own maps. */
 static void assert_replaced(unsigned cpus)
 {
@@ -418,6 +448,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		bpffs_test(test_same_layout),
+		bpffs_test(test_a_folder_that_is_swapped),
 		bpffs_test(test_other_sizes),
 		bpffs_test(test_another_stamp),
 		bpffs_test(test_another_version),
