@@ -4,7 +4,8 @@
 #ifndef PMDAKVM_COMMANDS_H
 #define PMDAKVM_COMMANDS_H
 
-#define EXIT_USAGE 2
+#define EXIT_USAGE   2
+#define EXIT_NOTHING 3 /* nothing could be counted */
 
 int command_dump(int argc, char **argv);
 

@@ -325,6 +325,7 @@ static int count_and_print(const struct options *options)
 	}
 	if (!collector_attached(collector) && !collector_waits(collector)) {
 		fputs("kvmbpf: no family could be attached: nothing to count\n", stderr);
+		status = EXIT_NOTHING;
 		goto out;
 	}
 	wait_for_end(collector, options, &signals);
@@ -333,6 +334,12 @@ static int count_and_print(const struct options *options)
 		err = save(collector_snapshot(collector), options->save);
 	if (!err)
 		status = print(collector_snapshot(collector), options);
+	if (!status && !collector_attached(collector)) {
+		fprintf(stderr, "kvmbpf: nothing was counted: %s\n",
+			collector_waits(collector) ? "KVM was not loaded" :
+						     "no family could be attached");
+		status = EXIT_NOTHING;
+	}
 out:
 	collector_close(collector);
 	items_free(&items);

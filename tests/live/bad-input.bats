@@ -191,10 +191,10 @@ Warning: $WORK/kvm.conf:3: unknown section [what]; the lines below it are ignore
 	serves
 	said_only "$(every "bpf() failed (Operation not permitted) although no capability is missing; check container and security module policy")"
 	run "$BUILD/tests/deny_bpf" 38 "$BUILD/kvmbpf" dump -d 0
-	[ "$status" = 1 ]
+	[ "$status" = 3 ]
 	[[ $output == *"kvmbpf: trace: this kernel does not support bpf()"* ]]
 	run "$BUILD/tests/deny_bpf" 38 "$BUILD/kvmbpf" dump -d 0 -e kvm_pio
-	[ "$status" = 1 ]
+	[ "$status" = 3 ]
 	[[ $output == "kvmbpf: trace: this kernel does not support bpf()"* ]]
 }
 
@@ -215,11 +215,11 @@ Warning: $WORK/kvm.conf:3: unknown section [what]; the lines below it are ignore
 	serves
 	said_only "$(every "bpf() failed (Operation not permitted): CAP_BPF and CAP_PERFMON are missing; run as root or grant the capabilities")"
 	run setpriv --reuid nobody --clear-groups "$BUILD/kvmbpf" dump -d 0
-	[ "$status" = 1 ]
+	[ "$status" = 3 ]
 	[[ $output == *"CAP_BPF and CAP_PERFMON are missing; run as root or grant the capabilities"* ]]
 	run setpriv --reuid nobody --clear-groups --inh-caps +bpf --ambient-caps +bpf \
 		"$BUILD/kvmbpf" dump -d 0
-	[ "$status" = 1 ]
+	[ "$status" = 3 ]
 	[[ $output == *"CAP_PERFMON is missing; run as root or grant the capabilities"* ]]
 }
 

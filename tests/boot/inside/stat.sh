@@ -29,6 +29,9 @@ agent_start
 expect "attached without KVM" "$(value kvm.agent.family.attached stat)" 0
 expect "status without KVM" "$(value kvm.agent.family.status stat)" "KVM is not loaded"
 expect "VMs without KVM" "$(value kvm.nvms)" ""
+status=0
+kvmbpf dump -d 0 >/dev/null 2>&1 || status=$?
+expect "exit status of kvmbpf without KVM" $status 3
 modules_load
 until_true 6 is kvm.agent.family.attached stat 1
 mount -t debugfs debugfs /sys/kernel/debug

@@ -345,11 +345,21 @@ static void test_events(void **state)
 static void test_only_events(void **state)
 {
 	(void)state;
-	assert_int_equal(run(A("-d"), A("0"), A("-e"), A("kvm_exit"), A("-e"), A("kvm_exit")), 1);
+	assert_int_equal(run(A("-d"), A("0"), A("-e"), A("kvm_exit"), A("-e"), A("kvm_exit")), 3);
 	assert_has(err_out, "nothing");
 	assert_string_equal(out, "");
 	for (size_t i = 0; i < FAKES; i++)
 		assert_int_equal(fakes[i].opens, 0);
+}
+
+/* The first try changes what the kernel shows of KVM, the second succeeds. */
+static void load_kvm(const struct family_env *env)
+{
+	(void)env;
+	if (machine.stamp++ == 0)
+		return;
+	for (size_t i = 0; i < FAKES; i++)
+		fakes[i].attach_err = 0;
 }
 
 /* With nothing attached there is nothing to print, unless KVM may yet be loaded. */
@@ -359,16 +369,32 @@ static void test_nothing_attached(void **state)
 	for (size_t i = 0; i < FAKES; i++)
 		fakes[i].attach_err = -ENOENT;
 	machine.no_kvm = true;
-	assert_int_equal(run(A("-d"), A("0")), 0);
+	assert_int_equal(run(A("-d"), A("0"), A("-j")), 3);
+	assert_has(out, "kvm.agent.family.attached");
+	assert_has(err_out, "kvmbpf: nothing was counted: KVM was not loaded\n");
+	assert_int_equal(run(A("-d"), A("0"), A("-m"), A("none")), 1);
 	for (size_t i = 0; i < FAKES; i++)
 		fakes[i].attach_err = -EPERM;
 	fakes[BETA].attach_error = "it has its reasons";
-	assert_int_equal(run(A("-d"), A("0")), 1);
+	assert_int_equal(run(A("-d"), A("0")), 3);
 	assert_has(err_out, "kvmbpf: beta: it has its reasons\n");
 	assert_string_equal(out, "");
 	machine.cpus_err = -EIO;
 	assert_int_equal(run(A("-d"), A("0")), 1);
 	assert_has(err_out, "Input/output error");
+}
+
+/* KVM is loaded while it waits. */
+static void test_late(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < FAKES; i++)
+		fakes[i].attach_err = -ENOENT;
+	machine.no_kvm = true;
+	fakes[ALPHA].when_attached = load_kvm;
+	assert_int_equal(run(A("-d"), A("0.01")), 0);
+	assert_has(err_out, "kvmbpf: alpha: attached\n");
+	assert_has_not(err_out, "nothing");
 }
 
 static void say_details(const struct family_env *env)
@@ -430,6 +456,7 @@ int main(void)
 		dump_test(test_events),
 		dump_test(test_only_events),
 		dump_test(test_nothing_attached),
+		dump_test(test_late),
 		dump_test(test_verbose),
 		dump_test(test_save),
 	};
