@@ -107,7 +107,8 @@ objects = $(patsubst %.c,$(O)/%.o,$(foreach dir,$(1),$(sort $(wildcard src/$(dir
 LIB_OBJ := $(call objects,base kernel metrics kvm vms engine families families/* collector) \
 	$(O)/gen/families.o
 PMDA_MAIN := $(O)/src/pmda/main.o
-PMDA_OBJ := $(filter-out $(PMDA_MAIN),$(call objects,pmda)) $(O)/gen/help.o
+PMDA_DSO := $(O)/src/pmda/dso.o
+PMDA_OBJ := $(filter-out $(PMDA_MAIN) $(PMDA_DSO),$(call objects,pmda)) $(O)/gen/help.o
 HELP_OBJ := $(O)/src/pmda/help.o $(O)/gen/help.o
 COMMAND_MAIN := $(O)/src/command/kvmbpf.o
 COMMAND_OBJ := $(filter-out $(COMMAND_MAIN),$(call objects,command))
@@ -133,7 +134,7 @@ $(O)/pmdakvm: $(PMDA_MAIN) $(PMDA_OBJ) $(O)/libpmdakvm.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(SAN_FLAGS) $^ -o $@ $(LDFLAGS) $(PCP_LIBS) $(BPF_LIBS)
 
-$(O)/pmda_kvm.so: $(PMDA_OBJ) $(O)/libpmdakvm.a
+$(O)/pmda_kvm.so: $(PMDA_DSO) $(PMDA_OBJ) $(O)/libpmdakvm.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(SAN_FLAGS) -shared $(if $(SAN),,-Wl$(comma)-z$(comma)defs) $^ -o $@ $(LDFLAGS) $(PCP_LIBS) $(BPF_LIBS)
 

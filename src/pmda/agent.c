@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "pmda/fetch.h"
 #include "pmda/help_text.h"
@@ -98,23 +97,12 @@ void kvm_setup(pmdaInterface *dispatch, const char *config_path, bool dso)
 	pmdaInit(dispatch, agent->indoms, METRIC_INDOMS, agent->metrics, (int)agent->nmetrics);
 }
 
-void kvm_init(pmdaInterface *dispatch)
-{
-	struct rlimit memlock;
-	bool known = getrlimit(RLIMIT_MEMLOCK, &memlock) == 0;
-
-	/* no help file: kvm_text() returns the help texts */
-	pmdaDSO(dispatch, PMDA_INTERFACE_7, "kvm DSO", NULL);
-	kvm_setup(dispatch, NULL, true);
-	/* libbpf raises RLIMIT_MEMLOCK on kernels before 5.11, but this process is pmcd's */
-	if (known)
-		setrlimit(RLIMIT_MEMLOCK, &memlock);
-}
-
 void kvm_free(struct kvm_agent *agent)
 {
 	if (!agent)
 		return;
+	if (kvm_the_agent == agent)
+		kvm_the_agent = NULL;
 	kvm_metrics_free(agent);
 	free(agent->text);
 	free(agent->clients);

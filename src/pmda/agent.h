@@ -7,7 +7,7 @@
 #include "domain.h"
 #include "pmda/state.h"
 
-/* The DSO's entry point: pmcd and "-K add" look it up by this name. */
+/* The DSO's entry point, in dso.c: pmcd and "-K add" look it up by this name. */
 __attribute__((visibility("default"))) void kvm_init(pmdaInterface *dispatch);
 
 /*

@@ -16,9 +16,10 @@ load boot
 	grep -q "generation, after kill -9: 3" "$WORK/out"
 }
 
-@test "Linux 6.1: the DSO attaches KVM that comes late, and lets it go" {
+@test "Linux 6.1: the DSO attaches KVM that comes late, lets it go, and all when pmcd lets it go" {
 	[ -z "${SAN:-}" ] || skip "pmcd in the boot has no sanitizer's runtime: run without SAN=1"
-	agent_boot 6.1 dso.sh "" --no-modules
+	agent_boot 6.1 dso.sh "" --no-modules --timeout 200 \
+		--add /var/lib/pcp/pmdas/pmcd/pmda_pmcd.so:/agent/pmda_pmcd.so
 	grep -q "port writes, with KVM anew: $((2 * PIO))" "$WORK/out"
 }
 

@@ -2,12 +2,14 @@
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
  * load_dso PMDA_KVM.SO: load the DSO as pmcd does, and check that it does not change the process:
- * privileges, signals, limits, timers, standard files, libbpf's print function.
+ * privileges, signals, limits, timers, standard files, libbpf's print function. Unload it as pmcd
+ * does, and check that no descriptor and no mapped map is left. All that more than once.
  */
 #include <bpf/libbpf.h>
 #include <dlfcn.h>
 #include <pcp/pmapi.h>
 #include <pcp/pmda.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,17 +79,51 @@ static int our_print(enum libbpf_print_level level, const char *format, va_list 
 	return 0;
 }
 
-int main(int argc, char **argv)
+/* The open descriptors, and the mapped maps. */
+static void held_read(struct state *state)
 {
-	static struct state before, after;
+	char path[64], target[256], line[512];
+	FILE *maps = fopen("/proc/self/maps", "re");
+
+	state->used = 0;
+	add(state, "");
+	while (maps && fgets(line, sizeof(line), maps)) {
+		if (strstr(line, "bpf-map"))
+			add(state, line);
+	}
+	if (maps)
+		fclose(maps);
+	for (int fd = 0; fd < 4096; fd++) {
+		ssize_t len;
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		len = readlink(path, target, sizeof(target) - 1);
+		if (len < 0)
+			continue;
+		target[len] = '\0';
+		add(state, target);
+		add(state, "\n");
+	}
+}
+
+static bool differ(const struct state *before, const struct state *after)
+{
+	if (strcmp(before->text, after->text) == 0)
+		return false;
+	fprintf(stderr, "before:\n%s\nafter:\n%s\n", before->text, after->text);
+	return true;
+}
+
+/* Load, check, unload, check. Returns an exit status. */
+static int cycle(const char *path)
+{
+	static struct state before, after, held, left;
 	pmdaInterface dispatch = { .domain = 95 };
 	init_fn init;
 	void *dso;
 
-	if (argc != 2)
-		return 2;
-	libbpf_set_print(our_print);
-	dso = dlopen(argv[1], RTLD_NOW);
+	held_read(&held);
+	dso = dlopen(path, RTLD_NOW);
 	if (!dso) {
 		fprintf(stderr, "%s\n", dlerror());
 		return 1;
@@ -102,14 +138,30 @@ int main(int argc, char **argv)
 		fprintf(stderr, "kvm_init: %s\n", pmErrStr(dispatch.status));
 		return 1;
 	}
-	if (strcmp(before.text, after.text) != 0) {
-		fprintf(stderr, "before:\n%s\nafter:\n%s\n", before.text, after.text);
+	if (differ(&before, &after))
 		return 1;
-	}
-	if (libbpf_set_print(NULL) != our_print) {
+	if (libbpf_set_print(our_print) != our_print) {
 		fputs("libbpf's print function was changed\n", stderr);
 		return 1;
 	}
-	puts("unchanged");
-	return 0;
+	if (dlclose(dso)) {
+		fprintf(stderr, "%s\n", dlerror());
+		return 1;
+	}
+	held_read(&left);
+	return differ(&held, &left) ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+	int status = 0;
+
+	if (argc != 2)
+		return 2;
+	libbpf_set_print(our_print);
+	for (int i = 0; !status && i < 3; i++)
+		status = cycle(argv[1]);
+	if (!status)
+		puts("unchanged");
+	return status;
 }

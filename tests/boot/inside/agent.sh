@@ -17,7 +17,7 @@ agent_start() {
 	mkdir -p $work/etc/kvm
 	[ -f $work/etc/kvm/kvm.conf ] || printf '[trace]\n*\n' >$work/etc/kvm/kvm.conf
 	{
-		printf '#define KVM 95\nroot {\n kvm\n}\n'
+		printf '#define KVM 95\nroot {\n kvm\n pmcd\n}\npmcd {\n version 2:0:7\n}\n'
 		cat /agent/pmns
 	} >$work/root
 	case ${1:-} in

@@ -17,3 +17,35 @@ pmstore $host kvm.control.attached 1 >/dev/null
 guest --pio "$PIO" >/dev/null
 expect "port writes, with KVM anew" "$(sum kvm.trace.kvm_pio)" $((2 * PIO))
 expect "pins" "$(ls -A /sys/fs/bpf)" ""
+
+# pmcd keeps the DSO over a signal that leaves its line alone, and lets all go that the line brought
+held() {
+	ls -l "/proc/$(pidof pmcd)/fd" | grep -c anon_inode:bpf || true
+}
+again() {
+	kill -HUP "$(pidof pmcd)"
+	until_true 20 pminfo $host -f pmcd.version
+}
+# pmcd takes no pmcd.conf that has no agent
+echo "pmcd 2 dso pmcd_init /agent/pmda_pmcd.so" >>$work/pmcd.conf
+before=$(held)
+again
+expect "descriptors, with the line left alone" "$(held)" "$before"
+guest --pio "$PIO" >/dev/null
+expect "port writes, with the line left alone" "$(sum kvm.trace.kvm_pio)" $((3 * PIO))
+cp $work/pmcd.conf $work/with
+grep -v '^kvm ' $work/with >$work/without
+for cycle in 1 2 3 4; do
+	cp $work/without $work/pmcd.conf
+	again
+	expect "descriptors, without the line, $cycle" "$(held)" 0
+	rmmod kvm_amd
+	rmmod kvm
+	modules_load
+	cp $work/with $work/pmcd.conf
+	again
+	until_true 20 is kvm.agent.family.attached trace 1
+	expect "descriptors, with the line anew, $cycle" "$(held)" "$before"
+done
+guest --pio "$PIO" >/dev/null
+expect "port writes, with the line anew" "$(sum kvm.trace.kvm_pio)" "$PIO"
