@@ -106,7 +106,7 @@ objects = $(patsubst %.c,$(O)/%.o,$(foreach dir,$(1),$(sort $(wildcard src/$(dir
 # the library depends neither on PCP nor on the command line
 LIB_OBJ := $(call objects,base kernel metrics kvm vms engine families families/* collector) \
 	$(O)/gen/families.o
-PMDA_MAIN := $(O)/src/pmda/main.o
+PMDA_MAIN := $(O)/src/pmda/main.o $(O)/src/pmda/loading.o
 PMDA_DSO := $(O)/src/pmda/dso.o
 PMDA_OBJ := $(filter-out $(PMDA_MAIN) $(PMDA_DSO),$(call objects,pmda)) $(O)/gen/help.o
 HELP_OBJ := $(O)/src/pmda/help.o $(O)/gen/help.o
@@ -132,7 +132,7 @@ $(O)/libpmdakvm.a $(O)/libcommand.a $(O)/libpmda.a:
 
 $(O)/pmdakvm: $(PMDA_MAIN) $(PMDA_OBJ) $(O)/libpmdakvm.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(SAN_FLAGS) $^ -o $@ $(LDFLAGS) $(PCP_LIBS) $(BPF_LIBS)
+	$(Q)$(CC) $(CFLAGS) $(SAN_FLAGS) -pthread $^ -o $@ $(LDFLAGS) $(PCP_LIBS) $(BPF_LIBS)
 
 $(O)/pmda_kvm.so: $(PMDA_DSO) $(PMDA_OBJ) $(O)/libpmdakvm.a
 	$(call say,LD,$@)

@@ -54,7 +54,13 @@ pmcd_files() {
 	esac >"$dir/pmcd.conf"
 }
 
-# pmcd_start DIR: start pmcd and set PMCD_PID for pmcd_stop. Call pmcd_env and pmcd_files first.
+# Has our agent loaded? The name alone is there before.
+agent_answers() {
+	pminfo -h "$PMCD_HOST" -f kvm.agent.version 2>/dev/null | grep -q value
+}
+
+# pmcd_start DIR: start pmcd, wait until agent_answers, and set PMCD_PID for pmcd_stop. Call pmcd_env
+# and pmcd_files first.
 pmcd_start() {
 	local dir=$1 try
 	for try in 1 2 3 4 5; do
@@ -64,9 +70,7 @@ pmcd_start() {
 			</dev/null >/dev/null 2>&1 3>&- &
 		PMCD_PID=$!
 		for _ in $(seq 100); do
-			if pminfo -h "$PMCD_HOST" kvm.agent.version >/dev/null 2>&1; then
-				return 0
-			fi
+			! agent_answers || return 0
 			kill -0 "$PMCD_PID" 2>/dev/null || break
 			sleep 0.1
 		done

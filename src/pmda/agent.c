@@ -23,8 +23,8 @@ void kvm_config_path(char *path, size_t size)
 	path_join(path, size, "PCP_SYSCONF_DIR", "kvm/kvm.conf");
 }
 
-/* Read kvm.conf and the item numbers, and open the collector; 0 even if no family attaches. */
-static int kvm_start(struct kvm_agent *agent, const char *config_path)
+/* Read kvm.conf and the item numbers, and open the collector. */
+static int load(struct kvm_agent *agent, const char *config_path)
 {
 	struct report report = { 0 };
 	char path[MAXPATHLEN];
@@ -54,7 +54,16 @@ static int kvm_start(struct kvm_agent *agent, const char *config_path)
 	return err;
 }
 
-static void kvm_set_callbacks(pmdaInterface *dispatch)
+int kvm_start(struct kvm_agent *agent, const char *config_path)
+{
+	int err = load(agent, config_path);
+
+	if (err)
+		pmNotifyErr(LOG_ERR, "cannot start the agent: %s", pmErrStr(err));
+	return err;
+}
+
+static void set_callbacks(pmdaInterface *dispatch)
 {
 	dispatch->version.seven.fetch = kvm_fetch;
 	dispatch->version.seven.store = kvm_store;
@@ -72,29 +81,43 @@ static void kvm_set_callbacks(pmdaInterface *dispatch)
 	pmdaSetCommFlags(dispatch, PMDA_FLAG_AUTHORIZE);
 }
 
-void kvm_setup(pmdaInterface *dispatch, const char *config_path, bool dso)
+struct kvm_agent *kvm_new(pmdaInterface *dispatch, bool dso)
+{
+	struct kvm_agent *agent = calloc(1, sizeof(*agent));
+
+	if (!agent) {
+		pmNotifyErr(LOG_ERR, "cannot start the agent: %s", pmErrStr(-ENOMEM));
+		return NULL;
+	}
+	agent->pmda = dispatch->version.any.ext;
+	agent->domain = dispatch->domain;
+	agent->dso = dso;
+	set_callbacks(dispatch);
+	pmdaExtSetData(dispatch->version.any.ext, agent);
+	kvm_the_agent = agent;
+	return agent;
+}
+
+void kvm_begin(struct kvm_agent *agent, pmdaInterface *dispatch)
+{
+	pmdaInit(dispatch, agent->indoms, METRIC_INDOMS, agent->metrics, (int)agent->nmetrics);
+}
+
+void kvm_setup(pmdaInterface *dispatch, const char *config_path)
 {
 	struct kvm_agent *agent;
 	int err;
 
 	if (dispatch->status != 0)
 		return;
-	agent = calloc(1, sizeof(*agent));
-	if (agent) {
-		agent->pmda = dispatch->version.any.ext;
-		agent->domain = dispatch->domain;
-		agent->dso = dso;
-	}
+	agent = kvm_new(dispatch, true);
 	err = agent ? kvm_start(agent, config_path) : -ENOMEM;
 	if (err) {
-		pmNotifyErr(LOG_ERR, "cannot start the agent: %s", pmErrStr(err));
 		kvm_free(agent);
 		dispatch->status = err;
 		return;
 	}
-	kvm_set_callbacks(dispatch);
-	pmdaExtSetData(dispatch->version.any.ext, agent);
-	pmdaInit(dispatch, agent->indoms, METRIC_INDOMS, agent->metrics, (int)agent->nmetrics);
+	kvm_begin(agent, dispatch);
 }
 
 void kvm_free(struct kvm_agent *agent)

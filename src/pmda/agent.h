@@ -11,10 +11,23 @@
 __attribute__((visibility("default"))) void kvm_init(pmdaInterface *dispatch);
 
 /*
- * Start the agent and fill in the dispatch. On failure, logs the error and sets
- * dispatch->status. config_path NULL: $PCP_SYSCONF_DIR/kvm/kvm.conf.
+ * Make an agent that has loaded nothing, give the dispatch our callbacks, and make it the
+ * process's. Returns NULL if there is no memory, which is logged.
  */
-void kvm_setup(pmdaInterface *dispatch, const char *config_path, bool dso);
+struct kvm_agent *kvm_new(pmdaInterface *dispatch, bool dso);
+
+/*
+ * Read kvm.conf and load everything. config_path NULL: $PCP_SYSCONF_DIR/kvm/kvm.conf. Returns 0,
+ * even if no family attaches, or an error, which is logged. It touches no client and no dispatch,
+ * so it may run beside requests that need nothing of what it loads.
+ */
+int kvm_start(struct kvm_agent *agent, const char *config_path);
+
+/* What kvm_start() has loaded becomes the dispatch's. */
+void kvm_begin(struct kvm_agent *agent, pmdaInterface *dispatch);
+
+/* All of these, for the DSO. On failure, logs the error and sets dispatch->status. */
+void kvm_setup(pmdaInterface *dispatch, const char *config_path);
 
 /* The default path of kvm.conf. */
 void kvm_config_path(char *path, size_t size);

@@ -17,7 +17,7 @@ void kvm_init(pmdaInterface *dispatch)
 	loader = getpid();
 	/* no help file: kvm_text() returns the help texts */
 	pmdaDSO(dispatch, PMDA_INTERFACE_7, "kvm DSO", NULL);
-	kvm_setup(dispatch, NULL, true);
+	kvm_setup(dispatch, NULL);
 	/* libbpf raises RLIMIT_MEMLOCK on kernels before 5.11, but this process is pmcd's */
 	if (known)
 		setrlimit(RLIMIT_MEMLOCK, &memlock);

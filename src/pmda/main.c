@@ -10,6 +10,7 @@
 #include "kernel/privileges.h"
 #include "kernel/proc_hiding.h"
 #include "pmda/agent.h"
+#include "pmda/loading.h"
 #include "pmda/once.h"
 #include "pmda/tick.h"
 
@@ -132,15 +133,11 @@ int main(int argc, char **argv)
 	if (once)
 		return once(config_path);
 	pmdaOpenLog(&dispatch);
-	kvm_setup(&dispatch, config_path, false);
-	if (dispatch.status != 0)
+	agent = kvm_new(&dispatch, false);
+	if (!agent || kvm_load(agent, &dispatch, config_path))
 		return EXIT_FAILURE;
-	agent = pmdaExtGetData(dispatch.version.any.ext);
 	log_start(agent);
 	if (drop_privileges(options.username))
-		return EXIT_FAILURE;
-	pmdaConnect(&dispatch);
-	if (dispatch.status != 0)
 		return EXIT_FAILURE;
 	kvm_loop(&dispatch, agent);
 	kvm_free(agent);

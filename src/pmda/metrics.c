@@ -262,7 +262,6 @@ int kvm_make_metrics(struct kvm_agent *agent)
 	if (old.metrics)
 		pmdaRehash(agent->pmda, agent->metrics, (int)agent->nmetrics);
 	making_free(&old);
-	kvm_the_agent = agent;
 	return 0;
 }
 

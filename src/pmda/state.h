@@ -52,8 +52,8 @@ struct kvm_agent {
 };
 
 /*
- * The only agent of this process, for libpcp_pmda's callbacks that pass no pmdaExt. NULL until
- * kvm_make_metrics() succeeds for the first time.
+ * The only agent of this process, for libpcp_pmda's callbacks that pass no pmdaExt. NULL: there is
+ * none.
  */
 extern struct kvm_agent *kvm_the_agent;
 

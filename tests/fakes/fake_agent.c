@@ -95,7 +95,7 @@ int agent_setup(void **state)
 	pmdaDSO(&dispatch, PMDA_INTERFACE_7, "kvm test", NULL);
 	assert_true(nkept < ARRAY_SIZE(kept));
 	kept[nkept++] = AGENT.ext;
-	kvm_setup(&dispatch, "kvm.conf", true);
+	kvm_setup(&dispatch, "kvm.conf");
 	assert_int_equal(dispatch.status, 0);
 	AGENT.profile(&all, AGENT.ext);
 	return 0;

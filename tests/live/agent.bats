@@ -298,6 +298,53 @@ plus() {
 	[[ $log == *"Log finished"* ]]
 }
 
+# Nothing is attached here: loading stops at a kvm.conf that has yet to be written.
+@test "the daemon may take longer to load than pmcd waits: clients are told to try again" {
+	new_work
+	result=$(
+		pmcd_env "$WORK"
+		mkfifo "$WORK/kvm.conf"
+		pmcd_files "$WORK" "$TOP" "$BUILD" daemon -c "$WORK/kvm.conf"
+		sed -i "s|binary |binary $BUILD/tests/deny_bpf 38 |" "$WORK/pmcd.conf"
+		agent_answers() { pminfo -h "$PMCD_HOST" kvm.agent.version >/dev/null 2>&1; }
+		pmcd_start "$WORK" >&2
+		# a description, help, instances and values, labels, a store; of a name that is not in the
+		# PMNS pmcd says that there is none
+		for asked in "-d kvm.exits" "-T kvm.exits" "-f kvm.vm.pid" "-l kvm.exits"; do
+			# shellcheck disable=SC2086
+			pminfo -h "$PMCD_HOST" $asked 2>&1 | grep -o -m 1 "Try again"
+		done
+		pmstore -h "$PMCD_HOST" kvm.control.attached 0 2>&1 | grep -o "Try again"
+		printf '[trace]\nkvm_pio\n' >"$WORK/kvm.conf"
+		ready() { [ -n "$(values kvm.agent.version)" ]; }
+		wait_for 20 ready
+		values kvm.agent.version
+		pgrep -cP "$PMCD_PID" -x pmdakvm
+		grep CleanupAgent "$WORK/pmcd.log"
+		pmcd_stop
+	)
+	echo "$result"
+	version=$("$BUILD/kvmbpf" --version | cut -d' ' -f2)
+	[ "$result" = "$(for _ in 1 2 3 4 5; do echo "Try again"; done; echo "\"$version\""; echo 1)" ]
+}
+
+# pmcd goes while the daemon loads
+@test "the daemon ends with pmcd, though it has not loaded" {
+	new_work
+	pid=$(
+		pmcd_env "$WORK"
+		mkfifo "$WORK/kvm.conf"
+		pmcd_files "$WORK" "$TOP" "$BUILD" daemon -c "$WORK/kvm.conf"
+		agent_answers() { pminfo -h "$PMCD_HOST" kvm.agent.version >/dev/null 2>&1; }
+		pmcd_start "$WORK" >&2
+		pgrep -P "$PMCD_PID" -x pmdakvm
+		pmcd_stop
+	)
+	[ "$pid" -gt 0 ]
+	gone() { ! kill -0 "$pid" 2>/dev/null; }
+	wait_for 10 gone
+}
+
 @test "the daemon has the options of a PCP agent" {
 	run "$BUILD/pmdakvm" --help
 	[ "$status" = 0 ]

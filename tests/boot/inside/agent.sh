@@ -24,10 +24,15 @@ agent_start() {
 	dso) echo "kvm 95 dso kvm_init /agent/pmda_kvm.so" ;;
 	*) echo "kvm 95 pipe binary /usr/bin/pmdakvm -d 95 -l $work/kvm.log" ;;
 	esac >$work/pmcd.conf
-	# on a busy machine our agent, emulated, can take longer than pmcd's 3 and 5 seconds to attach
+	# on a busy machine our agent, emulated, can take longer than pmcd's 3 and 5 seconds to answer
 	/usr/lib/pcp/bin/pmcd -f -A -q 30 -t 30 -i 127.0.0.1 -p 44321 -U root \
 		-c $work/pmcd.conf -n $work/root -s $work/socket -l $work/pmcd.log >/dev/null 2>&1 &
-	until_true 20 pminfo $host kvm.agent.version
+	until_true 60 answers
+}
+
+# the name alone is there before the agent has loaded
+answers() {
+	pminfo $host -f kvm.agent.version | grep -q value
 }
 
 # until_true SECONDS COMMAND...: run it once a second until it succeeds

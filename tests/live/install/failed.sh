@@ -31,6 +31,20 @@ expect "agent, without a name space before" "$(who)" ours
 pmcd_ restart
 expect "agent, after a restart" "$(who)" ours
 [ ! -e /var/lib/pcp/pmns/.NeedRebuild ] || fail "the name space is still to be built"
+
+# an agent that loads for as long as nobody has been told so
+cp $OURS/pmdakvm /tmp/pmdakvm.good
+mkfifo /tmp/slow.conf
+break_agent '#!/bin/sh' '[ "$1" != --tryload ] || exit 0' 'exec /tmp/pmdakvm.good "$@" -c /tmp/slow.conf'
+{
+	until pminfo -f kvm.agent.version 2>&1 | grep -q "Try again"; do sleep 0.2; done
+	printf '[trace]\nkvm_pio\n' >/tmp/slow.conf
+} &
+run_in $OURS Install
+wait
+expect "agent, after a load that took long" "$(who)" ours
+grep -qE "appeared \.\.\. .*metrics and [1-9][0-9]* values" /tmp/script.out || fail "Install does not show the metrics"
+cp /tmp/pmdakvm.good $OURS/pmdakvm
 make_ uninstall >/dev/null
 
 start_host
