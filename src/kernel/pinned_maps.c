@@ -6,230 +6,21 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <linux/types.h>
-#include <mntent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/fnv1a.h"
 #include "bpf/pin.h"
-#include "kernel/folder_lock.h"
-
-#define FOLDER_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-
-static const char not_bpffs[] = "not on a BPF file system";
-
-static bool is_bpffs(const char *path)
-{
-	struct statfs fs;
-
-	return statfs(path, &fs) == 0 && fs.f_type == BPF_FS_MAGIC;
-}
-
-static bool fd_is_bpffs(int fd)
-{
-	struct statfs fs;
-
-	return fstatfs(fd, &fs) == 0 && fs.f_type == BPF_FS_MAGIC;
-}
+#include "kernel/pinned_maps_move.h"
 
 /*
- * The path of a pin in the directory that was opened and checked, wherever that is now: bpf() takes
- * no descriptor of a directory before Linux 6.5. NULL: no memory.
+ * FNV-1a hash of everything that must match for what pinned maps hold to be used. Maps may have
+ * room for more or fewer entries.
  */
-static char *pin_path(const struct pins *pins, const char *name)
-{
-	char *path;
-
-	return asprintf(&path, "/proc/self/fd/%d/%s", pins->fd, name) < 0 ? NULL : path;
-}
-
-/* Return a copy of the first BPF file system's mount point; NULL if none is mounted. */
-static char *bpffs_mount(void)
-{
-	struct mntent *entry;
-	char *path = NULL;
-	FILE *mounts;
-
-	if (is_bpffs("/sys/fs/bpf"))
-		return strdup("/sys/fs/bpf");
-	mounts = setmntent("/proc/self/mounts", "re");
-	if (!mounts)
-		return NULL;
-	while (!path && (entry = getmntent(mounts))) {
-		if (strcmp(entry->mnt_type, "bpf") == 0)
-			path = strdup(entry->mnt_dir);
-	}
-	endmntent(mounts);
-	return path;
-}
-
-static char *folder_path(const char *wanted)
-{
-	char *mount, *path = NULL;
-
-	if (*wanted == '/')
-		return strdup(wanted);
-	mount = bpffs_mount();
-	if (mount && asprintf(&path, "%s/%s", mount, wanted) < 0)
-		path = NULL;
-	free(mount);
-	return path;
-}
-
-/* Split a path before its last name: what is before it, and the name, are parts of the path. */
-static char *path_split(char *path, const char **ret_parent)
-{
-	char *end = path + strlen(path), *slash;
-
-	while (end > path + 1 && end[-1] == '/')
-		*--end = '\0';
-	slash = strrchr(path, '/');
-	*ret_parent = slash == path ? "/" : path;
-	*slash = '\0';
-	return slash + 1;
-}
-
-/* Make a directory, by its absolute path, on a BPF file system. Returns its fd. */
-static int folder_make(const char *path, const char **ret_error)
-{
-	char *copy = strdup(path), *name;
-	const char *parent;
-	int at, fd;
-
-	if (!copy)
-		return -ENOMEM;
-	name = path_split(copy, &parent);
-	at = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (at < 0) {
-		fd = -errno;
-	} else if (!fd_is_bpffs(at)) {
-		*ret_error = not_bpffs;
-		fd = -EINVAL;
-	} else if (mkdirat(at, name, 0700) && errno != EEXIST) {
-		fd = -errno;
-	} else {
-		fd = openat(at, name, FOLDER_FLAGS);
-		fd = fd < 0 ? -errno : fd;
-	}
-	if (at >= 0)
-		close(at);
-	free(copy);
-	return fd;
-}
-
-/*
- * Open the directory, check that only we can access it, and lock it. With create it is created if
- * it does not exist, and an agent that pmcd gave up is killed. Returns its fd. All that is asked is
- * asked of the fd: the path may be another directory's by then.
- */
-static int folder_open(const char *path, bool create, const char **ret_error)
-{
-	struct stat st;
-	int fd, err;
-
-	fd = open(path, FOLDER_FLAGS);
-	fd = fd < 0 ? -errno : fd;
-	if (fd == -ENOENT && create)
-		fd = folder_make(path, ret_error);
-	if (fd < 0)
-		return fd;
-	if (!fd_is_bpffs(fd)) {
-		*ret_error = not_bpffs;
-		err = -EINVAL;
-		goto out;
-	}
-	if (fstat(fd, &st) || st.st_uid != geteuid() || (st.st_mode & 077)) {
-		*ret_error = "must be owned by the agent's user, with mode 0700";
-		err = -EPERM;
-		goto out;
-	}
-	err = folder_lock(fd, create);
-	if (err == -EWOULDBLOCK)
-		*ret_error = "in use by another agent";
-	if (!err)
-		return fd;
-out:
-	close(fd);
-	return err;
-}
-
-int pins_open(const char *wanted, struct report *report, struct pins **ret_pins)
-{
-	const char *error = NULL;
-	struct pins *pins;
-	int fd;
-
-	*ret_pins = NULL;
-	if (strcmp(wanted, "none") == 0)
-		return 0;
-	pins = calloc(1, sizeof(*pins));
-	if (!pins)
-		return -ENOMEM;
-	pins->path = folder_path(wanted);
-	if (!pins->path) {
-		report_add(report, REPORT_INFO,
-			   "no BPF file system is mounted: counters restart at 0 with the agent");
-		free(pins);
-		return 0;
-	}
-	fd = folder_open(pins->path, true, &error);
-	if (fd < 0) {
-		report_add(report, REPORT_WARNING, "%s: %s: counters restart at 0 with the agent",
-			   pins->path, error ? error : strerror(-fd));
-		free(pins->path);
-		free(pins);
-		return 0;
-	}
-	pins->fd = fd;
-	*ret_pins = pins;
-	return 0;
-}
-
-int pins_find(const char *wanted, struct report *report, struct pins **ret_pins)
-{
-	char *path = strcmp(wanted, "none") == 0 ? NULL : folder_path(wanted);
-	const char *error = NULL;
-	struct pins *pins;
-	int fd;
-
-	*ret_pins = NULL;
-	if (!path)
-		return 0;
-	fd = folder_open(path, false, &error);
-	if (fd < 0) {
-		if (fd != -ENOENT)
-			report_add(report, REPORT_WARNING, "%s: %s: nothing removed", path,
-				   error ? error : strerror(-fd));
-		free(path);
-		return fd == -ENOENT ? 0 : fd;
-	}
-	pins = calloc(1, sizeof(*pins));
-	if (!pins) {
-		close(fd);
-		free(path);
-		return -ENOMEM;
-	}
-	*pins = (struct pins){ path, fd };
-	*ret_pins = pins;
-	return 0;
-}
-
-void pins_close(struct pins *pins)
-{
-	if (!pins)
-		return;
-	close(pins->fd);
-	free(pins->path);
-	free(pins);
-}
-
-/* FNV-1a hash of everything that must match for pinned maps to be reused. */
 static __u64 layout_hash(const struct pinned *pinned)
 {
 	__u64 hash = HASH_START;
@@ -242,53 +33,27 @@ static __u64 layout_hash(const struct pinned *pinned)
 	{
 		if (bpf_map__is_internal(map))
 			continue;
-		snprintf(text, sizeof(text), "%s %u %u %u %u %u", bpf_map__name(map),
+		snprintf(text, sizeof(text), "%s %u %u %u %u", bpf_map__name(map),
 			 bpf_map__type(map), bpf_map__key_size(map), bpf_map__value_size(map),
-			 bpf_map__max_entries(map), bpf_map__map_flags(map));
+			 bpf_map__map_flags(map));
 		hash = hash_text(hash, text);
 	}
 	return hash;
 }
 
-/* A pinned object can also be a program or a link. */
-static bool fd_is_map(int fd)
-{
-	char path[64], target[64] = "";
+enum match { OTHER, OTHER_SIZE, SAME };
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return readlink(path, target, sizeof(target) - 1) > 0 && strstr(target, "bpf-map");
-}
-
-int pins_open_map(const struct pins *pins, const struct bpf_map *map)
-{
-	struct stat st;
-	char *path;
-	int fd;
-
-	if (fstatat(pins->fd, bpf_map__name(map), &st, AT_SYMLINK_NOFOLLOW))
-		return -errno;
-	path = pin_path(pins, bpf_map__name(map));
-	if (!path)
-		return -ENOMEM;
-	fd = S_ISREG(st.st_mode) ? bpf_obj_get(path) : -EEXIST;
-	free(path);
-	if (fd >= 0 && !fd_is_map(fd)) {
-		close(fd);
-		fd = -EEXIST;
-	}
-	return fd;
-}
-
-static bool map_matches(int fd, const struct bpf_map *map)
+static enum match map_match(int fd, const struct bpf_map *map)
 {
 	struct bpf_map_info info = { 0 };
 	__u32 size = sizeof(info);
 
-	return bpf_obj_get_info_by_fd(fd, &info, &size) == 0 && info.type == bpf_map__type(map) &&
-	       info.key_size == bpf_map__key_size(map) &&
-	       info.value_size == bpf_map__value_size(map) &&
-	       info.max_entries == bpf_map__max_entries(map) &&
-	       info.map_flags == bpf_map__map_flags(map);
+	if (bpf_obj_get_info_by_fd(fd, &info, &size) || info.type != bpf_map__type(map) ||
+	    info.key_size != bpf_map__key_size(map) ||
+	    info.value_size != bpf_map__value_size(map) ||
+	    info.map_flags != bpf_map__map_flags(map))
+		return OTHER;
+	return info.max_entries == bpf_map__max_entries(map) ? SAME : OTHER_SIZE;
 }
 
 static bool layout_matches(const struct pins *pins, const struct pinned *pinned)
@@ -300,13 +65,13 @@ static bool layout_matches(const struct pins *pins, const struct pinned *pinned)
 
 	if (fd < 0)
 		return false;
-	same = map_matches(fd, pinned->meta) && bpf_map_lookup_elem(fd, &key, &value) == 0 &&
+	same = map_match(fd, pinned->meta) == SAME && bpf_map_lookup_elem(fd, &key, &value) == 0 &&
 	       value.layout == layout_hash(pinned);
 	close(fd);
 	return same;
 }
 
-/* Count an object's maps, their existing pins, and the pins with matching properties. */
+/* Count an object's maps, their existing pins, and the pins that match, whatever their size. */
 static int pins_count(const struct pins *pins, const struct pinned *pinned, struct report *report,
 		      size_t *ret_maps, size_t *ret_pins, size_t *ret_fit)
 {
@@ -330,7 +95,7 @@ static int pins_count(const struct pins *pins, const struct pinned *pinned, stru
 			return fd;
 		}
 		++*ret_pins;
-		*ret_fit += map_matches(fd, map);
+		*ret_fit += map_match(fd, map) != OTHER;
 		close(fd);
 	}
 	return 0;
@@ -347,6 +112,29 @@ static void pins_unlink(const struct pins *pins, const struct pinned *pinned)
 	}
 }
 
+/* Can all maps that have another size take over what the pinned ones hold? */
+static bool can_move_all(const struct pins *pins, const struct pinned *pinned,
+			 struct report *report)
+{
+	struct bpf_map *map;
+	bool can = true;
+
+	bpf_object__for_each_map(map, *pinned->skeleton->obj)
+	{
+		int fd;
+
+		if (!can || bpf_map__is_internal(map))
+			continue;
+		fd = pins_open_map(pins, map);
+		can = fd >= 0 &&
+		      (map_match(fd, map) == SAME || pin_can_move(pins, fd, map, report));
+		if (fd >= 0)
+			close(fd);
+	}
+	return can;
+}
+
+/* Reuse the maps that have the same size. */
 static int reuse_all(const struct pins *pins, const struct pinned *pinned)
 {
 	struct bpf_map *map;
@@ -361,12 +149,19 @@ static int reuse_all(const struct pins *pins, const struct pinned *pinned)
 		fd = pins_open_map(pins, map);
 		if (fd < 0)
 			return fd;
-		err = bpf_map__reuse_fd(map, fd); /* duplicates fd */
+		if (map_match(fd, map) == SAME)
+			err = bpf_map__reuse_fd(map, fd); /* duplicates fd */
 		close(fd);
 		if (err)
 			return err;
 	}
 	return 0;
+}
+
+/* The length of the family's name in the name of its map NAME_meta. */
+static int family_length(const struct pinned *pinned)
+{
+	return (int)(strlen(bpf_map__name(pinned->meta)) - strlen("_meta"));
 }
 
 int pins_reuse(const struct pins *pins, const struct pinned *pinned, struct report *report)
@@ -377,14 +172,15 @@ int pins_reuse(const struct pins *pins, const struct pinned *pinned, struct repo
 	err = pins_count(pins, pinned, report, &maps, &found, &fit);
 	if (err)
 		return err;
-	if (found == maps && fit == maps && layout_matches(pins, pinned)) {
+	if (found == maps && fit == maps && layout_matches(pins, pinned) &&
+	    can_move_all(pins, pinned, report)) {
 		err = reuse_all(pins, pinned);
 		return err ? err : 1;
 	}
 	if (found) {
 		report_add(report, REPORT_INFO,
-			   "%s: replacing maps of another layout; counters restart at 0",
-			   pins->path);
+			   "%s: replacing the maps of %.*s: its counters restart at 0", pins->path,
+			   family_length(pinned), bpf_map__name(pinned->meta));
 		pins_unlink(pins, pinned);
 	}
 	return 0;
@@ -400,19 +196,27 @@ int pins_pin(const struct pins *pins, const struct pinned *pinned, struct report
 	err = bpf_map_update_elem(bpf_map__fd(pinned->meta), &key, &value, BPF_ANY);
 	bpf_object__for_each_map(map, *pinned->skeleton->obj)
 	{
-		char *path;
-
-		if (err || bpf_map__is_internal(map))
-			continue;
-		path = pin_path(pins, bpf_map__name(map));
-		err = path ? bpf_obj_pin(bpf_map__fd(map), path) : -ENOMEM;
-		free(path);
+		if (!err && !bpf_map__is_internal(map))
+			err = pins_put(pins, bpf_map__name(map), bpf_map__fd(map));
 	}
 	if (err) {
 		report_add(report, REPORT_WARNING,
 			   "%s: cannot pin maps (%s): counters restart at 0 with the agent",
 			   pins->path, strerror(-err));
 		pins_unlink(pins, pinned);
+	}
+	return err;
+}
+
+int pins_move(const struct pins *pins, const struct pinned *pinned, struct report *report)
+{
+	struct bpf_map *map;
+	int err = 0;
+
+	bpf_object__for_each_map(map, *pinned->skeleton->obj)
+	{
+		if (!err && !bpf_map__is_internal(map))
+			err = pin_move(pins, map, report);
 	}
 	return err;
 }
@@ -424,6 +228,11 @@ int pins_load(const struct pins *pins, const struct pinned *pinned, struct repor
 
 	if (!err && reused == 0)
 		pins_pin(pins, pinned, report);
+	if (!err && reused == 1 && pins_move(pins, pinned, report)) {
+		/* so that the pins are those of the maps that count now */
+		pins_unlink(pins, pinned);
+		pins_pin(pins, pinned, report);
+	}
 	return err;
 }
 

@@ -21,7 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/report.h"
+#include "kernel/pinned_folder.h"
 
 /* An object whose maps are pinned, by its generated skeleton. */
 struct pinned {
@@ -30,43 +30,27 @@ struct pinned {
 	uint32_t layout;      /* the family's NAME_LAYOUT */
 };
 
-struct pins {
-	char *path;
-	int fd; /* the directory, locked with flock() */
-};
-
-/*
- * Open the directory and create it if missing (mode 0700). wanted is an absolute path, a name
- * below the BPF file system's mount point, or "none". On failure a report line says why and maps
- * are not pinned. Returns 0, with *ret_pins NULL if there is no directory, or -ENOMEM.
- */
-int pins_open(const char *wanted, struct report *report, struct pins **ret_pins);
-
-/*
- * Open the directory as pins_open does, but to remove pins: it is not created, and no other agent
- * is killed. Returns 0, with *ret_pins NULL if there is no such directory; -ENOMEM; or an error,
- * which is reported.
- */
-int pins_find(const char *wanted, struct report *report, struct pins **ret_pins);
-
-/* Unlock the directory and keep its pins. Accepts NULL. */
-void pins_close(struct pins *pins);
-
 /*
  * Before loading an object: reuse the maps pinned by an agent of the same layout, all or none.
- * The layout is the family's layout version plus the maps' types, sizes and flags. Maps of another
- * layout are unlinked and reported; files that are not maps stay. Returns 1 if the maps are reused,
- * 0 if the caller must pin new maps after loading, or an error if the maps must not be pinned.
+ * The layout is the family's layout version plus the maps' types, sizes of keys and values, and
+ * flags. A map that has room for another number of entries is not reused: pins_move() copies to it
+ * what the pinned one holds. Maps of another layout, and of those whose content has no room, are
+ * unlinked and reported; files that are not maps stay. Returns 1 if the maps are reused, and then
+ * the caller must call pins_move() after loading; 0 if it must pin new maps after loading, or an
+ * error if the maps must not be pinned.
  */
 int pins_reuse(const struct pins *pins, const struct pinned *pinned, struct report *report);
+
+/*
+ * After loading, if pins_reuse() returned 1: copy from each pinned map of another size what it
+ * holds, and pin the object's in its place. Nothing may write to either meanwhile. Returns 0, or an
+ * error if the pins are not all those of the object's maps.
+ */
+int pins_move(const struct pins *pins, const struct pinned *pinned, struct report *report);
 
 /* After loading, if pins_reuse() returned 0: pin the maps. Returns 0 or an error, which is
  * reported. */
 int pins_pin(const struct pins *pins, const struct pinned *pinned, struct report *report);
-
-/* Open a map's pin. Returns a descriptor, -ENOENT, -EEXIST if the file is not a pinned map, or an
- * error. */
-int pins_open_map(const struct pins *pins, const struct bpf_map *map);
 
 /*
  * Remove the pins of an object's maps and nothing else. A file of such a name that is not a pinned

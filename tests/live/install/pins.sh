@@ -58,7 +58,7 @@ pmcd_ stop
 bpftool map update pinned $pins/trace_meta key 0 0 0 0 value 1 2 3 4 5 6 7 8 0 0 0 0 0 0 0 0
 pmcd_ start
 expect "port writes, after another layout's pin" "$(sum kvm.trace.kvm_pio)" 0
-grep -q "replacing maps of another layout; counters restart at 0" $log || fail "nothing is said of it"
+grep -q "replacing the maps of trace: its counters restart at 0" $log || fail "nothing is said of it"
 pio_counts "port writes, after another layout's pin"
 
 pmcd_ stop
