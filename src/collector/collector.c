@@ -343,7 +343,8 @@ bool collector_waits(const struct collector *collector)
 	for (size_t i = 0; i < families_count; i++) {
 		const struct collector_family *open = &collector->families[i];
 
-		if (open->loaded && open->wanted && open->err == -ENOENT && !collector->events.n)
+		if (open->loaded && open->wanted && open->err == -ENOENT && !collector->events.n &&
+		    !collector->events.loaded)
 			return true;
 	}
 	return false;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-#define _GNU_SOURCE
 #include "kernel/privileges.h"
 
 #include <cap-ng.h>
@@ -9,9 +8,7 @@
 #include <linux/capability.h>
 #include <pwd.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -54,46 +51,6 @@ static void select_capabilities(void)
 		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_PERFMON);
 	if (admin && !kernel_has_cap_bpf())
 		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_SYS_ADMIN);
-}
-
-/* In lockdown mode confidentiality, BPF cannot read kernel memory. */
-static bool is_confidential(const char *lockdown)
-{
-	FILE *file = fopen(lockdown, "re");
-	char modes[128] = "";
-	bool is = file && fgets(modes, sizeof(modes), file) && strstr(modes, "[confidentiality]");
-
-	if (file)
-		fclose(file);
-	return is;
-}
-
-char *privs_load_text(int err, const char *lockdown)
-{
-	const char *missing = privs_missing();
-	bool refused = err == -EPERM || err == -EACCES;
-	char *text = NULL;
-	int ret;
-
-	if (refused && *missing)
-		ret = asprintf(
-			&text,
-			"bpf() failed (%s): %s missing; run as root or grant the capabilities",
-			strerror(-err), missing);
-	else if ((refused || err == -EINVAL) && is_confidential(lockdown))
-		ret = asprintf(
-			&text,
-			"kernel lockdown mode is confidentiality: BPF cannot read kernel memory");
-	else if (refused)
-		ret = asprintf(
-			&text,
-			"bpf() failed (%s) although no capability is missing; check container and security module policy",
-			strerror(-err));
-	else if (err == -ENOSYS)
-		ret = asprintf(&text, "this kernel does not support bpf()");
-	else
-		ret = asprintf(&text, "cannot load the BPF object: %s", strerror(-err));
-	return ret < 0 ? NULL : text;
 }
 
 /* Add a supplementary group to those of this process. */

@@ -15,7 +15,8 @@
 const char *privs_missing(void);
 
 /*
- * Explain an error (negative errno) of loading BPF. The caller frees the text; NULL: no memory.
+ * Explain an error (negative errno) of loading or attaching BPF, by the table of causes in
+ * kernel/refusal.c, where this function is. The caller frees the text; NULL: no memory.
  * lockdown is the path of the kernel's lockdown file, which may not exist.
  */
 char *privs_load_text(int err, const char *lockdown);

@@ -10,10 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "metrics/item_numbers.h"
 
 #define TYPEDEF_PREFIX "btf_trace_"
+
+/* Is there as long as KVM is, as a module or built in. */
+#define KVM_MODULE "/sys/module/kvm"
 
 /* The kernel's trace groups with KVM's events, of all architectures. */
 static const char *const groups[] = {
@@ -72,9 +76,11 @@ static int from_btf(struct kernel_types *types, struct events *events)
 	const struct btf *base, *module;
 	int err = kernel_types_vmlinux(types, &base);
 
+	events->btf_err = err;
 	if (err)
 		return err == -ENOMEM ? err : 0;
 	err = kernel_types_module(types, "kvm", &module);
+	events->btf_err = err;
 	if (err == -ENOMEM)
 		return err;
 	return err ? btf_scan(base, 1, false, events) :
@@ -92,8 +98,10 @@ static int from_tracefs_group(const char *tracefs, const char *group, struct eve
 		return -ENOMEM;
 	dir = opendir(path);
 	free(path);
-	if (!dir)
+	if (!dir) {
+		events->tracefs_err = events->tracefs_err ? events->tracefs_err : -errno;
 		return 0;
+	}
 	while (!err && (entry = readdir(dir))) {
 		if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
 			err = name_add(events, entry->d_name);
@@ -138,8 +146,34 @@ int events_find(struct kernel_types *types, const char *tracefs, struct events *
 		return err;
 	}
 	sort_unique(&events);
+	events.loaded = events.n || access(KVM_MODULE, F_OK) == 0;
 	*ret_events = events;
 	return 0;
+}
+
+/* Unreadable is what a person can change; that there is no such file is mostly the kernel's build.
+ */
+static const char *source_error(int err)
+{
+	return err == -ENOENT || !err ? "none there" : strerror(-err);
+}
+
+char *events_missing(const struct events *events, const char *tracefs)
+{
+	char *text = NULL;
+	int ret;
+
+	if (events->n)
+		ret = asprintf(&text, "this kernel's KVM lacks a tracepoint that is needed");
+	else if (!events->loaded)
+		ret = asprintf(&text, "KVM is not loaded");
+	else
+		ret = asprintf(
+			&text,
+			"KVM is loaded, but its tracepoints are listed neither in its type information (%s: %s) nor in tracefs (%s/events: %s); mount tracefs or let it be read",
+			KERNEL_TYPES_DIR, source_error(events->btf_err), tracefs,
+			source_error(events->tracefs_err));
+	return ret < 0 ? NULL : text;
 }
 
 uint64_t events_stamp(const char *btf_dir, const char *tracefs)

@@ -15,8 +15,11 @@
 #include "kernel/kernel_types.h"
 
 struct events {
-	char **names; /* sorted and unique */
-	size_t n;     /* 0: KVM is absent, or nothing could be read */
+	char **names;	 /* sorted and unique */
+	size_t n;	 /* 0: KVM is absent, or nothing could be read */
+	bool loaded;	 /* KVM is there, whether its events are listed or not */
+	int btf_err;	 /* why its type information lists none; 0: it has been read */
+	int tracefs_err; /* why tracefs lists none */
 };
 
 /*
@@ -31,6 +34,12 @@ int events_find(struct kernel_types *types, const char *tracefs, struct events *
  * the inodes of what the kernel shows of them. Cheap: at most five stat() calls.
  */
 uint64_t events_stamp(const char *btf_dir, const char *tracefs);
+
+/*
+ * Why an event that is needed is not there: KVM is not loaded, or its events are listed nowhere, or
+ * it lacks that one. The caller frees the text; NULL: no memory.
+ */
+char *events_missing(const struct events *events, const char *tracefs);
 
 /* Is the event in the list? */
 bool events_has(const struct events *events, const char *name);

@@ -11,9 +11,9 @@
 
 #include "pmda/agent.h"
 
-/* How long a request waits for the agent, in milliseconds; pmcd, which does nothing else then, gives
- * the agent up after 5 s. */
-#define REQUEST_MS 2000
+/* How long a request waits for the agent, in milliseconds; pmcd, which does nothing else then,
+ * gives the agent up after 5 s. */
+#define REQUEST_MS 3000
 
 struct loading {
 	struct kvm_agent *agent;

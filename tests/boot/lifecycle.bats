@@ -7,12 +7,12 @@ load ../live/common
 load boot
 
 @test "Linux 6.1: KVM comes late, leaves, comes again; a CPU too; the agent is killed" {
-	agent_boot 6.1 late.sh "" --no-modules --timeout 150
+	agent_boot 6.1 late.sh "" --no-modules --timeout 300
 	grep -q "generation, after kill -9: 3" "$WORK/out"
 }
 
 @test "Linux 6.12: KVM comes late, leaves, comes again; a CPU too; the agent is killed" {
-	agent_boot 6.12 late.sh "" --no-modules --timeout 150
+	agent_boot 6.12 late.sh "" --no-modules --timeout 300
 	grep -q "generation, after kill -9: 3" "$WORK/out"
 }
 
@@ -35,4 +35,9 @@ load boot
 		agent_boot 6.12 lockdown.sh MODE=$mode --append "lsm=lockdown lockdown=$mode"
 		grep -q "port writes, for a user with two capabilities: $PIO" "$WORK/out"
 	done
+}
+
+@test "Linux 5.10: each refusal names its cause: limits, filters, namespaces, no list of events" {
+	agent_boot 5.10 causes.sh "" --timeout 200 --add "$BUILD/tests/deny_bpf"
+	grep -q "^KVM is not there: said" "$WORK/out"
 }

@@ -181,21 +181,33 @@ Warning: $WORK/kvm.conf:3: unknown section [what]; the lines below it are ignore
 	[[ $output == *"kvm.agent.event.attached"*"kvm_pio"*" 1"* ]]
 }
 
+FILTER="a seccomp filter of this process refuses it; let the container's or the service's filter allow bpf()"
+
 @test "no bpf()" {
 	conf '[trace]' kvm_pio
 	ask "$BUILD/tests/deny_bpf" 38 -- "$VERSION" 'fetch 95.1.3' 'fetch 95.2.1' 'fetch 95.2.7'
 	serves
-	said_only "$(every "this kernel does not support bpf()")"
+	said_only "$(every "bpf() failed (Function not implemented): $FILTER")"
 	[[ $output != *"inst [0 or ???] value 1"* ]]
 	ask "$BUILD/tests/deny_bpf" 1 -- "$VERSION"
 	serves
-	said_only "$(every "bpf() failed (Operation not permitted) although no capability is missing; check container and security module policy")"
+	said_only "$(every "bpf() failed (Operation not permitted): $FILTER")"
 	run "$BUILD/tests/deny_bpf" 38 "$BUILD/kvmbpf" dump -d 0
 	[ "$status" = 3 ]
-	[[ $output == *"kvmbpf: trace: this kernel does not support bpf()"* ]]
+	[[ $output == *"kvmbpf: trace: bpf() failed (Function not implemented): $FILTER"* ]]
 	run "$BUILD/tests/deny_bpf" 38 "$BUILD/kvmbpf" dump -d 0 -e kvm_pio
 	[ "$status" = 3 ]
-	[[ $output == "kvmbpf: trace: this kernel does not support bpf()"* ]]
+	[[ $output == "kvmbpf: trace: bpf() failed (Function not implemented): $FILTER"* ]]
+}
+
+# it refuses to load programs, and answers all else, as a security module may
+@test "a bpf() that loads no program, though no capability is missing" {
+	run "$BUILD/tests/deny_bpf" 1:5 "$BUILD/kvmbpf" dump -d 0 -e kvm_pio
+	[ "$status" = 3 ]
+	[[ $output == "kvmbpf: trace: bpf() failed (Operation not permitted) although no capability is missing; "* ]]
+	[[ $output == *" can have refused it: see the audit log"* ||
+		$output == *"check container and security module policy"* ]]
+	[[ $output != *seccomp* ]]
 }
 
 @test "an event that cannot be read has no value, not 0" {

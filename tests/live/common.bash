@@ -76,13 +76,17 @@ ask() {
 	fi
 	[ -f "$WORK/ns" ] || make_namespace
 	mkdir -p "$WORK/var" "$WORK/tmp"
-	rm -f "$WORK/kvm.log"
 	{
 		echo "open pipe $agent -d 95 -c ${CONF:-$WORK/kvm.conf} -l $WORK/kvm.log"
 		printf '%s\n' "$@" quit
 	} >"$WORK/commands"
-	run env PCP_VAR_DIR="$WORK/var" PCP_TMP_DIR="$WORK/tmp" "${prefix[@]}" \
-		dbpmda -n "$WORK/ns" -q 10 <"$WORK/commands"
+	# on a busy machine it may say that it has not loaded yet
+	for _ in 1 2 3 4 5; do
+		rm -f "$WORK/kvm.log"
+		run env PCP_VAR_DIR="$WORK/var" PCP_TMP_DIR="$WORK/tmp" "${prefix[@]}" \
+			dbpmda -n "$WORK/ns" -q 10 <"$WORK/commands"
+		[[ $output == *"Try again"* ]] || break
+	done
 	head -n 60 <<<"$output" # bats shows it if the test fails
 }
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* deny_bpf ERRNO COMMAND...: run a command in which bpf() fails with this errno. */
+/*
+ * deny_bpf ERRNO[:CMD] COMMAND...: run a command in which bpf() fails with this errno. With CMD
+ * only that command of bpf()'s does, such as 5, to load a program: as a security module refuses it.
+ */
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -15,16 +18,21 @@
 int main(int argc, char **argv)
 {
 	int number = argc > 2 ? atoi(argv[1]) : 0;
+	const char *colon = argc > 2 ? strchr(argv[1], ':') : NULL;
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_bpf, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_bpf, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+		/* without a command to compare with, any */
+		BPF_JUMP(BPF_JMP | (colon ? BPF_JEQ : BPF_JGE) | BPF_K,
+			 colon ? (unsigned)atoi(colon + 1) : 0, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)(number & 0xffff)),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	struct sock_fprog program = { sizeof(code) / sizeof(code[0]), code };
 
 	if (number <= 0) {
-		fputs("Usage: deny_bpf ERRNO COMMAND [ARGUMENT]...\n", stderr);
+		fputs("Usage: deny_bpf ERRNO[:CMD] COMMAND [ARGUMENT]...\n", stderr);
 		return 2;
 	}
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||

@@ -136,7 +136,7 @@ static bool is_as_loaded(const struct exits *exits, const struct exit_layout *fr
 /* The message for an error from exit_layout_read(). */
 static const char *layout_error_text(const struct exits *exits, int err)
 {
-	if (!exits->env.events->n)
+	if (!exits->env.events->n && !exits->env.events->loaded)
 		return "KVM is not loaded";
 	if (err == -ENOENT)
 		return "this kernel has no type information (BTF) for KVM";
@@ -161,8 +161,9 @@ static int exit_attach(void *state, struct report *report, char **ret_error)
 	}
 	err = exits_attach(exits);
 	if (err)
-		*ret_error = err == -ENOENT ? strdup("KVM is not loaded") :
-					      privs_load_text(err, exits->env.config->lockdown);
+		*ret_error = err == -ENOENT ?
+				     events_missing(exits->env.events, exits->env.config->tracefs) :
+				     privs_load_text(err, exits->env.config->lockdown);
 	else if (exits->no_reasons)
 		*ret_error = strdup(exits->no_reasons);
 	return err;

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "kernel/privileges.h"
 #include "metrics/item_numbers.h"
 #include "bpf/trace.h"
 
@@ -179,16 +180,36 @@ static const struct trace_event *first_failed(const struct trace_events *events)
 	return NULL;
 }
 
+/* Why an event has failed; where the kernel refuses, the cause. NULL: no memory. */
+static char *event_cause(const struct trace_event *event, const struct family_env *env)
+{
+	if (event->err == -EPERM || event->err == -EACCES)
+		return privs_load_text(event->err, env->config->lockdown);
+	return strdup(trace_event_status(event));
+}
+
 /* The reason why nothing is attached, if it is the same for all events. */
-static const char *none_error(const struct trace_events *events, const struct family_env *env)
+static char *none_error(const struct trace_events *events, const struct family_env *env)
 {
 	const struct trace_event *failed = first_failed(events);
 
-	if (!env->events->n && (!failed || failed->err == -ENOENT))
-		return "KVM is not loaded: tracepoints are attached when it is loaded";
-	if (!failed)
-		return "this kernel has none of the events in [trace]";
-	return trace_event_status(failed);
+	if (failed && (env->events->n || failed->err != -ENOENT))
+		return event_cause(failed, env);
+	if (env->events->n)
+		return strdup("this kernel has none of the events in [trace]");
+	if (env->events->loaded)
+		return events_missing(env->events, env->config->tracefs);
+	return strdup("KVM is not loaded: tracepoints are attached when it is loaded");
+}
+
+/* That nothing is attached is a fault, unless KVM is not there. */
+static int none_result(const struct trace_events *events, const struct family_env *env)
+{
+	const struct trace_event *failed = first_failed(events);
+
+	if (failed && failed->err != -ENOENT)
+		return failed->err;
+	return env->events->loaded && !env->events->n ? -EOPNOTSUPP : -ENOENT;
 }
 
 /* KVM is loaded, but its events are listed nowhere, so patterns cannot be resolved. */
@@ -204,6 +225,28 @@ static void warn_patterns(const struct family_env *env)
 	}
 }
 
+/* A line for each event that has failed. The cause of many is mostly one. */
+static void warn_failed(const struct trace_events *events, const struct family_env *env)
+{
+	char *cause = NULL;
+	int err = 0;
+
+	for (size_t i = 0; i < events->n; i++) {
+		const struct trace_event *event = &events->list[i];
+
+		if (event->state != TRACE_EVENT_FAILED)
+			continue;
+		if (!cause || event->err != err) {
+			free(cause);
+			cause = event_cause(event, env);
+			err = event->err;
+		}
+		warn(env, event->line, "event \"%s\" is not traced: %s", event->name,
+		     cause ? cause : strerror(-err));
+	}
+	free(cause);
+}
+
 int trace_events_report(const struct trace_events *events, const struct family_env *env,
 			char **ret_error)
 {
@@ -213,16 +256,12 @@ int trace_events_report(const struct trace_events *events, const struct family_e
 	for (size_t i = 0; i < events->n; i++)
 		attached += events->list[i].state == TRACE_EVENT_ATTACHED;
 	if (!attached && (!failed || all_failed_with(events, failed->err))) {
-		*ret_error = strdup(none_error(events, env));
-		return failed ? failed->err : -ENOENT;
+		*ret_error = none_error(events, env);
+		return none_result(events, env);
 	}
 	if (!env->events->n)
 		warn_patterns(env);
-	for (size_t i = 0; i < events->n; i++) {
-		if (events->list[i].state == TRACE_EVENT_FAILED)
-			warn(env, events->list[i].line, "event \"%s\" is not traced: %s",
-			     events->list[i].name, trace_event_status(&events->list[i]));
-	}
+	warn_failed(events, env);
 	return attached ? 0 : failed->err;
 }
 

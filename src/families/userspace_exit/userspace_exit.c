@@ -82,8 +82,9 @@ static int userspace_exit_attach(void *state, struct report *report, char **ret_
 						       "kvm_fpu", -1 };
 	err = exits_attach(exits);
 	if (err)
-		*ret_error = err == -ENOENT ? strdup("KVM is not loaded") :
-					      privs_load_text(err, exits->env.config->lockdown);
+		*ret_error = err == -ENOENT ?
+				     events_missing(exits->env.events, exits->env.config->tracefs) :
+				     privs_load_text(err, exits->env.config->lockdown);
 	return err;
 }
 

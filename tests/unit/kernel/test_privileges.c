@@ -181,97 +181,6 @@ static void test_missing(void **state)
 	}
 }
 
-static void assert_text(int err, const char *text)
-{
-	char *found = privs_load_text(err, "lockdown");
-
-	assert_non_null(found);
-	assert_string_equal(found, text);
-	free(found);
-}
-
-#define CONFIDENTIAL "kernel lockdown mode is confidentiality: BPF cannot read kernel memory"
-#define NONE_MISSING \
-	" although no capability is missing; check container and security module policy"
-#define CANNOT "cannot load the BPF object: "
-
-/* Errors without lockdown, or in a mode that permits BPF. */
-static void check_without_lockdown(void)
-{
-	process.effective = BOTH;
-	assert_text(-EPERM, "bpf() failed (Operation not permitted)" NONE_MISSING);
-	assert_text(-EACCES, "bpf() failed (Permission denied)" NONE_MISSING);
-	assert_text(-EINVAL, CANNOT "Invalid argument");
-	assert_text(-ENOSYS, "this kernel does not support bpf()");
-	assert_text(-ENOMEM, CANNOT "Cannot allocate memory");
-	assert_text(-ENOENT, CANNOT "No such file or directory");
-	process.effective = BIT(CAP_BPF);
-	assert_text(
-		-EPERM,
-		"bpf() failed (Operation not permitted): CAP_PERFMON is missing; run as root or grant the capabilities");
-	assert_text(
-		-EACCES,
-		"bpf() failed (Permission denied): CAP_PERFMON is missing; run as root or grant the capabilities");
-	assert_text(-EINVAL, CANNOT "Invalid argument"); /* not a permission error */
-	assert_text(-ENOSYS, "this kernel does not support bpf()");
-}
-
-static void test_no_lockdown_file(void **state)
-{
-	(void)state;
-	check_without_lockdown();
-}
-
-static void test_modes_that_let_us(void **state)
-{
-	static const char *const modes[] = {
-		"[none] integrity confidentiality\n",
-		"none [integrity] confidentiality\n",
-		"none integrity confidentiality\n",
-		"",
-		"\n",
-		"\nnone integrity [confidentiality]\n", /* only the first line counts */
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
-		write_text("lockdown", modes[i]);
-		check_without_lockdown();
-	}
-}
-
-/* A missing capability is reported before the lockdown mode. */
-static void test_confidentiality(void **state)
-{
-	(void)state;
-	write_text("lockdown", "none integrity [confidentiality]\n");
-	assert_text(-EPERM, CONFIDENTIAL);
-	assert_text(-EACCES, CONFIDENTIAL);
-	assert_text(-EINVAL, CONFIDENTIAL);
-	assert_text(-ENOSYS, "this kernel does not support bpf()");
-	assert_text(-ENOMEM, CANNOT "Cannot allocate memory");
-	process.effective = 0;
-	assert_text(
-		-EPERM,
-		"bpf() failed (Operation not permitted): CAP_BPF and CAP_PERFMON are missing; run as root or grant the capabilities");
-	assert_text(-EINVAL, CONFIDENTIAL);
-	write_text("lockdown", "none integrity [confidentiality]"); /* without newline */
-	assert_text(-EINVAL, CONFIDENTIAL);
-}
-
-static void test_no_memory_for_text(void **state)
-{
-	static const int errors[] = { -EPERM, -EINVAL, -ENOSYS, -ENOMEM };
-
-	(void)state;
-	for (unsigned i = 0; i < 2 * ARRAY_SIZE(errors); i++) {
-		process.effective = i % 2 ? BOTH : 0;
-		alloc_fail_at(0);
-		assert_null(privs_load_text(errors[i / 2], "lockdown"));
-		assert_true(alloc_failed());
-	}
-}
-
 /* Only the permitted ones of the needed capabilities are kept. */
 static void test_drop_keeps(void **state)
 {
@@ -375,10 +284,6 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		privs_test(test_missing),
-		privs_test(test_no_lockdown_file),
-		privs_test(test_modes_that_let_us),
-		privs_test(test_confidentiality),
-		privs_test(test_no_memory_for_text),
 		privs_test(test_drop_keeps),
 		privs_test(test_drop_users),
 		privs_test(test_drop_group),

@@ -340,6 +340,61 @@ static void test_no_memory_for_tracefs(void **state)
 	events_free(&events);
 }
 
+static void assert_missing(const struct events *events, const char *text)
+{
+	char *found = events_missing(events, "its/tracefs");
+
+	assert_non_null(found);
+	assert_string_equal(found, text);
+	free(found);
+}
+
+/* Each cause, as events_find() finds it. */
+static void test_missing(void **state)
+{
+	struct events events = { 0 };
+
+	(void)state;
+	assert_missing(&events, "KVM is not loaded");
+	events.loaded = true;
+	events.btf_err = -ENOENT;
+	events.tracefs_err = -EACCES;
+	assert_missing(
+		&events,
+		"KVM is loaded, but its tracepoints are listed neither in its type information "
+		"(/sys/kernel/btf: none there) nor in tracefs (its/tracefs/events: Permission "
+		"denied); mount tracefs or let it be read");
+	events.btf_err = -EINVAL;
+	events.tracefs_err = 0;
+	assert_missing(
+		&events,
+		"KVM is loaded, but its tracepoints are listed neither in its type information "
+		"(/sys/kernel/btf: Invalid argument) nor in tracefs (its/tracefs/events: none "
+		"there); mount tracefs or let it be read");
+	events.n = 7;
+	assert_missing(&events, "this kernel's KVM lacks a tracepoint that is needed");
+	alloc_fail_at(0);
+	assert_null(events_missing(&events, "its/tracefs"));
+	assert_true(alloc_failed());
+}
+
+/* What is wrong with each source is kept. */
+static void test_sources_that_fail(void **state)
+{
+	struct events events;
+
+	(void)state;
+	assert_int_equal(find_events(&events), 0);
+	assert_int_equal(events.n, 0);
+	assert_int_equal(events.btf_err, -ENOENT);
+	assert_int_equal(events.tracefs_err, -ENOENT);
+	events_free(&events);
+	tracefs_folder();
+	assert_int_equal(find_events(&events), 0);
+	assert_true(events.loaded);
+	events_free(&events);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -356,6 +411,8 @@ int main(void)
 		work_test(test_has),
 		work_test(test_no_memory),
 		work_test(test_no_memory_for_tracefs),
+		work_test(test_missing),
+		work_test(test_sources_that_fail),
 	};
 
 	/* suppress libbpf's messages: tests corrupt BTF on purpose */
