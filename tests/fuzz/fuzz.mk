@@ -5,8 +5,7 @@
 # are built by clang, for libFuzzer, and so is what they call, in a folder of its own.
 
 FUZZERS := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
-FUZZ_LIB := $(patsubst src/%.c,$(O)/fuzz/src/%.o,$(foreach dir,base metrics,$(wildcard src/$(dir)/*.c)) \
-	$(wildcard src/kernel/cpus.c src/kernel/kernel_types.c src/kvm/stat_*.c src/vms/vm_*.c))
+FUZZ_LIB := $(patsubst src/%.c,$(O)/fuzz/src/%.o,$(foreach dir,base kernel metrics kvm vms,$(wildcard src/$(dir)/*.c)))
 FUZZ_OBJ := $(FUZZERS:$(O)/fuzz/%=$(O)/fuzz/tests/%.o) $(O)/fuzz/tests/common.o
 FUZZ_CC = $(CLANG) $(ALL_CFLAGS) -Itests -O1 -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=all -fno-omit-frame-pointer

@@ -283,10 +283,8 @@ static void test_drop_in_vain(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		privs_test(test_missing),
-		privs_test(test_drop_keeps),
-		privs_test(test_drop_users),
-		privs_test(test_drop_group),
+		privs_test(test_missing),      privs_test(test_drop_keeps),
+		privs_test(test_drop_users),   privs_test(test_drop_group),
 		privs_test(test_drop_in_vain),
 	};
 
