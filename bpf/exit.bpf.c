@@ -7,9 +7,10 @@
  * The reason is in a struct of KVM's vendor module. CO-RE relocation against a module's BTF needs
  * CAP_SYS_ADMIN, so the user side (src/kvm/exit_offsets.c) reads the offsets and sets them in
  * rodata. Nothing else reads kernel memory: without reasons the programs run in every lockdown
- * mode.
+ * mode; since Linux 6.2 with them, too (kernel_words.bpf.h).
  */
 #include "vcpu_counters.bpf.h"
+#include "kernel_words.bpf.h"
 #include "exit.h"
 
 #define KVM_ISA_VMX 1 /* arch/x86/kvm/trace.h */
@@ -105,15 +106,13 @@ static __always_inline __u32 slot_of(__u32 isa_number, __u32 code)
 static __always_inline __u32 code_read(__u64 vcpu, __u32 isa_number)
 {
 	const volatile struct exit_isa *isa = isa_number == KVM_ISA_VMX ? &setup.vmx : &setup.svm;
-	__u32 code = 0;
+	const void *base = (const void *)vcpu;
 
 	if (!setup.has_reasons || !isa->mask)
 		return 0;
-	if (isa->pointer != EXIT_NO_POINTER &&
-	    bpf_probe_read_kernel(&vcpu, sizeof(vcpu), (const void *)(vcpu + (__s64)isa->pointer)))
-		return 0;
-	bpf_probe_read_kernel(&code, sizeof(code), (const void *)(vcpu + (__s64)isa->code));
-	return code & isa->mask;
+	if (isa->pointer != EXIT_NO_POINTER)
+		base = pointer_at(base, isa->pointer);
+	return half_word_at(base, isa->code) & isa->mask;
 }
 
 /* Count an exit without a map entry by its reason; its time is unknown. */

@@ -60,6 +60,10 @@ struct upid {
 	void *ns;
 };
 
+struct timespec64 {
+	__s64 tv_sec;
+};
+
 struct hlist_node {
 	struct hlist_node *next;
 };

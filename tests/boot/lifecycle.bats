@@ -31,7 +31,7 @@ load boot
 
 @test "Linux 6.12: no lockdown, integrity and confidentiality" {
 	for mode in none integrity confidentiality; do
-		agent_boot 6.12 lockdown.sh MODE=$mode --append "lsm=lockdown lockdown=$mode"
+		agent_boot 6.12 lockdown.sh "MODE=$mode TYPED=1" --append "lsm=lockdown lockdown=$mode"
 		grep -q "port writes, for a user with two capabilities: $PIO" "$WORK/out"
 	done
 }
