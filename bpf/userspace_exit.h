@@ -4,23 +4,15 @@
 #ifndef PMDAKVM_BPF_USERSPACE_EXIT_H
 #define PMDAKVM_BPF_USERSPACE_EXIT_H
 
-#include "vcpu_counters.h"
+#include "engine.h"
 
 /*
  * Layout version of this family's pinned maps. Increment it when the meaning of their contents
  * changes but not the size: maps of another version are replaced, counters restart at 0.
  */
-#define USERSPACE_EXIT_LAYOUT 1
+#define USERSPACE_EXIT_LAYOUT (ENGINE_LAYOUT << 8 | 1)
 
 #define USERSPACE_EXIT_SLOTS  80
-
-struct userspace_exit_counters {
-	struct thread_counters counters;
-	struct reason_counters reason[USERSPACE_EXIT_SLOTS];
-};
-
-_Static_assert(sizeof(struct userspace_exit_counters) + sizeof(struct thread_key) <= 2048,
-	       "counters exceed the bytes per vCPU documented in pmdakvm(1)");
 
 /* Rodata, set before loading. */
 struct userspace_exit_setup {

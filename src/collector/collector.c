@@ -365,12 +365,15 @@ static int families_refresh(struct collector *collector, uint64_t tables)
 		vms_refresh(collector->vms);
 	for (size_t i = 0; i < families_count; i++) {
 		void *state = collector->families[i].state;
+		uint64_t wanted;
 		int ret;
 
-		if (!families[i].ops->refresh || !state ||
-		    !sources_want(&collector->sources, state, tables))
+		if (!families[i].ops->refresh || !state)
 			continue;
-		ret = families[i].ops->refresh(state);
+		wanted = sources_want(&collector->sources, state, tables);
+		if (!wanted)
+			continue;
+		ret = families[i].ops->refresh(state, wanted);
 		if (ret < 0)
 			return ret;
 		if (ret)

@@ -167,6 +167,17 @@ void pins_close(struct pins *pins)
 	free(pins);
 }
 
+#define META "meta"
+
+/* Is the map pinned with this object? */
+static bool is_own(const struct pinned *pinned, const struct bpf_map *map)
+{
+	const char *meta = bpf_map__name(pinned->meta);
+
+	return !bpf_map__is_internal(map) &&
+	       strncmp(bpf_map__name(map), meta, strlen(meta) - strlen(META)) == 0;
+}
+
 /* FNV-1a hash of everything that must match for pinned maps to be reused. */
 static __u64 layout_hash(const struct pinned *pinned)
 {
@@ -178,7 +189,7 @@ static __u64 layout_hash(const struct pinned *pinned)
 	hash = hash_text(hash, text);
 	bpf_object__for_each_map(map, *pinned->skeleton->obj)
 	{
-		if (bpf_map__is_internal(map))
+		if (!is_own(pinned, map))
 			continue;
 		snprintf(text, sizeof(text), "%s %u %u %u %u %u", bpf_map__name(map),
 			 bpf_map__type(map), bpf_map__key_size(map), bpf_map__value_size(map),
@@ -197,15 +208,15 @@ static bool fd_is_map(int fd)
 	return readlink(path, target, sizeof(target) - 1) > 0 && strstr(target, "bpf-map");
 }
 
-int pins_open_map(const struct pins *pins, const struct bpf_map *map)
+int pins_get(const struct pins *pins, const char *name)
 {
 	struct stat st;
 	char *path;
 	int fd;
 
-	if (fstatat(pins->fd, bpf_map__name(map), &st, AT_SYMLINK_NOFOLLOW))
+	if (fstatat(pins->fd, name, &st, AT_SYMLINK_NOFOLLOW))
 		return -errno;
-	if (asprintf(&path, "%s/%s", pins->path, bpf_map__name(map)) < 0)
+	if (asprintf(&path, "%s/%s", pins->path, name) < 0)
 		return -ENOMEM;
 	fd = S_ISREG(st.st_mode) ? bpf_obj_get(path) : -EEXIST;
 	free(path);
@@ -214,6 +225,24 @@ int pins_open_map(const struct pins *pins, const struct bpf_map *map)
 		fd = -EEXIST;
 	}
 	return fd;
+}
+
+void pins_drop(const struct pins *pins, const char *name)
+{
+	unlinkat(pins->fd, name, 0);
+}
+
+int pins_add(const struct pins *pins, const char *name, int fd)
+{
+	char *path;
+	int err;
+
+	if (asprintf(&path, "%s/%s", pins->path, name) < 0)
+		return -ENOMEM;
+	pins_drop(pins, name);
+	err = bpf_obj_pin(fd, path);
+	free(path);
+	return err;
 }
 
 static bool map_matches(int fd, const struct bpf_map *map)
@@ -230,7 +259,7 @@ static bool map_matches(int fd, const struct bpf_map *map)
 
 static bool layout_matches(const struct pins *pins, const struct pinned *pinned)
 {
-	int fd = pins_open_map(pins, pinned->meta);
+	int fd = pins_get(pins, bpf_map__name(pinned->meta));
 	struct pin_meta value = { 0 };
 	__u32 key = 0;
 	bool same;
@@ -253,10 +282,10 @@ static int pins_count(const struct pins *pins, const struct pinned *pinned, stru
 	{
 		int fd;
 
-		if (bpf_map__is_internal(map))
+		if (!is_own(pinned, map))
 			continue;
 		++*ret_maps;
-		fd = pins_open_map(pins, map);
+		fd = pins_get(pins, bpf_map__name(map));
 		if (fd == -ENOENT)
 			continue;
 		if (fd < 0) {
@@ -279,7 +308,7 @@ static void pins_unlink(const struct pins *pins, const struct pinned *pinned)
 
 	bpf_object__for_each_map(map, *pinned->skeleton->obj)
 	{
-		if (!bpf_map__is_internal(map))
+		if (is_own(pinned, map))
 			unlinkat(pins->fd, bpf_map__name(map), 0);
 	}
 }
@@ -293,9 +322,9 @@ static int reuse_all(const struct pins *pins, const struct pinned *pinned)
 	{
 		int fd;
 
-		if (bpf_map__is_internal(map))
+		if (!is_own(pinned, map))
 			continue;
-		fd = pins_open_map(pins, map);
+		fd = pins_get(pins, bpf_map__name(map));
 		if (fd < 0)
 			return fd;
 		err = bpf_map__reuse_fd(map, fd); /* duplicates fd */
@@ -339,7 +368,7 @@ int pins_pin(const struct pins *pins, const struct pinned *pinned, struct report
 	{
 		char *path;
 
-		if (err || bpf_map__is_internal(map))
+		if (err || !is_own(pinned, map))
 			continue;
 		if (asprintf(&path, "%s/%s", pins->path, bpf_map__name(map)) < 0) {
 			err = -ENOMEM;

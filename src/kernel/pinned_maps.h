@@ -23,7 +23,10 @@
 
 #include "base/report.h"
 
-/* An object whose maps are pinned, by its generated skeleton. */
+/*
+ * An object whose maps are pinned, by its generated skeleton: those whose names begin as that of
+ * meta does. Others belong to another family.
+ */
 struct pinned {
 	struct bpf_object_skeleton *skeleton;
 	struct bpf_map *meta; /* its map NAME_meta */
@@ -64,12 +67,9 @@ int pins_reuse(const struct pins *pins, const struct pinned *pinned, struct repo
  * reported. */
 int pins_pin(const struct pins *pins, const struct pinned *pinned, struct report *report);
 
-/* Open a map's pin. Returns a descriptor, -ENOENT, -EEXIST if the file is not a pinned map, or an
- * error. */
-int pins_open_map(const struct pins *pins, const struct bpf_map *map);
-
 /*
- * Remove the pins of an object's maps and nothing else. A file of such a name that is not a pinned
+ * Remove the pins of an object's maps, with the chunks NAME_1, NAME_2 ... of an array of maps, and
+ * nothing else. A file of such a name that is not a pinned
  * map is kept and reported. Adds the number of removed pins to *ret_removed. Returns 0 or the last
  * error.
  */
@@ -84,6 +84,15 @@ void pins_remove_folder(const struct pins *pins, struct report *report);
  * Returns the result of loading.
  */
 int pins_load(const struct pins *pins, const struct pinned *pinned, struct report *report);
+
+/*
+ * Single maps of a family that its object does not name. pins_get() returns a descriptor that the
+ * caller closes, -ENOENT, -EEXIST if the file is not a pinned map, or an error; pins_add()
+ * replaces a pin of that name; pins_drop() removes it.
+ */
+int pins_get(const struct pins *pins, const char *name);
+int pins_add(const struct pins *pins, const char *name, int fd);
+void pins_drop(const struct pins *pins, const char *name);
 
 /*
  * Add step to the generation in a map NAME_meta and return the new value; 0 on failure. The

@@ -7,6 +7,15 @@ BENCH := $(O)/tests/bench
 
 BENCH_BPF := $(BENCH)/empty $(BENCH)/pair
 
+# the exit pair of before the engine, whose headers come first
+$(BENCH)/old/exit.raw.o: tests/bench/old/exit.bpf.c
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(filter-out -Ibpf,$(BPF_CFLAGS)) -Itests/bench/old -Ibpf -MMD -MP -c $< -o $@
+
+$(BENCH)/old/exit.bpf.o: $(BENCH)/old/exit.raw.o
+	$(Q)$(BPFTOOL) gen object $@ $<
+
 $(BENCH_BPF:%=%.raw.o): $(BENCH)/%.raw.o: tests/bench/%.bpf.c
 	$(call say,BPF,$<)
 	@mkdir -p $(@D)
@@ -31,7 +40,7 @@ $(BENCH)/empty $(BENCH)/fetch $(BENCH)/pair $(BENCH)/timed: $(BENCH)/%: tests/be
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $< -o $@ $(LDFLAGS) $(BENCH_LIBS)
 
-bench-programs: $(BENCH)/empty $(BENCH)/fetch $(BENCH)/pair $(BENCH)/timed
+bench-programs: $(BENCH)/old/exit.bpf.o $(BENCH)/empty $(BENCH)/fetch $(BENCH)/pair $(BENCH)/timed
 	@:
 
--include $(wildcard $(BENCH)/*.d)
+-include $(wildcard $(BENCH)/*.d $(BENCH)/old/*.d)

@@ -61,7 +61,6 @@ static void setup_make(unsigned flags, struct exit_setup *setup)
 {
 	setup->has_reasons = !(flags & NO_REASONS);
 	setup->entry_has_vcpu = !(flags & NO_ENTRY_VCPU);
-	setup->vm_histograms = (flags & VM_HISTOGRAMS) != 0;
 	setup->vmx.isa = REASONS_VMX + 1;
 	setup->vmx.pointer = EXIT_NO_POINTER;
 	setup->vmx.code = offsetof(struct vcpu, vmx_code);
@@ -74,7 +73,7 @@ static void setup_make(unsigned flags, struct exit_setup *setup)
 	exit_layout_ranges(REASONS_SVM, setup->svm.ranges);
 }
 
-static int programs_load(unsigned flags, unsigned entries)
+static int programs_load(unsigned flags)
 {
 	bool reason_first = flags & REASON_FIRST;
 
@@ -83,28 +82,20 @@ static int programs_load(unsigned flags, unsigned entries)
 	setup_make(flags, (struct exit_setup *)&programs->rodata->setup);
 	bpf_program__set_autoload(programs->progs.exit_vcpu_first, !reason_first);
 	bpf_program__set_autoload(programs->progs.exit_reason_first, reason_first);
-	bpf_map__set_max_entries(programs->maps.exit_cells, entries);
-	bpf_map__set_max_entries(programs->maps.exit_rows, (__u32)possible_cpus());
-	bpf_map__set_max_entries(programs->maps.exit_vm_latency, flags & ONE_HISTOGRAM ? 1 : 1024);
-	preallocate(programs->obj);
+	counter_maps_size(programs, exit);
 	return clocked_exit_bpf__load(programs);
 }
 
 void exits_load(unsigned flags, unsigned entries)
 {
 	memory_load();
-	if (programs_load(flags, entries)) {
+	if (programs_load(flags)) {
 		assert_false(may_read_memory() || flags & NO_REASONS);
 		skip_why("programs that read kernel memory are refused (lockdown)");
 	}
 	loaded = flags;
-	exit_maps = (struct counter_maps){
-		.entries = bpf_map__fd(programs->maps.exit_cells),
-		.overflow = bpf_map__fd(programs->maps.exit_rows),
-		.control = bpf_map__fd(programs->maps.exit_control),
-		.codes = bpf_map__fd(programs->maps.exit_codes),
-		.slots = EXIT_SLOTS,
-	};
+	exit_maps = counter_maps_of(programs, exit, EXIT_SLOTS);
+	pools_fill(&exit_maps, entries, flags & TWO_BLOCKS ? 2 : BLOCKS_CHUNK - 1);
 	exit_fd = bpf_program__fd(flags & REASON_FIRST ? programs->progs.exit_reason_first :
 							 programs->progs.exit_vcpu_first);
 	for (unsigned i = 0; i < VCPUS; i++)
@@ -156,45 +147,11 @@ void thread_ends(void)
 	run_with(bpf_program__fd(programs->progs.exit_thread), 0);
 }
 
-/* --- counts --- */
-
-/* A slot's histogram, over all CPUs. */
-static struct exit_buckets host_buckets(unsigned slot)
-{
-	struct exit_buckets cpus[possible_cpus()], sum = { 0 };
-
-	if (bpf_map_lookup_elem(bpf_map__fd(programs->maps.exit_latency), &slot, cpus))
-		return sum;
-	for (int cpu = 0; cpu < possible_cpus(); cpu++) {
-		for (unsigned i = 0; i < EXIT_BUCKETS; i++)
-			sum.count[i] += cpus[cpu].count[i];
-	}
-	return sum;
-}
-
-uint64_t host_bucket(unsigned slot, unsigned bucket)
-{
-	assert_true(bucket < EXIT_BUCKETS);
-	return host_buckets(slot).count[bucket];
-}
-
-uint64_t vcpu_bucket(unsigned vcpu, unsigned slot, unsigned bucket)
-{
-	struct exit_vm_key key = { .vcpu = vcpu_address(vcpu), .slot = slot };
-	struct exit_buckets buckets;
-
-	assert_true(bucket < EXIT_BUCKETS);
-	if (bpf_map_lookup_elem(bpf_map__fd(programs->maps.exit_vm_latency), &key, &buckets))
-		return 0;
-	return buckets.count[bucket];
-}
-
 /* --- scenarios --- */
 
 static void clear(void)
 {
 	counters_clear(&exit_maps);
-	map_clear(bpf_map__fd(programs->maps.exit_latency));
 }
 
 static void step_run(const struct step *step)
@@ -225,12 +182,6 @@ static void step_run(const struct step *step)
 static void slots_read(struct counted *ret_slots)
 {
 	counters_read(&exit_maps, ret_slots);
-	for (unsigned slot = 0; slot < EXIT_SLOTS; slot++) {
-		struct exit_buckets buckets = host_buckets(slot);
-
-		for (unsigned i = 0; i < EXIT_BUCKETS; i++)
-			ret_slots[slot].timed += buckets.count[i];
-	}
 }
 
 static uint64_t guest_time(void)

@@ -21,6 +21,7 @@ static void exits(unsigned n, uint64_t code)
 	}
 }
 
+/* All exits are of these reasons, or io. */
 static void assert_counts(uint64_t cpuid, uint64_t hlt)
 {
 	uint64_t count;
@@ -28,8 +29,9 @@ static void assert_counts(uint64_t cpuid, uint64_t hlt)
 	read_tables();
 	assert_int_equal(value_of("exit", "cpuid", "count", &count) ? count : 0, cpuid);
 	assert_int_equal(value_of("exit", "hlt", "count", &count) ? count : 0, hlt);
-	assert_int_equal(value_at("exit_total", "", "total"), cpuid + hlt);
-	assert_int_equal(rows_of("exit"), (cpuid > 0) + (hlt > 0));
+	count = value_of("exit", "io", "count", &count) ? count : 0;
+	assert_int_equal(value_at("exit_total", "", "total"), cpuid + hlt + count);
+	assert_int_equal(rows_of("exit"), (cpuid > 0) + (hlt > 0) + (count > 0));
 }
 
 static void test_events(void **state)
@@ -248,27 +250,27 @@ static void test_limit(void **state)
 	assert_int_equal(value_at("map", "exit_cells", "used"), 1);
 	assert_int_equal(value_at("map", "exit_cells", "dropped"), 5);
 	assert_int_equal(value_at("exit", "hlt", "time"), 0);
-	assert_int_equal(value_at("map", "exit_latency", "used"), 1);
-	assert_int_equal(value_at("map", "exit_latency", "dropped"), 0);
+	assert_int_equal(value_at("map", "exit_blocks", "limit"), 65536);
+	assert_int_equal(value_at("map", "exit_blocks", "used"), 1);
+	assert_int_equal(value_at("map", "exit_blocks", "dropped"), 0);
 }
 
-/* Histograms of vCPUs that find no room; without the option there are none, and none is missed. */
-static void test_limit_of_histograms(void **state)
+/* Reasons of a vCPU that find no room are counted without times. */
+static void test_limit_of_counters(void **state)
 {
 	(void)state;
-	for (config.vm_histograms = 0; config.vm_histograms <= 2; config.vm_histograms += 2) {
-		family_open("exit");
-		exits(3, CPUID);
-		exits(5, HLT);
-		exits(7, IO);
-		read_tables();
-		assert_int_equal(value_at("map", "exit_vm_latency", "limit"), config.vm_histograms);
-		assert_int_equal(value_at("map", "exit_vm_latency", "used"), config.vm_histograms);
-		assert_int_equal(value_at("map", "exit_vm_latency", "dropped"),
-				 config.vm_histograms ? 7 : 0);
-		collector_close(collector);
-	}
-	collector = NULL;
+	config.counters = 2;
+	family_open("exit");
+	exits(3, CPUID);
+	exits(5, HLT);
+	exits(7, IO);
+	assert_counts(3, 5);
+	assert_int_equal(value_at("exit", "io", "count"), 7);
+	assert_int_equal(value_at("exit", "io", "time"), 0);
+	assert_int_equal(value_at("map", "exit_blocks", "limit"), 2);
+	assert_int_equal(value_at("map", "exit_blocks", "used"), 2);
+	assert_int_equal(value_at("map", "exit_blocks", "dropped"), 7);
+	assert_int_equal(value_at("map", "exit_cells", "dropped"), 0);
 }
 
 static void thread_of_a_vm(void)
@@ -286,9 +288,13 @@ static void test_thread_end(void **state)
 	exits(3, CPUID);
 	for (unsigned i = 1; i <= 4; i++) {
 		in_thread(thread_of_a_vm);
-		for (int j = 0; j < 5; j++) /* its vCPU may still appear */
+		assert_counts(3, 5 * i);
+		assert_int_equal(value_at("map", "exit_cells", "used"), 2);
+		family_tick();
+		for (int j = 0; j < 3; j++)
 			assert_counts(3, 5 * i);
 		assert_int_equal(value_at("map", "exit_cells", "used"), 1);
+		assert_int_equal(value_at("map", "exit_blocks", "used"), 1);
 	}
 	assert_int_equal(value_at("map", "exit_cells", "dropped"), 0);
 }
@@ -301,7 +307,7 @@ int main(void)
 		family_test(test_vendor_gone),	 family_test(test_reasons_refused),
 		family_test(test_loads_refused), family_test(test_no_layout),
 		family_test(test_attach_fails),	 family_test(test_limit),
-		family_test(test_reloaded),	 family_test(test_limit_of_histograms),
+		family_test(test_reloaded),	 family_test(test_limit_of_counters),
 		family_test(test_thread_end),
 	};
 

@@ -31,17 +31,10 @@ static void load(unsigned entries)
 	setup->restart = (__u32)reasons_slot_of(REASONS_USERSPACE, REASONS_RESTART);
 	setup->error = (__u32)reasons_slot_of(REASONS_USERSPACE, REASONS_ERROR);
 	exit_layout_ranges(REASONS_USERSPACE, setup->ranges);
-	bpf_map__set_max_entries(programs->maps.userspace_exit_cells, entries);
-	bpf_map__set_max_entries(programs->maps.userspace_exit_rows, (__u32)possible_cpus());
-	preallocate(programs->obj);
+	counter_maps_size(programs, userspace_exit);
 	assert_int_equal(clocked_userspace_exit_bpf__load(programs), 0);
-	maps = (struct counter_maps){
-		.entries = bpf_map__fd(programs->maps.userspace_exit_cells),
-		.overflow = bpf_map__fd(programs->maps.userspace_exit_rows),
-		.control = bpf_map__fd(programs->maps.userspace_exit_control),
-		.codes = bpf_map__fd(programs->maps.userspace_exit_codes),
-		.slots = USERSPACE_EXIT_SLOTS,
-	};
+	maps = counter_maps_of(programs, userspace_exit, USERSPACE_EXIT_SLOTS);
+	pools_fill(&maps, entries, BLOCKS_CHUNK - 1);
 }
 
 static int unload(void **state)
@@ -135,7 +128,7 @@ static const struct subject subject = {
 static const struct scenario scenarios[] = {
 	{ .name = "a pair",
 	  .steps = { { 1000, EXIT, IO, 0 }, { 1500, ENTRY, 0, 0 } },
-	  .wants = { { IO, { 1, 500, 500, 0 } } } },
+	  .wants = { { IO, { 1, 500, 500, 1 } } } },
 	{ .name = "QEMU's order of events",
 	  .steps = { { 900, UNLOAD, 0, 0 },
 		     { 1000, EXIT, IO, 0 },
@@ -143,17 +136,17 @@ static const struct scenario scenarios[] = {
 		     { 1900, UNLOAD, 0, 0 },
 		     { 2000, EXIT, MMIO, 0 },
 		     { 2100, ENTRY, 0, 0 } },
-	  .wants = { { IO, { 1, 400, 400, 0 } }, { MMIO, { 1, 100, 100, 0 } } } },
+	  .wants = { { IO, { 1, 400, 400, 1 } }, { MMIO, { 1, 100, 100, 1 } } } },
 	{ .name = "only a load is a start",
 	  .steps = { { 1000, EXIT, IO, 0 }, { 1100, UNLOAD, 0, 0 }, { 1400, ENTRY, 0, 0 } },
-	  .wants = { { IO, { 1, 400, 400, 0 } } } },
+	  .wants = { { IO, { 1, 400, 400, 1 } } } },
 	{ .name = "KVM_RUN starts for the first time", .steps = { { 1000, ENTRY, 0, 0 } } },
 	{ .name = "two starts in a row: the second counts nothing",
 	  .steps = { { 1000, EXIT, IO, 0 }, { 1100, ENTRY, 0, 0 }, { 1200, ENTRY, 0, 0 } },
-	  .wants = { { IO, { 1, 100, 100, 0 } } } },
+	  .wants = { { IO, { 1, 100, 100, 1 } } } },
 	{ .name = "two exits in a row: the second replaces the first",
 	  .steps = { { 1000, EXIT, IO, 0 }, { 1300, EXIT, HLT, 0 }, { 1500, ENTRY, 0, 0 } },
-	  .wants = { { IO, { 1, 0, 0, 0 } }, { HLT, { 1, 200, 200, 0 } } } },
+	  .wants = { { IO, { 1, 0, 0, 0 } }, { HLT, { 1, 200, 200, 1 } } } },
 	{ .name = "an exit before the programs were detached, the start after",
 	  .steps = { { 1000, EXIT, IO, 0 }, { 1001, ATTACHED, 0, 0 }, { 2000, ENTRY, 0, 0 } },
 	  .wants = { { IO, { 1, 0, 0, 0 } } } },
@@ -163,7 +156,7 @@ static const struct scenario scenarios[] = {
 		     { 1101, ATTACHED, 0, 0 },
 		     { 2000, EXIT, HLT, 0 },
 		     { 2300, ENTRY, 0, 0 } },
-	  .wants = { { IO, { 1, 100, 100, 0 } }, { HLT, { 1, 300, 300, 0 } } } },
+	  .wants = { { IO, { 1, 100, 100, 1 } }, { HLT, { 1, 300, 300, 1 } } } },
 	{ .name = "maxima begin anew",
 	  .steps = { { 1000, EXIT, IO, 0 },
 		     { 1900, ENTRY, 0, 0 },
@@ -172,7 +165,7 @@ static const struct scenario scenarios[] = {
 		     { 2020, ENTRY, 0, 0 },
 		     { 3000, EXIT, IO, 0 },
 		     { 3010, ENTRY, 0, 0 } },
-	  .wants = { { IO, { 3, 930, 20, 0 } } } },
+	  .wants = { { IO, { 3, 930, 20, 3 } } } },
 	{ .name = "errors of KVM_RUN",
 	  .steps = { { 1000, EXIT, IO, -EINTR },
 		     { 1300, ENTRY, 0, 0 },
@@ -180,9 +173,9 @@ static const struct scenario scenarios[] = {
 		     { 2050, ENTRY, 0, 0 },
 		     { 3000, EXIT, MEMORY_FAULT, -EFAULT },
 		     { 3007, ENTRY, 0, 0 } },
-	  .wants = { { REASONS_RESTART, { 1, 300, 300, 0 } },
-		     { REASONS_ERROR, { 1, 50, 50, 0 } },
-		     { MEMORY_FAULT, { 1, 7, 7, 0 } } } },
+	  .wants = { { REASONS_RESTART, { 1, 300, 300, 1 } },
+		     { REASONS_ERROR, { 1, 50, 50, 1 } },
+		     { MEMORY_FAULT, { 1, 7, 7, 1 } } } },
 	{ .name = "the end of a thread counts nothing",
 	  .steps = { { 1000, EXIT, IO, 0 }, { 1500, THREAD_ENDS, 0, 0 } },
 	  .wants = { { IO, { 1, 0, 0, 0 } } } },
@@ -268,17 +261,17 @@ static void other_thread(void)
 /* kvm_fpu is no sign of a vCPU: only an exit makes an entry. */
 static void test_entries(void **state)
 {
-	struct entry list[ENTRIES_MAX];
+	const struct entry *list;
 
 	(void)state;
 	load(4);
 	run_starts();
 	step(&(struct step){ 1, THREAD_ENDS, 0, 0 });
-	assert_int_equal(entries_read(&maps, list), 0);
+	assert_int_equal(entries_read(&maps, &list), 0);
 	kvm_userspace_exit(IO, 0);
 	in_thread(other_thread);
 	step(&(struct step){ 1, THREAD_ENDS, 0, 0 });
-	assert_int_equal(entries_read(&maps, list), 2);
+	assert_int_equal(entries_read(&maps, &list), 2);
 	for (size_t i = 0; i < 2; i++) {
 		bool other = (int)list[i].key.tid == other_tid;
 

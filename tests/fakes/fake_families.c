@@ -81,12 +81,13 @@ unsigned fake_reads(void)
 	return n;
 }
 
-static int fake_refresh(void *state)
+static int fake_refresh(void *state, uint64_t wanted)
 {
 	struct fake *fake = state;
 
 	assert_non_null(fake);
 	fake->refreshes++;
+	fake->wanted = wanted;
 	fake->reads_before = fake_reads();
 	return fake->refresh_ret;
 }

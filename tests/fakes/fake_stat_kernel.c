@@ -51,7 +51,7 @@ int kernel_attach(struct vms *of, void *family, const struct config *config, str
 int kernel_refresh(struct vms *of, void *family)
 {
 	vms_stale(of);
-	return stat_family.refresh(family);
+	return stat_family.refresh(family, UINT64_MAX);
 }
 
 /* --- functions that unit.mk wraps --- */

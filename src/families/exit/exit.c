@@ -24,9 +24,8 @@ static struct bpf_program *form_program(const struct exit_bpf *skeleton, enum ex
 					 skeleton->progs.exit_reason_first;
 }
 
-/* Open the object, select the program for this layout, and set sizes. */
-static int object_open(const struct family_env *env, const struct exit_layout *layout,
-		       struct exit_bpf **ret_skeleton)
+/* Open the object, and select the program for this layout. */
+static int object_open(const struct exit_layout *layout, struct exit_bpf **ret_skeleton)
 {
 	struct exit_bpf *skeleton = exit_bpf__open();
 	int err = 0;
@@ -36,9 +35,6 @@ static int object_open(const struct family_env *env, const struct exit_layout *l
 	for (int form = 0; !err && form < EXIT_FORMS; form++)
 		err = bpf_program__set_autoload(form_program(skeleton, form),
 						form == (int)layout->form);
-	if (!err && env->config->vm_histograms)
-		err = bpf_map__set_max_entries(skeleton->maps.exit_vm_latency,
-					       env->config->vm_histograms);
 	if (err) {
 		exit_bpf__destroy(skeleton);
 		return err;
@@ -51,29 +47,15 @@ static int object_open(const struct family_env *env, const struct exit_layout *l
 static int load(struct exits *exits, const struct exit_layout *layout, struct report *report)
 {
 	struct exit_bpf *skeleton = NULL;
-	int err = object_open(&exits->env, layout, &skeleton);
+	int err = object_open(layout, &skeleton);
 
 	if (err)
 		return err;
-	err = vcpu_counters_load(&exits->counters,
-				 &(struct counters_object){
-					 .family = skeleton,
-					 .destroy = destroy,
-					 .skeleton = skeleton->skeleton,
-					 .cells = skeleton->maps.exit_cells,
-					 .ended = skeleton->maps.exit_ended,
-					 .rows = skeleton->maps.exit_rows,
-					 .codes = skeleton->maps.exit_codes,
-					 .control = skeleton->maps.exit_control,
-					 .meta = skeleton->maps.exit_meta,
-				 },
-				 exits->env.config->vcpus, exits->env.pins, exits->env.types,
-				 report);
+	err = exits_load_object(exits, &(struct counters_object)COUNTERS_OBJECT(skeleton, exit),
+				report);
 	if (err)
 		return err;
 	exits->reasons = layout->setup.has_reasons;
-	exits->latency_map = skeleton->maps.exit_latency;
-	exits->vm_latency_map = layout->setup.vm_histograms ? skeleton->maps.exit_vm_latency : NULL;
 	exits->programs[0] = (struct program){ skeleton->progs.exit_thread, "sched_process_exit",
 					       -1 };
 	exits->programs[1] = (struct program){ form_program(skeleton, layout->form), "kvm_exit",
@@ -153,7 +135,6 @@ static int exit_attach(void *state, struct report *report, char **ret_error)
 		*ret_error = strdup(layout_error_text(exits, err));
 		return exits->env.events->n ? err : -ENOENT;
 	}
-	fresh.setup.vm_histograms = exits->env.config->vm_histograms > 0;
 	if (!is_as_loaded(exits, &fresh)) {
 		err = load_any(exits, &fresh, report, ret_error);
 		if (err)
@@ -170,8 +151,16 @@ static int exit_attach(void *state, struct report *report, char **ret_error)
 
 static int exit_open(const struct family_env *env, void **ret_state, char **ret_error)
 {
+	static const struct exits_kind kind = {
+		.name = "exit",
+		.layout = EXIT_LAYOUT,
+		.nslots = EXIT_SLOTS,
+		.isa = REASONS_SVM,
+		.tables = exit_tables,
+		.ntables = EXIT_TABLES,
+	};
 	struct exits *exits;
-	int err = exits_new(env, "exit", EXIT_LAYOUT, EXIT_SLOTS, REASONS_SVM, &exits);
+	int err = exits_new(env, &kind, &exits);
 
 	(void)ret_error;
 	if (!err)
@@ -183,12 +172,8 @@ static int exit_map(void *state, size_t number, struct map_usage *ret_usage)
 {
 	static const struct {
 		const char *name;
-		void (*fill)(struct exits *exits, struct map_usage *ret_usage);
-	} maps[] = {
-		{ "exit_cells", exits_map },
-		{ "exit_latency", exits_latency_map },
-		{ "exit_vm_latency", exits_vm_latency_map },
-	};
+		void (*fill)(const struct exits *exits, struct map_usage *ret_usage);
+	} maps[] = { { "exit_cells", exits_records_map }, { "exit_blocks", exits_blocks_map } };
 
 	if (number >= sizeof(maps) / sizeof(maps[0]))
 		return -ENOENT;

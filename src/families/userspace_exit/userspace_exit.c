@@ -28,20 +28,8 @@ static int load(struct exits *exits, struct report *report)
 		.error = (__u32)reasons_slot_of(REASONS_USERSPACE, REASONS_ERROR),
 	};
 	exit_layout_ranges(REASONS_USERSPACE, skeleton->rodata->setup.ranges);
-	err = vcpu_counters_load(&exits->counters,
-				 &(struct counters_object){
-					 .family = skeleton,
-					 .destroy = destroy,
-					 .skeleton = skeleton->skeleton,
-					 .cells = skeleton->maps.userspace_exit_cells,
-					 .ended = skeleton->maps.userspace_exit_ended,
-					 .rows = skeleton->maps.userspace_exit_rows,
-					 .codes = skeleton->maps.userspace_exit_codes,
-					 .control = skeleton->maps.userspace_exit_control,
-					 .meta = skeleton->maps.userspace_exit_meta,
-				 },
-				 exits->env.config->vcpus, exits->env.pins, exits->env.types,
-				 report);
+	err = exits_load_object(
+		exits, &(struct counters_object)COUNTERS_OBJECT(skeleton, userspace_exit), report);
 	if (err)
 		return err;
 	exits->programs[0] = (struct program){ skeleton->progs.userspace_exit_thread,
@@ -55,9 +43,16 @@ static int load(struct exits *exits, struct report *report)
 
 static int userspace_exit_open(const struct family_env *env, void **ret_state, char **ret_error)
 {
+	static const struct exits_kind kind = {
+		.name = "userspace_exit",
+		.layout = USERSPACE_EXIT_LAYOUT,
+		.nslots = USERSPACE_EXIT_SLOTS,
+		.isa = REASONS_USERSPACE,
+		.tables = userspace_exit_tables,
+		.ntables = USERSPACE_EXIT_TABLES,
+	};
 	struct exits *exits;
-	int err = exits_new(env, "userspace_exit", USERSPACE_EXIT_LAYOUT, USERSPACE_EXIT_SLOTS,
-			    REASONS_USERSPACE, &exits);
+	int err = exits_new(env, &kind, &exits);
 
 	if (err)
 		return err;
@@ -89,10 +84,18 @@ static int userspace_exit_attach(void *state, struct report *report, char **ret_
 
 static int userspace_exit_map(void *state, size_t number, struct map_usage *ret_usage)
 {
-	if (number)
+	static const struct {
+		const char *name;
+		void (*fill)(const struct exits *exits, struct map_usage *ret_usage);
+	} maps[] = {
+		{ "userspace_exit_cells", exits_records_map },
+		{ "userspace_exit_blocks", exits_blocks_map },
+	};
+
+	if (number >= sizeof(maps) / sizeof(maps[0]))
 		return -ENOENT;
-	ret_usage->name = "userspace_exit_cells";
-	exits_map(state, ret_usage);
+	*ret_usage = (struct map_usage){ .name = maps[number].name };
+	maps[number].fill(state, ret_usage);
 	return 0;
 }
 
@@ -108,6 +111,7 @@ const struct family_ops userspace_exit_family = {
 	.map = userspace_exit_map,
 	.refresh = exits_refresh,
 	.tick = exits_tick,
+	.reset_max = exits_reset_max,
 	.tables = userspace_exit_tables,
 	.ntables = USERSPACE_EXIT_TABLES,
 };

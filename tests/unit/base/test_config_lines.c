@@ -131,8 +131,8 @@ static void test_bad_pins(void **state)
 		{ "[bpf]\npin\npins = x\ntracefs = /t\n[paths]\npin = x\n[trace]\na\n",
 		  "a",
 		  { "kvm.conf:2: expected NAME = VALUE in [bpf], got \"pin\"",
-		    "kvm.conf:3: unknown option \"pins\" in [bpf] (known: pin, vms, vm_histograms, vcpus)",
-		    "kvm.conf:4: unknown option \"tracefs\" in [bpf] (known: pin, vms, vm_histograms, vcpus)",
+		    "kvm.conf:3: unknown option \"pins\" in [bpf] (known: pin, vms, vcpus, counters)",
+		    "kvm.conf:4: unknown option \"tracefs\" in [bpf] (known: pin, vms, vcpus, counters)",
 		    "kvm.conf:6: unknown option \"pin\" in [paths] " PATHS } },
 	};
 
@@ -210,6 +210,25 @@ static void test_bad_vms(void **state)
 	}
 }
 
+/* An option of an earlier version has no effect, whatever its value; one line says so. */
+static void test_obsolete(void **state)
+{
+	static const char text[] = "[bpf]\nvm_histograms = 100\nvcpus = 3\n[trace]\na\n";
+	struct report report = { 0 };
+	struct config config;
+
+	(void)state;
+	load_config(text, sizeof(text) - 1, &report, &config);
+	assert_int_equal(config.vcpus, 3);
+	assert_int_equal(config.counters, CONFIG_COUNTERS);
+	assert_int_equal(report.n, 1);
+	assert_int_equal(report.lines[0].level, REPORT_INFO);
+	assert_string_equal(
+		report.lines[0].text,
+		"kvm.conf:2: vm_histograms has no effect any more: all VMs have histograms");
+	unload_config(&report, &config);
+}
+
 /* Names are case-sensitive and per section; the default applies otherwise. */
 static void test_bad_vms_lines(void **state)
 {
@@ -218,7 +237,7 @@ static void test_bad_vms_lines(void **state)
 		  "a",
 		  { "kvm.conf:2: vms: expected a number from 1 to 1000000, got \"none\"; keeping 4096",
 		    "kvm.conf:3: expected NAME = VALUE in [bpf], got \"vms\"",
-		    "kvm.conf:4: unknown option \"VMs\" in [bpf] (known: pin, vms, vm_histograms, vcpus)",
+		    "kvm.conf:4: unknown option \"VMs\" in [bpf] (known: pin, vms, vcpus, counters)",
 		    "kvm.conf:6: unknown option \"vms\" in [paths] " PATHS } },
 	};
 
@@ -396,6 +415,7 @@ int main(void)
 		work_test(test_bad_pins),
 		work_test(test_vms),
 		work_test(test_bad_vms),
+		work_test(test_obsolete),
 		work_test(test_bad_vms_lines),
 		work_test(test_bad_events),
 		work_test(test_forms_of_a_text_file),
