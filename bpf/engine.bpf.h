@@ -14,6 +14,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 #include "engine.h"
+#include "trace.h"
 
 #define ENGINE_PASTE(name, suffix)  name##suffix
 #define ENGINE_EXPAND(name, suffix) ENGINE_PASTE(name, suffix)
@@ -123,6 +124,18 @@ struct {
 	__type(key, __u32);
 	__type(value, struct pin_meta);
 } ENGINE_MAP(_meta) SEC(".maps");
+
+/*
+ * The trace family's rows, one per possible CPU, where its loader shares them; max_entries is set
+ * before loading.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct trace_row);
+} trace_rows SEC(".maps");
 
 struct engine_control control;
 __u32 hints[HINTS];
@@ -285,6 +298,24 @@ static __always_inline void thread_ended(void)
 }
 
 /* --- counting --- */
+
+/*
+ * Count the event in the trace family's rows, if that has no program of its own there. A plain
+ * increment is exact: see bpf/trace.bpf.c.
+ */
+static __always_inline void event_count(__u32 event)
+{
+	__u64 slot = control.events[event];
+	struct trace_row *row;
+	__u32 cpu;
+
+	if (!slot || slot >= TRACE_SLOTS)
+		return;
+	cpu = bpf_get_smp_processor_id();
+	row = bpf_map_lookup_elem(&trace_rows, &cpu);
+	if (row)
+		row->count[slot]++;
+}
 
 /* Count what found no record, or no block, by its slot; its time is unknown. */
 static __noinline int overflow_count(__u32 slot, bool has_record)

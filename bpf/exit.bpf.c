@@ -33,9 +33,9 @@ static __noinline __u32 slot_search(__u32 isa_number, __u32 code)
 	return code_claim(code);
 }
 
-static __always_inline __u32 slot_of(__u32 isa_number, __u32 code)
+static __always_inline __u32 slot_of(const volatile struct exit_isa *isa, __u32 isa_number,
+				     __u32 code)
 {
-	const volatile struct exit_isa *isa = isa_number == KVM_ISA_VMX ? &setup.vmx : &setup.svm;
 	__u32 at;
 
 	if (!setup.has_reasons || !isa->mask)
@@ -44,9 +44,8 @@ static __always_inline __u32 slot_of(__u32 isa_number, __u32 code)
 	return at < isa->ranges[0].count ? isa->ranges[0].slot + at : slot_search(isa_number, code);
 }
 
-static __always_inline __u32 code_read(__u64 vcpu, __u32 isa_number)
+static __always_inline __u32 code_read(const volatile struct exit_isa *isa, __u64 vcpu)
 {
-	const volatile struct exit_isa *isa = isa_number == KVM_ISA_VMX ? &setup.vmx : &setup.svm;
 	const void *base = (const void *)vcpu;
 
 	if (!setup.has_reasons || !isa->mask)
@@ -56,12 +55,13 @@ static __always_inline __u32 code_read(__u64 vcpu, __u32 isa_number)
 	return half_word_at(base, isa->code) & isa->mask;
 }
 
-static __always_inline int exited(__u64 vcpu, __u32 isa, __u32 code)
+static __always_inline int exited(__u64 vcpu, __u32 isa, __u32 slot)
 {
-	__u32 slot = slot_of(isa, code) % EXIT_SLOTS;
 	struct engine_record *record = record_find(vcpu, false, true);
 	__u64 now;
 
+	slot %= EXIT_SLOTS;
+	event_count(EXIT_EVENT_EXIT);
 	if (!record)
 		return overflow_count(slot, false);
 	record_renew(&record->head);
@@ -70,21 +70,31 @@ static __always_inline int exited(__u64 vcpu, __u32 isa, __u32 code)
 		record->head.guest_time += now - record->head.entered;
 		record->head.entered = 0;
 	}
-	record->head.isa = (__u8)(isa == KVM_ISA_VMX ? setup.vmx.isa : setup.svm.isa);
+	record->head.isa = (__u8)isa;
 	pair_open(record, slot, now);
 	return 0;
 }
 
 int exit_vcpu_first(const __u64 *ctx);
 
-/* Since Linux 5.16: kvm_exit(vcpu, isa). */
+/*
+ * Since Linux 5.16: kvm_exit(vcpu, isa). Each instruction set has a branch of its own, in which the
+ * verifier knows all of the setup, and drops what does not apply.
+ */
 SEC("raw_tp")
 int exit_vcpu_first(const __u64 *ctx)
 {
 	__u64 vcpu = ctx[0];
-	__u32 isa = (__u32)ctx[1];
+	__u32 isa, slot;
 
-	return exited(vcpu, isa, code_read(vcpu, isa));
+	if ((__u32)ctx[1] == KVM_ISA_VMX) {
+		isa = setup.vmx.isa;
+		slot = slot_of(&setup.vmx, KVM_ISA_VMX, code_read(&setup.vmx, vcpu));
+	} else {
+		isa = setup.svm.isa;
+		slot = slot_of(&setup.svm, 0, code_read(&setup.svm, vcpu));
+	}
+	return exited(vcpu, isa, slot);
 }
 
 int exit_reason_first(const __u64 *ctx);
@@ -93,10 +103,16 @@ int exit_reason_first(const __u64 *ctx);
 SEC("raw_tp")
 int exit_reason_first(const __u64 *ctx)
 {
-	__u32 isa = (__u32)ctx[2];
+	__u32 isa, slot;
 
-	return exited(ctx[1], isa,
-		      (__u32)ctx[0] & (isa == KVM_ISA_VMX ? setup.vmx.mask : setup.svm.mask));
+	if ((__u32)ctx[2] == KVM_ISA_VMX) {
+		isa = setup.vmx.isa;
+		slot = slot_of(&setup.vmx, KVM_ISA_VMX, (__u32)ctx[0] & setup.vmx.mask);
+	} else {
+		isa = setup.svm.isa;
+		slot = slot_of(&setup.svm, 0, (__u32)ctx[0] & setup.svm.mask);
+	}
+	return exited(ctx[1], isa, slot);
 }
 
 static __always_inline int entered(struct engine_record *record)
@@ -120,6 +136,7 @@ int exit_entry(const __u64 *ctx);
 SEC("raw_tp")
 int exit_entry(const __u64 *ctx)
 {
+	event_count(EXIT_EVENT_ENTRY);
 	if (!setup.entry_has_vcpu)
 		return entered(record_find(0, true, true));
 	return entered(record_find(ctx[0], false, true));

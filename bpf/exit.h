@@ -25,6 +25,9 @@ struct exit_isa {
 
 #define EXIT_NO_POINTER 0x7fffffff
 
+/* Indexes of struct engine_control events. */
+enum { EXIT_EVENT_EXIT, EXIT_EVENT_ENTRY };
+
 /* Rodata, set before loading. */
 struct exit_setup {
 	struct exit_isa vmx, svm;

@@ -55,6 +55,7 @@ int userspace_exit_begin(const __u64 *ctx)
 	__u64 slot = slot_within(slot_of((__u32)ctx[0], (__s32)ctx[1]));
 	struct engine_record *record = record_find(0, true, true);
 
+	event_count(USERSPACE_EXIT_EVENT_EXIT);
 	if (!record)
 		return overflow_count((__u32)slot, false);
 	record_renew(&record->head);

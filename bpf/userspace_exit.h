@@ -14,6 +14,9 @@
 
 #define USERSPACE_EXIT_SLOTS  80
 
+/* Index of struct engine_control events. */
+enum { USERSPACE_EXIT_EVENT_EXIT };
+
 /* Rodata, set before loading. */
 struct userspace_exit_setup {
 	__u32 restart, error; /* slots for KVM_RUN errors: EINTR, any other */

@@ -27,6 +27,7 @@ struct collector {
 	unsigned late_ticks;	   /* ticks left that retry attaching */
 	struct vms *vms;
 	struct pins *pins;
+	struct event_rows rows;
 	struct collector_family *families;
 	struct self self; /* state of the tables about the agent */
 	struct sources sources;
@@ -79,8 +80,8 @@ static void family_attach(struct collector_family *open, bool quiet, struct repo
 	family_note(open, err, error, quiet, report);
 }
 
-static int family_open(struct collector *collector, struct collector_family *open,
-		       struct family_env *env)
+static void family_open(struct collector *collector, struct collector_family *open,
+			struct family_env *env)
 {
 	const struct family_ops *ops = open->family->ops;
 	uint64_t start = clock_ns();
@@ -89,17 +90,27 @@ static int family_open(struct collector *collector, struct collector_family *ope
 
 	if (collector->config->only && strcmp(open->family->name, collector->config->only) != 0) {
 		family_note(open, -ECANCELED, strdup("not selected"), true, env->report);
-		return 0;
+		return;
 	}
 	err = ops->open(env, &open->state, &error);
 	open->loaded = !err;
 	open->wanted = true;
-	start = clock_ns() - start;
+	open->attach_time = clock_ns() - start;
 	if (err)
 		family_note(open, err, error, false, env->report);
-	else
+}
+
+/* Attach a family that is open. Returns 0, or the error of adding its tables. */
+static int family_begin(struct collector *collector, struct collector_family *open,
+			struct family_env *env)
+{
+	const struct family_ops *ops = open->family->ops;
+	uint64_t opened = open->attach_time;
+
+	if (open->loaded) {
 		family_attach(open, false, env->report);
-	open->attach_time += start;
+		open->attach_time += opened;
+	}
 	if (!open->state)
 		return 0;
 	return sources_add(&collector->sources, ops->tables, ops->ntables, open->state);
@@ -115,8 +126,11 @@ static int families_open(struct collector *collector, struct family_env *env)
 	collector->self.families = collector->families;
 	for (size_t i = 0; i < families_count; i++)
 		collector->families[i].family = &families[i];
+	/* all are open before any is attached: one may use the maps of another */
+	for (size_t i = 0; i < families_count; i++)
+		family_open(collector, &collector->families[i], env);
 	for (size_t i = 0; !err && i < families_count; i++)
-		err = family_open(collector, &collector->families[i], env);
+		err = family_begin(collector, &collector->families[i], env);
 	if (!err)
 		err = sources_add(&collector->sources, vm_tables, vm_tables_count, collector->vms);
 	if (!err)
@@ -174,6 +188,7 @@ int collector_open(const struct config *config, struct items *items,
 	if (!collector)
 		return -ENOMEM;
 	collector->config = config;
+	collector->rows.fd = -1;
 	collector->types.dir = KERNEL_TYPES_DIR;
 	collector->events_stamp = events_stamp(KERNEL_TYPES_DIR, config->tracefs);
 	callers_print = print_begin(report);
@@ -197,6 +212,7 @@ int collector_open(const struct config *config, struct items *items,
 		.items = items,
 		.vms = collector->vms,
 		.types = &collector->types,
+		.rows = &collector->rows,
 		.pins = collector->pins,
 		.report = report,
 	};
@@ -314,6 +330,7 @@ void collector_close(struct collector *collector)
 {
 	if (!collector)
 		return;
+	collector->rows.changed = NULL; /* no family steps in for another now */
 	for (size_t i = 0; collector->families && i < families_count; i++) {
 		families[i].ops->close(collector->families[i].state);
 		free(collector->families[i].error);

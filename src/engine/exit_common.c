@@ -37,18 +37,37 @@ int exits_load_object(struct exits *exits, const struct counters_object *object,
 	const struct family_env *env = &exits->env;
 	const struct counters_limits limits = { env->config->vcpus, env->config->counters };
 
-	int err = vcpu_counters_load(&exits->counters, object, &limits, env->pins, env->types,
-				     report);
+	int err = vcpu_counters_load(&exits->counters, object, &limits, env->rows->fd, env->pins,
+				     env->types, report);
 
 	if (!err)
 		retire_recover(&exits->counters);
 	return err;
 }
 
+/* Programs that are attached count their events for the trace family, too. */
+static void events_offer(struct exits *exits)
+{
+	for (size_t i = 0; i < EXITS_EVENTS; i++) {
+		const struct program *program = exits->events[i];
+
+		if (program)
+			event_rows_offer(
+				exits->env.rows,
+				&(struct event_source){ program->event,
+							&exits->counters.object.control->events[i],
+							bpf_program__fd(program->program) });
+	}
+}
+
 void exits_detach(void *state)
 {
 	struct exits *exits = state;
 
+	for (size_t i = 0; i < EXITS_EVENTS; i++) {
+		if (exits->events[i] && exits->events[i]->link_fd >= 0)
+			event_rows_withdraw(exits->env.rows, exits->events[i]->event);
+	}
 	programs_detach(exits->programs, EXITS_PROGRAMS);
 }
 
@@ -100,9 +119,11 @@ int exits_attach(struct exits *exits)
 	}
 	if (err)
 		exits_detach(exits);
-	else
-		pins_generation(exits->counters.object.meta, 1);
-	return err;
+	if (err)
+		return err;
+	pins_generation(exits->counters.object.meta, 1);
+	events_offer(exits);
+	return 0;
 }
 
 /* --- maps --- */

@@ -19,6 +19,7 @@
 #include "vms/tables.h"
 
 #define EXITS_PROGRAMS 3
+#define EXITS_EVENTS   2
 
 struct exits {
 	struct family_env env;
@@ -27,6 +28,8 @@ struct exits {
 	struct vcpu_counters counters;
 	struct vm_counters vms;
 	struct program programs[EXITS_PROGRAMS];
+	/* programs that alone count their event; by index in struct engine_control; or NULL */
+	const struct program *events[EXITS_EVENTS];
 	bool reasons;	     /* reasons are known; without them only totals are shown */
 	bool fires;	     /* this KVM fires the event; that the event exists is not enough */
 	bool no_room;	     /* a pool could not grow, as was reported */

@@ -131,17 +131,21 @@ static int object_size(const struct vcpu_counters *counters, const struct counte
 		err = bpf_map__set_max_entries(object->index, limits->records);
 	if (!err)
 		err = bpf_map__set_max_entries(object->rows, (__u32)counters->cpus->n);
+	if (!err)
+		err = bpf_map__set_max_entries(object->events, (__u32)counters->cpus->n);
 	return err;
 }
 
 static int object_load(struct vcpu_counters *counters, const struct counters_object *object,
-		       const struct counters_limits *limits, const struct pins *pins,
+		       const struct counters_limits *limits, int events_fd, const struct pins *pins,
 		       struct kernel_types *types, struct report *report)
 {
 	struct pinned pinned = { object->skeleton, object->meta, counters->layout };
 	struct bpf_object *fresh = *object->skeleton->obj;
 	int err = object_size(counters, object, limits);
 
+	if (!err && events_fd >= 0 && !counters->object.family)
+		err = bpf_map__reuse_fd(object->events, events_fd);
 	if (!err && counters->object.family)
 		err = maps_inherit(*counters->object.skeleton->obj, fresh);
 	if (err)
@@ -201,11 +205,11 @@ static void memory_undo(struct vcpu_counters *counters, struct vcpu_counters *fr
 }
 
 int vcpu_counters_load(struct vcpu_counters *counters, const struct counters_object *object,
-		       const struct counters_limits *limits, const struct pins *pins,
+		       const struct counters_limits *limits, int events_fd, const struct pins *pins,
 		       struct kernel_types *types, struct report *report)
 {
 	struct vcpu_counters fresh = { .records = counters->records, .blocks = counters->blocks };
-	int err = object_load(counters, object, limits, pins, types, report);
+	int err = object_load(counters, object, limits, events_fd, pins, types, report);
 
 	if (!err)
 		err = memory_map(&fresh, object, limits, pins);

@@ -39,6 +39,7 @@ struct counters_object {
 	struct bpf_map *rows;  /* what found no room, by CPU */
 	struct bpf_map *codes; /* unknown codes, by slot */
 	struct bpf_map *meta;
+	struct bpf_map *events;		/* the trace family's rows */
 	struct engine_control *control; /* the programs' global data */
 };
 
@@ -53,7 +54,7 @@ struct counters_object {
 		.index = (bpf)->maps.name##_index, .ended = (bpf)->maps.name##_ended, \
 		.state = (bpf)->maps.name##_state, .rows = (bpf)->maps.name##_rows,   \
 		.codes = (bpf)->maps.name##_codes, .meta = (bpf)->maps.name##_meta,   \
-		.control = &(bpf)->bss->control,                                      \
+		.events = (bpf)->maps.trace_rows, .control = &(bpf)->bss->control,    \
 	}
 
 /* Largest numbers of records and of blocks. */
@@ -100,11 +101,12 @@ void vcpu_counters_free(struct vcpu_counters *counters);
 
 /*
  * Load an object; counters own it from then on, and it is destroyed on failure. It reuses the maps
- * of its predecessor if there is one, else the pinned maps. Nothing is attached; retire_recover()
+ * of its predecessor if there is one, else the pinned maps, and the map events_fd of the trace
+ * family's rows (-1: none). Nothing is attached; retire_recover()
  * comes next. Returns 0 or the error from loading, which leaves the state unchanged.
  */
 int vcpu_counters_load(struct vcpu_counters *counters, const struct counters_object *object,
-		       const struct counters_limits *limits, const struct pins *pins,
+		       const struct counters_limits *limits, int events_fd, const struct pins *pins,
 		       struct kernel_types *types, struct report *report);
 
 /* Call it before attaching: it invalidates open pairs of exit and entry. */

@@ -72,8 +72,8 @@ int vm_counters_update(struct vm_counters *all, const struct vms *vms);
 int vm_counters_keep(struct vm_counters *all, uint32_t number);
 
 /* Sums of a VM, or of its vCPU (its id; 0: all of them), for the reason of a home slot. */
-void vm_counters_sum(const struct vm_counters *all, uint32_t vm, uint32_t vcpu,
-		     unsigned home, struct slot_sums *ret_sums);
+void vm_counters_sum(const struct vm_counters *all, uint32_t vm, uint32_t vcpu, unsigned home,
+		     struct slot_sums *ret_sums);
 
 /* The same over all reasons, but for max; *ret_guest_time is in ns. Returns whether it has run. */
 bool vm_counters_total(const struct vm_counters *all, uint32_t vm, uint32_t vcpu,

@@ -9,6 +9,7 @@
 #include "base/config.h"
 #include "base/report.h"
 #include "kernel/cpus.h"
+#include "kernel/event_rows.h"
 #include "kernel/kernel_types.h"
 #include "kernel/pinned_maps.h"
 #include "kvm/tracepoints.h"
@@ -23,6 +24,7 @@ struct family_env {
 	struct items *items;
 	struct vms *vms;	    /* the register of VMs */
 	const struct pins *pins;    /* NULL: maps are not pinned */
+	struct event_rows *rows;    /* who counts which event */
 	struct kernel_types *types; /* closed after each pass of opening or attaching */
 	struct report *report;	    /* set only while open or attach runs */
 };

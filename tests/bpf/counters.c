@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bpf/trace.h"
+
 /* A record as it is in its map: the family's number of blocks follows the head. */
 struct mapped {
 	struct record head;
@@ -180,6 +182,16 @@ uint64_t overflow_on_cpu(const struct counter_maps *maps, int cpu, void (*functi
 	for (unsigned i = 0; i < COUNTER_SLOTS_MAX; i++)
 		*ret_sum += ret_row->count[i];
 	return online;
+}
+
+uint64_t event_count_of(const struct counter_maps *maps, int cpu, unsigned slot)
+{
+	struct trace_row row;
+	__u32 key = (__u32)cpu;
+
+	assert_true(slot < TRACE_SLOTS);
+	assert_int_equal(bpf_map_lookup_elem(maps->events, &key, &row), 0);
+	return row.count[slot];
 }
 
 bool code_of(const struct counter_maps *maps, unsigned slot, uint64_t *ret_code)

@@ -12,7 +12,7 @@
 
 /* A loaded family: descriptors of its maps, of which one chunk each is used, and its globals. */
 struct counter_maps {
-	int records, blocks, records_free, blocks_free, index, overflow, codes;
+	int records, blocks, records_free, blocks_free, index, overflow, codes, events;
 	struct engine_control *control;
 	unsigned slots;
 	unsigned nrecords, nblocks; /* room */
@@ -28,6 +28,7 @@ struct counter_maps {
 		.index = bpf_map__fd((skeleton)->maps.name##_index),             \
 		.overflow = bpf_map__fd((skeleton)->maps.name##_rows),           \
 		.codes = bpf_map__fd((skeleton)->maps.name##_codes),             \
+		.events = bpf_map__fd((skeleton)->maps.trace_rows),              \
 		.control = &(skeleton)->bss->control,                            \
 		.slots = (nslots),                                               \
 	})
@@ -39,6 +40,7 @@ struct counter_maps {
 		bpf_map__set_max_entries((skeleton)->maps.name##_blocks_free, BLOCKS_CHUNK);    \
 		bpf_map__set_max_entries((skeleton)->maps.name##_index, RECORDS_CHUNK);         \
 		bpf_map__set_max_entries((skeleton)->maps.name##_rows, (__u32)possible_cpus()); \
+		bpf_map__set_max_entries((skeleton)->maps.trace_rows, (__u32)possible_cpus());  \
 		preallocate((skeleton)->obj);                                                   \
 	} while (0)
 
@@ -78,6 +80,9 @@ struct overflow_row overflow_read(const struct counter_maps *maps, int cpu);
  */
 uint64_t overflow_on_cpu(const struct counter_maps *maps, int cpu, void (*function)(void),
 			 struct overflow_row *ret_row, uint64_t *ret_sum);
+
+/* The trace family's count of a slot on a CPU. */
+uint64_t event_count_of(const struct counter_maps *maps, int cpu, unsigned slot);
 
 /* The code that claimed a slot; false: none has. */
 bool code_of(const struct counter_maps *maps, unsigned slot, uint64_t *ret_code);

@@ -265,6 +265,43 @@ static void test_blocks_refilled(void **state)
 	assert_int_equal(exit_maps.control->blocks_taken, 3);
 }
 
+static int event_cpu;
+
+static void events_fire(void)
+{
+	assert_true(stay_on_cpu(event_cpu));
+	for (int i = 0; i < 3 + event_cpu; i++) {
+		kvm_exit(1, ISA_SVM, CPUID);
+		kvm_exit(1, ISA_SVM, HLT);
+		kvm_entry(1);
+	}
+}
+
+/* The programs count their events for the trace family as well, also those that find no record. */
+static void test_events_counted(void **state)
+{
+	(void)state;
+	exits_load(0, 1);
+	in_thread(events_fire);
+	assert_int_equal(event_count_of(&exit_maps, 0, 0), 0);
+	exit_maps.control->events[EXIT_EVENT_EXIT] = 17;
+	exit_maps.control->events[EXIT_EVENT_ENTRY] = 1023;
+	for (event_cpu = 0; event_cpu < possible_cpus(); event_cpu++) {
+		uint64_t online = stay_on_cpu(event_cpu), n = online * (3 + (unsigned)event_cpu);
+
+		leave_cpu();
+		if (online)
+			in_thread(events_fire);
+		assert_int_equal(event_count_of(&exit_maps, event_cpu, 17), 2 * n);
+		assert_int_equal(event_count_of(&exit_maps, event_cpu, 1023), n);
+		assert_int_equal(event_count_of(&exit_maps, event_cpu, 0), 0);
+	}
+	exit_maps.control->events[EXIT_EVENT_EXIT] = 1024; /* no slot */
+	event_cpu = 0;
+	in_thread(events_fire);
+	assert_int_equal(event_count_of(&exit_maps, 0, 17), 6);
+}
+
 /* Each record and block is taken once; events that find a record take none. */
 static void test_pools(void **state)
 {
@@ -309,11 +346,17 @@ static void test_many_vcpus(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		limit_test(test_key),	      limit_test(test_entry_of_kvm_entry),
-		limit_test(test_two_threads), limit_test(test_two_vcpus),
-		limit_test(test_thread_end),  limit_test(test_overflow),
-		limit_test(test_no_blocks),   limit_test(test_blocks_refilled),
-		limit_test(test_pools),	      limit_test(test_many_vcpus),
+		limit_test(test_key),
+		limit_test(test_entry_of_kvm_entry),
+		limit_test(test_two_threads),
+		limit_test(test_two_vcpus),
+		limit_test(test_thread_end),
+		limit_test(test_overflow),
+		limit_test(test_no_blocks),
+		limit_test(test_blocks_refilled),
+		limit_test(test_events_counted),
+		limit_test(test_pools),
+		limit_test(test_many_vcpus),
 	};
 
 	return run_group("test_exit_limits", tests, ARRAY_SIZE(tests));

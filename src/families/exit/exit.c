@@ -61,6 +61,8 @@ static int load(struct exits *exits, const struct exit_layout *layout, struct re
 	exits->programs[1] = (struct program){ form_program(skeleton, layout->form), "kvm_exit",
 					       -1 };
 	exits->programs[2] = (struct program){ skeleton->progs.exit_entry, "kvm_entry", -1 };
+	exits->events[EXIT_EVENT_EXIT] = &exits->programs[1];
+	exits->events[EXIT_EVENT_ENTRY] = &exits->programs[2];
 	return 0;
 }
 

@@ -33,6 +33,8 @@ static size_t rows_bytes(const struct trace *trace)
 	return sizeof(struct trace_row) * trace->env.cpus->n;
 }
 
+static void event_changed(void *data, const char *name);
+
 /* Open and load the object: its maps, and the template for the per-event programs. */
 static int object_load(struct trace *trace)
 {
@@ -59,6 +61,9 @@ static int object_load(struct trace *trace)
 	if (rows == MAP_FAILED)
 		return -errno;
 	trace->rows = rows;
+	trace->env.rows->fd = bpf_map__fd(map);
+	trace->env.rows->changed = event_changed;
+	trace->env.rows->data = trace;
 	return template_init(bpf_program__insns(program), bpf_program__insn_cnt(program),
 			     TRACE_SLOT_MARK, &trace->template);
 }
@@ -91,9 +96,20 @@ static void slots_assign(struct trace *trace)
 	}
 }
 
-/* A detached program stays loaded and is attached again. */
-static int event_attach(const struct template *template, struct trace_event *event)
+/*
+ * Have another family's program count the event, if there is one, or attach one of its own. A
+ * detached program stays loaded and is attached again.
+ */
+static int event_attach(const struct trace *trace, struct trace_event *event)
 {
+	const struct template *template = &trace->template;
+	const struct event_source *source = event_rows_source(trace->env.rows, event->name);
+
+	if (source) {
+		*source->slot = (__u32)event->slot;
+		event->source_fd = source->prog_fd;
+		return 0;
+	}
 	if (event->prog_fd < 0) {
 		int fd = template_load(template, event->slot, event->name);
 
@@ -103,6 +119,24 @@ static int event_attach(const struct template *template, struct trace_event *eve
 	}
 	event->link_fd = bpf_raw_tracepoint_open(event->name, event->prog_fd);
 	return event->link_fd < 0 ? event->link_fd : 0;
+}
+
+/*
+ * Another family offers to count an event, or does no longer. Between the two programs some events
+ * may pass that none counts, rather than that both do.
+ */
+static void event_changed(void *data, const char *name)
+{
+	struct trace *trace = data;
+
+	for (size_t i = 0; i < trace->events.n; i++) {
+		struct trace_event *event = &trace->events.list[i];
+
+		if (event->state != TRACE_EVENT_ATTACHED || strcmp(event->name, name) != 0)
+			continue;
+		trace_event_detach(event);
+		trace_event_attached(event, event_attach(trace, event));
+	}
 }
 
 static int trace_attach(void *state, struct report *report, char **ret_error)
@@ -127,7 +161,7 @@ static int trace_attach(void *state, struct report *report, char **ret_error)
 			before++;
 			continue;
 		}
-		trace_event_attached(event, event_attach(&trace->template, event));
+		trace_event_attached(event, event_attach(trace, event));
 		fresh += event->state == TRACE_EVENT_ATTACHED;
 	}
 	/* events that appear while KVM is being loaded join a family that is attached already */
@@ -142,8 +176,16 @@ static void trace_detach(void *state)
 {
 	struct trace *trace = state;
 
-	for (size_t i = 0; i < trace->events.n; i++)
-		trace_event_detach(&trace->events.list[i]);
+	for (size_t i = 0; i < trace->events.n; i++) {
+		struct trace_event *event = &trace->events.list[i];
+		const struct event_source *source;
+
+		source = event->source_fd < 0 ? NULL :
+						event_rows_source(trace->env.rows, event->name);
+		if (source)
+			*source->slot = 0;
+		trace_event_detach(event);
+	}
 }
 
 static void trace_close(void *state)
@@ -152,8 +194,12 @@ static void trace_close(void *state)
 
 	if (!trace)
 		return;
-	if (trace->rows)
+	trace_detach(trace);
+	if (trace->rows) {
+		trace->env.rows->fd = -1;
+		trace->env.rows->changed = NULL;
 		munmap((void *)trace->rows, rows_bytes(trace));
+	}
 	trace_events_free(&trace->events);
 	template_free(&trace->template);
 	trace_bpf__destroy(trace->skeleton);

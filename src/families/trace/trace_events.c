@@ -63,6 +63,7 @@ static int add(struct trace_events *events, const char *name, unsigned line,
 		.column = -1,
 		.prog_fd = -1,
 		.link_fd = -1,
+		.source_fd = -1,
 	};
 	return 0;
 }
@@ -129,10 +130,11 @@ void trace_event_attached(struct trace_event *event, int err)
 
 void trace_event_detach(struct trace_event *event)
 {
-	if (event->link_fd < 0)
+	if (event->link_fd < 0 && event->source_fd < 0)
 		return;
-	close(event->link_fd);
-	event->link_fd = -1;
+	if (event->link_fd >= 0)
+		close(event->link_fd);
+	event->link_fd = event->source_fd = -1;
 	event->state = TRACE_EVENT_DETACHED;
 }
 
@@ -231,7 +233,9 @@ int trace_event_missed(const struct trace_event *event, uint64_t *ret_missed)
 	struct bpf_prog_info info = { 0 };
 	__u32 size = sizeof(info);
 
-	if (event->prog_fd < 0 || bpf_obj_get_info_by_fd(event->prog_fd, &info, &size) ||
+	int fd = event->source_fd < 0 ? event->prog_fd : event->source_fd;
+
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) ||
 	    size < offsetof(struct bpf_prog_info, recursion_misses) + sizeof(info.recursion_misses))
 		return -ENODATA; /* the field exists since Linux 5.12 */
 	*ret_missed = info.recursion_misses;

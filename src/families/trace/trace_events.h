@@ -27,6 +27,7 @@ struct trace_event {
 	bool counted; /* the slot's count is valid */
 	int prog_fd;  /* -1: none */
 	int link_fd;
+	int source_fd; /* another family's program that counts the event; -1: none */
 };
 
 struct trace_events {

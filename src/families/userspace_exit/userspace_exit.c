@@ -38,6 +38,7 @@ static int load(struct exits *exits, struct report *report)
 					       "kvm_userspace_exit", -1 };
 	exits->programs[2] = (struct program){ skeleton->progs.userspace_exit_entry, "kvm_entry",
 					       -1 };
+	exits->events[USERSPACE_EXIT_EVENT_EXIT] = &exits->programs[1];
 	return 0;
 }
 

@@ -56,7 +56,7 @@ echo "void pair: $void ns"
 expect "a thread that pauses" "$(value kvm.agent.map.used exit_cells)" 1
 # the void pair, and the open one, are in no histogram
 expect "the VM's pairs" $(($(sum kvm.vm.exit.latency) + 2)) "$(value kvm.vm.exit.total "guest-$pid")"
-expect "histograms that found no room" "$(value kvm.agent.map.dropped exit_vm_latency)" 0
+expect "reasons that found no room" "$(value kvm.agent.map.dropped exit_blocks)" 0
 
 # it pauses; the agent is killed; it ends; the next agent has all that it did
 sleep 1

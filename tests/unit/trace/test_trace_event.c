@@ -94,9 +94,9 @@ static void test_detach_descriptor_0(void **state)
 /* Attaching again fails: the old count is still valid. */
 static void test_attach_again_in_vain(void **state)
 {
-	struct trace_event event = { .state = TRACE_EVENT_DETACHED,
-				     .counted = true,
-				     .link_fd = -1 };
+	struct trace_event event = {
+		.state = TRACE_EVENT_DETACHED, .counted = true, .link_fd = -1, .source_fd = -1
+	};
 
 	(void)state;
 	trace_event_attached(&event, -ENOENT);
@@ -116,7 +116,9 @@ static void test_detach_what_is_not_attached(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(states); i++) {
 		for (int fd = -3; fd < 0; fd++) { /* -1, or the result of attaching */
-			struct trace_event event = { .state = states[i], .link_fd = fd };
+			struct trace_event event = { .state = states[i],
+						     .link_fd = fd,
+						     .source_fd = -1 };
 
 			trace_event_detach(&event);
 			assert_int_equal(event.state, states[i]);
@@ -127,7 +129,7 @@ static void test_detach_what_is_not_attached(void **state)
 static void test_missed(void **state)
 {
 	const __u32 end = offsetof(struct bpf_prog_info, recursion_misses) + sizeof(__u64);
-	struct trace_event event = { .prog_fd = 77, .link_fd = -1 };
+	struct trace_event event = { .prog_fd = 77, .link_fd = -1, .source_fd = -1 };
 	uint64_t missed;
 
 	(void)state;
@@ -137,6 +139,10 @@ static void test_missed(void **state)
 	assert_int_equal(trace_event_missed(&event, &missed), 0);
 	assert_int_equal(missed, UINT64_MAX);
 	assert_int_equal(kernel.fd, 77);
+	event.source_fd = 78; /* another family's program counts it */
+	assert_int_equal(trace_event_missed(&event, &missed), 0);
+	assert_int_equal(kernel.fd, 78);
+	event.source_fd = -1;
 	untouched_fill(&missed, sizeof(missed));
 	kernel.size = end - 1; /* a kernel without the field */
 	assert_int_equal(trace_event_missed(&event, &missed), -ENODATA);

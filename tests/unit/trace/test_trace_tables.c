@@ -35,6 +35,7 @@ static struct {
 	int attach_err;
 	uint64_t misses;
 	unsigned closes;
+	unsigned opens;
 } kernel;
 
 static int map, meta, program; /* what pointers to libbpf's objects point to */
@@ -110,6 +111,7 @@ WRAP(int, bpf_prog_load, enum bpf_prog_type type, const char *name, const char *
 WRAP(int, bpf_raw_tracepoint_open, const char *name, int fd)
 {
 	assert_true(fd >= 0);
+	kernel.opens++;
 	if (kernel.fails && strcmp(kernel.fails, name) == 0)
 		return kernel.attach_err;
 	return open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -133,6 +135,7 @@ static bool present[CPUS];
 static struct cpus cpus = { CPUS, present };
 static struct items items;
 static struct vms vms;
+static struct event_rows shared;
 static struct report report;
 static struct owners owners;
 static struct snapshot snapshot;
@@ -163,6 +166,7 @@ static int teardown(void **state)
 	munmap(kernel.rows, CPUS * sizeof(struct trace_row));
 	close(kernel.map_fd);
 	owners_free(&owners);
+	shared = (struct event_rows){ .fd = -1 };
 	snapshot_free(&snapshot);
 	report_clear(&report);
 	config_free(&config);
@@ -178,6 +182,7 @@ static void open_trace(const char *names, int err)
 				  .cpus = &cpus,
 				  .items = &items,
 				  .vms = &vms,
+				  .rows = &shared,
 				  .report = &report };
 	char *copy = strdup(names), *rest = copy, *name, *error = NULL;
 
@@ -320,6 +325,39 @@ static void test_detached(void **state)
 	assert_table("event", "attached status", "1 kvm_exit 0 detached\n");
 }
 
+/* Another family's program counts an event for as long as it is attached, and both are. */
+static void test_shared_events(void **state)
+{
+	__u32 slot = 9, other = 9;
+
+	(void)state;
+	open_trace("kvm_exit kvm_pio", 0);
+	assert_int_equal(shared.fd, kernel.map_fd);
+	event_rows_offer(&shared, &(struct event_source){ "kvm_exit", &slot, 77 });
+	event_rows_offer(&shared, &(struct event_source){ "kvm_entry", &other, 78 });
+	assert_int_equal(slot, 0);
+	attach(0);
+	assert_int_equal(kernel.opens, 1); /* of kvm_pio */
+	assert_int_equal(slot, 1);
+	assert_int_equal(other, 0); /* it is not configured */
+	trace_family.detach(trace);
+	assert_int_equal(slot, 0);
+	attach(0);
+	assert_int_equal(slot, 1);
+	assert_int_equal(kernel.opens, 2);
+	event_rows_withdraw(&shared, "kvm_exit");
+	assert_int_equal(slot, 0);
+	assert_int_equal(kernel.opens, 3);
+	event_rows_offer(&shared, &(struct event_source){ "kvm_exit", &slot, 77 });
+	assert_int_equal(slot, 1);
+	assert_int_equal(kernel.opens, 3);
+	trace_family.detach(trace);
+	event_rows_withdraw(&shared, "kvm_exit"); /* while detached */
+	assert_int_equal(kernel.opens, 3);
+	attach(0);
+	assert_int_equal(kernel.opens, 5);
+}
+
 /* In the order of kvm.conf; numbers are item numbers, or by name. */
 static void test_events(void **state)
 {
@@ -407,6 +445,7 @@ int main(void)
 		trace_test(test_columns_that_are_new),
 		trace_test(test_events_that_are_not_counted),
 		trace_test(test_detached),
+		trace_test(test_shared_events),
 		trace_test(test_events),
 		trace_test(test_missed),
 		trace_test(test_not_loaded),
