@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/sorted_array.h"
+#include "engine/known_vcpus.h"
 
 void vm_counters_init(struct vm_counters *all, struct vcpu_counters *counters)
 {
@@ -22,94 +23,20 @@ void vm_counters_free(struct vm_counters *all)
 	vm_counters_init(all, all->counters);
 }
 
-/* --- vCPUs of the register --- */
-
-/* A vCPU, by its address, thread or id. */
-struct known {
-	uint64_t key;
-	const struct vm *vm;
-	const struct vcpu *vcpu;
-};
-
-struct known_vcpus {
-	struct known *addresses, *threads, *ids; /* [n] each, sorted */
-	size_t n;
-	struct known *vms; /* [nvms], by id, without vCPU */
-	size_t nvms;
-};
-
-static int known_compare(const void *left, const void *right)
-{
-	return sorted_numbers(((const struct known *)left)->key, *(const uint64_t *)right);
-}
-
-static int known_order(const void *left, const void *right)
-{
-	return known_compare(left, &((const struct known *)right)->key);
-}
-
-static const struct known *known_find(const struct known *list, size_t n, uint64_t key)
-{
-	size_t at = sorted_bound(list, n, sizeof(*list), &key, known_compare);
-
-	return at < n && list[at].key == key ? &list[at] : NULL;
-}
-
-static void known_free(struct known_vcpus *known)
-{
-	free(known->addresses);
-	free(known->threads);
-	free(known->ids);
-	free(known->vms);
-}
-
-static int known_make(const struct vms *vms, struct known_vcpus *known)
-{
-	size_t n = 0, at = 0;
-
-	for (size_t i = 0; i < vms->n; i++)
-		n += vms->list[i]->nvcpus;
-	known->addresses = calloc(n + 1, sizeof(struct known));
-	known->threads = calloc(n + 1, sizeof(struct known));
-	known->ids = calloc(n + 1, sizeof(struct known));
-	known->vms = calloc(vms->n + 1, sizeof(struct known));
-	if (!known->addresses || !known->threads || !known->ids || !known->vms)
-		return -ENOMEM;
-	for (size_t i = 0; i < vms->n; i++) {
-		const struct vm *vm = vms->list[i];
-
-		known->vms[i] = (struct known){ vm->id, vm, NULL };
-		for (size_t j = 0; j < vm->nvcpus; j++, at++) {
-			const struct vcpu *vcpu = &vm->vcpus[j];
-
-			known->addresses[at] = (struct known){ vcpu->address, vm, vcpu };
-			known->threads[at] = (struct known){ vcpu->tid, vm, vcpu };
-			known->ids[at] = (struct known){ vcpu->id, vm, vcpu };
-		}
-	}
-	known->n = n;
-	known->nvms = vms->n;
-	qsort(known->addresses, n, sizeof(struct known), known_order);
-	qsort(known->threads, n, sizeof(struct known), known_order);
-	qsort(known->ids, n, sizeof(struct known), known_order);
-	qsort(known->vms, known->nvms, sizeof(struct known), known_order);
-	return 0;
-}
+/* --- places of records --- */
 
 static const struct known *owner_find(const struct known_vcpus *known, const struct record *record)
 {
 	const struct known *found;
 
 	if (record->vcpu)
-		return known_find(known->addresses, known->n, record->vcpu);
-	found = known_find(known->threads, known->n, record->tid);
+		return known_find(known->addresses, known->nthere, record->vcpu);
+	found = known_find(known->threads, known->nthere, record->tid);
 	/* the TID may be reused by another thread */
 	if (found && found->vcpu->start && found->vcpu->start != record->start)
 		return NULL;
 	return found;
 }
-
-/* --- places of records --- */
 
 static int place_order(const void *left, const void *right)
 {
@@ -134,7 +61,10 @@ static void use_update(const struct known_vcpus *known, const struct record *rec
 		use->vcpu = found ? found->vcpu->id : 0;
 		return;
 	}
-	if (use->vcpu && !known_find(known->ids, known->n, use->vcpu))
+	/* it is closed, or its address is another's already */
+	found = record->vcpu ? owner_find(known, record) : NULL;
+	if ((found && found->vcpu->id != use->vcpu) ||
+	    (use->vcpu && !known_find(known->ids, known->n, use->vcpu)))
 		use->vcpu = 0;
 	if (!known_find(known->vms, known->nvms, use->vm))
 		use->vm = use->vcpu = 0;

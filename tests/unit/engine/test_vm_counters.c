@@ -163,6 +163,42 @@ static void test_unknown(void **state)
 	assert_sums(2, 0, READ_CR0, 13, 130, 10);
 }
 
+/* A vCPU of a new VM has the address of one that the register still keeps, hidden. */
+static void test_hidden(void **state)
+{
+	uint32_t one = fake_record(1, 0x1000, false);
+
+	(void)state;
+	vms.pass = 1;
+	vm_list[1].pass = vcpus[2].pass = 1;
+	vcpus[2].address = 0x1000;
+	fake_count(one, READ_CR0, 13, 10, 3);
+	assert_sums(2, 13, READ_CR0, 13, 130, 10);
+	assert_sums(1, 0, READ_CR0, 0, 0, 0);
+	vms.pass = 2; /* hidden, it stays its record's */
+	vms.changes++;
+	assert_sums(2, 13, READ_CR0, 13, 130, 10);
+	fake_record(2, 0x1000, false);
+	update();
+	assert_int_equal(of_vms.unknown, 1);
+}
+
+/* The same in a record that exists: from the first pass that sees the new one it is nobody's. */
+static void test_replaced(void **state)
+{
+	uint32_t one = fake_record(1, 0x1000, false);
+
+	(void)state;
+	fake_count(one, READ_CR0, 13, 10, 3);
+	assert_sums(1, 11, READ_CR0, 13, 130, 10);
+	vms.pass = vms.changes = 1;
+	vm_list[1].pass = vcpus[2].pass = 1;
+	vcpus[2].address = 0x1000;
+	assert_sums(2, 0, READ_CR0, 0, 0, 0);
+	assert_sums(1, 0, READ_CR0, 13, 130, 10);
+	assert_int_equal(of_vms.uses[one].gone, RECORD_GONE);
+}
+
 /* Once a vCPU is gone, its record is no other's, even if an address comes again. */
 static void test_gone(void **state)
 {
@@ -295,10 +331,10 @@ static void test_no_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		vms_test(test_sums),	  vms_test(test_totals),  vms_test(test_migration),
-		vms_test(test_by_thread), vms_test(test_unknown), vms_test(test_gone),
-		vms_test(test_kept),	  vms_test(test_slots),	  vms_test(test_unchanged),
-		vms_test(test_no_memory),
+		vms_test(test_sums),	  vms_test(test_totals),    vms_test(test_migration),
+		vms_test(test_by_thread), vms_test(test_unknown),   vms_test(test_gone),
+		vms_test(test_hidden),	  vms_test(test_replaced),  vms_test(test_kept),
+		vms_test(test_slots),	  vms_test(test_unchanged), vms_test(test_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
