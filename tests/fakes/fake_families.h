@@ -28,7 +28,7 @@ struct fake {
 	const struct map_usage *maps;
 	size_t nmaps;
 	unsigned refreshes, ticks;
-	uint64_t wanted; /* tables of its own, at the last refresh */
+	uint64_t wanted;       /* tables of its own, at the last refresh */
 	unsigned reads_before; /* fake_reads() at the last refresh */
 };
 

@@ -147,7 +147,7 @@ static void test_killed(void **state)
 	assert_int_equal(waitpid(child, &status, 0), child);
 	if (!WIFSTOPPED(status)) {
 		vm_counters_free(&of_vms);
-	fake_engine_unload(&counters);
+		fake_engine_unload(&counters);
 		print_message("# ptrace is refused: run with permission to trace\n");
 		skip();
 	}
