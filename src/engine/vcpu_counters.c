@@ -318,11 +318,16 @@ void vcpu_counters_walk(struct vcpu_counters *counters)
 		if (!record)
 			continue;
 		isa_set(counters, record->isa);
-		for (unsigned slot = 0; slot < counters->nslots; slot++) {
-			if (record_blocks(record)[slot])
-				slot_walk(counters, slot);
-		}
+		for_each_slot(counters, record, slot) slot_walk(counters, slot);
 	}
+}
+
+/* As reason_slots_home(), which decides once. */
+static unsigned home_of(struct vcpu_counters *counters, unsigned slot)
+{
+	unsigned home = counters->slots.homes[slot];
+
+	return home < COUNTER_SLOTS_MAX ? home : reason_slots_home(&counters->slots, slot);
 }
 
 static void overflow_read(struct vcpu_counters *counters)
@@ -346,8 +351,14 @@ static void overflow_read(struct vcpu_counters *counters)
 
 static void total_add(struct vcpu_counters *counters, unsigned slot, const struct block *block)
 {
-	slot_sums_add(&counters->total[reason_slots_home(&counters->slots, slot)], block,
-		      counters->state->epoch);
+	slot_sums_add(&counters->total[home_of(counters, slot)], block, counters->state->epoch);
+}
+
+/* Have the memory of a record's blocks fetched, so that the misses do not wait for each other. */
+static void blocks_prefetch(const struct vcpu_counters *counters, struct record *record)
+{
+	for_each_slot(counters, record, slot)
+		__builtin_prefetch(vcpu_counters_block(counters, record, slot));
 }
 
 void vcpu_counters_read(struct vcpu_counters *counters)
@@ -358,7 +369,9 @@ void vcpu_counters_read(struct vcpu_counters *counters)
 	for (uint32_t i = 1; i < pool_end(&counters->records); i++) {
 		struct record *record = vcpu_counters_record(counters, i);
 
-		for (unsigned slot = 0; record && slot < counters->nslots; slot++) {
+		blocks_prefetch(counters, record);
+		for_each_slot(counters, record, slot)
+		{
 			const struct block *block = vcpu_counters_block(counters, record, slot);
 
 			if (block)
@@ -376,14 +389,18 @@ void vcpu_counters_read(struct vcpu_counters *counters)
 static uint32_t latency_add(struct vcpu_counters *counters, unsigned slot,
 			    const struct block *block)
 {
-	uint64_t *sums = counters->latency[reason_slots_home(&counters->slots, slot)];
+	uint64_t *sums = counters->latency[home_of(counters, slot)];
 	uint32_t seen = 0;
+	unsigned i = 0;
 
-	for (unsigned i = 0; i < EXIT_BUCKETS; i++) {
-		uint64_t count = block_bucket(block, i);
-
-		sums[i] += count;
-		seen |= (uint32_t)(count > 0) << i;
+	/* in the order of BUCKET_PLACE() */
+	for (; i < EXIT_BUCKETS - BUCKET_FIRST; i++) {
+		sums[i + BUCKET_FIRST] += block->bucket[i];
+		seen |= (uint32_t)(block->bucket[i] != 0) << (i + BUCKET_FIRST);
+	}
+	for (; i < EXIT_BUCKETS; i++) {
+		sums[i + BUCKET_FIRST - EXIT_BUCKETS] += block->bucket[i];
+		seen |= (uint32_t)(block->bucket[i] != 0) << (i + BUCKET_FIRST - EXIT_BUCKETS);
 	}
 	return seen;
 }
@@ -418,7 +435,8 @@ int vcpu_counters_read_buckets(struct vcpu_counters *counters)
 	for (uint32_t i = 1; i < pool_end(&counters->records); i++) {
 		struct record *record = vcpu_counters_record(counters, i);
 
-		for (unsigned slot = 0; record && slot < counters->nslots; slot++) {
+		for_each_slot(counters, record, slot)
+		{
 			__u32 number = record_blocks(record)[slot];
 			const struct block *block = pool_at(&counters->blocks, number);
 			uint32_t seen = block ? latency_add(counters, slot, block) : 0;

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "bpf/engine.h"
 #include "engine/pool.h"
@@ -135,6 +136,37 @@ static inline __u32 *record_blocks(struct record *record)
 {
 	return (__u32 *)(record + 1);
 }
+
+/*
+ * The next slot from slot on of which the record has a block; nslots, a multiple of 8, if there is
+ * none. Most slots have none, so it looks at 8 at a time.
+ */
+static inline unsigned record_next(struct record *record, unsigned slot, unsigned nslots)
+{
+	const __u32 *blocks = record_blocks(record);
+
+	while (slot < nslots) {
+		uint64_t eight[4];
+
+		if (slot % 8 == 0) {
+			memcpy(eight, blocks + slot, sizeof(eight));
+			if (!(eight[0] | eight[1] | eight[2] | eight[3])) {
+				slot += 8;
+				continue;
+			}
+		}
+		if (blocks[slot])
+			return slot;
+		slot++;
+	}
+	return nslots;
+}
+
+/* For each slot of which the record, which may be NULL, has a block. */
+#define for_each_slot(counters, record, slot)                                        \
+	for (unsigned slot = (record) ? record_next(record, 0, (counters)->nslots) : \
+					(counters)->nslots;                          \
+	     slot < (counters)->nslots; slot = record_next(record, slot + 1, (counters)->nslots))
 
 /* Its block of a slot; NULL: none. */
 const struct block *vcpu_counters_block(const struct vcpu_counters *counters, struct record *record,

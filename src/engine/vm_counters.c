@@ -356,7 +356,8 @@ bool vm_counters_total(const struct vm_counters *all, uint32_t vm, uint32_t vcpu
 	for (size_t i = at; i < at + n; i++) {
 		struct record *record = vcpu_counters_record(counters, all->places[i].record);
 
-		for (unsigned slot = 0; record && slot < counters->nslots; slot++) {
+		for_each_slot(counters, record, slot)
+		{
 			const struct block *block = vcpu_counters_block(counters, record, slot);
 
 			if (block)
@@ -395,7 +396,8 @@ void vm_counters_slots(const struct vm_counters *all, uint32_t vm, uint32_t vcpu
 	for (size_t i = at; i < at + n; i++) {
 		struct record *record = vcpu_counters_record(counters, all->places[i].record);
 
-		for (unsigned slot = 0; record && slot < counters->nslots; slot++) {
+		for_each_slot(counters, record, slot)
+		{
 			__u32 number = record_blocks(record)[slot];
 			uint16_t home = counters->slots.homes[slot];
 

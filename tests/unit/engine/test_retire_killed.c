@@ -20,7 +20,7 @@
 
 #include "engine/retire.h"
 
-#define SLOTS 140
+#define SLOTS 144
 
 enum { READ_CR0 = 9, CPUID = 123 };
 
