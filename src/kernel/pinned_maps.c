@@ -167,15 +167,22 @@ void pins_close(struct pins *pins)
 	free(pins);
 }
 
-#define META "meta"
+#define META "_meta"
+
+bool pins_are_of(const char *family, size_t length, const struct bpf_map *map)
+{
+	const char *name = bpf_map__name(map);
+
+	return !bpf_map__is_internal(map) && strncmp(name, family, length) == 0 &&
+	       name[length] == '_';
+}
 
 /* Is the map pinned with this object? */
 static bool is_own(const struct pinned *pinned, const struct bpf_map *map)
 {
 	const char *meta = bpf_map__name(pinned->meta);
 
-	return !bpf_map__is_internal(map) &&
-	       strncmp(bpf_map__name(map), meta, strlen(meta) - strlen(META)) == 0;
+	return pins_are_of(meta, strlen(meta) - strlen(META), map);
 }
 
 /* FNV-1a hash of everything that must match for pinned maps to be reused. */

@@ -67,14 +67,16 @@ int pins_reuse(const struct pins *pins, const struct pinned *pinned, struct repo
  * reported. */
 int pins_pin(const struct pins *pins, const struct pinned *pinned, struct report *report);
 
+/* Is it a map of this family, whose name has this length: does its name begin with NAME_? */
+bool pins_are_of(const char *family, size_t length, const struct bpf_map *map);
+
 /*
- * Remove the pins of an object's maps, with the chunks NAME_1, NAME_2 ... of an array of maps, and
- * nothing else. A file of such a name that is not a pinned
- * map is kept and reported. Adds the number of removed pins to *ret_removed. Returns 0 or the last
- * error.
+ * Remove the pins of a family's maps, which its object names, with the chunks NAME_1, NAME_2 ... of
+ * an array of maps, and nothing else. A file of such a name that is not a pinned map is kept and
+ * reported. Adds the number of removed pins to *ret_removed. Returns 0 or the last error.
  */
-int pins_remove(const struct pins *pins, struct bpf_object *object, struct report *report,
-		size_t *ret_removed);
+int pins_remove(const struct pins *pins, const char *family, struct bpf_object *object,
+		struct report *report, size_t *ret_removed);
 
 /* Remove the directory if it is empty. Otherwise it is kept, and its files are reported. */
 void pins_remove_folder(const struct pins *pins, struct report *report);

@@ -49,16 +49,17 @@ static int remove_map(const struct pins *pins, const struct bpf_map *map, struct
 	return last;
 }
 
-int pins_remove(const struct pins *pins, struct bpf_object *object, struct report *report,
-		size_t *ret_removed)
+int pins_remove(const struct pins *pins, const char *family, struct bpf_object *object,
+		struct report *report, size_t *ret_removed)
 {
 	struct bpf_map *map;
 	int last = 0;
 
 	bpf_object__for_each_map(map, object)
 	{
-		int err = bpf_map__is_internal(map) ? -ENOENT :
-						      remove_map(pins, map, report, ret_removed);
+		int err = pins_are_of(family, strlen(family), map) ?
+				  remove_map(pins, map, report, ret_removed) :
+				  -ENOENT;
 
 		if (err != -ENOENT)
 			last = err ? err : last;
