@@ -67,11 +67,7 @@ static __u64 debugfs_inode_of(const void *kvm)
 /* Copy a stat member into the record. */
 static __noinline int copy_member(const char *member, __u32 bytes)
 {
-	if (!bpf_rdonly_cast)
-		return bpf_probe_read_kernel(out.member, bytes, member);
-	for (__u32 at = 0; at < VMS_MEMBER_MAX && at < bytes; at += sizeof(__u64))
-		*(__u64 *)(out.member + at) = word_at(member, at);
-	return 0;
+	return (int)words_copy(out.member, VMS_MEMBER_MAX, member, bytes);
 }
 
 /* Write the record and a stat member. Not 0: the buffer is full, and the kernel retries the file.

@@ -3,12 +3,15 @@
 #include "bpf/exit_programs.h"
 
 #include <bpf/bpf.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "kernel/typed_loads.h"
 #include "kvm/exit_offsets.h"
 #include "kvm/tracepoints.h"
 #include "tests/clocked_exit.skel.h"
+#include "tests/clocked_exit_typed.skel.h"
 #include "tests/memory.skel.h"
 
 /* A vCPU in memory: AMD's has its code behind a pointer, Intel's has it in itself. */
@@ -73,12 +76,27 @@ static void setup_make(unsigned flags, struct exit_setup *setup)
 	exit_layout_ranges(REASONS_SVM, setup->svm.ranges);
 }
 
+bool __real_typed_loads_exist(struct kernel_types *types); /* family.h has a host of its own */
+
+bool typed_loads(void)
+{
+	struct kernel_types types = { .dir = KERNEL_TYPES_DIR };
+	bool exist = __real_typed_loads_exist(&types);
+
+	kernel_types_close(&types);
+	return exist;
+}
+
 static int programs_load(unsigned flags)
 {
 	bool reason_first = flags & REASON_FIRST;
 
-	programs = clocked_exit_bpf__open();
+	programs = calloc(1, sizeof(*programs));
 	assert_non_null(programs);
+	assert_int_equal(clocked_exit_bpf__create_skeleton(programs), 0);
+	assert_int_equal(typed_loads_open(programs->skeleton,
+					  flags & TYPED ? clocked_exit_typed_bpf__elf_bytes : NULL),
+			 0);
 	setup_make(flags, (struct exit_setup *)&programs->rodata->setup);
 	bpf_program__set_autoload(programs->progs.exit_vcpu_first, !reason_first);
 	bpf_program__set_autoload(programs->progs.exit_reason_first, reason_first);
@@ -90,7 +108,7 @@ void exits_load(unsigned flags, unsigned entries)
 {
 	memory_load();
 	if (programs_load(flags)) {
-		assert_false(may_read_memory() || flags & NO_REASONS);
+		assert_false(may_read_memory() || flags & (NO_REASONS | TYPED));
 		skip_why("programs that read kernel memory are refused (lockdown)");
 	}
 	loaded = flags;

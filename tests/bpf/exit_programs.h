@@ -20,7 +20,11 @@ enum {
 	NO_ENTRY_VCPU = 4, /* kvm_entry names no vCPU */
 	NO_VMX = 8,	   /* the place of Intel's reasons is not known */
 	TWO_BLOCKS = 16,   /* there is room for two reasons of a vCPU */
+	TYPED = 32,	   /* reads by typed loads */
 };
+
+/* Has this kernel typed loads? */
+bool typed_loads(void);
 
 /* Load the programs for this many records. Where they may not read kernel memory, skip the test. */
 void exits_load(unsigned flags, unsigned entries);

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "exit_typed.skel.h"
 #include "kvm/exit_reasons.h"
 
 #define LINKS 32
@@ -41,6 +42,7 @@ int __wrap_bpf_object__load_skeleton(struct bpf_object_skeleton *skeleton);
 int __real_bpf_object__load(struct bpf_object *object);
 int __real_bpf_object__load_skeleton(struct bpf_object_skeleton *skeleton);
 int __wrap_events_find(struct kernel_types *types, const char *tracefs, struct events *ret_events);
+bool __wrap_typed_loads_exist(struct kernel_types *types);
 uint64_t __wrap_events_stamp(const char *btf_dir, const char *tracefs);
 int __wrap_exit_layout_read(struct kernel_types *types, struct exit_layout *ret_layout);
 
@@ -74,8 +76,29 @@ int __wrap_bpf_object__load(struct bpf_object *object)
 	return refuses_load() ? -EPERM : __real_bpf_object__load(object);
 }
 
+bool __wrap_typed_loads_exist(struct kernel_types *types)
+{
+	(void)types;
+	return host.typed_loads;
+}
+
+/* Note which build of the exit family's object it is. */
+static void load_note(const struct bpf_object_skeleton *skeleton)
+{
+	size_t size;
+	const void *typed = exit_typed_bpf__elf_bytes(&size);
+
+	if (strcmp(skeleton->name, "exit_bpf") != 0)
+		return;
+	assert_true(strlen(host.loads) + sizeof(" probing") <= sizeof(host.loads));
+	strcat(host.loads, skeleton->data_sz == size && memcmp(skeleton->data, typed, size) == 0 ?
+				   " typed" :
+				   " probing");
+}
+
 int __wrap_bpf_object__load_skeleton(struct bpf_object_skeleton *skeleton)
 {
+	load_note(skeleton);
 	return refuses_load() ? -EPERM : __real_bpf_object__load_skeleton(skeleton);
 }
 

@@ -22,6 +22,8 @@ extern struct host {
 	int layout_err;		/* of reading that */
 	uint64_t stamp;		/* changes as KVM is reloaded */
 	unsigned refused_loads; /* how many of the next loads are refused */
+	bool typed_loads;	/* the kernel's types say that it has them */
+	char loads[64];		/* by which reads the exit family was to be loaded, in order */
 	const char *no_attach;	/* the event that cannot be attached, with attach_err */
 	int attach_err;
 } host;

@@ -176,6 +176,31 @@ static void test_reasons_refused(void **state)
 	assert_int_equal(rows_of("exit_latency"), 0);
 }
 
+/* Typed loads are tried first. Where they are refused, reasons are read as they were before. */
+static void test_typed_loads(void **state)
+{
+	(void)state;
+	host.typed_loads = true;
+	host.refused_loads = 1;
+	family_open("exit");
+	assert_string_equal(host.loads, " typed probing");
+	assert_string_equal(family_status(), "attached");
+	exits(3, CPUID);
+	assert_counts(3, 0);
+	collector_close(collector);
+	*host.loads = '\0';
+	host.refused_loads = 2;
+	family_open("exit");
+	assert_string_equal(host.loads, " typed probing probing");
+	assert_non_null(strstr(family_status(), "attached, without reasons: "));
+	collector_close(collector);
+	*host.loads = '\0';
+	host.typed_loads = false;
+	family_open("exit");
+	assert_string_equal(host.loads, " probing");
+	assert_string_equal(family_status(), "attached");
+}
+
 static void test_loads_refused(void **state)
 {
 	(void)state;
@@ -359,13 +384,21 @@ static void test_growth(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		family_test(test_events),	 family_test(test_reset_max),
-		family_test(test_detach),	 family_test(test_another_layout),
-		family_test(test_vendor_gone),	 family_test(test_reasons_refused),
-		family_test(test_loads_refused), family_test(test_no_layout),
-		family_test(test_attach_fails),	 family_test(test_limit),
-		family_test(test_reloaded),	 family_test(test_limit_of_counters),
-		family_test(test_thread_end),	 family_test(test_growth),
+		family_test(test_events),
+		family_test(test_reset_max),
+		family_test(test_detach),
+		family_test(test_another_layout),
+		family_test(test_vendor_gone),
+		family_test(test_reasons_refused),
+		family_test(test_typed_loads),
+		family_test(test_loads_refused),
+		family_test(test_no_layout),
+		family_test(test_attach_fails),
+		family_test(test_limit),
+		family_test(test_reloaded),
+		family_test(test_limit_of_counters),
+		family_test(test_thread_end),
+		family_test(test_growth),
 	};
 
 	return run_group("test_exit_family", tests, ARRAY_SIZE(tests));

@@ -12,13 +12,16 @@ static const struct {
 
 static const unsigned forms[] = { 0, REASON_FIRST };
 
+/* Kernel memory is read by typed loads where this kernel has them, else as it always could be. */
+static unsigned typed;
+
 /* Exits counted so far, by slot. */
 static uint64_t counts[EXIT_SLOTS];
 
 static void load(unsigned flags)
 {
 	memset(counts, 0, sizeof(counts));
-	exits_load(flags, 2);
+	exits_load(flags | typed, 2);
 }
 
 static void assert_counts(uint32_t code)
@@ -169,6 +172,33 @@ static void test_unreadable(void **state)
 	assert_int_equal(count, 1);
 }
 
+static int typed_setup(void **state)
+{
+	(void)state;
+	typed = TYPED;
+	return 0;
+}
+
+static int typed_teardown(void **state)
+{
+	typed = 0;
+	return exits_unload(state);
+}
+
+/* The same by typed loads. */
+static void test_typed(void **state)
+{
+	if (!typed_loads())
+		skip_why("this kernel has no typed loads");
+	test_codes(state);
+	test_unknown_codes(state);
+	test_edges_of_ranges(state);
+	exits_unload(state);
+	test_flags(state);
+	test_unknown_place(state);
+	test_unreadable(state);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -179,6 +209,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_no_reasons, exits_unload),
 		cmocka_unit_test_teardown(test_unknown_place, exits_unload),
 		cmocka_unit_test_teardown(test_unreadable, exits_unload),
+		cmocka_unit_test_setup_teardown(test_typed, typed_setup, typed_teardown),
 	};
 
 	return run_group("test_exit_reasons", tests, ARRAY_SIZE(tests));

@@ -9,8 +9,10 @@
 
 #include "engine/exit_common.h"
 #include "exit.skel.h"
+#include "exit_typed.skel.h"
 #include "families/family.h"
 #include "kernel/privileges.h"
+#include "kernel/typed_loads.h"
 
 static void destroy(void *skeleton)
 {
@@ -24,14 +26,15 @@ static struct bpf_program *form_program(const struct exit_bpf *skeleton, enum ex
 					 skeleton->progs.exit_reason_first;
 }
 
-/* Open the object, and select the program for this layout. */
-static int object_open(const struct exit_layout *layout, struct exit_bpf **ret_skeleton)
+/* Open the object, which reads by typed loads or not, and select the program for this layout. */
+static int object_open(const struct exit_layout *layout, bool typed, struct exit_bpf **ret_skeleton)
 {
-	struct exit_bpf *skeleton = exit_bpf__open();
-	int err = 0;
+	struct exit_bpf *skeleton = calloc(1, sizeof(*skeleton));
+	int err = skeleton ? exit_bpf__create_skeleton(skeleton) : -ENOMEM;
 
-	if (!skeleton)
-		return -errno;
+	if (!err)
+		err = typed_loads_open(skeleton->skeleton,
+				       typed ? exit_typed_bpf__elf_bytes : NULL);
 	for (int form = 0; !err && form < EXIT_FORMS; form++)
 		err = bpf_program__set_autoload(form_program(skeleton, form),
 						form == (int)layout->form);
@@ -44,10 +47,11 @@ static int object_open(const struct exit_layout *layout, struct exit_bpf **ret_s
 	return 0;
 }
 
-static int load(struct exits *exits, const struct exit_layout *layout, struct report *report)
+static int load(struct exits *exits, const struct exit_layout *layout, bool typed,
+		struct report *report)
 {
 	struct exit_bpf *skeleton = NULL;
-	int err = object_open(layout, &skeleton);
+	int err = object_open(layout, typed, &skeleton);
 
 	if (err)
 		return err;
@@ -79,6 +83,16 @@ static char *no_reasons_text(char *cause)
 	return text;
 }
 
+/* Load what reads memory as this kernel can. */
+static int load_reading(struct exits *exits, const struct exit_layout *layout,
+			struct report *report)
+{
+	if (layout->setup.has_reasons && typed_loads_exist(exits->env.types) &&
+	    load(exits, layout, true, report) == 0)
+		return 0;
+	return load(exits, layout, false, report);
+}
+
 /* Load for a layout. If reading reasons is refused (lockdown), load without them. */
 static int load_any(struct exits *exits, const struct exit_layout *layout, struct report *report,
 		    char **ret_error)
@@ -89,11 +103,11 @@ static int load_any(struct exits *exits, const struct exit_layout *layout, struc
 
 	exits_detach(exits);
 	exits->has_layout = false;
-	err = load(exits, layout, report);
+	err = load_reading(exits, layout, report);
 	if (err)
 		cause = privs_load_text(err, exits->env.config->lockdown);
 	no_reasons.setup.has_reasons = 0;
-	if (err && layout->setup.has_reasons && load(exits, &no_reasons, report) == 0)
+	if (err && layout->setup.has_reasons && load(exits, &no_reasons, false, report) == 0)
 		err = 0;
 	if (err) {
 		*ret_error = cause;
