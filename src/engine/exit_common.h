@@ -38,7 +38,8 @@ struct exits {
 	uint64_t generation; /* of VMs' records then */
 	struct exit_layout layout; /* the loaded one; exit family only */
 	bool has_layout;
-	char *no_reasons; /* message for missing reasons; NULL: reasons are known */
+	bool few_arguments; /* a kvm_exit of unknown types has less than EXIT_REASON_FIRST uses */
+	char *no_reasons;   /* message for missing reasons; NULL: reasons are known */
 };
 
 /* What a family of exits is. */

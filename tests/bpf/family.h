@@ -24,6 +24,7 @@ extern struct host {
 	unsigned refused_loads; /* how many of the next loads are refused */
 	bool typed_loads;	/* the kernel's types say that it has them */
 	char loads[64];		/* by which reads the exit family was to be loaded, in order */
+	unsigned arguments;	/* of kvm_exit: a program that uses a third is refused; 0: any */
 	const char *no_attach;	/* the event that cannot be attached, with attach_err */
 	int attach_err;
 } host;

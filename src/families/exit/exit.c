@@ -141,26 +141,63 @@ static const char *layout_error_text(const struct exits *exits, int err)
 	return err == -EINVAL ? "kvm_exit has unknown arguments" : strerror(-err);
 }
 
-static int exit_attach(void *state, struct report *report, char **ret_error)
+/* Returns 0, or an error, with a message for people but for errors of attaching. */
+static int load_and_attach(struct exits *exits, const struct exit_layout *layout,
+			   struct report *report, char **ret_error)
 {
-	struct exits *exits = state;
-	struct exit_layout fresh;
-	int err = exit_layout_read(exits->env.types, &fresh);
+	if (!is_as_loaded(exits, layout)) {
+		int err = load_any(exits, layout, report, ret_error);
 
-	if (err) {
-		*ret_error = strdup(layout_error_text(exits, err));
-		return exits->env.events->n ? err : -ENOENT;
-	}
-	if (!is_as_loaded(exits, &fresh)) {
-		err = load_any(exits, &fresh, report, ret_error);
 		if (err)
 			return err;
 	}
-	err = exits_attach(exits);
-	if (err)
+	return exits_attach(exits);
+}
+
+/*
+ * Without KVM's types the arguments are found out: the kernel refuses a program (EINVAL) that uses
+ * more of them than the event has.
+ */
+static int attach_untyped(struct exits *exits, struct report *report, char **ret_error)
+{
+	for (;;) {
+		enum exit_form form = exits->few_arguments ? EXIT_VCPU_FIRST : EXIT_REASON_FIRST;
+		struct exit_layout layout;
+		int err = exit_layout_untyped(exits->env.types, form, &layout);
+
+		if (err) {
+			*ret_error = strdup(layout_error_text(exits, err));
+			return err;
+		}
+		err = load_and_attach(exits, &layout, report, ret_error);
+		if (err != -EINVAL || *ret_error || exits->few_arguments)
+			return err;
+		exits->few_arguments = true;
+	}
+}
+
+static int attach_any(struct exits *exits, struct report *report, char **ret_error)
+{
+	struct exit_layout fresh;
+	int err = exit_layout_read(exits->env.types, &fresh);
+
+	if (!err)
+		return load_and_attach(exits, &fresh, report, ret_error);
+	if (err == -ENOENT && exits->env.events->n)
+		return attach_untyped(exits, report, ret_error);
+	*ret_error = strdup(layout_error_text(exits, err));
+	return exits->env.events->n ? err : -ENOENT;
+}
+
+static int exit_attach(void *state, struct report *report, char **ret_error)
+{
+	struct exits *exits = state;
+	int err = attach_any(exits, report, ret_error);
+
+	if (err && !*ret_error)
 		*ret_error = err == -ENOENT ? strdup("KVM is not loaded") :
 					      privs_load_text(err, exits->env.config->lockdown);
-	else if (exits->no_reasons)
+	else if (!err && exits->no_reasons)
 		*ret_error = strdup(exits->no_reasons);
 	return err;
 }
