@@ -111,6 +111,7 @@ int config_init(struct config *ret_config)
 		.vms = CONFIG_VMS,
 		.vcpus = CONFIG_VCPUS,
 		.counters = CONFIG_COUNTERS,
+		.growth_ns = CONFIG_GROWTH_NS,
 		.instances = CONFIG_INSTANCES,
 	};
 

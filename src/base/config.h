@@ -46,6 +46,9 @@ struct config_event {
 /* Default of [bpf] counters: reasons of vCPUs that are counted with times. */
 #define CONFIG_COUNTERS 65536
 
+/* Growth of a family in a tick of a program's own loop, ns. */
+#define CONFIG_GROWTH_NS 200000000
+
 /* Default of [instances] names: instance names whose numbers are kept. */
 #define CONFIG_INSTANCES 2097152
 
@@ -59,6 +62,7 @@ struct config {
 	const char *only;   /* the only family to open; NULL: all */
 	uint32_t vcpus;	    /* maximum number of vCPUs whose exits are counted with times */
 	uint32_t counters;  /* maximum number of (vCPU, reason) counters, per family */
+	uint64_t growth_ns; /* how long a tick may make room; 0: for one chunk; not in the file */
 	uint32_t instances; /* maximum number of instance names whose numbers are kept */
 	struct config_event *events; /* in file order, names are unique */
 	size_t nevents;

@@ -40,9 +40,12 @@ int exits_load_object(struct exits *exits, const struct counters_object *object,
 	int err = vcpu_counters_load(&exits->counters, object, &limits, env->rows->fd, env->pins,
 				     env->types, report);
 
-	if (!err)
-		retire_recover(&exits->counters);
-	return err;
+	if (err)
+		return err;
+	retire_recover(&exits->counters);
+	/* what an earlier agent had no room for is no need of now */
+	vcpu_counters_overflow(&exits->counters, &exits->dropped, &exits->no_block);
+	return 0;
 }
 
 /* Programs that are attached count their events for the trace family, too. */
@@ -131,21 +134,23 @@ int exits_attach(struct exits *exits)
 void exits_records_map(const struct exits *exits, struct map_usage *ret_usage)
 {
 	const struct vcpu_counters *counters = &exits->counters;
+	uint64_t no_block;
 
+	vcpu_counters_overflow(counters, &ret_usage->dropped, &no_block);
 	ret_usage->limit = exits->env.config->vcpus;
 	ret_usage->used = pool_used(&counters->records);
 	ret_usage->bytes = pool_bytes(&counters->records) + ret_usage->used * INDEX_ENTRY_BYTES;
-	ret_usage->dropped = counters->dropped;
 }
 
 void exits_blocks_map(const struct exits *exits, struct map_usage *ret_usage)
 {
 	const struct vcpu_counters *counters = &exits->counters;
+	uint64_t dropped;
 
+	vcpu_counters_overflow(counters, &dropped, &ret_usage->dropped);
 	ret_usage->limit = exits->env.config->counters;
 	ret_usage->used = pool_used(&counters->blocks);
 	ret_usage->bytes = pool_bytes(&counters->blocks);
-	ret_usage->dropped = counters->no_block;
 }
 
 int exits_reset_max(void *state)
@@ -226,10 +231,55 @@ int exits_refresh(void *state, uint64_t wanted)
 
 /* --- once a second --- */
 
-static void pool_tick(struct exits *exits, struct pool *pool, const char *name,
-		      struct report *report)
+/* How many records and blocks are to be free: half a chunk, and what events have not found. */
+struct needs {
+	uint64_t records, blocks;
+};
+
+static uint64_t more(uint64_t one, uint64_t other)
 {
-	int err = pool_grow(pool);
+	return one > other ? one : other;
+}
+
+static uint64_t vcpus_known(const struct vms *vms)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < vms->n; i++)
+		n += vms->list[i]->nvcpus;
+	return n;
+}
+
+/*
+ * Threads that find no record are as many as vCPUs of the register have none, or unknown: then as
+ * many again as have one. Each new record will want as many blocks as the others have. Records that
+ * find no block want as many again as there are.
+ */
+static struct needs needs_of(struct exits *exits)
+{
+	const struct vcpu_counters *counters = &exits->counters;
+	uint64_t records = pool_used(&counters->records), blocks = pool_used(&counters->blocks);
+	uint64_t dropped, no_block, known = vcpus_known(exits->env.vms);
+	struct needs needs = { RECORDS_CHUNK / 2, BLOCKS_CHUNK / 2 };
+
+	vcpu_counters_overflow(counters, &dropped, &no_block);
+	if (dropped > exits->dropped) {
+		uint64_t lacking = more(known > records ? known - records : 0, records);
+
+		needs.records += lacking;
+		needs.blocks += records ? lacking * (blocks / records + 1) : 0;
+	}
+	if (no_block > exits->no_block)
+		needs.blocks = more(needs.blocks, blocks);
+	exits->dropped = dropped;
+	exits->no_block = no_block;
+	return needs;
+}
+
+static void pool_tick(struct exits *exits, struct pool *pool, uint64_t wanted, uint64_t until,
+		      const char *name, struct report *report)
+{
+	int err = pool_grow(pool, wanted < pool->limit ? (uint32_t)wanted : pool->limit, until);
 
 	if (err >= 0 || exits->no_room)
 		return;
@@ -238,6 +288,16 @@ static void pool_tick(struct exits *exits, struct pool *pool, const char *name,
 		report, REPORT_WARNING,
 		"%s: no memory for more %s (%s): what finds no room is counted for the host, without time",
 		exits->counters.name, name, strerror(-err));
+}
+
+static void pools_tick(struct exits *exits, struct report *report)
+{
+	struct vcpu_counters *counters = &exits->counters;
+	uint64_t until = clock_ns() + exits->env.config->growth_ns;
+	struct needs needs = needs_of(exits);
+
+	pool_tick(exits, &counters->records, needs.records, until, "vCPUs", report);
+	pool_tick(exits, &counters->blocks, needs.blocks, until, "counters", report);
 }
 
 /* Assign records to VMs before these are gone; take back what is over; make room for more. */
@@ -252,6 +312,5 @@ void exits_tick(void *state, struct report *report)
 	vm_counters_update(&exits->vms, exits->env.vms);
 	retire_tick(&exits->vms, exits->env.vms, clock_ns());
 	vm_counters_update(&exits->vms, exits->env.vms);
-	pool_tick(exits, &counters->records, "vCPUs", report);
-	pool_tick(exits, &counters->blocks, "counters", report);
+	pools_tick(exits, report);
 }

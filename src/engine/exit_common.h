@@ -30,13 +30,14 @@ struct exits {
 	struct program programs[EXITS_PROGRAMS];
 	/* programs that alone count their event; by index in struct engine_control; or NULL */
 	const struct program *events[EXITS_EVENTS];
-	bool reasons;	     /* reasons are known; without them only totals are shown */
-	bool fires;	     /* this KVM fires the event; that the event exists is not enough */
-	bool no_room;	     /* a pool could not grow, as was reported */
-	size_t seen;	     /* reasons and buckets that had rows at the last read */
-	uint32_t taken;	     /* blocks taken then */
-	uint64_t generation; /* of VMs' records then */
-	struct exit_layout layout; /* the loaded one; exit family only */
+	bool reasons; /* reasons are known; without them only totals are shown */
+	bool fires;   /* this KVM fires the event; that the event exists is not enough */
+	bool no_room; /* a pool could not grow, as was reported */
+	uint64_t dropped, no_block; /* events that had found no room at the last tick */
+	size_t seen;		    /* reasons and buckets that had rows at the last read */
+	uint32_t taken;		    /* blocks taken then */
+	uint64_t generation;	    /* of VMs' records then */
+	struct exit_layout layout;  /* the loaded one; exit family only */
 	bool has_layout;
 	bool few_arguments; /* a kvm_exit of unknown types has less than EXIT_REASON_FIRST uses */
 	char *no_reasons;   /* message for missing reasons; NULL: reasons are known */

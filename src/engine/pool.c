@@ -9,7 +9,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 #define NAME_SIZE 64
+
+/* Chunks added at a time. */
+#define GROWTH_MAX 16
 
 static uint32_t per_chunk(const struct pool *pool)
 {
@@ -61,6 +66,22 @@ static bool is_chunk(const struct pool *pool, size_t number, int fd)
 	       bpf_obj_get_info_by_fd(fd, &info, &size) == 0 && info.id == id;
 }
 
+/* An agent was killed while it added chunks, from this one on: programs do not use them. */
+static void pins_drop_from(const struct pool *pool, size_t number)
+{
+	char name[NAME_SIZE];
+	int fd;
+
+	for (;; number++) {
+		chunk_name(pool, number, name);
+		fd = pins_get(pool->pins, name);
+		if (fd < 0)
+			return;
+		close(fd);
+		pins_drop(pool->pins, name);
+	}
+}
+
 /* Map the further chunks of an earlier agent; remove pins of others. Returns 0 or an error. */
 static int chunks_inherit(struct pool *pool)
 {
@@ -75,8 +96,8 @@ static int chunks_inherit(struct pool *pool)
 		if (fd < 0)
 			return fd == -ENOENT ? 0 : fd;
 		if (!is_chunk(pool, pool->nchunks, fd)) {
-			pins_drop(pool->pins, name);
 			close(fd);
+			pins_drop_from(pool, pool->nchunks);
 			return 0;
 		}
 		err = chunk_map(pool, fd);
@@ -208,44 +229,136 @@ static int chunk_make(const struct pool *pool, const char *name)
 			      bpf_map__value_size(first), per_chunk(pool), &opts);
 }
 
+/* Chunks that are being added: those after the last one. */
+struct growth {
+	int fds[GROWTH_MAX];
+	size_t n;
+};
+
 /*
- * The pin comes first: a chunk that programs use and the next agent does not find would take its
- * counts along.
+ * Make and pin the next chunk. The pin comes first: a chunk that programs use and the next agent
+ * does not find would take its counts along.
  */
-static int chunk_add(struct pool *pool, int fd, const char *name)
+static int chunk_prepare(struct pool *pool, struct growth *growth)
 {
-	__u32 key = (__u32)pool->nchunks;
-	int err = chunk_map(pool, fd);
-
-	if (err)
-		return err;
-	err = pool->pins ? pins_add(pool->pins, name, fd) : 0;
-	if (!err) {
-		err = bpf_map_update_elem(bpf_map__fd(pool->maps.chunks), &key, &fd, BPF_ANY);
-		if (err && pool->pins)
-			pins_drop(pool->pins, name);
-	}
-	if (err)
-		munmap(pool->chunks[--pool->nchunks], chunk_bytes(pool));
-	return err;
-}
-
-int pool_grow(struct pool *pool)
-{
-	uint32_t first = pool_end(pool);
 	char name[NAME_SIZE];
 	int fd, err;
 
-	if (!pool->nchunks || pool->nchunks == pool->max_chunks ||
-	    first - 1 - pool_used(pool) >= per_chunk(pool) / 2)
-		return 0;
-	chunk_name(pool, pool->nchunks, name);
+	chunk_name(pool, pool->nchunks + growth->n, name);
 	fd = chunk_make(pool, name);
 	if (fd < 0)
 		return fd;
-	err = chunk_add(pool, fd, name);
-	close(fd);
-	for (uint32_t number = first; !err && number < pool_end(pool); number++)
-		err = push(pool, number);
-	return err ? err : 1;
+	err = pool->pins ? pins_add(pool->pins, name, fd) : 0;
+	if (err) {
+		close(fd);
+		return err;
+	}
+	growth->fds[growth->n++] = fd;
+	return 0;
+}
+
+/* Close the chunks; those that programs do not use vanish with their pins. */
+static void growth_end(const struct pool *pool, const struct growth *growth, size_t used)
+{
+	char name[NAME_SIZE];
+
+	for (size_t i = 0; i < growth->n; i++) {
+		close(growth->fds[i]);
+		if (i < used || !pool->pins)
+			continue;
+		chunk_name(pool, pool->nchunks + i - used, name);
+		pins_drop(pool->pins, name);
+	}
+}
+
+/*
+ * Show the chunks to programs. Each change of an array of maps waits until no program uses what was
+ * there before, some 15 ms; since Linux 6.8 a batch of them waits once. Returns how many are
+ * shown, or an error.
+ */
+static int chunks_show(const struct pool *pool, const struct growth *growth)
+{
+	int outer = bpf_map__fd(pool->maps.chunks);
+	__u32 keys[GROWTH_MAX], done = (__u32)growth->n;
+	int err;
+
+	for (size_t i = 0; i < growth->n; i++)
+		keys[i] = (__u32)(pool->nchunks + i);
+	err = bpf_map_update_batch(outer, keys, growth->fds, &done, NULL);
+	if (!err)
+		return (int)growth->n;
+	/* before Linux 5.19 there is no batch of these */
+	for (done = 0; done < growth->n; done++) {
+		err = bpf_map_update_elem(outer, &keys[done], &growth->fds[done], BPF_ANY);
+		if (err)
+			break;
+	}
+	return done ? (int)done : err;
+}
+
+/* Map a chunk that programs use, and have them find its elements. */
+static int chunk_open(struct pool *pool, int fd)
+{
+	uint32_t number = pool_end(pool);
+	int err = chunk_map(pool, fd);
+
+	while (!err && number < pool_end(pool))
+		err = push(pool, number++);
+	return err;
+}
+
+/* Add so many chunks, at most. Returns how many, or an error if there is none. */
+static int chunks_add(struct pool *pool, size_t wanted)
+{
+	size_t before = pool->nchunks, used;
+	struct growth growth = { .n = 0 };
+	int err = 0, shown;
+
+	while (!err && growth.n < wanted)
+		err = chunk_prepare(pool, &growth);
+	if (!growth.n)
+		return err;
+	shown = chunks_show(pool, &growth);
+	err = shown < 0 ? shown : 0;
+	for (int i = 0; i < shown && !err; i++)
+		err = chunk_open(pool, growth.fds[i]);
+	used = pool->nchunks - before;
+	growth_end(pool, &growth, used);
+	return used ? (int)used : err;
+}
+
+uint32_t pool_free(const struct pool *pool)
+{
+	return pool->nchunks ? pool_end(pool) - 1 - pool_used(pool) : 0;
+}
+
+/* How many chunks are missing until so many elements are free? */
+static size_t chunks_missing(const struct pool *pool, uint32_t wanted)
+{
+	uint32_t has = pool_free(pool);
+	size_t missing = wanted > has ? (wanted - has - 1) / per_chunk(pool) + 1 : 0;
+	size_t room = pool->max_chunks - pool->nchunks;
+
+	return missing < room ? missing : room;
+}
+
+int pool_grow(struct pool *pool, uint32_t wanted, uint64_t until)
+{
+	size_t batch = 1;
+	int added = 0;
+
+	/* the first ones show how long it takes */
+	while (pool->nchunks && chunks_missing(pool, wanted)) {
+		size_t missing = chunks_missing(pool, wanted);
+		int now = chunks_add(pool, missing < batch ? missing : batch);
+
+		if (now < 0)
+			return now;
+		added += now;
+		if (clock_ns() >= until)
+			break;
+		if (batch < GROWTH_MAX)
+			batch *= 2;
+	}
+	return added;
 }

@@ -67,10 +67,12 @@ uint32_t pool_used(const struct pool *pool);
 /* Bytes of all chunks. */
 uint64_t pool_bytes(const struct pool *pool);
 
+uint32_t pool_free(const struct pool *pool);
+
 /*
- * Add a chunk if less than half of one is free, and the limit permits it. It takes some 20 ms.
- * Returns 1 if it was added, 0 if none is needed, or an error.
+ * Add chunks until so many elements are free, the limit is reached, or clock_ns() is past until;
+ * one at least. A chunk can take 15 ms. Returns how many were added, or an error.
  */
-int pool_grow(struct pool *pool);
+int pool_grow(struct pool *pool, uint32_t wanted, uint64_t until);
 
 #endif /* PMDAKVM_POOL_H */

@@ -330,23 +330,36 @@ static unsigned home_of(struct vcpu_counters *counters, unsigned slot)
 	return home < COUNTER_SLOTS_MAX ? home : reason_slots_home(&counters->slots, slot);
 }
 
+void vcpu_counters_overflow(const struct vcpu_counters *counters, uint64_t *ret_dropped,
+			    uint64_t *ret_no_block)
+{
+	uint64_t count = 0, no_block = 0;
+
+	for (size_t cpu = 0; counters->overflow && cpu < counters->cpus->n; cpu++) {
+		const struct overflow_row *row = &counters->overflow[cpu];
+
+		no_block += __atomic_load_n(&row->no_block, __ATOMIC_RELAXED);
+		for (unsigned slot = 0; slot < counters->nslots; slot++)
+			count += __atomic_load_n(&row->count[slot], __ATOMIC_RELAXED);
+	}
+	/* a row is read while it is written: count first */
+	*ret_dropped = count > no_block ? count - no_block : 0;
+	*ret_no_block = no_block;
+}
+
 static void overflow_read(struct vcpu_counters *counters)
 {
-	counters->dropped = counters->no_block = 0;
 	for (size_t cpu = 0; cpu < counters->cpus->n; cpu++) {
 		const struct overflow_row *row = &counters->overflow[cpu];
 
-		counters->no_block += __atomic_load_n(&row->no_block, __ATOMIC_RELAXED);
 		for (unsigned slot = 0; slot < counters->nslots; slot++) {
 			uint64_t count = __atomic_load_n(&row->count[slot], __ATOMIC_RELAXED);
 
-			if (!count)
-				continue;
-			counters->total[reason_slots_home(&counters->slots, slot)].count += count;
-			counters->dropped += count;
+			if (count)
+				counters->total[reason_slots_home(&counters->slots, slot)].count +=
+					count;
 		}
 	}
-	counters->dropped -= counters->no_block;
 }
 
 static void total_add(struct vcpu_counters *counters, unsigned slot, const struct block *block)

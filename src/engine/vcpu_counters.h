@@ -88,7 +88,6 @@ struct vcpu_counters {
 	unsigned nstrays;
 	struct slot_sums total[COUNTER_SLOTS_MAX]; /* of the host as last read, by home */
 	uint64_t latency[COUNTER_SLOTS_MAX][EXIT_BUCKETS];
-	uint64_t dropped, no_block;	/* what found no record; what found no block */
 	bool sleeps[COUNTER_SLOTS_MAX]; /* reasons in which the vCPU may sleep */
 };
 
@@ -119,7 +118,11 @@ void vcpu_counters_reset_max(struct vcpu_counters *counters);
 /* Before summing up: find the homes of slots that are new. */
 void vcpu_counters_walk(struct vcpu_counters *counters);
 
-/* Sum up the host: sets total, dropped and no_block. */
+/* How many events have found no record, and how many a record but no block. */
+void vcpu_counters_overflow(const struct vcpu_counters *counters, uint64_t *ret_dropped,
+			    uint64_t *ret_no_block);
+
+/* Sum up the host: sets total. */
 void vcpu_counters_read(struct vcpu_counters *counters);
 
 /*

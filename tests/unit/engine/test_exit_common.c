@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "bpf/exit.h"
 #include "engine/exit_common.h"
 
@@ -23,6 +24,23 @@ static const struct exits_kind kind = {
 
 /* Masks of tables. */
 enum { TOTAL = 1, REASONS = 2, LATENCY = 4, VM_REASONS = 16, VM_LATENCY = 32, VCPU = 64 };
+
+/* How far pools were to grow at the last tick: of records, of blocks. */
+static struct {
+	uint32_t wanted[2];
+	uint64_t until[2];
+} growth;
+
+int __wrap_pool_grow(struct pool *pool, uint32_t wanted, uint64_t until);
+int __wrap_pool_grow(struct pool *pool, uint32_t wanted, uint64_t until)
+{
+	bool blocks = pool == &exits->counters.blocks;
+
+	assert_true(blocks || pool == &exits->counters.records);
+	growth.wanted[blocks] = wanted;
+	growth.until[blocks] = until;
+	return 0;
+}
 
 static int setup(void **state)
 {
@@ -165,6 +183,75 @@ static void test_tick(void **state)
 	assert_pools(&exits->counters);
 }
 
+static void assert_growth(uint32_t records, uint32_t blocks)
+{
+	exits_tick(exits, NULL);
+	assert_int_equal(growth.wanted[0], records);
+	assert_int_equal(growth.wanted[1], blocks);
+}
+
+/* What is to be free: half a chunk, and what events have not found since the last tick. */
+static void test_growth(void **state)
+{
+	static struct vcpu vcpus[4000];
+	struct vcpu_counters *counters = &exits->counters;
+	uint32_t record;
+
+	(void)state;
+	fake_engine_load(counters);
+	counters->records.limit = counters->blocks.limit = 1000000;
+	for (uint32_t i = 0; i < ARRAY_SIZE(vcpus); i++)
+		vcpus[i] = (struct vcpu){ .id = 1000 + i, .address = 0x10000 + i * 64 };
+	assert_growth(64, 512);
+	/* threads that the register does not know: as many again, with as many blocks each */
+	for (uint32_t i = 0; i < 2; i++) {
+		record = fake_record(1 + i, vcpus[i].address, false);
+		for (unsigned slot = 9; slot < 12; slot++)
+			fake_count(record, slot, 1, 1, 0);
+	}
+	fake_engine->rows[1].count[9] = 10;
+	assert_growth(64 + 2, 512 + 2 * (3 + 1));
+	assert_growth(64, 512);
+	/* it knows them */
+	vm.vcpus = vcpus;
+	vm.nvcpus = ARRAY_SIZE(vcpus);
+	vms.changes++;
+	fake_engine->rows[0].count[9] = 1;
+	assert_growth(64 + 3998, 512 + 3998 * (3 + 1));
+	assert_growth(64, 512);
+	/* records that find no block: as many again */
+	fake_engine->control.blocks_taken += 700;
+	fake_engine->rows[0].count[9]++;
+	fake_engine->rows[0].no_block++;
+	assert_growth(64, 706);
+	assert_growth(64, 512);
+	/* not beyond the limit */
+	counters->records.limit = 8;
+	assert_growth(8, 512);
+	counters->records.limit = 7;
+	counters->blocks.limit = 15;
+	fake_engine->control.blocks_taken -= 700;
+	vm.vcpus = &vcpu;
+	vm.nvcpus = 1;
+}
+
+/* The daemon's tick may take some time for it, the DSO's none. */
+static void test_growth_time(void **state)
+{
+	uint64_t before;
+
+	(void)state;
+	fake_engine_load(&exits->counters);
+	before = clock_ns();
+	config.growth_ns = 1000000000000;
+	exits_tick(exits, NULL);
+	assert_in_range(growth.until[1], before + config.growth_ns, clock_ns() + config.growth_ns);
+	assert_int_equal(growth.until[0], growth.until[1]);
+	config.growth_ns = 0;
+	exits_tick(exits, NULL);
+	assert_in_range(growth.until[0], before, clock_ns());
+}
+
 static void test_no_memory(void **state)
 {
 	struct family_env env = { .config = &config, .cpus = &fake_engine_cpus, .vms = &vms };
@@ -192,8 +279,9 @@ static void test_no_memory(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		exits_test(test_new),  exits_test(test_refresh), exits_test(test_wanted),
-		exits_test(test_maps), exits_test(test_tick),	 exits_test(test_no_memory),
+		exits_test(test_new),	 exits_test(test_refresh),     exits_test(test_wanted),
+		exits_test(test_maps),	 exits_test(test_tick),	       exits_test(test_no_memory),
+		exits_test(test_growth), exits_test(test_growth_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
