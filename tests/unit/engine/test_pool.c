@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* Memory in chunks: how it grows, how the next agent takes it up, and what an agent killed leaves. */
+/* Memory in chunks: how it grows, how the next agent takes it up, and what an agent killed leaves.
+ */
 #include "fakes/fake_bpffs.h"
 
 #include <bpf/bpf.h>
@@ -16,8 +17,8 @@
 #include "exit.skel.h"
 
 /* 2^7 - 1 numbers are in the first chunk, and a rest in the eighth. */
-#define LIMIT	1000
-#define CHUNKS	8
+#define LIMIT	 1000
+#define CHUNKS	 8
 
 #define NO_HURRY UINT64_MAX
 
@@ -75,11 +76,11 @@ static void object_load(uint32_t version)
 		bpf_program__set_autoload(program, false);
 	maps = maps_of(object);
 	assert_int_equal(pool_maps_size(&maps, RECORDS_BITS, LIMIT), 0);
-	assert_int_equal(pins_load(pins,
-				   &(struct pinned){ object->skeleton, object->maps.exit_meta,
-						     version },
-				   &report),
-			 0);
+	assert_int_equal(
+		pins_load(pins,
+			  &(struct pinned){ object->skeleton, object->maps.exit_meta, version },
+			  &report),
+		0);
 }
 
 /* An agent starts: all numbers are free. */
@@ -303,9 +304,12 @@ static void test_another_version(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		pool_test(test_grow),	    pool_test(test_no_time),
-		pool_test(test_no_batches), pool_test(test_no_memory),
-		pool_test(test_next_agent), pool_test(test_killed),
+		pool_test(test_grow),
+		pool_test(test_no_time),
+		pool_test(test_no_batches),
+		pool_test(test_no_memory),
+		pool_test(test_next_agent),
+		pool_test(test_killed),
 		pool_test(test_another_version),
 	};
 
