@@ -234,15 +234,19 @@ const char *attached_events(void)
 	return text;
 }
 
-void fire_event(const char *event, const uint64_t *args, size_t n)
+int event_program(const char *event)
 {
 	for (size_t i = 0; i < nlinks; i++) {
-		if (is_attached(i) && strcmp(links[i].event, event) == 0) {
-			run_program(links[i].prog_fd, args, n);
-			return;
-		}
+		if (is_attached(i) && strcmp(links[i].event, event) == 0)
+			return links[i].prog_fd;
 	}
 	fail_msg("%s is not attached", event);
+	return -1;
+}
+
+void fire_event(const char *event, const uint64_t *args, size_t n)
+{
+	run_program(event_program(event), args, n);
 }
 
 /* --- tables --- */
@@ -263,6 +267,12 @@ static struct snapshot_table *table_of(const char *name)
 size_t rows_of(const char *table)
 {
 	return table_of(table)->nrows;
+}
+
+const char *row_name(const char *table, size_t row)
+{
+	assert_true(row < table_of(table)->nrows);
+	return table_of(table)->rows[row].name;
 }
 
 bool value_of(const char *name, const char *row, const char *column, uint64_t *ret_value)

@@ -37,6 +37,9 @@ int family_teardown(void **state);
 /* Open the family of this name, and nothing else. */
 void family_open(const char *name);
 
+/* The program that is attached to an event. */
+int event_program(const char *event);
+
 /* Store to kvm.control.attached; returns its result. */
 int family_switch(bool attached);
 
@@ -67,5 +70,6 @@ bool value_of(const char *table, const char *row, const char *column, uint64_t *
 uint64_t value_at(const char *table, const char *row, const char *column);
 
 size_t rows_of(const char *table);
+const char *row_name(const char *table, size_t row);
 
 #endif /* PMDAKVM_TESTS_BPF_FAMILY_H */

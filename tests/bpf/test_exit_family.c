@@ -5,8 +5,6 @@
 #include "bpf/family.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <semaphore.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -374,61 +372,6 @@ static void test_thread_end(void **state)
 	assert_int_equal(value_at("map", "exit_cells", "dropped"), 0);
 }
 
-/* --- growth --- */
-
-#define STEP	100
-#define GROWTHS 3
-
-static sem_t ran, end;
-
-static void *thread_stay(void *arg)
-{
-	exits(1, HLT);
-	sem_post(&ran);
-	sem_wait(&end);
-	return arg;
-}
-
-/* Memory grows with vCPUs, ahead of them, and all of it comes back. */
-static void test_growth(void **state)
-{
-	static pthread_t threads[STEP * GROWTHS];
-	uint64_t before;
-	size_t n = 0;
-
-	(void)state;
-	config.vcpus = 1000;
-	family_open("exit");
-	assert_int_equal(sem_init(&ran, 0, 0) | sem_init(&end, 0, 0), 0);
-	read_tables();
-	before = value_at("map", "exit_cells", "bytes");
-	for (int step = 0; step < GROWTHS; step++) {
-		for (int i = 0; i < STEP; i++, n++) {
-			assert_int_equal(pthread_create(&threads[n], NULL, thread_stay, NULL), 0);
-			sem_wait(&ran);
-		}
-		family_tick();
-		assert_counts(0, n);
-		assert_int_equal(value_at("map", "exit_cells", "used"), n);
-		assert_int_equal(value_at("map", "exit_blocks", "used"), n);
-		assert_int_equal(value_at("map", "exit_cells", "dropped"), 0);
-	}
-	assert_true(value_at("map", "exit_cells", "bytes") > 2 * before);
-	assert_true(value_at("exit", "hlt", "time") > 0);
-	for (size_t i = 0; i < n; i++)
-		sem_post(&end);
-	for (size_t i = 0; i < n; i++)
-		assert_int_equal(pthread_join(threads[i], NULL), 0);
-	/* their ends were not seen: some are looked up at each tick */
-	for (int i = 0; i < 10; i++)
-		family_tick();
-	assert_counts(0, n);
-	assert_int_equal(value_at("map", "exit_cells", "used"), 0);
-	assert_int_equal(value_at("map", "exit_blocks", "used"), 0);
-	exits(2, HLT);
-	assert_counts(0, n + 2);
-}
-
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -448,7 +391,7 @@ int main(void)
 		family_test(test_reloaded),
 		family_test(test_limit_of_counters),
 		family_test(test_thread_end),
-		family_test(test_growth),
+
 	};
 
 	return run_group("test_exit_family", tests, ARRAY_SIZE(tests));

@@ -41,14 +41,19 @@ static int teardown(void **state)
 	return work_teardown(state);
 }
 
-static void tick(void)
+static void tick_fast(void)
 {
 	vcpu_counters_walk(&counters);
 	assert_int_equal(vm_counters_update(&of_vms, &vms), 0);
 	retire_tick(&of_vms, &vms, now);
 	assert_int_equal(vm_counters_update(&of_vms, &vms), 0);
-	assert_pools(&counters);
 	now += SECOND;
+}
+
+static void tick(void)
+{
+	tick_fast();
+	assert_pools(&counters);
 }
 
 static void assert_counts(uint64_t host, uint64_t of_vm)
@@ -221,6 +226,40 @@ static void test_many_threads(void **state)
 	assert_int_equal(of_vms.nkept, 3);
 }
 
+/* VMs that come and go, at one address, half of them while their thread goes on: nothing stays. */
+static void test_many_vms(void **state)
+{
+	enum { VMS = 10000, TICKS = 3 };
+
+	(void)state;
+	for (uint32_t i = 0; i < VMS; i++) {
+		uint32_t one;
+
+		vm.id = 100 + i;
+		vcpu.id = 100000 + i;
+		vms.n = 1;
+		vms.changes++;
+		one = fake_record(1 + i % 2, 0x1000, false);
+		fake_count(one, READ_CR0, 2, 10, 3);
+		tick_fast();
+		fake_engine->records[one].head.ended = i % 2;
+		tick_fast();
+		assert_int_equal(of_vms.nkept > 0, i % 2); /* the VM still has its counts */
+		vms.n = 0;
+		vms.changes++;
+		for (int j = 0; j < TICKS; j++)
+			tick_fast();
+		assert_int_equal(pool_used(&counters.records), 0);
+		assert_int_equal(pool_used(&counters.blocks), 0);
+		assert_int_equal(fake_indexed(), 0);
+		assert_int_equal(of_vms.nkept, 0);
+		assert_int_equal(of_vms.nplaces, 0);
+	}
+	assert_pools(&counters);
+	assert_counts(2 * VMS, 0);
+	vm.id = 1;
+}
+
 /* --- taking over --- */
 
 static void take_over(void)
@@ -381,6 +420,7 @@ int main(void)
 		retire_test(test_closed_vm),
 		retire_test(test_maxima),
 		retire_test(test_many_threads),
+		retire_test(test_many_vms),
 		retire_test(test_take_over),
 		retire_test(test_take_over_debris),
 		retire_test(test_reap),
