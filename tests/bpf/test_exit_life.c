@@ -233,7 +233,8 @@ static void *thread_of_a_vm(void *arg)
 	return arg;
 }
 
-/* No record leaks: PMDAKVM_TEST_THREADS says how many threads there are, else a hundred thousand. */
+/* No record leaks: PMDAKVM_TEST_THREADS says how many threads there are, else a hundred thousand.
+ */
 static void test_no_leak(void **state)
 {
 	const char *wanted = getenv("PMDAKVM_TEST_THREADS");
