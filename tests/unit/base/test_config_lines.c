@@ -210,6 +210,24 @@ static void test_bad_vms(void **state)
 	}
 }
 
+/* Limits of vCPUs and of their counters. */
+static void test_bad_limits(void **state)
+{
+	static const struct row rows[] = {
+		{ "[bpf]\nvcpus = 0\nvcpus = 1000001\ncounters = 0\ncounters = 16000001\n"
+		  "counters = 65k\n[trace]\na\n",
+		  "a",
+		  { "kvm.conf:2: vcpus: expected a number from 1 to 1000000, got \"0\"; keeping 4096",
+		    "kvm.conf:3: vcpus: expected a number from 1 to 1000000, got \"1000001\"; keeping 4096",
+		    "kvm.conf:4: counters: expected a number from 1 to 16000000, got \"0\"; keeping 65536",
+		    "kvm.conf:5: counters: expected a number from 1 to 16000000, got \"16000001\"; keeping 65536",
+		    "kvm.conf:6: counters: expected a number from 1 to 16000000, got \"65k\"; keeping 65536" } },
+	};
+
+	(void)state;
+	check_rows(rows, ARRAY_SIZE(rows));
+}
+
 /* An option of an earlier version has no effect, whatever its value; one line says so. */
 static void test_obsolete(void **state)
 {
@@ -416,6 +434,7 @@ int main(void)
 		work_test(test_vms),
 		work_test(test_bad_vms),
 		work_test(test_obsolete),
+		work_test(test_bad_limits),
 		work_test(test_bad_vms_lines),
 		work_test(test_bad_events),
 		work_test(test_forms_of_a_text_file),
