@@ -60,7 +60,7 @@ uint64_t vcpu_address(unsigned vcpu)
 	return memory->bss->memory_address + vcpu * sizeof(struct vcpu);
 }
 
-static void setup_make(unsigned flags, struct exit_setup *setup)
+void exit_setup_make(unsigned flags, struct exit_setup *setup)
 {
 	setup->has_reasons = !(flags & NO_REASONS);
 	setup->entry_has_vcpu = !(flags & NO_ENTRY_VCPU);
@@ -97,7 +97,7 @@ static int programs_load(unsigned flags)
 	assert_int_equal(typed_loads_open(programs->skeleton,
 					  flags & TYPED ? clocked_exit_typed_bpf__elf_bytes : NULL),
 			 0);
-	setup_make(flags, (struct exit_setup *)&programs->rodata->setup);
+	exit_setup_make(flags, (struct exit_setup *)&programs->rodata->setup);
 	bpf_program__set_autoload(programs->progs.exit_vcpu_first, !reason_first);
 	bpf_program__set_autoload(programs->progs.exit_reason_first, reason_first);
 	counter_maps_size(programs, exit);

@@ -29,6 +29,9 @@ bool typed_loads(void);
 /* Load the programs for this many records. Where they may not read kernel memory, skip the test. */
 void exits_load(unsigned flags, unsigned entries);
 
+/* The setup that these programs have; it is zeroed before. */
+void exit_setup_make(unsigned flags, struct exit_setup *setup);
+
 /* For a test's teardown. */
 int exits_unload(void **state);
 
