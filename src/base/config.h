@@ -62,7 +62,7 @@ struct config {
 	const char *only;   /* the only family to open; NULL: all */
 	uint32_t vcpus;	    /* maximum number of vCPUs whose exits are counted with times */
 	uint32_t counters;  /* maximum number of (vCPU, reason) counters, per family */
-	uint64_t growth_ns; /* how long a tick may make room; 0: for one chunk; not in the file */
+	uint64_t growth_ns; /* how long a tick may make room; 0: ticks are fetches */
 	uint32_t instances; /* maximum number of instance names whose numbers are kept */
 	struct config_event *events; /* in file order, names are unique */
 	size_t nevents;

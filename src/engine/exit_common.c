@@ -310,7 +310,8 @@ void exits_tick(void *state, struct report *report)
 		return;
 	vcpu_counters_walk(counters);
 	vm_counters_update(&exits->vms, exits->env.vms);
-	retire_tick(&exits->vms, exits->env.vms, clock_ns());
+	retire_tick(&exits->vms, exits->env.vms, clock_ns(),
+		    exits->env.config->growth_ns ? RETIRE_TICK : RETIRE_FETCH);
 	vm_counters_update(&exits->vms, exits->env.vms);
 	pools_tick(exits, report);
 }

@@ -10,9 +10,8 @@
 #include "base/sorted_array.h"
 #include "engine/threads.h"
 
-/* Records retired at one tick, and looked up in /proc. */
-#define RETIRE_MAX 4096
-#define REAP_MAX   64
+/* Records looked up in /proc at one tick. */
+#define REAP_MAX 64
 
 /*
  * A record that no thread can find can still be written by a program that found it before. That
@@ -300,17 +299,16 @@ static bool is_over(const struct record *record, struct record_use *use, const s
 	return !use || use->vm || use->gone || !vms->passes || use->waits++ >= VCPU_WAITS;
 }
 
-void retire_tick(struct vm_counters *all, const struct vms *vms, uint64_t now)
+void retire_tick(struct vm_counters *all, const struct vms *vms, uint64_t now, unsigned most)
 {
 	struct vcpu_counters *counters = all->counters;
-	unsigned budget = RETIRE_MAX;
 
 	if (!counters->object.family)
 		return;
 	reap_some(counters);
 	if (further_mark(counters))
 		return;
-	for (uint32_t i = 1; i < pool_end(&counters->records) && budget; i++) {
+	for (uint32_t i = 1; i < pool_end(&counters->records) && most; i++) {
 		struct record *record = vcpu_counters_record(counters, i);
 		struct record_use *use = i < all->nuses ? &all->uses[i] : NULL;
 
@@ -322,7 +320,7 @@ void retire_tick(struct vm_counters *all, const struct vms *vms, uint64_t now)
 			use->gone = now;
 		}
 		if (is_over(record, use, vms, now)) {
-			budget--;
+			most--;
 			record_retire(all, i);
 		}
 	}

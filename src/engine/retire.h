@@ -22,10 +22,15 @@ void retire_recover(struct vcpu_counters *counters);
  */
 void retire_reap(struct vcpu_counters *counters);
 
-/*
- * Once a second: take back what is over; a bounded number of records. vms: the register, to which
- * records were assigned just now. now is in ns.
+/* How many records a tick takes back: of a program's own loop; of a fetch, which people wait for.
  */
-void retire_tick(struct vm_counters *all, const struct vms *vms, uint64_t now);
+#define RETIRE_TICK  4096
+#define RETIRE_FETCH 256
+
+/*
+ * Once a second: take back what is over, so many records at most, each in some 20 us. vms: the
+ * register, to which records were assigned just now. now is in ns.
+ */
+void retire_tick(struct vm_counters *all, const struct vms *vms, uint64_t now, unsigned most);
 
 #endif /* PMDAKVM_RETIRE_H */

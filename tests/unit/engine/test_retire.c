@@ -45,7 +45,7 @@ static void tick_fast(void)
 {
 	vcpu_counters_walk(&counters);
 	assert_int_equal(vm_counters_update(&of_vms, &vms), 0);
-	retire_tick(&of_vms, &vms, now);
+	retire_tick(&of_vms, &vms, now, RETIRE_TICK);
 	assert_int_equal(vm_counters_update(&of_vms, &vms), 0);
 	now += SECOND;
 }
@@ -226,6 +226,26 @@ static void test_many_threads(void **state)
 	assert_int_equal(of_vms.nkept, 3);
 }
 
+/* A tick takes back as many as it is told, those that are left at the next. */
+static void test_bounded(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < 7; i++) {
+		uint32_t one = fake_record(1 + i, 0x1000, false);
+
+		fake_count(one, READ_CR0, 1, 10, 3);
+		fake_engine->records[one].head.ended = 1;
+	}
+	for (uint32_t left = 7; left; left = left > 3 ? left - 3 : 0) {
+		assert_int_equal(pool_used(&counters.records), left);
+		assert_int_equal(vm_counters_update(&of_vms, &vms), 0);
+		retire_tick(&of_vms, &vms, now, 3);
+	}
+	assert_int_equal(pool_used(&counters.records), 0);
+	assert_int_equal(vm_counters_update(&of_vms, &vms), 0);
+	assert_counts(7, 7);
+}
+
 /* VMs that come and go, at one address, half of them while their thread goes on: nothing stays. */
 static void test_many_vms(void **state)
 {
@@ -396,7 +416,7 @@ static void test_no_memory(void **state)
 	fake_engine->records[one].head.ended = 1;
 	for (unsigned n = 0; n < 3; n++) {
 		alloc_fail_at(n);
-		retire_tick(&of_vms, &vms, now);
+		retire_tick(&of_vms, &vms, now, RETIRE_TICK);
 		alloc_failed();
 		assert_pools(&counters);
 		vm_counters_update(&of_vms, &vms);
@@ -421,6 +441,7 @@ int main(void)
 		retire_test(test_maxima),
 		retire_test(test_many_threads),
 		retire_test(test_many_vms),
+		retire_test(test_bounded),
 		retire_test(test_take_over),
 		retire_test(test_take_over_debris),
 		retire_test(test_reap),

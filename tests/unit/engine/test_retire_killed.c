@@ -79,10 +79,10 @@ static void assert_taken_over(void)
 	fake_engine_take_over(&next);
 	assert_pools(&next);
 	assert_counts(&next);
-	retire_tick(&next_vms, &vms, 1);
+	retire_tick(&next_vms, &vms, 1, RETIRE_TICK);
 	assert_pools(&next);
 	assert_counts(&next);
-	retire_tick(&next_vms, &vms, UINT64_C(5000000000));
+	retire_tick(&next_vms, &vms, UINT64_C(5000000000), RETIRE_TICK);
 	assert_pools(&next);
 	assert_counts(&next);
 	vm_counters_free(&next_vms);
@@ -94,7 +94,7 @@ static void child_run(void)
 	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL))
 		_exit(77);
 	raise(SIGSTOP);
-	retire_tick(&of_vms, &vms, 1);
+	retire_tick(&of_vms, &vms, 1, RETIRE_TICK);
 	raise(SIGSTOP);
 	_exit(0);
 }
