@@ -391,7 +391,6 @@ int main(void)
 		family_test(test_reloaded),
 		family_test(test_limit_of_counters),
 		family_test(test_thread_end),
-
 	};
 
 	return run_group("test_exit_family", tests, ARRAY_SIZE(tests));
