@@ -20,6 +20,9 @@
 #define ENGINE_EXPAND(name, suffix) ENGINE_PASTE(name, suffix)
 #define ENGINE_MAP(suffix)	    ENGINE_EXPAND(ENGINE_NAME, suffix)
 
+/* The code of what is unlikely goes behind that of the usual path. */
+#define likely(condition) __builtin_expect(!!(condition), 1)
+
 /* --- maps --- */
 
 struct engine_record {
@@ -170,19 +173,46 @@ static __always_inline struct thread thread_now(void)
 	};
 }
 
+/*
+ * Keeps the compiler from doing what follows before a branch, and from one call for two look-ups in
+ * different maps, which the kernel could not inline.
+ */
+#define keep_here(value) asm volatile("" : "+r"(value))
+
+/* Numbers in the first chunk take one look-up, others two. */
 static __always_inline struct engine_record *record_at(__u32 number)
 {
-	__u32 chunk = number >> RECORDS_BITS, at = number % RECORDS_CHUNK;
-	void *records = bpf_map_lookup_elem(&ENGINE_MAP(_cells), &chunk);
+	struct engine_record *record;
+	__u32 chunk, at;
+	void *records;
 
+	if (likely(number < RECORDS_CHUNK)) {
+		record = bpf_map_lookup_elem(&ENGINE_MAP(_cells_0), &number);
+		keep_here(record);
+		return record;
+	}
+	keep_here(number);
+	chunk = number >> RECORDS_BITS;
+	at = number % RECORDS_CHUNK;
+	records = bpf_map_lookup_elem(&ENGINE_MAP(_cells), &chunk);
 	return records ? bpf_map_lookup_elem(records, &at) : NULL;
 }
 
 static __always_inline struct block *block_at(__u32 number)
 {
-	__u32 chunk = number >> BLOCKS_BITS, at = number % BLOCKS_CHUNK;
-	void *blocks = bpf_map_lookup_elem(&ENGINE_MAP(_blocks), &chunk);
+	struct block *block;
+	__u32 chunk, at;
+	void *blocks;
 
+	if (likely(number < BLOCKS_CHUNK)) {
+		block = bpf_map_lookup_elem(&ENGINE_MAP(_blocks_0), &number);
+		keep_here(block);
+		return block;
+	}
+	keep_here(number);
+	chunk = number >> BLOCKS_BITS;
+	at = number % BLOCKS_CHUNK;
+	blocks = bpf_map_lookup_elem(&ENGINE_MAP(_blocks), &chunk);
 	return blocks ? bpf_map_lookup_elem(blocks, &at) : NULL;
 }
 
@@ -249,34 +279,48 @@ static __always_inline bool record_is(const struct engine_record *record,
 	       (any_vcpu ? !record->head.further : record->head.vcpu == vcpu);
 }
 
+enum { FIND_ANY_VCPU = 1, FIND_MAKE = 2 };
+
+/* The number of what the set's first hint does not lead to, which does from now on; 0: none. */
+static __noinline __u32 record_miss(__u32 *hint, __u64 start, __u32 tid, __u64 vcpu, __u32 flags)
+{
+	struct thread thread = { start, tid };
+	__u32 number;
+
+	if (!hint)
+		return 0;
+	number = hint[1];
+	if (record_is(record_at(number), &thread, vcpu, flags & FIND_ANY_VCPU))
+		return number;
+	number = record_search(start, vcpu, flags & FIND_MAKE);
+	if (number) {
+		hint[1] = hint[0];
+		hint[0] = number;
+	}
+	return number;
+}
+
 /*
- * Find the current thread's record for a vCPU (address), or with any_vcpu that of its first one;
- * make: create it if there is none. NULL: there is none, or no room for it.
+ * Find the current thread's record for a vCPU (address), or with FIND_ANY_VCPU that of its first
+ * one; FIND_MAKE: create it if there is none. NULL: there is none, or no room for it.
  */
-static __always_inline struct engine_record *record_find(__u64 vcpu, bool any_vcpu, bool make)
+static __always_inline struct engine_record *record_find(__u64 vcpu, __u32 flags)
 {
 	struct thread thread = thread_now();
 	__u64 hash = (thread.start ^ vcpu) * 0x9e3779b97f4a7c15ULL;
 	__u32 *hint = &hints[hash >> 48 & (HINTS - 2)], number;
 	struct engine_record *record = record_at(hint[0]);
 
-	if (record_is(record, &thread, vcpu, any_vcpu))
+	if (likely(record_is(record, &thread, vcpu, flags & FIND_ANY_VCPU)))
 		return record;
-	record = record_at(hint[1]);
-	if (record_is(record, &thread, vcpu, any_vcpu))
-		return record;
-	number = record_search(thread.start, vcpu, make);
-	if (!number)
-		return NULL;
-	hint[1] = hint[0];
-	hint[0] = number;
-	return record_at(number);
+	number = record_miss(hint, thread.start, thread.tid, vcpu, flags);
+	return number ? record_at(number) : NULL;
 }
 
 /* Forget an exit or entry from before a detach: its generation differs. */
 static __always_inline void record_renew(struct record *record)
 {
-	if (record->generation == control.generation)
+	if (likely(record->generation == control.generation))
 		return;
 	record->generation = control.generation;
 	record->opened = 0;
@@ -309,7 +353,7 @@ static __always_inline void event_count(__u32 event)
 	struct trace_row *row;
 	__u32 cpu;
 
-	if (!slot || slot >= TRACE_SLOTS)
+	if (!likely(slot - 1 < TRACE_SLOTS - 1))
 		return;
 	cpu = bpf_get_smp_processor_id();
 	row = bpf_map_lookup_elem(&trace_rows, &cpu);
@@ -350,12 +394,12 @@ static __always_inline void pair_open(struct engine_record *record, __u64 slot, 
 	__u32 number = record->blocks[slot];
 	struct block *block;
 
-	if (!number) {
+	if (!likely(number)) {
 		number = block_take();
 		record->blocks[slot] = number;
 	}
-	block = number ? block_at(number) : NULL;
-	if (block)
+	block = block_at(number);
+	if (likely(number && block))
 		block->count++;
 	else
 		overflow_count((__u32)slot, true);
@@ -378,14 +422,14 @@ static const __u8 bucket_places[EXIT_BUCKETS] SEC(".rodata.buckets") = {
 
 static __always_inline __u32 bucket_place(__u64 time)
 {
-	__u32 bits = time >> 32 ? 0xffffffff : (__u32)time;
+	__u64 bits = time >> 32 ? 0xffffffff : time;
 
 	bits |= bits >> 1;
 	bits |= bits >> 2;
 	bits |= bits >> 4;
 	bits |= bits >> 8;
 	bits |= bits >> 16;
-	return bucket_places[bits * 0x07c4acddU >> 27];
+	return bucket_places[bits * 0x07c4acddU >> 27 & (EXIT_BUCKETS - 1)];
 }
 
 /* The open pair ends. */
@@ -393,10 +437,11 @@ static __always_inline void pair_close(struct engine_record *record, __u64 now)
 {
 	__u64 time = now - record->head.opened, most = (1ULL << MAX_TIME_BITS) - 1;
 	__u64 epoch = control.epoch, max = epoch << MAX_TIME_BITS | (time < most ? time : most);
-	struct block *block = record->head.block ? block_at(record->head.block) : NULL;
+	__u32 number = record->head.block;
+	struct block *block = block_at(number);
 
 	record->head.opened = 0;
-	if (!block)
+	if (!likely(number && block))
 		return;
 	block->time += time;
 	if (block->max < max || block->max >> MAX_TIME_BITS != epoch)

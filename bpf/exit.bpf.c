@@ -36,33 +36,45 @@ static __noinline __u32 slot_search(__u32 isa_number, __u32 code)
 static __always_inline __u32 slot_of(const volatile struct exit_isa *isa, __u32 isa_number,
 				     __u32 code)
 {
-	__u32 at;
+	__u32 at = code - isa->ranges[0].first;
 
-	if (!setup.has_reasons || !isa->mask)
-		return 0;
-	at = code - isa->ranges[0].first;
-	return at < isa->ranges[0].count ? isa->ranges[0].slot + at : slot_search(isa_number, code);
+	if (likely(at < isa->ranges[0].count))
+		return isa->ranges[0].slot + at;
+	return slot_search(isa_number, code);
 }
 
-static __always_inline __u32 code_read(const volatile struct exit_isa *isa, __u64 vcpu)
+/* Read the reason of a vCPU's exit. Returns its slot; 0: cannot be read. */
+static __always_inline __u32 slot_read(const volatile struct exit_isa *isa, __u32 isa_number,
+				       __u64 vcpu)
 {
 	const void *base = (const void *)vcpu;
+	__u32 mask = isa->mask;
+	__s32 pointer = isa->pointer;
 
-	if (!setup.has_reasons || !isa->mask)
+	if (!setup.has_reasons || !mask)
 		return 0;
-	if (isa->pointer != EXIT_NO_POINTER)
-		base = pointer_at(base, isa->pointer);
-	return half_word_at(base, isa->code) & isa->mask;
+	if (pointer != EXIT_NO_POINTER)
+		base = pointer_at(base, pointer);
+	return slot_of(isa, isa_number, half_word_at(base, isa->code) & mask);
+}
+
+/* The same of a code that the event has. */
+static __always_inline __u32 slot_given(const volatile struct exit_isa *isa, __u32 isa_number,
+					__u32 code)
+{
+	__u32 mask = isa->mask;
+
+	return setup.has_reasons && mask ? slot_of(isa, isa_number, code & mask) : 0;
 }
 
 static __always_inline int exited(__u64 vcpu, __u32 isa, __u32 slot)
 {
-	struct engine_record *record = record_find(vcpu, false, true);
+	struct engine_record *record = record_find(vcpu, FIND_MAKE);
 	__u64 now;
 
 	slot %= EXIT_SLOTS;
 	event_count(EXIT_EVENT_EXIT);
-	if (!record)
+	if (!likely(record))
 		return overflow_count(slot, false);
 	record_renew(&record->head);
 	now = bpf_ktime_get_ns();
@@ -89,10 +101,10 @@ int exit_vcpu_first(const __u64 *ctx)
 
 	if ((__u32)ctx[1] == KVM_ISA_VMX) {
 		isa = setup.vmx.isa;
-		slot = slot_of(&setup.vmx, KVM_ISA_VMX, code_read(&setup.vmx, vcpu));
+		slot = slot_read(&setup.vmx, KVM_ISA_VMX, vcpu);
 	} else {
 		isa = setup.svm.isa;
-		slot = slot_of(&setup.svm, 0, code_read(&setup.svm, vcpu));
+		slot = slot_read(&setup.svm, 0, vcpu);
 	}
 	return exited(vcpu, isa, slot);
 }
@@ -107,10 +119,10 @@ int exit_reason_first(const __u64 *ctx)
 
 	if ((__u32)ctx[2] == KVM_ISA_VMX) {
 		isa = setup.vmx.isa;
-		slot = slot_of(&setup.vmx, KVM_ISA_VMX, (__u32)ctx[0] & setup.vmx.mask);
+		slot = slot_given(&setup.vmx, KVM_ISA_VMX, (__u32)ctx[0]);
 	} else {
 		isa = setup.svm.isa;
-		slot = slot_of(&setup.svm, 0, (__u32)ctx[0] & setup.svm.mask);
+		slot = slot_given(&setup.svm, 0, (__u32)ctx[0]);
 	}
 	return exited(ctx[1], isa, slot);
 }
@@ -119,7 +131,7 @@ static __always_inline int entered(struct engine_record *record)
 {
 	__u64 now;
 
-	if (!record)
+	if (!likely(record))
 		return 0;
 	record_renew(&record->head);
 	now = bpf_ktime_get_ns();
@@ -138,8 +150,8 @@ int exit_entry(const __u64 *ctx)
 {
 	event_count(EXIT_EVENT_ENTRY);
 	if (!setup.entry_has_vcpu)
-		return entered(record_find(0, true, true));
-	return entered(record_find(ctx[0], false, true));
+		return entered(record_find(0, FIND_ANY_VCPU | FIND_MAKE));
+	return entered(record_find(ctx[0], FIND_MAKE));
 }
 
 int exit_thread(const void *ctx);

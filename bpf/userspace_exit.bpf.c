@@ -53,7 +53,7 @@ SEC("raw_tp")
 int userspace_exit_begin(const __u64 *ctx)
 {
 	__u64 slot = slot_within(slot_of((__u32)ctx[0], (__s32)ctx[1]));
-	struct engine_record *record = record_find(0, true, true);
+	struct engine_record *record = record_find(0, FIND_ANY_VCPU | FIND_MAKE);
 
 	event_count(USERSPACE_EXIT_EVENT_EXIT);
 	if (!record)
@@ -66,7 +66,7 @@ int userspace_exit_begin(const __u64 *ctx)
 /* KVM_RUN started again: close the open exit. */
 static __always_inline int run_started(void)
 {
-	struct engine_record *record = record_find(0, true, false);
+	struct engine_record *record = record_find(0, FIND_ANY_VCPU);
 
 	if (!record)
 		return 0;
