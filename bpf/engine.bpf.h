@@ -353,7 +353,7 @@ static __always_inline void event_count(__u32 event)
 	struct trace_row *row;
 	__u32 cpu;
 
-	if (!likely(slot - 1 < TRACE_SLOTS - 1))
+	if (!slot || slot >= TRACE_SLOTS)
 		return;
 	cpu = bpf_get_smp_processor_id();
 	row = bpf_map_lookup_elem(&trace_rows, &cpu);
@@ -386,17 +386,29 @@ static __noinline __u32 block_take(void)
 }
 
 /*
- * Count a slot, which is below ENGINE_SLOTS, and open its pair. It replaces a pair that is still
- * open, whose time stays unknown.
+ * Bound a slot so that the verifier of Linux 5.10 sees it, which does not infer a register's bounds
+ * from a comparison of its lower half, or of a copy. One out of bounds is counted as slot 0.
+ */
+static __always_inline __u64 slot_within(__u64 slot)
+{
+	asm volatile("if %0 < %1 goto +1\n"
+		     "%0 = 0"
+		     : "+r"(slot)
+		     : "i"(ENGINE_SLOTS));
+	return slot;
+}
+
+/*
+ * Count a slot and open its pair. It replaces a pair that is still open, whose time stays unknown.
  */
 static __always_inline void pair_open(struct engine_record *record, __u64 slot, __u64 now)
 {
-	__u32 number = record->blocks[slot];
+	__u32 *place = &record->blocks[slot_within(slot)], number = *place;
 	struct block *block;
 
 	if (!likely(number)) {
 		number = block_take();
-		record->blocks[slot] = number;
+		*place = number;
 	}
 	block = block_at(number);
 	if (likely(number && block))

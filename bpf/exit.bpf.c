@@ -72,7 +72,6 @@ static __always_inline int exited(__u64 vcpu, __u32 isa, __u32 slot)
 	struct engine_record *record = record_find(vcpu, FIND_MAKE);
 	__u64 now;
 
-	slot %= EXIT_SLOTS;
 	event_count(EXIT_EVENT_EXIT);
 	if (!likely(record))
 		return overflow_count(slot, false);

@@ -39,25 +39,18 @@ static __always_inline __u32 slot_of(__u32 reason, __s32 error)
 	return code_claim(reason);
 }
 
-/* Bound a slot so that the verifier sees it; an invalid slot counts as slot 0, "other". */
-static __always_inline __u64 slot_within(__u64 slot)
-{
-	asm volatile("" : "+r"(slot)); /* otherwise the compiler checks a copy */
-	return slot < USERSPACE_EXIT_SLOTS ? slot : 0;
-}
-
 int userspace_exit_begin(const __u64 *ctx);
 
 /* kvm_userspace_exit(reason, errno) */
 SEC("raw_tp")
 int userspace_exit_begin(const __u64 *ctx)
 {
-	__u64 slot = slot_within(slot_of((__u32)ctx[0], (__s32)ctx[1]));
+	__u32 slot = slot_of((__u32)ctx[0], (__s32)ctx[1]);
 	struct engine_record *record = record_find(0, FIND_ANY_VCPU | FIND_MAKE);
 
 	event_count(USERSPACE_EXIT_EVENT_EXIT);
 	if (!record)
-		return overflow_count((__u32)slot, false);
+		return overflow_count(slot, false);
 	record_renew(&record->head);
 	pair_open(record, slot, bpf_ktime_get_ns());
 	return 0;
