@@ -212,10 +212,11 @@ int exits_refresh(void *state, uint64_t wanted)
 	struct exits *exits = state;
 	struct vcpu_counters *counters = &exits->counters;
 	bool host, buckets, vms, changed = false;
-	int err = 0;
+	int err = vcpu_counters_walk(counters);
 
+	if (err)
+		return err;
 	needs_find(exits, wanted, &host, &buckets, &vms);
-	vcpu_counters_walk(counters);
 	if (host)
 		vcpu_counters_read(counters);
 	if (buckets) {

@@ -114,6 +114,7 @@ static int record_retire(struct vm_counters *all, uint32_t number)
 		block_move(counters, number, slot, block);
 		if (block < counters->nseen)
 			counters->seen[block] = 0;
+		vcpu_counters_forget(counters, block);
 		pool_give(&counters->blocks, block);
 	}
 	memset(record, 0, counters->records.size);

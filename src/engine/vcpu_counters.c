@@ -34,8 +34,7 @@ static void sleeps_find(struct vcpu_counters *counters)
 	}
 }
 
-/* Set the instruction set from a record's isa field (enum reasons_isa + 1). */
-static void isa_set(struct vcpu_counters *counters, uint32_t isa)
+void vcpu_counters_set_isa(struct vcpu_counters *counters, uint32_t isa)
 {
 	if (isa < 1 || isa > REASONS_ISAS || isa - 1 == counters->slots.isa)
 		return;
@@ -100,8 +99,11 @@ void vcpu_counters_free(struct vcpu_counters *counters)
 	pool_close(&counters->records);
 	pool_close(&counters->blocks);
 	object_drop(counters);
+	free(counters->slot_of);
 	free(counters->seen);
+	counters->slot_of = NULL;
 	counters->seen = NULL;
+	counters->nseen = 0;
 }
 
 /* Let an object reuse the maps of its predecessor, which has the same in the same order. */
@@ -224,7 +226,7 @@ int vcpu_counters_load(struct vcpu_counters *counters, const struct counters_obj
 	counters->index_fd = bpf_map__fd(object->index);
 	counters->slots.codes_fd = bpf_map__fd(object->codes);
 	counters->walked = 0;
-	isa_set(counters, counters->state->isa);
+	vcpu_counters_set_isa(counters, counters->state->isa);
 	object->control->epoch = counters->state->epoch;
 	object->control->generation = counters->state->generation;
 	return 0;
@@ -287,181 +289,4 @@ void slot_sums_add(struct slot_sums *sums, const struct block *block, uint32_t e
 	sums->time += __atomic_load_n(&block->time, __ATOMIC_RELAXED);
 	if (max >> MAX_TIME_BITS == epoch && sums->max < (max & MAX_MASK))
 		sums->max = max & MAX_MASK;
-}
-
-/* A slot has counts: which reason is it? */
-static void slot_walk(struct vcpu_counters *counters, unsigned slot)
-{
-	if (reason_slots_home(&counters->slots, slot) == slot)
-		return;
-	for (unsigned i = 0; i < counters->nstrays; i++) {
-		if (counters->strays[i] == slot)
-			return;
-	}
-	counters->strays[counters->nstrays++] = (uint16_t)slot;
-}
-
-/* Look at the slots of all records, if there are new blocks. */
-void vcpu_counters_walk(struct vcpu_counters *counters)
-{
-	uint32_t taken;
-
-	if (!counters->object.family)
-		return;
-	taken = __atomic_load_n(&counters->object.control->blocks_taken, __ATOMIC_RELAXED);
-	if (counters->walked == taken + 1)
-		return;
-	counters->walked = taken + 1;
-	for (uint32_t i = 1; i < pool_end(&counters->records); i++) {
-		struct record *record = vcpu_counters_record(counters, i);
-
-		if (!record)
-			continue;
-		isa_set(counters, record->isa);
-		for_each_slot(counters, record, slot) slot_walk(counters, slot);
-	}
-}
-
-/* As reason_slots_home(), which decides once. */
-static unsigned home_of(struct vcpu_counters *counters, unsigned slot)
-{
-	unsigned home = counters->slots.homes[slot];
-
-	return home < COUNTER_SLOTS_MAX ? home : reason_slots_home(&counters->slots, slot);
-}
-
-void vcpu_counters_overflow(const struct vcpu_counters *counters, uint64_t *ret_dropped,
-			    uint64_t *ret_no_block)
-{
-	uint64_t count = 0, no_block = 0;
-
-	for (size_t cpu = 0; counters->overflow && cpu < counters->cpus->n; cpu++) {
-		const struct overflow_row *row = &counters->overflow[cpu];
-
-		no_block += __atomic_load_n(&row->no_block, __ATOMIC_RELAXED);
-		for (unsigned slot = 0; slot < counters->nslots; slot++)
-			count += __atomic_load_n(&row->count[slot], __ATOMIC_RELAXED);
-	}
-	/* a row is read while it is written: count first */
-	*ret_dropped = count > no_block ? count - no_block : 0;
-	*ret_no_block = no_block;
-}
-
-static void overflow_read(struct vcpu_counters *counters)
-{
-	for (size_t cpu = 0; cpu < counters->cpus->n; cpu++) {
-		const struct overflow_row *row = &counters->overflow[cpu];
-
-		for (unsigned slot = 0; slot < counters->nslots; slot++) {
-			uint64_t count = __atomic_load_n(&row->count[slot], __ATOMIC_RELAXED);
-
-			if (count)
-				counters->total[reason_slots_home(&counters->slots, slot)].count +=
-					count;
-		}
-	}
-}
-
-static void total_add(struct vcpu_counters *counters, unsigned slot, const struct block *block)
-{
-	slot_sums_add(&counters->total[home_of(counters, slot)], block, counters->state->epoch);
-}
-
-/* Have the memory of a record's blocks fetched, so that the misses do not wait for each other. */
-static void blocks_prefetch(const struct vcpu_counters *counters, struct record *record)
-{
-	for_each_slot(counters, record, slot)
-		__builtin_prefetch(vcpu_counters_block(counters, record, slot));
-}
-
-void vcpu_counters_read(struct vcpu_counters *counters)
-{
-	if (!counters->object.family)
-		return;
-	memset(counters->total, 0, sizeof(counters->total));
-	for (uint32_t i = 1; i < pool_end(&counters->records); i++) {
-		struct record *record = vcpu_counters_record(counters, i);
-
-		blocks_prefetch(counters, record);
-		for_each_slot(counters, record, slot)
-		{
-			const struct block *block = vcpu_counters_block(counters, record, slot);
-
-			if (block)
-				total_add(counters, slot, block);
-		}
-	}
-	for (unsigned slot = 0; slot < counters->nslots; slot++) {
-		if (counters->ended[slot].count)
-			total_add(counters, slot, &counters->ended[slot]);
-	}
-	overflow_read(counters);
-}
-
-/* Add a block's buckets to the host's. Returns those that are not empty. */
-static uint32_t latency_add(struct vcpu_counters *counters, unsigned slot,
-			    const struct block *block)
-{
-	uint64_t *sums = counters->latency[home_of(counters, slot)];
-	uint32_t seen = 0;
-	unsigned i = 0;
-
-	/* in the order of BUCKET_PLACE() */
-	for (; i < EXIT_BUCKETS - BUCKET_FIRST; i++) {
-		sums[i + BUCKET_FIRST] += block->bucket[i];
-		seen |= (uint32_t)(block->bucket[i] != 0) << (i + BUCKET_FIRST);
-	}
-	for (; i < EXIT_BUCKETS; i++) {
-		sums[i + BUCKET_FIRST - EXIT_BUCKETS] += block->bucket[i];
-		seen |= (uint32_t)(block->bucket[i] != 0) << (i + BUCKET_FIRST - EXIT_BUCKETS);
-	}
-	return seen;
-}
-
-static int seen_room(struct vcpu_counters *counters)
-{
-	size_t n = pool_end(&counters->blocks);
-	uint32_t *seen;
-
-	if (n <= counters->nseen)
-		return 0;
-	seen = reallocarray(counters->seen, n, sizeof(*seen));
-	if (!seen)
-		return -ENOMEM;
-	memset(seen + counters->nseen, 0, (n - counters->nseen) * sizeof(*seen));
-	counters->seen = seen;
-	counters->nseen = n;
-	return 0;
-}
-
-int vcpu_counters_read_buckets(struct vcpu_counters *counters)
-{
-	bool changed = false;
-	int err;
-
-	if (!counters->object.family)
-		return 0;
-	err = seen_room(counters);
-	if (err)
-		return err;
-	memset(counters->latency, 0, sizeof(counters->latency));
-	for (uint32_t i = 1; i < pool_end(&counters->records); i++) {
-		struct record *record = vcpu_counters_record(counters, i);
-
-		for_each_slot(counters, record, slot)
-		{
-			__u32 number = record_blocks(record)[slot];
-			const struct block *block = pool_at(&counters->blocks, number);
-			uint32_t seen = block ? latency_add(counters, slot, block) : 0;
-
-			changed |= block && seen != counters->seen[number];
-			if (block)
-				counters->seen[number] = seen;
-		}
-	}
-	for (unsigned slot = 0; slot < counters->nslots; slot++) {
-		if (counters->ended[slot].count)
-			latency_add(counters, slot, &counters->ended[slot]);
-	}
-	return changed;
 }

@@ -80,9 +80,10 @@ struct vcpu_counters {
 	struct engine_state *state;	     /* mapped */
 	const struct overflow_row *overflow; /* mapped, [cpus->n]; NULL: not loaded */
 	int index_fd;
-	uint32_t walked; /* blocks_taken when slots were looked for last, plus 1; 0: never */
-	uint32_t reaped; /* the record that was looked up in /proc last */
-	uint32_t *seen;	 /* [nseen] buckets of each block that are not empty */
+	uint32_t walked;   /* blocks_taken when slots were looked for last, plus 1; 0: never */
+	uint32_t reaped;   /* the record that was looked up in /proc last */
+	uint16_t *slot_of; /* [nseen] slot of each block in use; NO_SLOT: of the others */
+	uint32_t *seen;	   /* [nseen] buckets of each block that are not empty */
 	size_t nseen;
 	uint16_t strays[COUNTER_SLOTS_MAX]; /* [nstrays] slots that are not their own home */
 	unsigned nstrays;
@@ -115,8 +116,14 @@ void vcpu_counters_begin(struct vcpu_counters *counters);
 /* Begin a new epoch: max of each reason starts again. */
 void vcpu_counters_reset_max(struct vcpu_counters *counters);
 
-/* Before summing up: find the homes of slots that are new. */
-void vcpu_counters_walk(struct vcpu_counters *counters);
+/* Set the instruction set from a record's isa field (enum reasons_isa + 1). */
+void vcpu_counters_set_isa(struct vcpu_counters *counters, uint32_t isa);
+
+/*
+ * Before summing up: find the homes of slots that are new, and the slot of each block. Returns 0 or
+ * -ENOMEM.
+ */
+int vcpu_counters_walk(struct vcpu_counters *counters);
 
 /* How many events have found no record, and how many a record but no block. */
 void vcpu_counters_overflow(const struct vcpu_counters *counters, uint64_t *ret_dropped,
@@ -130,6 +137,9 @@ void vcpu_counters_read(struct vcpu_counters *counters);
  * had not before, 0, or -ENOMEM.
  */
 int vcpu_counters_read_buckets(struct vcpu_counters *counters);
+
+/* A block is given back: it is nobody's until the next walk. */
+void vcpu_counters_forget(struct vcpu_counters *counters, uint32_t block);
 
 /* The record of a number; NULL: it is free. Numbers are 1 to pool_end(&counters->records) - 1. */
 struct record *vcpu_counters_record(const struct vcpu_counters *counters, uint32_t number);

@@ -280,8 +280,12 @@ void assert_pools(const struct vcpu_counters *counters)
 	for (unsigned i = 1; i < FAKE_RECORDS; i++)
 		assert_true(!records[i] ||
 			    is_zero(&fake_engine->records[i], sizeof(struct fake_record)));
-	for (unsigned i = 1; i < FAKE_BLOCKS; i++)
+	for (unsigned i = 1; i < FAKE_BLOCKS; i++) {
 		assert_true(!blocks[i] || is_zero(&fake_engine->blocks[i], sizeof(struct block)));
+		/* nobody's, whoever takes it next */
+		assert_true(!blocks[i] || i >= counters->nseen ||
+			    counters->slot_of[i] == UINT16_MAX);
+	}
 	for (unsigned i = 1; i < FAKE_RECORDS; i++) {
 		if (!fake_engine->records[i].head.start)
 			continue;

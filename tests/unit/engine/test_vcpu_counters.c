@@ -110,6 +110,41 @@ static void test_new_buckets(void **state)
 	assert_int_equal(vcpu_counters_read_buckets(&counters), 0);
 }
 
+/* A program has taken a block that is not in its record yet: it is found at the next look. */
+static void test_block_in_flight(void **state)
+{
+	uint32_t one = fake_record(1, 0x1000, false);
+	__u32 *place = &fake_engine->records[one].blocks[CPUID], number;
+
+	(void)state;
+	fake_count(one, CPUID, 4, 10, 3);
+	number = *place;
+	*place = 0;
+	assert_total(CPUID, 0, 0, 0);
+	*place = number;
+	assert_total(CPUID, 4, 40, 10);
+}
+
+/* A block that is given back is not its last reason's, even if a program has taken it since. */
+static void test_block_given_back(void **state)
+{
+	uint32_t one = fake_record(1, 0x1000, false);
+	__u32 number;
+
+	(void)state;
+	fake_count(one, CPUID, 4, 10, 3);
+	assert_total(CPUID, 4, 40, 10);
+	number = fake_engine->records[one].blocks[CPUID];
+	vcpu_counters_forget(&counters, number);
+	vcpu_counters_read(&counters);
+	assert_int_equal(counters.total[CPUID].count, 0);
+	fake_engine->records[one].blocks[CPUID] = 0;
+	fake_engine->records[one].blocks[READ_CR0] = number;
+	fake_engine->control.blocks_taken++;
+	assert_total(CPUID, 0, 0, 0);
+	assert_total(READ_CR0, 4, 40, 10);
+}
+
 static void test_reset_max(void **state)
 {
 	uint32_t one = fake_record(1, 0x1000, false);
@@ -241,6 +276,8 @@ int main(void)
 		counters_test(test_sums),
 		counters_test(test_no_calls),
 		counters_test(test_new_buckets),
+		counters_test(test_block_in_flight),
+		counters_test(test_block_given_back),
 		counters_test(test_reset_max),
 		counters_test(test_generations),
 		counters_test(test_maxima),
