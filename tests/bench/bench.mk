@@ -41,7 +41,7 @@ $(BENCH)/empty: $(BENCH)/empty.skel.h
 $(BENCH)/empty: ALL_CFLAGS += -isystem $(BENCH) -Wno-unused-function
 $(BENCH)/empty: BENCH_LIBS := $(BPF_LIBS)
 $(BENCH)/fetch: BENCH_LIBS := -lpcp
-$(BENCH)/pair: $(O)/libpmdakvm.a
+$(BENCH)/pair $(BENCH)/read: $(O)/libpmdakvm.a
 $(BENCH)/pair: BENCH_LIBS := $(O)/libpmdakvm.a $(BPF_LIBS)
 
 $(BENCH)/empty $(BENCH)/fetch $(BENCH)/timed: $(BENCH)/%: tests/bench/%.c
@@ -49,12 +49,19 @@ $(BENCH)/empty $(BENCH)/fetch $(BENCH)/timed: $(BENCH)/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $< -o $@ $(LDFLAGS) $(BENCH_LIBS)
 
+$(BENCH)/read: BENCH_LIBS := $(BPF_LIBS)
+$(BENCH)/read: tests/bench/read.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) $< $(O)/libpmdakvm.a -o $@ $(LDFLAGS) $(BENCH_LIBS)
+
 $(BENCH)/pair: tests/bench/pair.c tests/bench/variants.c tests/bench/vcpus.c tests/bench/variants.h tests/bench/vcpus.h
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) -pthread $(filter %.c %.a,$^) -o $@ $(LDFLAGS) $(BENCH_LIBS)
 
-bench-programs: $(BENCH)/old/exit.bpf.o $(BENCH)/pair.bpf.o $(BENCH_EXIT:%=%.bpf.o) $(BENCH)/empty $(BENCH)/fetch $(BENCH)/pair $(BENCH)/timed
+bench-programs: $(BENCH)/old/exit.bpf.o $(BENCH)/pair.bpf.o $(BENCH_EXIT:%=%.bpf.o) $(BENCH)/empty $(BENCH)/fetch $(BENCH)/pair \
+	$(BENCH)/read $(BENCH)/timed
 	@:
 
 -include $(wildcard $(BENCH)/*.d $(BENCH)/old/*.d)

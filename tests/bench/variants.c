@@ -66,7 +66,9 @@ static int setup_make(struct exit_setup *setup)
 	for (size_t i = 0; i < n && i < CODE_RANGES; i++)
 		isa.ranges[i] = (struct code_range){ (__u32)ranges[i].first, (__u32)ranges[i].count,
 						     ranges[i].slot };
-	*setup = (struct exit_setup){ .vmx = isa, .svm = isa, .has_reasons = 1, .entry_has_vcpu = 1 };
+	*setup = (struct exit_setup){
+		.vmx = isa, .svm = isa, .has_reasons = 1, .entry_has_vcpu = 1
+	};
 	return 0;
 }
 
@@ -150,8 +152,8 @@ static int engine_fill(struct variant *variant, unsigned load)
 	if (far) {
 		fd = chunk_add(object, "exit_cells", "exit_cells_0");
 		if (fd >= 0)
-			fd = variant->further_fd[load] =
-				chunk_add(object, "exit_blocks", "exit_blocks_0");
+			fd = variant->further_fd[load] = chunk_add(object, "exit_blocks",
+								   "exit_blocks_0");
 	}
 	if (fd < 0)
 		return fd;
@@ -200,7 +202,7 @@ static int load_one(struct variant *variant, const char *folder, unsigned load)
 		err = engine_fill(variant, load);
 	for (unsigned i = 0; i < 2 && variant->programs[i] && !err; i++) {
 		program = bpf_object__find_program_by_name(object, variant->programs[i]);
-		variant->prog_fds[load][i] = !program		? -ENOENT :
+		variant->prog_fds[load][i] = !program	       ? -ENOENT :
 					     variant->template ? template_fd(program) :
 								 bpf_program__fd(program);
 		if (variant->prog_fds[load][i] < 0)
@@ -280,12 +282,12 @@ unsigned long long variant_counted(const struct variant *variant)
 	for (unsigned i = 0; variant->counts && i < VARIANT_LOADS; i++) {
 		struct bpf_object *object = variant->loaded[i];
 		bool engine = is_engine(object);
-		int fd = bpf_map__fd(bpf_object__find_map_by_name(
-			object, engine ? "exit_blocks_0" : "exit_cells"));
+		int fd = bpf_map__fd(bpf_object__find_map_by_name(object, engine ? "exit_blocks_0" :
+										   "exit_cells"));
 
-		sum += !engine		? old_sum(fd) :
-		       variant->far	? blocks_sum(variant->further_fd[i]) :
-					  blocks_sum(fd);
+		sum += !engine	    ? old_sum(fd) :
+		       variant->far ? blocks_sum(variant->further_fd[i]) :
+				      blocks_sum(fd);
 	}
 	return sum;
 }

@@ -22,7 +22,8 @@ struct variant {
 	int further_fd[VARIANT_LOADS]; /* far: its chunk of blocks */
 };
 
-/* Load a variant. folder: of the objects, build/. Returns 0 or an error, which libbpf has printed. */
+/* Load a variant. folder: of the objects, build/. Returns 0 or an error, which libbpf has printed.
+ */
 int variant_load(struct variant *variant, const char *folder);
 
 /* Attach what was loaded as number load to a raw tracepoint. Returns 0 or an error. */

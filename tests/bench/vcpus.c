@@ -13,14 +13,14 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#define RAM_AT	    0x10000u
-#define RAM_SIZE    4096u
-#define SPIN_AT	    0x100 /* in RAM */
-#define CPUID_AT    0x140
-#define OUT_AT	    0x200
-#define OUTS	    1024 /* instructions of two bytes, and a jump back */
-#define LINE	    64
-#define LINES_MAX   (1u << 16)
+#define RAM_AT	  0x10000u
+#define RAM_SIZE  4096u
+#define SPIN_AT	  0x100 /* in RAM */
+#define CPUID_AT  0x140
+#define OUT_AT	  0x200
+#define OUTS	  1024 /* instructions of two bytes, and a jump back */
+#define LINE	  64
+#define LINES_MAX (1u << 16)
 
 static struct {
 	int fd;
@@ -79,7 +79,7 @@ static void code_write(__u8 *ram)
 	};
 	static const __u8 back[] = {
 		0xe9,
-		(__u8)-(OUTS * 2 + 3),
+		(__u8) - (OUTS * 2 + 3),
 		(__u8)(-(OUTS * 2 + 3) >> 8),
 	};
 
