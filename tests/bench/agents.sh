@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 The pmdakvm authors
-# shellcheck shell=bash disable=SC2154 # tests/bench/run sets what is not set here
+# shellcheck shell=bash disable=SC2154,SC2004 # tests/bench/run sets what is not set here
 #
 # What the agents cost: tests/bench/run reads this.
 
@@ -80,7 +80,7 @@ fetch_batch() {
 	shift 2
 	pmcd_up "$kind" "$@"
 	pid=$(agent_pid "$kind")
-	numbers=$("$bin/fetch" "$PMCD_HOST" "$pid" $FETCHES kvm.trace)
+	numbers=$("$bin/fetch" "$PMCD_HOST" "$pid" "$FETCHES" kvm.trace)
 	printf '%s %s %s %s %s\n' "$kind" "$events" "$numbers" "$(memory "$pid")" \
 		"$(find "/proc/$pid/fd" -type l | wc -l)" | tr ' ' '\t' >>"$work/fetch"
 	end "pmcd-$kind" TERM
@@ -89,7 +89,7 @@ fetch_batch() {
 # From the start of a program to its first values, and the time to attach all events: lines of ns.
 starts() {
 	local start
-	for _ in $(seq $STARTS); do
+	for _ in $(seq "$STARTS"); do
 		start=$(date +%s%N)
 		"$kvmbpf" dump -d 0 2>/dev/null | {
 			read -r -n 1 _ && printf 'start\t%s\n' "$(($(date +%s%N) - start))" >>"$work/start"
