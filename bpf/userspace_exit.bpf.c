@@ -6,6 +6,9 @@
  * the next; on kernels without that event kvm_entry is the closest one.
  *
  * These events do not identify the vCPU; records are found by thread. No kernel memory is read.
+ *
+ * Programs of type tp are for perf, where a thread could be switched out in one of a raw
+ * tracepoint. They read the event's record, whose form the user side compares.
  */
 #include "userspace_exit.h"
 #define ENGINE_NAME  userspace_exit
@@ -39,13 +42,9 @@ static __always_inline __u32 slot_of(__u32 reason, __s32 error)
 	return code_claim(reason);
 }
 
-int userspace_exit_begin(const __u64 *ctx);
-
-/* kvm_userspace_exit(reason, errno) */
-SEC("raw_tp")
-int userspace_exit_begin(const __u64 *ctx)
+static __always_inline int run_ended(__u32 reason, __s32 error)
 {
-	__u32 slot = slot_of((__u32)ctx[0], (__s32)ctx[1]);
+	__u32 slot = slot_of(reason, error);
 	struct engine_record *record = record_find(0, FIND_ANY_VCPU | FIND_MAKE);
 
 	event_count(USERSPACE_EXIT_EVENT_EXIT);
@@ -54,6 +53,31 @@ int userspace_exit_begin(const __u64 *ctx)
 	record_renew(&record->head);
 	pair_open(record, slot, bpf_ktime_get_ns());
 	return 0;
+}
+
+int userspace_exit_begin(const __u64 *ctx);
+
+/* kvm_userspace_exit(reason, errno) */
+SEC("raw_tp")
+int userspace_exit_begin(const __u64 *ctx)
+{
+	return run_ended((__u32)ctx[0], (__s32)ctx[1]);
+}
+
+/*
+ * Does a program of perf's count? It can be attached for seconds more than it is to count. The
+ * result of one must be 1: after 0, perf counts the event for nobody.
+ */
+__u32 tp_counts;
+
+int userspace_exit_begin_tp(const struct userspace_exit_record *ctx);
+
+SEC("tp")
+int userspace_exit_begin_tp(const struct userspace_exit_record *ctx)
+{
+	if (tp_counts)
+		run_ended(ctx->reason, ctx->error);
+	return 1;
 }
 
 /* KVM_RUN started again: close the open exit. */
@@ -76,6 +100,16 @@ SEC("raw_tp")
 int userspace_exit_fpu(const __u64 *ctx)
 {
 	return (__u32)ctx[0] ? run_started() : 0;
+}
+
+int userspace_exit_fpu_tp(const struct fpu_record *ctx);
+
+SEC("tp")
+int userspace_exit_fpu_tp(const struct fpu_record *ctx)
+{
+	if (tp_counts && ctx->load)
+		run_started();
+	return 1;
 }
 
 int userspace_exit_entry(const void *ctx);

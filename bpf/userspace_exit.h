@@ -17,6 +17,18 @@
 /* Index of struct engine_control events. */
 enum { USERSPACE_EXIT_EVENT_EXIT };
 
+/* Records of events, as tracefs describes them: events/kvm/NAME/format. */
+struct userspace_exit_record { /* kvm_userspace_exit */
+	__u64 common;
+	__u32 reason;
+	__s32 error; /* errno there */
+};
+
+struct fpu_record { /* kvm_fpu */
+	__u64 common;
+	__u32 load;
+};
+
 /* Rodata, set before loading. */
 struct userspace_exit_setup {
 	__u32 restart, error; /* slots for KVM_RUN errors: EINTR, any other */

@@ -59,6 +59,7 @@ struct config {
 	char *lockdown;
 	char *pin;	    /* directory for pinned maps, as written in the file, or "none" */
 	uint32_t vms;	    /* maximum number of VMs whose last counts are pinned */
+	bool raw_only;	    /* attach nothing by perf: its links take long to close */
 	const char *only;   /* the only family to open; NULL: all */
 	uint32_t vcpus;	    /* maximum number of vCPUs whose exits are counted with times */
 	uint32_t counters;  /* maximum number of (vCPU, reason) counters, per family */

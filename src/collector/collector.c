@@ -12,6 +12,7 @@
 #include "collector/self_tables.h"
 #include "collector/sources.h"
 #include "base/clock.h"
+#include "kernel/preemptible.h"
 #include "vms/vm_passes.h"
 #include "vms/vm_tables.h"
 
@@ -28,6 +29,7 @@ struct collector {
 	struct vms *vms;
 	struct pins *pins;
 	struct event_rows rows;
+	struct classic_events classic;
 	struct collector_family *families;
 	struct self self; /* state of the tables about the agent */
 	struct sources sources;
@@ -163,6 +165,18 @@ static int find_events(struct collector *collector)
 	return 0;
 }
 
+/* Find out whether events are to be attached by perf. */
+static int classic_find(struct collector *collector)
+{
+	struct classic_events *classic = &collector->classic;
+
+	classic->tracefs = collector->config->tracefs;
+	if (collector->config->raw_only || !tracepoints_preemptible(&collector->types))
+		return 0;
+	classic->wanted = true;
+	return late_close_new(&classic->late);
+}
+
 static libbpf_print_fn_t print_begin(struct report *report)
 {
 	print_report = report;
@@ -198,6 +212,8 @@ int collector_open(const struct config *config, struct items *items,
 	if (!err && pin)
 		err = pins_open(config->pin, report, &collector->pins);
 	if (!err)
+		err = classic_find(collector);
+	if (!err)
 		err = vms_new("/proc", numbers, &collector->vms);
 	collector->sources.vms = collector->vms;
 	collector->sources.cpus = &collector->cpus;
@@ -213,6 +229,7 @@ int collector_open(const struct config *config, struct items *items,
 		.vms = collector->vms,
 		.types = &collector->types,
 		.rows = &collector->rows,
+		.classic = &collector->classic,
 		.pins = collector->pins,
 		.report = report,
 	};
@@ -340,6 +357,7 @@ void collector_close(struct collector *collector)
 	events_free(&collector->events);
 	cpus_free(&collector->cpus);
 	pins_close(collector->pins);
+	late_close_free(collector->classic.late); /* last: what is closed late holds no lock then */
 	if (collector->vms)
 		vms_detach(collector->vms);
 	vms_free(collector->vms);

@@ -36,12 +36,17 @@ int exits_load_object(struct exits *exits, const struct counters_object *object,
 {
 	const struct family_env *env = &exits->env;
 	const struct counters_limits limits = { env->config->vcpus, env->config->counters };
+	uint64_t missed = 0; /* programs of the loaded object, which goes */
+	int err;
 
-	int err = vcpu_counters_load(&exits->counters, object, &limits, env->rows->fd, env->pins,
-				     env->types, report);
+	if (exits->counters.object.family)
+		programs_missed(exits->programs, EXITS_PROGRAMS, &missed);
+	err = vcpu_counters_load(&exits->counters, object, &limits, env->rows->fd, env->pins,
+				 env->types, report);
 
 	if (err)
 		return err;
+	exits->missed += missed;
 	retire_recover(&exits->counters);
 	/* what an earlier agent had no room for is no need of now */
 	vcpu_counters_overflow(&exits->counters, &exits->dropped, &exits->no_block);
@@ -59,7 +64,7 @@ static void events_offer(struct exits *exits)
 				exits->env.rows,
 				&(struct event_source){ program->event,
 							&exits->counters.object.control->events[i],
-							bpf_program__fd(program->program) });
+							program_fd(program) });
 	}
 }
 
@@ -71,7 +76,9 @@ void exits_detach(void *state)
 		if (exits->events[i] && exits->events[i]->link_fd >= 0)
 			event_rows_withdraw(exits->env.rows, exits->events[i]->event);
 	}
-	programs_detach(exits->programs, EXITS_PROGRAMS);
+	if (exits->counts)
+		*exits->counts = 0;
+	programs_detach(exits->programs, EXITS_PROGRAMS, exits->env.classic);
 }
 
 void exits_close(void *state)
@@ -91,7 +98,12 @@ int exits_missed(void *state, uint64_t *ret_missed)
 {
 	struct exits *exits = state;
 
-	return programs_missed(exits->programs, EXITS_PROGRAMS, ret_missed);
+	uint64_t missed;
+	int err = programs_missed(exits->programs, EXITS_PROGRAMS, &missed);
+
+	if (!err)
+		*ret_missed = exits->missed + missed;
+	return err;
 }
 
 uint64_t exits_generation(void *state)
@@ -115,10 +127,12 @@ int exits_attach(struct exits *exits)
 	if (!fresh)
 		return 0;
 	vcpu_counters_begin(&exits->counters);
-	err = programs_attach(exits->programs, 1);
+	if (exits->counts)
+		*exits->counts = 1;
+	err = programs_attach(exits->programs, 1, exits->env.classic);
 	if (!err) {
 		retire_reap(&exits->counters);
-		err = programs_attach(exits->programs, EXITS_PROGRAMS);
+		err = programs_attach(exits->programs, EXITS_PROGRAMS, exits->env.classic);
 	}
 	if (err)
 		exits_detach(exits);

@@ -11,10 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/programs.h"
 #include "engine/vm_counters.h"
 #include "kvm/exit_offsets.h"
 #include "kernel/map_usage.h"
-#include "kernel/raw_tracepoints.h"
 #include "vms/family_env.h"
 #include "vms/tables.h"
 
@@ -30,6 +30,8 @@ struct exits {
 	struct program programs[EXITS_PROGRAMS];
 	/* programs that alone count their event; by index in struct engine_control; or NULL */
 	const struct program *events[EXITS_EVENTS];
+	__u32 *counts;	 /* programs of perf's read it: 0: count nothing; NULL: there are none */
+	uint64_t missed; /* by the programs of earlier objects */
 	bool reasons; /* reasons are known; without them only totals are shown */
 	bool fires;   /* this KVM fires the event; that the event exists is not enough */
 	bool no_room; /* a pool could not grow, as was reported */

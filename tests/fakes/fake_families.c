@@ -204,6 +204,7 @@ void __wrap_kernel_types_close(struct kernel_types *types)
 	machine.closes++;
 }
 
+bool __wrap_tracepoints_preemptible(struct kernel_types *types);
 int __wrap_cpus_read(const char *dir, struct cpus *ret_cpus);
 int __wrap_cpus_update(const char *dir, struct cpus *cpus);
 int __wrap_events_find(struct kernel_types *types, const char *tracefs, struct events *ret_events);
@@ -212,6 +213,13 @@ int __wrap_pins_open(const char *wanted, struct report *pins_report, struct pins
 void __wrap_pins_close(struct pins *pins);
 int __wrap_vms_attach(struct vms *vms, struct kernel_types *types, const char *lockdown,
 		      char **ret_error);
+
+bool __wrap_tracepoints_preemptible(struct kernel_types *types)
+{
+	assert_ptr_equal(types, machine.types);
+	machine.asked++;
+	return machine.preemptible;
+}
 
 int __wrap_cpus_read(const char *dir, struct cpus *ret_cpus)
 {

@@ -60,11 +60,9 @@ static int load(struct exits *exits, const struct exit_layout *layout, bool type
 	if (err)
 		return err;
 	exits->reasons = layout->setup.has_reasons;
-	exits->programs[0] = (struct program){ skeleton->progs.exit_thread, "sched_process_exit",
-					       -1 };
-	exits->programs[1] = (struct program){ form_program(skeleton, layout->form), "kvm_exit",
-					       -1 };
-	exits->programs[2] = (struct program){ skeleton->progs.exit_entry, "kvm_entry", -1 };
+	exits->programs[0] = PROGRAM(skeleton->progs.exit_thread, "sched_process_exit");
+	exits->programs[1] = PROGRAM(form_program(skeleton, layout->form), "kvm_exit");
+	exits->programs[2] = PROGRAM(skeleton->progs.exit_entry, "kvm_entry");
 	exits->events[EXIT_EVENT_EXIT] = &exits->programs[1];
 	exits->events[EXIT_EVENT_ENTRY] = &exits->programs[2];
 	return 0;

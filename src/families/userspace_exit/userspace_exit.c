@@ -16,13 +16,32 @@ static void destroy(void *skeleton)
 	userspace_exit_bpf__destroy(skeleton);
 }
 
+/* What the programs of perf's read. */
+static const struct record_field exit_fields[] = {
+	{ "reason", offsetof(struct userspace_exit_record, reason), sizeof(__u32) },
+	{ "errno", offsetof(struct userspace_exit_record, error), sizeof(__s32) },
+	{ NULL, 0, 0 },
+};
+static const struct record_field fpu_fields[] = {
+	{ "load", offsetof(struct fpu_record, load), sizeof(__u32) },
+	{ NULL, 0, 0 },
+};
+
 static int load(struct exits *exits, struct report *report)
 {
+	bool by_perf = exits->env.classic && exits->env.classic->wanted;
 	struct userspace_exit_bpf *skeleton = userspace_exit_bpf__open();
 	int err;
 
 	if (!skeleton)
 		return -errno;
+	err = bpf_program__set_autoload(skeleton->progs.userspace_exit_begin_tp, by_perf);
+	if (!err)
+		err = bpf_program__set_autoload(skeleton->progs.userspace_exit_fpu_tp, by_perf);
+	if (err) {
+		destroy(skeleton);
+		return err;
+	}
 	skeleton->rodata->setup = (struct userspace_exit_setup){
 		.restart = (__u32)reasons_slot_of(REASONS_USERSPACE, REASONS_RESTART),
 		.error = (__u32)reasons_slot_of(REASONS_USERSPACE, REASONS_ERROR),
@@ -32,12 +51,14 @@ static int load(struct exits *exits, struct report *report)
 		exits, &(struct counters_object)COUNTERS_OBJECT(skeleton, userspace_exit), report);
 	if (err)
 		return err;
-	exits->programs[0] = (struct program){ skeleton->progs.userspace_exit_thread,
-					       "sched_process_exit", -1 };
-	exits->programs[1] = (struct program){ skeleton->progs.userspace_exit_begin,
-					       "kvm_userspace_exit", -1 };
-	exits->programs[2] = (struct program){ skeleton->progs.userspace_exit_entry, "kvm_entry",
-					       -1 };
+	exits->programs[0] = PROGRAM(skeleton->progs.userspace_exit_thread, "sched_process_exit");
+	exits->programs[1] = PROGRAM(skeleton->progs.userspace_exit_begin, "kvm_userspace_exit");
+	exits->programs[2] = PROGRAM(skeleton->progs.userspace_exit_entry, "kvm_entry");
+	if (by_perf) {
+		exits->programs[1].classic = skeleton->progs.userspace_exit_begin_tp;
+		exits->programs[1].fields = exit_fields;
+		exits->counts = &skeleton->bss->tp_counts;
+	}
 	exits->events[USERSPACE_EXIT_EVENT_EXIT] = &exits->programs[1];
 	return 0;
 }
@@ -73,9 +94,15 @@ static int userspace_exit_attach(void *state, struct report *report, char **ret_
 
 	(void)report;
 	/* kvm_fpu, if there is one, is closer to the start of KVM_RUN */
-	if (exits->programs[2].link_fd < 0 && events_has(exits->env.events, "kvm_fpu"))
-		exits->programs[2] = (struct program){ skeleton->progs.userspace_exit_fpu,
-						       "kvm_fpu", -1 };
+	if (strcmp(exits->programs[2].event, "kvm_fpu") != 0 && exits->programs[2].link_fd < 0 &&
+	    events_has(exits->env.events, "kvm_fpu"))
+		exits->programs[2] = (struct program){
+			.program = skeleton->progs.userspace_exit_fpu,
+			.event = "kvm_fpu",
+			.link_fd = -1,
+			.classic = exits->counts ? skeleton->progs.userspace_exit_fpu_tp : NULL,
+			.fields = fpu_fields,
+		};
 	err = exits_attach(exits);
 	if (err)
 		*ret_error = err == -ENOENT ? strdup("KVM is not loaded") :
