@@ -45,6 +45,7 @@ int __wrap_events_find(struct kernel_types *types, const char *tracefs, struct e
 bool __wrap_typed_loads_exist(struct kernel_types *types);
 uint64_t __wrap_events_stamp(const char *btf_dir, const char *tracefs);
 int __wrap_exit_layout_read(struct kernel_types *types, struct exit_layout *ret_layout);
+int __wrap_prog_missed(int fd, uint64_t *ret_missed);
 
 /* Does the kernel refuse this program, since it uses arguments that the event has not? */
 static bool uses_too_many(const char *event, int prog_fd)
@@ -143,6 +144,14 @@ int __wrap_exit_layout_read(struct kernel_types *types, struct exit_layout *ret_
 	if (!host.layout_err)
 		*ret_layout = host.layout;
 	return host.layout_err;
+}
+
+int __wrap_prog_missed(int fd, uint64_t *ret_missed)
+{
+	if (fd < 0)
+		return -ENODATA;
+	*ret_missed = host.missed;
+	return 0;
 }
 
 /* --- the collector --- */

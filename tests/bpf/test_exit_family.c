@@ -128,6 +128,24 @@ static void test_another_layout(void **state)
 	assert_int_equal(value_at("exit", "other", "count"), 1);
 }
 
+/* What the kernel skipped of earlier programs stays; over a detach and a reload it never falls. */
+static void test_missed(void **state)
+{
+	(void)state;
+	family_open("exit");
+	host.missed = 2;
+	read_tables();
+	assert_int_equal(value_at("family_missed", "exit", "missed"), 3 * 2);
+	family_switch(false);
+	read_tables();
+	assert_int_equal(value_at("family_missed", "exit", "missed"), 3 * 2);
+	host.layout.form = EXIT_VCPU_FIRST;
+	assert_int_equal(family_switch(true), 0);
+	host.missed = 1; /* of the new programs */
+	read_tables();
+	assert_int_equal(value_at("family_missed", "exit", "missed"), 3 * 2 + 3 * 1);
+}
+
 /* KVM is reloaded in another form while the programs are attached to the old one. */
 static void test_reloaded(void **state)
 {
@@ -379,6 +397,7 @@ int main(void)
 		family_test(test_reset_max),
 		family_test(test_detach),
 		family_test(test_another_layout),
+		family_test(test_missed),
 		family_test(test_vendor_gone),
 		family_test(test_reasons_refused),
 		family_test(test_typed_loads),

@@ -20,6 +20,17 @@ enum { IO = 2, HLT = 5, MMIO = 6, MEMORY_FAULT = 39, BEYOND = 64 };
 static struct clocked_userspace_exit_bpf *programs;
 static struct counter_maps maps;
 static bool by_kvm_entry; /* kvm_entry, not kvm_fpu, is the start of KVM_RUN */
+static bool by_perf;	  /* the programs are those for perf */
+
+/*
+ * The kernel runs no program of perf's without its event. As one of a raw tracepoint it does the
+ * same: its record is there what the arguments are.
+ */
+static void load_for_perf(struct bpf_program *program)
+{
+	assert_int_equal(bpf_program__type(program), BPF_PROG_TYPE_TRACEPOINT);
+	bpf_program__set_type(program, BPF_PROG_TYPE_RAW_TRACEPOINT);
+}
 
 static void load(unsigned entries)
 {
@@ -32,6 +43,8 @@ static void load(unsigned entries)
 	setup->error = (__u32)reasons_slot_of(REASONS_USERSPACE, REASONS_ERROR);
 	exit_layout_ranges(REASONS_USERSPACE, setup->ranges);
 	counter_maps_size(programs, userspace_exit);
+	load_for_perf(programs->progs.userspace_exit_begin_tp);
+	load_for_perf(programs->progs.userspace_exit_fpu_tp);
 	assert_int_equal(clocked_userspace_exit_bpf__load(programs), 0);
 	maps = counter_maps_of(programs, userspace_exit, USERSPACE_EXIT_SLOTS);
 	pools_fill(&maps, entries, BLOCKS_CHUNK - 1);
@@ -42,11 +55,15 @@ static int unload(void **state)
 	(void)state;
 	clocked_userspace_exit_bpf__destroy(programs);
 	programs = NULL;
-	by_kvm_entry = false;
+	by_kvm_entry = by_perf = false;
 	return 0;
 }
 
 /* --- events --- */
+
+/* The first word of a record, and what is behind a field of half a word. */
+#define COMMON 0x5eed5eed5eed5eedULL
+#define UNUSED (0x5eedULL << 32)
 
 static void clock_set(uint64_t ns)
 {
@@ -55,13 +72,24 @@ static void clock_set(uint64_t ns)
 
 static void kvm_userspace_exit(uint32_t reason, int error)
 {
-	run_with(bpf_program__fd(programs->progs.userspace_exit_begin), reason,
-		 (uint64_t)(int64_t)error);
+	if (by_perf)
+		assert_int_equal(
+			result_with(bpf_program__fd(programs->progs.userspace_exit_begin_tp),
+				    COMMON, reason | (uint64_t)(uint32_t)error << 32),
+			1);
+	else
+		run_with(bpf_program__fd(programs->progs.userspace_exit_begin), reason,
+			 (uint64_t)(int64_t)error);
 }
 
 static void kvm_fpu(unsigned loads)
 {
-	run_with(bpf_program__fd(programs->progs.userspace_exit_fpu), loads);
+	if (by_perf)
+		assert_int_equal(result_with(bpf_program__fd(programs->progs.userspace_exit_fpu_tp),
+					     COMMON, loads | UNUSED),
+				 1);
+	else
+		run_with(bpf_program__fd(programs->progs.userspace_exit_fpu), loads);
 }
 
 static void run_starts(void)
@@ -183,9 +211,11 @@ static const struct scenario scenarios[] = {
 
 static void test_scenarios(void **state)
 {
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 3; i++) {
 		load(4);
-		by_kvm_entry = i;
+		by_kvm_entry = i == 1;
+		by_perf = i == 2;
+		programs->bss->tp_counts = by_perf;
 		for (size_t j = 0; j < ARRAY_SIZE(scenarios); j++)
 			assert_scenario(&subject, &scenarios[j]);
 		unload(state);
@@ -246,6 +276,27 @@ static void test_reasons(void **state)
 	exit_to(BEYOND + UNKNOWN_SLOTS, 0, REASONS_SLOT_OTHER);
 	exit_to(0xffffffff, 0, REASONS_SLOT_OTHER);
 	exit_to(BEYOND, 0, REASONS_SLOT_UNKNOWN);
+}
+
+/* A program of perf's that is still attached, and is not to count. */
+static void test_perf_is_late(void **state)
+{
+	struct counted is[USERSPACE_EXIT_SLOTS];
+
+	(void)state;
+	load(4);
+	by_perf = true;
+	kvm_userspace_exit(IO, 0);
+	programs->bss->tp_counts = 1;
+	clock_set(1000);
+	kvm_userspace_exit(IO, 0);
+	programs->bss->tp_counts = 0;
+	clock_set(1500);
+	kvm_fpu(1);
+	kvm_userspace_exit(IO, 0);
+	counters_read(&maps, is);
+	assert_int_equal(is[slot_of(IO)].count, 1);
+	assert_int_equal(is[slot_of(IO)].time, 0);
 }
 
 /* --- entries --- */
@@ -317,9 +368,8 @@ static void test_overflow(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		userspace_test(test_scenarios),
-		userspace_test(test_reasons),
-		userspace_test(test_entries),
+		userspace_test(test_scenarios),	   userspace_test(test_reasons),
+		userspace_test(test_perf_is_late), userspace_test(test_entries),
 		userspace_test(test_overflow),
 	};
 
