@@ -146,6 +146,34 @@ static void test_missed(void **state)
 	assert_int_equal(value_at("family_missed", "exit", "missed"), 3 * 2 + 3 * 1);
 }
 
+static void one_exit(void)
+{
+	exits(1, CPUID);
+}
+
+/*
+ * The end of a thread is an event like any other: the kernel can skip our program. Records of
+ * threads that have ended so are found by ticks, and taken back, with nothing lost.
+ */
+static void test_ends_missed(void **state)
+{
+	(void)state;
+	family_open("exit");
+	one_exit();
+	for (int i = 0; i < 100; i++)
+		in_thread(one_exit); /* no sched_process_exit is fired */
+	read_tables();
+	assert_int_equal(value_at("map", "exit_cells", "used"), 101);
+	for (int i = 0; i < 5; i++)
+		family_tick();
+	read_tables();
+	assert_int_equal(value_at("map", "exit_cells", "used"), 1);
+	assert_int_equal(value_at("map", "exit_blocks", "used"), 1);
+	assert_counts(101, 0);
+	one_exit();
+	assert_counts(102, 0);
+}
+
 /* KVM is reloaded in another form while the programs are attached to the old one. */
 static void test_reloaded(void **state)
 {
@@ -398,6 +426,7 @@ int main(void)
 		family_test(test_detach),
 		family_test(test_another_layout),
 		family_test(test_missed),
+		family_test(test_ends_missed),
 		family_test(test_vendor_gone),
 		family_test(test_reasons_refused),
 		family_test(test_typed_loads),
