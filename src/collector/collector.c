@@ -265,6 +265,7 @@ int collector_switch(struct collector *collector, size_t family, bool attached,
 	callers_print = print_begin(report);
 	find_events(collector);
 	register_attach(collector);
+	collector->classic.spent = 0;
 	family_attach(open, false, report);
 	kernel_types_close(&collector->types);
 	print_end(callers_print);
@@ -330,6 +331,7 @@ bool collector_tick(struct collector *collector, struct report *report)
 		collector->late_ticks--;
 		find_events(collector);
 		register_attach(collector);
+		collector->classic.spent = 0;
 		attach_again(collector, !collector->late_ticks, report);
 		kernel_types_close(&collector->types);
 		print_end(callers_print);

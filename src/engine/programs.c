@@ -17,7 +17,7 @@ int program_fd(const struct program *program)
 }
 
 /* Returns the link, or a negative number: attach it as a raw tracepoint. */
-static int attach_by_perf(struct program *program, const struct classic_events *classic)
+static int attach_by_perf(struct program *program, struct classic_events *classic)
 {
 	char *folder;
 	int fd;
@@ -31,12 +31,12 @@ static int attach_by_perf(struct program *program, const struct classic_events *
 	folder = classic_events_folder(classic, program->event, program->fields);
 	if (!folder)
 		return -ENOENT;
-	fd = classic_tracepoint_open(folder, bpf_program__fd(program->classic));
+	fd = classic_events_open(classic, folder, bpf_program__fd(program->classic));
 	free(folder);
 	return fd;
 }
 
-int programs_attach(struct program *programs, size_t n, const struct classic_events *classic)
+int programs_attach(struct program *programs, size_t n, struct classic_events *classic)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct program *program = &programs[i];
@@ -57,7 +57,7 @@ int programs_attach(struct program *programs, size_t n, const struct classic_eve
 	return 0;
 }
 
-void programs_detach(struct program *programs, size_t n, const struct classic_events *classic)
+void programs_detach(struct program *programs, size_t n, struct classic_events *classic)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct program *program = &programs[i];

@@ -28,10 +28,10 @@ struct program {
  * Attach the programs that are not attached yet, in array order. Returns 0 or the first error;
  * programs attached before it stay attached.
  */
-int programs_attach(struct program *programs, size_t n, const struct classic_events *classic);
+int programs_attach(struct program *programs, size_t n, struct classic_events *classic);
 
 /* Those attached by perf may run for some seconds more. */
-void programs_detach(struct program *programs, size_t n, const struct classic_events *classic);
+void programs_detach(struct program *programs, size_t n, struct classic_events *classic);
 
 /* The descriptor of the program that is attached, or was last. */
 int program_fd(const struct program *program);

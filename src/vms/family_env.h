@@ -23,12 +23,12 @@ struct family_env {
 	const struct events *events;
 	const struct cpus *cpus;
 	struct items *items;
-	struct vms *vms;		      /* the register of VMs */
-	const struct pins *pins;	      /* NULL: maps are not pinned */
-	struct event_rows *rows;	      /* who counts which event */
-	const struct classic_events *classic; /* attached by perf; NULL: none is */
-	struct kernel_types *types;	      /* closed after each pass of opening or attaching */
-	struct report *report;		      /* set only while open or attach runs */
+	struct vms *vms;		/* the register of VMs */
+	const struct pins *pins;	/* NULL: maps are not pinned */
+	struct event_rows *rows;	/* who counts which event */
+	struct classic_events *classic; /* attached by perf; NULL: none is */
+	struct kernel_types *types;	/* closed after each pass of opening or attaching */
+	struct report *report;		/* set only while open or attach runs */
 };
 
 #endif /* PMDAKVM_FAMILY_ENV_H */

@@ -101,8 +101,8 @@ known() {
 
 # From Linux 7.2 on tracepoints can be preempted. A raw tracepoint program does not run while another
 # thread is in it on that CPU; kvm.agent.event.missed says so. And a thread may move after we have counted
-# its event and before the kernel does. Its chance is small: five rounds.
-PREEMPTIBLE="RAW=1 MOVES=1 ROUNDS=5"
+# its event and before the kernel does. It is a matter of chance: two rounds.
+PREEMPTIBLE="RAW=1 MOVES=1 ROUNDS=2"
 # Its kvm_exit has no vCPU, and says what trapped by its arguments; userspace exits are timed from kvm_fpu,
 # which is there and never fires.
 ARM64=(

@@ -151,7 +151,7 @@ static int attach_by_perf(struct trace *trace, struct trace_event *event)
 		return -ENOENT;
 	fd = event_program(trace, event, true);
 	if (!fd)
-		fd = classic_tracepoint_open(folder, event->prog_fd);
+		fd = classic_events_open(trace->env.classic, folder, event->prog_fd);
 	free(folder);
 	return fd;
 }

@@ -276,7 +276,7 @@ static void test_classic_events(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		const struct classic_events *classic;
+		struct classic_events *classic;
 
 		machine.preemptible = cases[i].preemptible;
 		machine.asked = 0;

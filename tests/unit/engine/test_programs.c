@@ -23,7 +23,7 @@ static struct {
 } kernel;
 
 static int late; /* what the pointer to it points to */
-static const struct classic_events classic = { "tracing", true, (struct late_close *)&late };
+static struct classic_events classic = { .wanted = true, .late = (struct late_close *)&late };
 
 /* A program is its descriptor's place here. */
 static const char descriptors[16];
@@ -149,7 +149,7 @@ static void test_by_perf(void **state)
 	assert_int_equal(close(kernel.kept), 0);
 }
 
-static void assert_raw(const struct classic_events *of)
+static void assert_raw(struct classic_events *of)
 {
 	assert_int_equal(programs_attach(programs, N, of), 0);
 	assert_int_equal(kernel.raw, 2);
