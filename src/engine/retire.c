@@ -15,7 +15,9 @@
 
 /*
  * A record that no thread can find can still be written by a program that found it before. That
- * program runs for less than a microsecond, and this is a second.
+ * program runs for less than a microsecond, and this is a second. Where a thread can be switched
+ * out in it (a raw tracepoint, where perf cannot run it: kvm/classic_events.h), that is if it is
+ * not kept off its CPU for a second just there, while another thread has closed its vCPU.
  */
 #define GRACE_NS UINT64_C(1000000000)
 

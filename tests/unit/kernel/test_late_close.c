@@ -180,6 +180,28 @@ static void test_numbers(void **state)
 	assert_int_equal(close(fds[2]), 0);
 }
 
+/* Without memory it is closed at once. */
+static void test_no_memory(void **state)
+{
+	struct late_close *none;
+	uint64_t number;
+
+	(void)state;
+	untouched_fill(&none, sizeof(none));
+	alloc_fail_at(0);
+	assert_int_equal(late_close_new(&none), -ENOMEM);
+	assert_true(alloc_failed());
+	assert_untouched(&none, sizeof(none));
+	alloc_fail_at(0);
+	number = late_close_put(late, fds[0]);
+	assert_true(alloc_failed());
+	assert_int_equal(fcntl(fds[0], F_GETFD), -1);
+	assert_int_equal(late_close_take(late, number), -1);
+	late_close_free(late);
+	for (int i = 1; i < FDS; i++)
+		assert_int_equal(close(fds[i]), 0);
+}
+
 /* Where no thread can be made, it is closed at once. */
 static void test_no_thread(void **state)
 {
@@ -251,13 +273,10 @@ static void test_end_of_nothing(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		late_test(test_taken_back),
-		late_test(test_taken_too_late),
-		late_test(test_numbers),
-		late_test(test_no_thread),
-		late_test(test_end),
-		late_test(test_end_without_child),
-		late_test(test_end_of_nothing),
+		late_test(test_taken_back),	   late_test(test_taken_too_late),
+		late_test(test_numbers),	   late_test(test_no_thread),
+		late_test(test_no_memory),	   late_test(test_end),
+		late_test(test_end_without_child), late_test(test_end_of_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
