@@ -27,8 +27,9 @@ mkdir -p "$(dirname "$top/$page")"
 		  exits by reason, of the host and by VM (exit, userspace_exit); statistics by VM and vCPU (stat,
 		  against KVM_GET_STATS_FD).
 		- **overcommit**: trace, exit and userspace_exit once more, with more vCPUs than CPUs.
-		- **raw**: the same once more, by raw tracepoints alone, where they can be preempted.
-		- **with what was missed**: counts and kvm.agent.event.missed are together the kernel's own.
+		- **raw**: the same once more, by raw tracepoints alone, where they can be preempted: counts and
+		  kvm.agent.event.missed are together the kernel's own.
+		- **with what was missed**: so they are elsewhere.
 		- **nested**: a guest's guest, on amd.
 		- **not**: why is below the table. A test fails when that changes.
 
