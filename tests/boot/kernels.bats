@@ -172,11 +172,10 @@ ARM64=(
 	families
 }
 
-@test "intel-newest: every family is exact, with what was missed" {
-	# shellcheck disable=SC2086 # a list of settings
-	machine_boot intel newest $PREEMPTIBLE --timeout 900
+# Bochs is slow: raw tracepoints alone are tried on the other machines.
+@test "intel-newest: every family is exact" {
+	machine_boot intel newest MOVES=1 --timeout 600
 	families
-	grep -q '^raw exact' "$WORK/out"
 }
 
 @test "intel-skylake: Linux 6.1 on a processor with PML: every family is exact" {
