@@ -174,7 +174,7 @@ ARM64=(
 
 # Bochs is slow: raw tracepoints alone are tried on the other machines.
 @test "intel-newest: every family is exact" {
-	machine_boot intel newest MOVES=1 --timeout 600
+	machine_boot intel newest MOVES=1 --timeout 900
 	families
 }
 
