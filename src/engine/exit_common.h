@@ -32,9 +32,9 @@ struct exits {
 	const struct program *events[EXITS_EVENTS];
 	__u32 *counts;	 /* programs of perf's read it: 0: count nothing; NULL: there are none */
 	uint64_t missed; /* by the programs of earlier objects */
-	bool reasons; /* reasons are known; without them only totals are shown */
-	bool fires;   /* this KVM fires the event; that the event exists is not enough */
-	bool no_room; /* a pool could not grow, as was reported */
+	bool reasons;	 /* reasons are known; without them only totals are shown */
+	bool fires;	 /* this KVM fires the event; that the event exists is not enough */
+	bool no_room;	 /* a pool could not grow, as was reported */
 	uint64_t dropped, no_block; /* events that had found no room at the last tick */
 	size_t seen;		    /* reasons and buckets that had rows at the last read */
 	uint32_t taken;		    /* blocks taken then */
