@@ -49,7 +49,7 @@ comma := ,
 SAN_FLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARNINGS) $(SAN_FLAGS) -fPIC -fvisibility=hidden -MMD -MP \
 	-Isrc -I. -I$(O)/gen -DPMDAKVM_VERSION='"$(VERSION)"'
-BPF_CFLAGS := -O2 -g -target bpf $(WARNINGS) -Ivmlinux -Ibpf
+BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 $(WARNINGS) -Ivmlinux -Ibpf
 
 .DELETE_ON_ERROR:
 .SUFFIXES:

@@ -5,10 +5,15 @@
  * kvm_userspace_exit marks the end of a KVM_RUN. On x86, kvm_fpu with load 1 marks the start of
  * the next; on kernels without that event kvm_entry is the closest one.
  *
- * These events do not identify the vCPU; counters are keyed by thread. No kernel memory is read.
+ * These events do not identify the vCPU; records are found by thread. No kernel memory is read.
+ *
+ * Programs of type tp are for perf, where a thread could be switched out in one of a raw
+ * tracepoint. They read the event's record, whose form the user side compares.
  */
-#include "vcpu_counters.bpf.h"
 #include "userspace_exit.h"
+#define ENGINE_NAME  userspace_exit
+#define ENGINE_SLOTS USERSPACE_EXIT_SLOTS
+#include "engine.bpf.h"
 
 /*
  * Errors of KVM_RUN. KVM_EXIT_MEMORY_FAULT is the only exit reason that is valid together with an
@@ -20,59 +25,6 @@
 #define KVM_EXIT_MEMORY_FAULT 39
 
 const volatile struct userspace_exit_setup setup;
-
-/* Counters, one entry per vCPU thread; max_entries is set before loading. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1);
-	__type(key, struct thread_key);
-	__type(value, struct userspace_exit_counters);
-} userspace_exit_cells SEC(".maps");
-
-/* Counters of retired threads; used by the user side only. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__uint(key_size, sizeof(__u32));
-	__uint(value_size, sizeof(struct retired_counters) +
-				   sizeof(struct reason_counters) * USERSPACE_EXIT_SLOTS);
-} userspace_exit_ended SEC(".maps");
-
-/* Overflow counters, one row per possible CPU; max_entries is set before loading. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct overflow_row);
-} userspace_exit_rows SEC(".maps");
-
-/* Claimed slot to code, for codes outside all ranges. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, UNKNOWN_SLOTS);
-	__type(key, __u32);
-	__type(value, __u64);
-} userspace_exit_codes SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct counters_control);
-} userspace_exit_control SEC(".maps");
-
-/* Used by the user side only. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct pin_meta);
-} userspace_exit_meta SEC(".maps");
-
-/* Zeroed initial value of a map entry; too large for the stack. */
-static struct userspace_exit_counters fresh_counters;
 
 static __always_inline __u32 slot_of(__u32 reason, __s32 error)
 {
@@ -87,14 +39,20 @@ static __always_inline __u32 slot_of(__u32 reason, __s32 error)
 		if (at < setup.ranges[i].count)
 			return setup.ranges[i].slot + at;
 	}
-	return code_claim(&userspace_exit_codes, reason);
+	return code_claim(reason);
 }
 
-/* Bound a slot so that the verifier sees it; an invalid slot counts as slot 0, "other". */
-static __always_inline __u64 slot_within(__u64 slot)
+static __always_inline int run_ended(__u32 reason, __s32 error)
 {
-	asm volatile("" : "+r"(slot)); /* otherwise the compiler checks a copy */
-	return slot < USERSPACE_EXIT_SLOTS ? slot : 0;
+	__u32 slot = slot_of(reason, error);
+	struct engine_record *record = record_find(0, FIND_ANY_VCPU | FIND_MAKE);
+
+	event_count(USERSPACE_EXIT_EVENT_EXIT);
+	if (!record)
+		return overflow_count(slot, false);
+	record_renew(&record->head);
+	pair_open(record, slot, bpf_ktime_get_ns());
+	return 0;
 }
 
 int userspace_exit_begin(const __u64 *ctx);
@@ -103,48 +61,35 @@ int userspace_exit_begin(const __u64 *ctx);
 SEC("raw_tp")
 int userspace_exit_begin(const __u64 *ctx)
 {
-	__u64 slot = slot_within(slot_of((__u32)ctx[0], (__s32)ctx[1]));
-	__u32 zero = 0, cpu;
-	const struct counters_control *control;
-	struct userspace_exit_counters *exits;
-	struct overflow_row *row;
+	return run_ended((__u32)ctx[0], (__s32)ctx[1]);
+}
 
-	control = bpf_map_lookup_elem(&userspace_exit_control, &zero);
-	if (!control)
-		return 0;
-	exits = (void *)counters_get(&userspace_exit_cells, &fresh_counters, 0);
-	if (exits) {
-		counters_renew(&exits->counters, control);
-		exits->reason[slot].count++;
-		exit_begin(&exits->counters, (__u32)slot, bpf_ktime_get_ns());
-		return 0;
-	}
-	cpu = bpf_get_smp_processor_id();
-	row = bpf_map_lookup_elem(&userspace_exit_rows, &cpu);
-	if (row)
-		row->count[slot]++;
-	return 0;
+/*
+ * Does a program of perf's count? It can be attached for seconds more than it is to count. The
+ * result of one must be 1: after 0, perf counts the event for nobody.
+ */
+__u32 tp_counts;
+
+int userspace_exit_begin_tp(const struct userspace_exit_record *ctx);
+
+SEC("tp")
+int userspace_exit_begin_tp(const struct userspace_exit_record *ctx)
+{
+	if (tp_counts)
+		run_ended(ctx->reason, ctx->error);
+	return 1;
 }
 
 /* KVM_RUN started again: close the open exit. */
 static __always_inline int run_started(void)
 {
-	const struct counters_control *control;
-	struct userspace_exit_counters *exits;
-	struct thread_key key;
-	__u32 zero = 0;
-	__u64 slot;
+	struct engine_record *record = record_find(0, FIND_ANY_VCPU);
 
-	thread_key_of(&key);
-	exits = bpf_map_lookup_elem(&userspace_exit_cells, &key);
-	control = bpf_map_lookup_elem(&userspace_exit_control, &zero);
-	if (!exits || !control)
+	if (!record)
 		return 0;
-	counters_renew(&exits->counters, control);
-	if (!exits->counters.opened)
-		return 0;
-	slot = slot_within(exits->counters.slot);
-	exit_end(&exits->counters, &exits->reason[slot], control->epoch, bpf_ktime_get_ns());
+	record_renew(&record->head);
+	if (record->head.opened)
+		pair_close(record, bpf_ktime_get_ns());
 	return 0;
 }
 
@@ -155,6 +100,16 @@ SEC("raw_tp")
 int userspace_exit_fpu(const __u64 *ctx)
 {
 	return (__u32)ctx[0] ? run_started() : 0;
+}
+
+int userspace_exit_fpu_tp(const struct fpu_record *ctx);
+
+SEC("tp")
+int userspace_exit_fpu_tp(const struct fpu_record *ctx)
+{
+	if (tp_counts && ctx->load)
+		run_started();
+	return 1;
 }
 
 int userspace_exit_entry(const void *ctx);
@@ -172,7 +127,7 @@ SEC("raw_tp")
 int userspace_exit_thread(const void *ctx)
 {
 	(void)ctx;
-	thread_ended(&userspace_exit_cells);
+	thread_ended();
 	return 0;
 }
 

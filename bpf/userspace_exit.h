@@ -4,23 +4,30 @@
 #ifndef PMDAKVM_BPF_USERSPACE_EXIT_H
 #define PMDAKVM_BPF_USERSPACE_EXIT_H
 
-#include "vcpu_counters.h"
+#include "engine.h"
 
 /*
  * Layout version of this family's pinned maps. Increment it when the meaning of their contents
  * changes but not the size: maps of another version are replaced, counters restart at 0.
  */
-#define USERSPACE_EXIT_LAYOUT 1
+#define USERSPACE_EXIT_LAYOUT (ENGINE_LAYOUT << 8 | 1)
 
 #define USERSPACE_EXIT_SLOTS  80
 
-struct userspace_exit_counters {
-	struct thread_counters counters;
-	struct reason_counters reason[USERSPACE_EXIT_SLOTS];
+/* Index of struct engine_control events. */
+enum { USERSPACE_EXIT_EVENT_EXIT };
+
+/* Records of events, as tracefs describes them: events/kvm/NAME/format. */
+struct userspace_exit_record { /* kvm_userspace_exit */
+	__u64 common;
+	__u32 reason;
+	__s32 error; /* errno there */
 };
 
-_Static_assert(sizeof(struct userspace_exit_counters) + sizeof(struct thread_key) <= 2048,
-	       "counters exceed the bytes per vCPU documented in pmdakvm(1)");
+struct fpu_record { /* kvm_fpu */
+	__u64 common;
+	__u32 load;
+};
 
 /* Rodata, set before loading. */
 struct userspace_exit_setup {

@@ -15,6 +15,7 @@
 #include "vmlinux.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
+#include "kernel_words.bpf.h"
 #include "vms.h"
 
 #define ANON_INODE_FS_MAGIC 0x09041934
@@ -31,48 +32,42 @@ static struct {
 static __u64 last_kvm;
 static __u32 last_tgid;
 
+/* A member of a struct that is no typed pointer, by its offset in the running kernel. */
+#define WORD(base, type, member)      word_at(base, bpf_core_field_offset(type, member))
+#define HALF_WORD(base, type, member) half_word_at(base, bpf_core_field_offset(type, member))
+
 /* Return a pid's number in the reader's PID namespace; 0: not visible there. */
 static __u32 pid_in_reader_ns(const struct pid *pid)
 {
-	struct task_struct *reader = (void *)bpf_get_current_task();
-	struct pid *own = BPF_CORE_READ(reader, thread_pid);
-	__u32 level = BPF_CORE_READ(own, level);
+	const void *reader = (const void *)bpf_get_current_task();
+	const void *own = (const void *)WORD(reader, struct task_struct, thread_pid);
+	__u32 level = HALF_WORD(own, struct pid, level);
 	__u32 at = bpf_core_field_offset(struct pid, numbers) +
 		   level * bpf_core_type_size(struct upid);
-	struct upid here = {}, there = {};
+	__u32 ns = at + bpf_core_field_offset(struct upid, ns);
 
-	if (!pid || level > BPF_CORE_READ(pid, level))
+	if (!pid || level > HALF_WORD(pid, struct pid, level))
 		return 0;
-	bpf_core_read(&here, sizeof(here), (const struct upid *)((const char *)own + at));
-	bpf_core_read(&there, sizeof(there), (const struct upid *)((const char *)pid + at));
-	return here.ns == there.ns ? there.nr : 0;
-}
-
-/* Read a 4-byte number at an offset in a struct. */
-static __u32 number_at(const void *base, __u32 offset)
-{
-	__u32 number = 0;
-
-	bpf_probe_read_kernel(&number, sizeof(number), (const char *)base + offset);
-	return number;
-}
-
-static const void *pointer_at(const void *base, __u32 offset)
-{
-	const void *pointer = NULL;
-
-	bpf_probe_read_kernel(&pointer, sizeof(pointer), (const char *)base + offset);
-	return pointer;
+	if (word_at(own, ns) != word_at(pid, ns))
+		return 0;
+	return half_word_at(pid, at + bpf_core_field_offset(struct upid, nr));
 }
 
 static __u64 debugfs_inode_of(const void *kvm)
 {
-	const struct dentry *dentry;
+	const void *dentry, *inode;
 
 	if (offsets.vm_debugfs_dentry == VMS_NOT_THERE)
 		return 0;
 	dentry = pointer_at(kvm, offsets.vm_debugfs_dentry);
-	return BPF_CORE_READ(dentry, d_inode, i_ino);
+	inode = (const void *)WORD(dentry, struct dentry, d_inode);
+	return WORD(inode, struct inode, i_ino);
+}
+
+/* Copy a stat member into the record. */
+static __noinline int copy_member(const char *member, __u32 bytes)
+{
+	return (int)words_copy(out.member, VMS_MEMBER_MAX, member, bytes);
 }
 
 /* Write the record and a stat member. Not 0: the buffer is full, and the kernel retries the file.
@@ -82,7 +77,7 @@ static int write_record(struct seq_file *seq, const char *member, __u32 bytes)
 	if (bytes > VMS_MEMBER_MAX)
 		return 0;
 	out.head.bytes = bytes;
-	if (bpf_probe_read_kernel(out.member, bytes, member))
+	if (copy_member(member, bytes))
 		return 0;
 	return bpf_seq_write(seq, &out, sizeof(out.head) + bytes);
 }
@@ -90,20 +85,19 @@ static int write_record(struct seq_file *seq, const char *member, __u32 bytes)
 /* Set the record's thread fields: the last thread to run a vCPU, and its run delay. */
 static void set_thread(const struct pid *pid)
 {
-	const struct hlist_node *link = pid ? BPF_CORE_READ(pid, tasks[0].first) : NULL;
-	const struct task_struct *task;
+	const char *link = pid ? (const char *)WORD(pid, struct pid, tasks[0].first) : NULL;
+	const char *task;
 
 	out.head.thread = pid_in_reader_ns(pid);
-	out.head.tid = pid ? (__u32)BPF_CORE_READ(pid, numbers[0].nr) : 0;
+	out.head.tid = pid ? HALF_WORD(pid, struct pid, numbers[0].nr) : 0;
 	out.head.start = 0;
 	out.head.run_delay = VMS_NO_DELAY;
 	if (!link)
 		return;
-	task = (const void *)((const char *)link -
-			      bpf_core_field_offset(struct task_struct, pid_links));
-	out.head.start = BPF_CORE_READ(task, start_boottime);
+	task = link - bpf_core_field_offset(struct task_struct, pid_links);
+	out.head.start = WORD(task, struct task_struct, start_boottime);
 	if (bpf_core_field_exists(struct sched_info, run_delay))
-		out.head.run_delay = BPF_CORE_READ(task, sched_info.run_delay);
+		out.head.run_delay = WORD(task, struct task_struct, sched_info.run_delay);
 }
 
 static int write_vm(struct seq_file *seq, const void *kvm)
@@ -115,8 +109,9 @@ static int write_vm(struct seq_file *seq, const void *kvm)
 	out.head.kvm = (__u64)kvm;
 	out.head.vcpu = 0;
 	out.head.birth = debugfs_inode_of(kvm);
-	out.head.creator = offsets.vm_creator == VMS_NOT_THERE ? 0 :
-								 number_at(kvm, offsets.vm_creator);
+	out.head.creator = offsets.vm_creator == VMS_NOT_THERE ?
+				   0 :
+				   half_word_at(kvm, offsets.vm_creator);
 	out.head.vcpu_id = 0;
 	set_thread(NULL);
 	err = write_record(seq, (const char *)kvm + offsets.vm_stat, offsets.vm_stat_bytes);
@@ -133,7 +128,7 @@ static void write_vcpu(struct seq_file *seq, const void *vcpu)
 		return;
 	out.head.kvm = (__u64)kvm;
 	out.head.vcpu = (__u64)vcpu;
-	out.head.vcpu_id = number_at(vcpu, offsets.vcpu_id);
+	out.head.vcpu_id = half_word_at(vcpu, offsets.vcpu_id);
 	set_thread(offsets.vcpu_pid == VMS_NOT_THERE ? NULL : pointer_at(vcpu, offsets.vcpu_pid));
 	/* if this does not fit, the kernel drops the VM's record too */
 	if (write_record(seq, (const char *)vcpu + offsets.vcpu_stat, offsets.vcpu_stat_bytes))
@@ -156,20 +151,26 @@ int vms_files(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
-	char name[] = "kvm-vcpu:";
+	const void *leader, *text;
+	__u64 name[2];
 	bool is_vm;
 
 	if (ctx->meta->seq_num == 0)
 		last_kvm = 0;
 	if (!task || !file || file->f_inode->i_sb->s_magic != ANON_INODE_FS_MAGIC)
 		return 0;
-	bpf_probe_read_kernel_str(name, sizeof(name), file->f_path.dentry->d_name.name);
-	is_vm = begins_with(name, "kvm-vm", 7);
-	if (!is_vm && !begins_with(name, "kvm-vcpu:", 9))
+	text = file->f_path.dentry->d_name.name;
+	name[0] = word_at(text, 0);
+	name[1] = word_at(text, sizeof(__u64));
+	is_vm = begins_with((const char *)name, "kvm-vm", 7);
+	if (!is_vm && !begins_with((const char *)name, "kvm-vcpu:", 9))
 		return 0;
+	leader = task->group_leader;
 	out.head.tgid = task->tgid;
 	out.head.pid = pid_in_reader_ns(task->group_leader->thread_pid);
-	bpf_probe_read_kernel_str(out.head.comm, sizeof(out.head.comm), task->group_leader->comm);
+	for (__u32 i = 0; i < sizeof(out.head.comm); i += sizeof(__u64))
+		*(__u64 *)(out.head.comm + i) =
+			word_at(leader, (__s64)bpf_core_field_offset(struct task_struct, comm) + i);
 	if (is_vm)
 		write_vm(ctx->meta->seq, file->private_data);
 	else

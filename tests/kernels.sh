@@ -27,6 +27,9 @@ mkdir -p "$(dirname "$top/$page")"
 		  exits by reason, of the host and by VM (exit, userspace_exit); statistics by VM and vCPU (stat,
 		  against KVM_GET_STATS_FD).
 		- **overcommit**: trace, exit and userspace_exit once more, with more vCPUs than CPUs.
+		- **raw**: the same once more, by raw tracepoints alone, where they can be preempted: counts and
+		  kvm.agent.event.missed are together the kernel's own.
+		- **with what was missed**: so they are elsewhere.
 		- **nested**: a guest's guest, on amd.
 		- **not**: why is below the table. A test fails when that changes.
 
@@ -35,7 +38,7 @@ mkdir -p "$(dirname "$top/$page")"
 	END
 	LC_ALL=C sort -s -V "$KERNELS_TABLE" | awk -F'\t' '
 	BEGIN {
-		split("trace exit userspace_exit stat overcommit nested", families, " ")
+		split("trace exit userspace_exit stat overcommit raw nested", families, " ")
 		head = "| name | kernel |"
 		rule = "|---|---|"
 		for (i = 1; i in families; i++) {

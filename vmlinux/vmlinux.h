@@ -60,6 +60,10 @@ struct upid {
 	void *ns;
 };
 
+struct timespec64 {
+	__s64 tv_sec;
+};
+
 struct hlist_node {
 	struct hlist_node *next;
 };
@@ -111,6 +115,8 @@ enum {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_HASH = 5,
+	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
+	BPF_MAP_TYPE_QUEUE = 22,
 	BPF_ANY = 0,
 	BPF_NOEXIST = 1,
 	BPF_F_NO_PREALLOC = 1 << 0,

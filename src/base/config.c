@@ -32,8 +32,11 @@ static const struct {
 	{ "dynamic", SECTION_TRACE },
 };
 
-/* An option's value type: TAKES_PATH and TAKES_PIN set a char *, TAKES_NUMBER a uint32_t. */
-enum takes { TAKES_PATH, TAKES_PIN, TAKES_NUMBER };
+/*
+ * An option's value type: TAKES_PATH and TAKES_PIN set a char *, TAKES_NUMBER a uint32_t. An option
+ * of an earlier version is TAKES_NOTHING: it has no effect, and a line says so.
+ */
+enum takes { TAKES_PATH, TAKES_PIN, TAKES_NUMBER, TAKES_NOTHING };
 
 /* All NAME = VALUE options. */
 static const struct option {
@@ -48,9 +51,9 @@ static const struct option {
 	{ SECTION_PATHS, "lockdown", offsetof(struct config, lockdown), TAKES_PATH, 0, 0 },
 	{ SECTION_BPF, "pin", offsetof(struct config, pin), TAKES_PIN, 0, 0 },
 	{ SECTION_BPF, "vms", offsetof(struct config, vms), TAKES_NUMBER, 1, 1000000 },
-	{ SECTION_BPF, "vm_histograms", offsetof(struct config, vm_histograms), TAKES_NUMBER, 0,
-	  1000000 },
 	{ SECTION_BPF, "vcpus", offsetof(struct config, vcpus), TAKES_NUMBER, 1, 1000000 },
+	{ SECTION_BPF, "counters", offsetof(struct config, counters), TAKES_NUMBER, 1, 16000000 },
+	{ SECTION_BPF, "vm_histograms", 0, TAKES_NOTHING, 0, 0 },
 	{ SECTION_INSTANCES, "names", offsetof(struct config, instances), TAKES_NUMBER, 1024,
 	  1 << 24 },
 };
@@ -83,6 +86,20 @@ static void warn(struct parser *parser, const char *format, ...)
 	va_end(args);
 }
 
+/* A line that is accepted and does nothing. */
+static void note_obsolete(struct parser *parser, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void note_obsolete(struct parser *parser, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	report_vadd_at(parser->report, REPORT_INFO, parser->config->path, parser->line, format,
+		       args);
+	va_end(args);
+}
+
 int config_init(struct config *ret_config)
 {
 	struct config config = {
@@ -93,6 +110,8 @@ int config_init(struct config *ret_config)
 		.pin = strdup("pmdakvm"),
 		.vms = CONFIG_VMS,
 		.vcpus = CONFIG_VCPUS,
+		.counters = CONFIG_COUNTERS,
+		.growth_ns = CONFIG_GROWTH_NS,
 		.instances = CONFIG_INSTANCES,
 	};
 
@@ -230,7 +249,7 @@ static void warn_option(struct parser *parser, const char *name)
 	size_t used = 0;
 
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]) && used < sizeof(known); i++) {
-		if (options[i].section == parser->section)
+		if (options[i].section == parser->section && options[i].takes != TAKES_NOTHING)
 			used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s",
 						 used ? ", " : "", options[i].name);
 	}
@@ -294,6 +313,11 @@ static int parse_option(struct parser *parser, char *text)
 	option = option_find(parser, text);
 	if (!option) {
 		warn_option(parser, text);
+		return 0;
+	}
+	if (option->takes == TAKES_NOTHING) {
+		note_obsolete(parser, "%s has no effect any more: all VMs have histograms",
+			      option->name);
 		return 0;
 	}
 	if (option->takes == TAKES_NUMBER) {

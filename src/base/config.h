@@ -11,6 +11,7 @@
  *	pin = pmdakvm		# or an absolute path, or none
  *	vms = 4096
  *	vcpus = 4096
+ *	counters = 65536
  *	[trace]			# or [dynamic]
  *	kvm_exit
  *	kvm_mmu_*
@@ -42,6 +43,12 @@ struct config_event {
 /* Default of [bpf] vcpus: vCPUs whose exits are counted with times. */
 #define CONFIG_VCPUS 4096
 
+/* Default of [bpf] counters: reasons of vCPUs that are counted with times. */
+#define CONFIG_COUNTERS 65536
+
+/* Growth of a family in a tick of a program's own loop, ns. */
+#define CONFIG_GROWTH_NS 200000000
+
 /* Default of [instances] names: instance names whose numbers are kept. */
 #define CONFIG_INSTANCES 2097152
 
@@ -50,12 +57,14 @@ struct config {
 	char *debugfs;
 	char *tracefs;
 	char *lockdown;
-	char *pin;		/* directory for pinned maps, as written in the file, or "none" */
-	uint32_t vms;		/* maximum number of VMs whose last counts are pinned */
-	const char *only;	/* the only family to open; NULL: all */
-	uint32_t vcpus;		/* maximum number of vCPUs whose exits are counted with times */
-	uint32_t vm_histograms; /* maximum number of (vCPU, reason) histograms; 0: none */
-	uint32_t instances;	/* maximum number of instance names whose numbers are kept */
+	char *pin;	    /* directory for pinned maps, as written in the file, or "none" */
+	uint32_t vms;	    /* maximum number of VMs whose last counts are pinned */
+	bool raw_only;	    /* attach nothing by perf: its links take long to close */
+	const char *only;   /* the only family to open; NULL: all */
+	uint32_t vcpus;	    /* maximum number of vCPUs whose exits are counted with times */
+	uint32_t counters;  /* maximum number of (vCPU, reason) counters, per family */
+	uint64_t growth_ns; /* how long a tick may make room; 0: ticks are fetches */
+	uint32_t instances; /* maximum number of instance names whose numbers are kept */
 	struct config_event *events; /* in file order, names are unique */
 	size_t nevents;
 };

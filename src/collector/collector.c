@@ -12,6 +12,7 @@
 #include "collector/self_tables.h"
 #include "collector/sources.h"
 #include "base/clock.h"
+#include "kernel/preemptible.h"
 #include "vms/vm_passes.h"
 #include "vms/vm_tables.h"
 
@@ -27,6 +28,8 @@ struct collector {
 	unsigned late_ticks;	   /* ticks left that retry attaching */
 	struct vms *vms;
 	struct pins *pins;
+	struct event_rows rows;
+	struct classic_events classic;
 	struct collector_family *families;
 	struct self self; /* state of the tables about the agent */
 	struct sources sources;
@@ -79,8 +82,8 @@ static void family_attach(struct collector_family *open, bool quiet, struct repo
 	family_note(open, err, error, quiet, report);
 }
 
-static int family_open(struct collector *collector, struct collector_family *open,
-		       struct family_env *env)
+static void family_open(struct collector *collector, struct collector_family *open,
+			struct family_env *env)
 {
 	const struct family_ops *ops = open->family->ops;
 	uint64_t start = clock_ns();
@@ -89,17 +92,27 @@ static int family_open(struct collector *collector, struct collector_family *ope
 
 	if (collector->config->only && strcmp(open->family->name, collector->config->only) != 0) {
 		family_note(open, -ECANCELED, strdup("not selected"), true, env->report);
-		return 0;
+		return;
 	}
 	err = ops->open(env, &open->state, &error);
 	open->loaded = !err;
 	open->wanted = true;
-	start = clock_ns() - start;
+	open->attach_time = clock_ns() - start;
 	if (err)
 		family_note(open, err, error, false, env->report);
-	else
+}
+
+/* Attach a family that is open. Returns 0, or the error of adding its tables. */
+static int family_begin(struct collector *collector, struct collector_family *open,
+			struct family_env *env)
+{
+	const struct family_ops *ops = open->family->ops;
+	uint64_t opened = open->attach_time;
+
+	if (open->loaded) {
 		family_attach(open, false, env->report);
-	open->attach_time += start;
+		open->attach_time += opened;
+	}
 	if (!open->state)
 		return 0;
 	return sources_add(&collector->sources, ops->tables, ops->ntables, open->state);
@@ -115,8 +128,11 @@ static int families_open(struct collector *collector, struct family_env *env)
 	collector->self.families = collector->families;
 	for (size_t i = 0; i < families_count; i++)
 		collector->families[i].family = &families[i];
+	/* all are open before any is attached: one may use the maps of another */
+	for (size_t i = 0; i < families_count; i++)
+		family_open(collector, &collector->families[i], env);
 	for (size_t i = 0; !err && i < families_count; i++)
-		err = family_open(collector, &collector->families[i], env);
+		err = family_begin(collector, &collector->families[i], env);
 	if (!err)
 		err = sources_add(&collector->sources, vm_tables, vm_tables_count, collector->vms);
 	if (!err)
@@ -149,6 +165,18 @@ static int find_events(struct collector *collector)
 	return 0;
 }
 
+/* Find out whether events are to be attached by perf. */
+static int classic_find(struct collector *collector)
+{
+	struct classic_events *classic = &collector->classic;
+
+	classic->tracefs = collector->config->tracefs;
+	if (collector->config->raw_only || !tracepoints_preemptible(&collector->types))
+		return 0;
+	classic->wanted = true;
+	return late_close_new(&classic->late);
+}
+
 static libbpf_print_fn_t print_begin(struct report *report)
 {
 	print_report = report;
@@ -174,6 +202,7 @@ int collector_open(const struct config *config, struct items *items,
 	if (!collector)
 		return -ENOMEM;
 	collector->config = config;
+	collector->rows.fd = -1;
 	collector->types.dir = KERNEL_TYPES_DIR;
 	collector->events_stamp = events_stamp(KERNEL_TYPES_DIR, config->tracefs);
 	callers_print = print_begin(report);
@@ -182,6 +211,8 @@ int collector_open(const struct config *config, struct items *items,
 		err = find_events(collector);
 	if (!err && pin)
 		err = pins_open(config->pin, report, &collector->pins);
+	if (!err)
+		err = classic_find(collector);
 	if (!err)
 		err = vms_new("/proc", numbers, &collector->vms);
 	collector->sources.vms = collector->vms;
@@ -197,6 +228,8 @@ int collector_open(const struct config *config, struct items *items,
 		.items = items,
 		.vms = collector->vms,
 		.types = &collector->types,
+		.rows = &collector->rows,
+		.classic = &collector->classic,
 		.pins = collector->pins,
 		.report = report,
 	};
@@ -232,6 +265,7 @@ int collector_switch(struct collector *collector, size_t family, bool attached,
 	callers_print = print_begin(report);
 	find_events(collector);
 	register_attach(collector);
+	collector->classic.spent = 0;
 	family_attach(open, false, report);
 	kernel_types_close(&collector->types);
 	print_end(callers_print);
@@ -297,6 +331,7 @@ bool collector_tick(struct collector *collector, struct report *report)
 		collector->late_ticks--;
 		find_events(collector);
 		register_attach(collector);
+		collector->classic.spent = 0;
 		attach_again(collector, !collector->late_ticks, report);
 		kernel_types_close(&collector->types);
 		print_end(callers_print);
@@ -314,6 +349,7 @@ void collector_close(struct collector *collector)
 {
 	if (!collector)
 		return;
+	collector->rows.changed = NULL; /* no family steps in for another now */
 	for (size_t i = 0; collector->families && i < families_count; i++) {
 		families[i].ops->close(collector->families[i].state);
 		free(collector->families[i].error);
@@ -323,6 +359,7 @@ void collector_close(struct collector *collector)
 	events_free(&collector->events);
 	cpus_free(&collector->cpus);
 	pins_close(collector->pins);
+	late_close_free(collector->classic.late); /* last: what is closed late holds no lock then */
 	if (collector->vms)
 		vms_detach(collector->vms);
 	vms_free(collector->vms);
@@ -366,12 +403,15 @@ static int families_refresh(struct collector *collector, uint64_t tables)
 		vms_refresh(collector->vms);
 	for (size_t i = 0; i < families_count; i++) {
 		void *state = collector->families[i].state;
+		uint64_t wanted;
 		int ret;
 
-		if (!families[i].ops->refresh || !state ||
-		    !sources_want(&collector->sources, state, tables))
+		if (!families[i].ops->refresh || !state)
 			continue;
-		ret = families[i].ops->refresh(state);
+		wanted = sources_want(&collector->sources, state, tables);
+		if (!wanted)
+			continue;
+		ret = families[i].ops->refresh(state, wanted);
 		if (ret < 0)
 			return ret;
 		if (ret)

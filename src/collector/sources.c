@@ -92,13 +92,18 @@ void sources_mark(struct sources *sources, const void *state)
 		sources->list[i].outdated |= sources->list[i].state == state;
 }
 
-bool sources_want(const struct sources *sources, const void *state, uint64_t tables)
+uint64_t sources_want(const struct sources *sources, const void *state, uint64_t tables)
 {
+	uint64_t wanted = 0;
+	unsigned own = 0;
+
 	for (size_t i = 0; i < sources->snapshot.ntables; i++) {
-		if ((tables & (1ULL << i)) && sources->list[i].state == state)
-			return true;
+		if (sources->list[i].state != state)
+			continue;
+		wanted |= (tables >> i & 1) << own;
+		own++;
 	}
-	return false;
+	return wanted;
 }
 
 bool sources_want_vms(const struct sources *sources, uint64_t tables)

@@ -48,8 +48,8 @@ bool sources_are_outdated(const struct sources *sources);
 /* The keys of this state have changed: its tables need a sync. */
 void sources_mark(struct sources *sources, const void *state);
 
-/* Returns whether the mask has a table of this state. */
-bool sources_want(const struct sources *sources, const void *state, uint64_t tables);
+/* The tables of this state that the mask has: bit i is for the state's table i. */
+uint64_t sources_want(const struct sources *sources, const void *state, uint64_t tables);
 
 /* Returns whether the mask has a table of the register, or one with rows of VMs or vCPUs. */
 bool sources_want_vms(const struct sources *sources, uint64_t tables);

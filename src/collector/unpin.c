@@ -19,7 +19,7 @@ static int unpin_family(const struct family *family, const struct pins *pins, st
 
 	if (!object)
 		return -errno;
-	err = pins_remove(pins, object, report, ret_removed);
+	err = pins_remove(pins, family->name, object, report, ret_removed);
 	bpf_object__close(object);
 	return err;
 }

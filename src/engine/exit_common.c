@@ -2,16 +2,17 @@
 /* Copyright (c) 2026 The pmdakvm authors */
 #include "engine/exit_common.h"
 
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "vms/vm_passes.h"
+#include "engine/retire.h"
 
-int exits_new(const struct family_env *env, const char *name, uint32_t layout, unsigned nslots,
-	      enum reasons_isa isa, struct exits **ret_exits)
+/* Memory of an entry of the index, with what the kernel adds to key and value. */
+#define INDEX_ENTRY_BYTES 96
+
+int exits_new(const struct family_env *env, const struct exits_kind *kind, struct exits **ret_exits)
 {
 	struct exits *exits = calloc(1, sizeof(*exits));
 
@@ -19,22 +20,65 @@ int exits_new(const struct family_env *env, const char *name, uint32_t layout, u
 		return -ENOMEM;
 	exits->env = *env;
 	exits->env.report = NULL;
+	exits->tables = kind->tables;
+	exits->ntables = kind->ntables;
 	for (size_t i = 0; i < EXITS_PROGRAMS; i++)
 		exits->programs[i].link_fd = -1;
-	if (vcpu_counters_init(&exits->counters, name, layout, nslots, isa, env->cpus,
-			       env->vms->proc)) {
-		exits_close(exits);
-		return -ENOMEM;
-	}
+	vcpu_counters_init(&exits->counters, kind->name, kind->layout, kind->nslots, kind->isa,
+			   env->cpus, env->vms->proc);
+	vm_counters_init(&exits->vms, &exits->counters);
 	*ret_exits = exits;
 	return 0;
+}
+
+int exits_load_object(struct exits *exits, const struct counters_object *object,
+		      struct report *report)
+{
+	const struct family_env *env = &exits->env;
+	const struct counters_limits limits = { env->config->vcpus, env->config->counters };
+	uint64_t missed = 0; /* programs of the loaded object, which goes */
+	int err;
+
+	if (exits->counters.object.family)
+		programs_missed(exits->programs, EXITS_PROGRAMS, &missed);
+	err = vcpu_counters_load(&exits->counters, object, &limits, env->rows->fd, env->pins,
+				 env->types, report);
+
+	if (err)
+		return err;
+	exits->missed += missed;
+	retire_recover(&exits->counters);
+	/* what an earlier agent had no room for is no need of now */
+	vcpu_counters_overflow(&exits->counters, &exits->dropped, &exits->no_block);
+	return 0;
+}
+
+/* Programs that are attached count their events for the trace family, too. */
+static void events_offer(struct exits *exits)
+{
+	for (size_t i = 0; i < EXITS_EVENTS; i++) {
+		const struct program *program = exits->events[i];
+
+		if (program)
+			event_rows_offer(
+				exits->env.rows,
+				&(struct event_source){ program->event,
+							&exits->counters.object.control->events[i],
+							program_fd(program) });
+	}
 }
 
 void exits_detach(void *state)
 {
 	struct exits *exits = state;
 
-	programs_detach(exits->programs, EXITS_PROGRAMS);
+	for (size_t i = 0; i < EXITS_EVENTS; i++) {
+		if (exits->events[i] && exits->events[i]->link_fd >= 0)
+			event_rows_withdraw(exits->env.rows, exits->events[i]->event);
+	}
+	if (exits->counts)
+		*exits->counts = 0;
+	programs_detach(exits->programs, EXITS_PROGRAMS, exits->env.classic);
 }
 
 void exits_close(void *state)
@@ -44,6 +88,7 @@ void exits_close(void *state)
 	if (!exits)
 		return;
 	exits_detach(exits);
+	vm_counters_free(&exits->vms);
 	vcpu_counters_free(&exits->counters);
 	free(exits->no_reasons);
 	free(exits);
@@ -53,7 +98,12 @@ int exits_missed(void *state, uint64_t *ret_missed)
 {
 	struct exits *exits = state;
 
-	return programs_missed(exits->programs, EXITS_PROGRAMS, ret_missed);
+	uint64_t missed;
+	int err = programs_missed(exits->programs, EXITS_PROGRAMS, &missed);
+
+	if (!err)
+		*ret_missed = exits->missed + missed;
+	return err;
 }
 
 uint64_t exits_generation(void *state)
@@ -77,109 +127,57 @@ int exits_attach(struct exits *exits)
 	if (!fresh)
 		return 0;
 	vcpu_counters_begin(&exits->counters);
-	err = programs_attach(exits->programs, 1);
+	if (exits->counts)
+		*exits->counts = 1;
+	err = programs_attach(exits->programs, 1, exits->env.classic);
 	if (!err) {
-		vcpu_counters_reap(&exits->counters);
-		err = programs_attach(exits->programs, EXITS_PROGRAMS);
+		retire_reap(&exits->counters);
+		err = programs_attach(exits->programs, EXITS_PROGRAMS, exits->env.classic);
 	}
 	if (err)
 		exits_detach(exits);
-	else
-		pins_generation(exits->counters.object.meta, 1);
-	return err;
+	if (err)
+		return err;
+	pins_generation(exits->counters.object.meta, 1);
+	events_offer(exits);
+	return 0;
 }
 
-void exits_map(struct exits *exits, struct map_usage *ret_usage)
+/* --- maps --- */
+
+void exits_records_map(const struct exits *exits, struct map_usage *ret_usage)
 {
 	const struct vcpu_counters *counters = &exits->counters;
+	uint64_t no_block;
 
+	vcpu_counters_overflow(counters, &ret_usage->dropped, &no_block);
 	ret_usage->limit = exits->env.config->vcpus;
-	ret_usage->used = counters->used;
-	ret_usage->bytes = counters->used *
-			   (sizeof(struct thread_key) + sizeof(struct thread_counters) +
-			    counters->nslots * sizeof(struct reason_counters));
-	ret_usage->dropped = counters->dropped;
+	ret_usage->used = pool_used(&counters->records);
+	ret_usage->bytes = pool_bytes(&counters->records) + ret_usage->used * INDEX_ENTRY_BYTES;
 }
 
-static int latency_read(struct exits *exits, void (*take)(void *, const void *, void *))
-{
-	int ncpus = libbpf_num_possible_cpus();
-
-	if (!exits->latency_map || ncpus < 0)
-		return -ENOENT;
-	exits->ncpus = (size_t)ncpus;
-	return map_dump_read(&exits->counters.dump, bpf_map__fd(exits->latency_map), sizeof(__u32),
-			     exits->ncpus * sizeof(struct exit_buckets), take, exits);
-}
-
-static void latency_count(void *data, const void *key, void *value)
-{
-	struct exits *exits = data;
-
-	(void)key, (void)value;
-	exits->nlatency++;
-}
-
-/* Entries are preallocated, so bytes does not depend on their use. */
-void exits_latency_map(struct exits *exits, struct map_usage *ret_usage)
+void exits_blocks_map(const struct exits *exits, struct map_usage *ret_usage)
 {
 	const struct vcpu_counters *counters = &exits->counters;
+	uint64_t dropped;
 
-	ret_usage->limit = EXIT_HISTOGRAMS;
-	if (!exits->latency_map)
-		return;
-	ret_usage->bytes = EXIT_HISTOGRAMS * counters->cpus->n * sizeof(struct exit_buckets);
-	exits->nlatency = 0;
-	latency_read(exits, latency_count);
-	ret_usage->used = exits->nlatency;
-	for (size_t cpu = 0; cpu < counters->cpus->n; cpu++)
-		ret_usage->dropped += counters->overflow[cpu].buckets;
+	vcpu_counters_overflow(counters, &dropped, &ret_usage->dropped);
+	ret_usage->limit = exits->env.config->counters;
+	ret_usage->used = pool_used(&counters->blocks);
+	ret_usage->bytes = pool_bytes(&counters->blocks);
 }
 
 int exits_reset_max(void *state)
 {
 	struct exits *exits = state;
 
-	return vcpu_counters_reset_max(&exits->counters);
+	vcpu_counters_reset_max(&exits->counters);
+	return 0;
 }
 
 /* --- reading --- */
 
-static int read_counters(struct exits *exits)
-{
-	exits->read = clock_ns();
-	return vcpu_counters_read(&exits->counters, exits->env.vms);
-}
-
-/* Add a slot's histogram, of all possible CPUs, to that of its reason. */
-static void latency_take(void *data, const void *key, void *value)
-{
-	struct exits *exits = data;
-	const struct exit_buckets *cpus = value;
-	__u32 slot = *(const __u32 *)key;
-	uint64_t *sum;
-
-	if (slot >= exits->counters.nslots)
-		return;
-	sum = exits->latency_read[reason_slots_home(&exits->counters.slots, slot)];
-	for (size_t cpu = 0; cpu < exits->ncpus; cpu++) {
-		for (unsigned i = 0; i < EXIT_BUCKETS; i++)
-			sum[i] += cpus[cpu].count[i];
-	}
-}
-
-static int read_latencies(struct exits *exits)
-{
-	int err;
-
-	memset(exits->latency_read, 0, sizeof(exits->latency_read));
-	err = latency_read(exits, latency_take);
-	if (!err)
-		memcpy(exits->latency, exits->latency_read, sizeof(exits->latency));
-	return err == -ENOMEM ? err : 0;
-}
-
-/* The number of reasons and buckets that are not empty; it never falls. */
+/* The number of reasons and buckets of the host that are not empty; it never falls. */
 static size_t count_seen(const struct exits *exits)
 {
 	size_t n = 0;
@@ -187,39 +185,148 @@ static size_t count_seen(const struct exits *exits)
 	for (unsigned slot = 0; slot < exits->counters.nslots; slot++) {
 		n += exits->counters.total[slot].count > 0;
 		for (unsigned i = 0; i < EXIT_BUCKETS; i++)
-			n += exits->latency[slot][i] > 0;
+			n += exits->counters.latency[slot][i] > 0;
 	}
 	return n;
 }
 
-int exits_refresh(void *state)
+/* Which sums do the wanted tables need? */
+static void needs_find(const struct exits *exits, uint64_t wanted, bool *host, bool *buckets,
+		       bool *vms)
 {
-	struct exits *exits = state;
-	bool changed;
-	size_t seen;
-	int err;
+	*host = *buckets = *vms = false;
+	for (size_t i = 0; i < exits->ntables; i++) {
+		const struct table *table = &exits->tables[i];
 
-	vms_refresh(exits->env.vms);
-	err = read_counters(exits);
-	if (!err)
-		err = read_latencies(exits);
-	if (!err)
-		err = exits_vm_latency_refresh(exits);
-	if (err)
-		return err;
-	seen = count_seen(exits);
-	changed = seen != exits->seen || exits->counters.vms.grown;
+		if (!(wanted & UINT64_C(1) << i))
+			continue;
+		*vms |= table->owner >= OWNER_VM;
+		*buckets |= table->variant == EXIT_BUCKET_ROWS;
+		*host |= table->owner == OWNER_HOST && table->variant != EXIT_BUCKET_ROWS;
+	}
+}
+
+/* Have rows of reasons, or of VMs' reasons, appeared or disappeared since the last call? */
+static bool rows_changed(struct exits *exits)
+{
+	const struct vcpu_counters *counters = &exits->counters;
+	uint32_t taken = counters->walked;
+	size_t seen = count_seen(exits);
+	bool changed = seen != exits->seen || taken != exits->taken ||
+		       exits->vms.generation != exits->generation;
+
 	exits->seen = seen;
-	exits->counters.vms.grown = false;
+	exits->taken = taken;
+	exits->generation = exits->vms.generation;
 	return changed;
 }
 
-/* Free the room of ended threads, and credit counts to a VM before it is gone. */
+int exits_refresh(void *state, uint64_t wanted)
+{
+	struct exits *exits = state;
+	struct vcpu_counters *counters = &exits->counters;
+	bool host, buckets, vms, changed = false;
+	int err = vcpu_counters_walk(counters);
+
+	if (err)
+		return err;
+	needs_find(exits, wanted, &host, &buckets, &vms);
+	if (host)
+		vcpu_counters_read(counters);
+	if (buckets) {
+		err = vcpu_counters_read_buckets(counters);
+		changed = err > 0;
+	}
+	if (err >= 0 && vms)
+		err = vm_counters_update(&exits->vms, exits->env.vms);
+	if (err < 0)
+		return err;
+	return rows_changed(exits) || changed;
+}
+
+/* --- once a second --- */
+
+/* How many records and blocks are to be free: half a chunk, and what events have not found. */
+struct needs {
+	uint64_t records, blocks;
+};
+
+static uint64_t more(uint64_t one, uint64_t other)
+{
+	return one > other ? one : other;
+}
+
+static uint64_t vcpus_known(const struct vms *vms)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < vms->n; i++)
+		n += vms->list[i]->nvcpus;
+	return n;
+}
+
+/*
+ * Threads that find no record are as many as vCPUs of the register have none, or unknown: then as
+ * many again as have one. Each new record will want as many blocks as the others have. Records that
+ * find no block want as many again as there are.
+ */
+static struct needs needs_of(struct exits *exits)
+{
+	const struct vcpu_counters *counters = &exits->counters;
+	uint64_t records = pool_used(&counters->records), blocks = pool_used(&counters->blocks);
+	uint64_t dropped, no_block, known = vcpus_known(exits->env.vms);
+	struct needs needs = { RECORDS_CHUNK / 2, BLOCKS_CHUNK / 2 };
+
+	vcpu_counters_overflow(counters, &dropped, &no_block);
+	if (dropped > exits->dropped) {
+		uint64_t lacking = more(known > records ? known - records : 0, records);
+
+		needs.records += lacking;
+		needs.blocks += records ? lacking * (blocks / records + 1) : 0;
+	}
+	if (no_block > exits->no_block)
+		needs.blocks = more(needs.blocks, blocks);
+	exits->dropped = dropped;
+	exits->no_block = no_block;
+	return needs;
+}
+
+static void pool_tick(struct exits *exits, struct pool *pool, uint64_t wanted, uint64_t until,
+		      const char *name, struct report *report)
+{
+	int err = pool_grow(pool, wanted < pool->limit ? (uint32_t)wanted : pool->limit, until);
+
+	if (err >= 0 || exits->no_room)
+		return;
+	exits->no_room = true;
+	report_add(
+		report, REPORT_WARNING,
+		"%s: no memory for more %s (%s): what finds no room is counted for the host, without time",
+		exits->counters.name, name, strerror(-err));
+}
+
+static void pools_tick(struct exits *exits, struct report *report)
+{
+	struct vcpu_counters *counters = &exits->counters;
+	uint64_t until = clock_ns() + exits->env.config->growth_ns;
+	struct needs needs = needs_of(exits);
+
+	pool_tick(exits, &counters->records, needs.records, until, "vCPUs", report);
+	pool_tick(exits, &counters->blocks, needs.blocks, until, "counters", report);
+}
+
+/* Assign records to VMs before these are gone; take back what is over; make room for more. */
 void exits_tick(void *state, struct report *report)
 {
 	struct exits *exits = state;
+	struct vcpu_counters *counters = &exits->counters;
 
-	(void)report;
-	if (clock_ns() - exits->read >= CLOCK_TICK_NS)
-		read_counters(exits);
+	if (!counters->object.family)
+		return;
+	vcpu_counters_walk(counters);
+	vm_counters_update(&exits->vms, exits->env.vms);
+	retire_tick(&exits->vms, exits->env.vms, clock_ns(),
+		    exits->env.config->growth_ns ? RETIRE_TICK : RETIRE_FETCH);
+	vm_counters_update(&exits->vms, exits->env.vms);
+	pools_tick(exits, report);
 }

@@ -5,12 +5,6 @@
 #include <stdlib.h>
 
 #include "engine/exit_common.h"
-#include "engine/time_buckets.h"
-
-/* A key of a histogram's row: the reason's slot, and the bucket in the lower bits. */
-#define BUCKET_BITS 5
-
-_Static_assert(EXIT_BUCKETS == 1 << BUCKET_BITS, "a bucket does not fit into a key");
 
 /*
  * A reason's instance number: its instruction set and its slot, which never change. A slot that a
@@ -21,28 +15,6 @@ static uint32_t reason_number(const struct exits *exits, unsigned slot)
 	if (slot >= REASONS_SLOT_UNKNOWN && slot < REASONS_SLOT_FIRST)
 		return TABLE_BY_NAME;
 	return (uint32_t)exits->counters.slots.isa << 8 | slot;
-}
-
-static int want_reason(struct exits *exits, unsigned slot, uint32_t number, struct table_sync *sync)
-{
-	return table_want(sync, &(struct table_key){
-					.key = slot,
-					.name = reason_slots_name(&exits->counters.slots, slot),
-					.number = number,
-				});
-}
-
-static int want_bucket(struct exits *exits, unsigned slot, unsigned bucket, uint32_t number,
-		       struct table_sync *sync)
-{
-	struct snapshot_range range = time_bucket_range(bucket);
-
-	return table_want(sync, &(struct table_key){
-					.key = slot << BUCKET_BITS | bucket,
-					.name = reason_slots_name(&exits->counters.slots, slot),
-					.range = &range,
-					.number = number,
-				});
 }
 
 /* --- of the host --- */
@@ -74,31 +46,16 @@ static int reason_keys(void *state, const struct owner *owner, struct table_sync
 	(void)owner;
 	for (unsigned slot = 0; !err && exits->reasons && slot < exits->counters.nslots; slot++) {
 		if (exits->counters.total[slot].count)
-			err = want_reason(exits, slot, reason_number(exits, slot), sync);
+			err = exits_want_reason(exits, slot, reason_number(exits, slot), sync);
 	}
 	return err;
 }
 
-enum { REASON_COUNT, REASON_TIME, REASON_MAX };
-
 static int reason_fill(void *state, const struct table_row *row)
 {
 	const struct exits *exits = state;
-	const struct reason_counters *reason = &exits->counters.total[row->key];
 
-	snapshot_cell_set(&row->cells[REASON_COUNT], reason->count);
-	snapshot_cell_set(&row->cells[REASON_TIME], reason->time);
-	return 0;
-}
-
-static int exit_fill(void *state, const struct table_row *row)
-{
-	const struct exits *exits = state;
-	uint64_t max = exits->counters.total[row->key].max;
-
-	reason_fill(state, row);
-	if (max) /* a pair has ended in this epoch */
-		snapshot_cell_set(&row->cells[REASON_MAX], max);
+	exits_sums_fill(row, &exits->counters.total[row->key]);
 	return 0;
 }
 
@@ -112,12 +69,12 @@ static int bucket_keys(void *state, const struct owner *owner, struct table_sync
 		uint32_t reason = reason_number(exits, slot);
 
 		for (unsigned i = 0; !err && i < EXIT_BUCKETS; i++) {
-			if (exits->latency[slot][i])
-				err = want_bucket(exits, slot, i,
-						  reason == TABLE_BY_NAME ?
-							  reason :
-							  reason << BUCKET_BITS | i,
-						  sync);
+			if (exits->counters.latency[slot][i])
+				err = exits_want_bucket(exits, slot, i,
+							reason == TABLE_BY_NAME ?
+								reason :
+								reason << EXIT_BUCKET_BITS | i,
+							sync);
 		}
 	}
 	return err;
@@ -127,103 +84,9 @@ static int bucket_fill(void *state, const struct table_row *row)
 {
 	const struct exits *exits = state;
 
-	snapshot_cell_set(&row->cells[0],
-			  exits->latency[row->key >> BUCKET_BITS][row->key % EXIT_BUCKETS]);
-	return 0;
-}
-
-/* --- of VMs --- */
-
-static const struct vm_sums *sums_of(const struct exits *exits, const struct vm *vm)
-{
-	return vm_counters_find(&exits->counters.vms, vm);
-}
-
-/* A VM that has not run has no value. */
-static int vm_total_fill(void *state, const struct table_row *row)
-{
-	const struct exits *exits = state;
-	const struct vm_sums *sums = sums_of(exits, row->owner->vm);
-	uint64_t total = 0;
-
-	if (!sums)
-		return 0;
-	for (unsigned slot = 0; slot < exits->counters.nslots; slot++)
-		total += sums->reason[slot].count;
-	snapshot_cell_set(&row->cells[0], total);
-	return 0;
-}
-
-static int vm_reason_keys(void *state, const struct owner *owner, struct table_sync *sync)
-{
-	struct exits *exits = state;
-	const struct vm_sums *sums = exits->reasons ? sums_of(exits, owner->vm) : NULL;
-	int err = 0;
-
-	for (unsigned slot = 0; !err && sums && slot < exits->counters.nslots; slot++) {
-		if (reason_is_counted(&sums->reason[slot]))
-			err = want_reason(exits, slot, TABLE_BY_NAME, sync);
-	}
-	return err;
-}
-
-static int vm_reason_fill(void *state, const struct table_row *row)
-{
-	const struct vm_sums *sums = sums_of(state, row->owner->vm);
-
-	if (!sums)
-		return 0;
-	snapshot_cell_set(&row->cells[REASON_COUNT], sums->reason[row->key].count);
-	snapshot_cell_set(&row->cells[REASON_TIME], sums->reason[row->key].time);
-	return 0;
-}
-
-static int vm_bucket_keys(void *state, const struct owner *owner, struct table_sync *sync)
-{
-	struct exits *exits = state;
-	const struct vm_sums *sums = exits->reasons ? sums_of(exits, owner->vm) : NULL;
-	int err = 0;
-
-	for (unsigned slot = 0; sums && slot < exits->counters.nslots; slot++) {
-		const struct vm_histogram *histogram = sums->reason[slot].histogram;
-
-		for (unsigned i = 0; !err && histogram && i < EXIT_BUCKETS; i++) {
-			if (histogram->count[i])
-				err = want_bucket(exits, slot, i, TABLE_BY_NAME, sync);
-		}
-	}
-	return err;
-}
-
-static int vm_bucket_fill(void *state, const struct table_row *row)
-{
-	const struct vm_sums *sums = sums_of(state, row->owner->vm);
-	const struct vm_histogram *histogram =
-		sums ? sums->reason[row->key >> BUCKET_BITS].histogram : NULL;
-
-	if (histogram)
-		snapshot_cell_set(&row->cells[0], histogram->count[row->key % EXIT_BUCKETS]);
-	return 0;
-}
-
-/* --- of vCPUs --- */
-
-enum { VCPU_EXITS, VCPU_GUEST_TIME, VCPU_EXIT_TIME, VCPU_HALT_TIME };
-
-/* A vCPU that has not run has no value. */
-static int vcpu_fill(void *state, const struct table_row *row)
-{
-	const struct exits *exits = state;
-	const struct vcpu_sums *sums = vm_counters_find_vcpu(&exits->counters.vms,
-							     row->owner->vcpu);
-
-	if (!sums)
-		return 0;
-	snapshot_cell_set(&row->cells[VCPU_EXITS], sums->exits);
-	snapshot_cell_set(&row->cells[VCPU_GUEST_TIME], sums->guest_time);
-	snapshot_cell_set(&row->cells[VCPU_EXIT_TIME], sums->exit_time);
-	if (exits->reasons)
-		snapshot_cell_set(&row->cells[VCPU_HALT_TIME], sums->halt_time);
+	snapshot_cell_set(
+		&row->cells[0],
+		exits->counters.latency[row->key >> EXIT_BUCKET_BITS][row->key % EXIT_BUCKETS]);
 	return 0;
 }
 
@@ -232,8 +95,7 @@ static int vcpu_fill(void *state, const struct table_row *row)
 #define REASON "reason"
 
 static const char *const total_columns[] = { "total", "total_time", NULL };
-static const char *const reason_columns[] = { "count", "time", NULL };
-static const char *const exit_columns[] = { "count", "time", "max", NULL };
+static const char *const reason_columns[] = { "count", "time", "max", NULL };
 static const char *const latency_columns[] = { "latency", NULL };
 static const char *const vm_total_columns[] = { "total", NULL };
 static const char *const vcpu_columns[] = {
@@ -244,47 +106,37 @@ static const char *const vcpu_columns[] = {
 	NULL,
 };
 
+/* Reasons of the host, of VMs or of vCPUs. */
+#define REASONS(of, table_name, keys_of, fill_of)                                            \
+	{                                                                                    \
+		.name = table_name, .owner = of, .label = REASON, .columns = reason_columns, \
+		.keys = keys_of, .fill = fill_of                                             \
+	}
+
+/* Their buckets. */
+#define BUCKETS(of, table_name, keys_of, fill_of)                                              \
+	{                                                                                      \
+		.name = table_name, .owner = of, .variant = EXIT_BUCKET_ROWS, .label = REASON, \
+		.columns = latency_columns, .keys = keys_of, .fill = fill_of                   \
+	}
+
 const struct table exit_tables[EXIT_TABLES] = {
 	{ .name = "exit_total", .columns = total_columns, .fill = total_fill },
-	{ .name = "exit",
-	  .label = REASON,
-	  .columns = exit_columns,
-	  .keys = reason_keys,
-	  .fill = exit_fill },
-	{ .name = "exit_latency",
-	  .label = REASON,
-	  .columns = latency_columns,
-	  .keys = bucket_keys,
-	  .fill = bucket_fill },
+	REASONS(OWNER_HOST, "exit", reason_keys, reason_fill),
+	BUCKETS(OWNER_HOST, "exit_latency", bucket_keys, bucket_fill),
 	{ .name = "vm_exit_total",
 	  .owner = OWNER_VM,
 	  .columns = vm_total_columns,
-	  .fill = vm_total_fill },
-	{ .name = "vm_exit",
-	  .owner = OWNER_VM,
-	  .label = REASON,
-	  .columns = reason_columns,
-	  .keys = vm_reason_keys,
-	  .fill = vm_reason_fill },
-	{ .name = "vm_exit_latency",
-	  .owner = OWNER_VM,
-	  .label = REASON,
-	  .columns = latency_columns,
-	  .keys = vm_bucket_keys,
-	  .fill = vm_bucket_fill },
-	{ .name = "vcpu", .owner = OWNER_VCPU, .columns = vcpu_columns, .fill = vcpu_fill },
+	  .fill = exits_vm_total_fill },
+	REASONS(OWNER_VM, "vm_exit", exits_owned_keys, exits_owned_fill),
+	BUCKETS(OWNER_VM, "vm_exit_latency", exits_vm_bucket_keys, exits_vm_bucket_fill),
+	{ .name = "vcpu", .owner = OWNER_VCPU, .columns = vcpu_columns, .fill = exits_vcpu_fill },
+	REASONS(OWNER_VCPU, "vcpu_exit", exits_owned_keys, exits_owned_fill),
 };
 
 const struct table userspace_exit_tables[USERSPACE_EXIT_TABLES] = {
-	{ .name = "userspace_exit",
-	  .label = REASON,
-	  .columns = reason_columns,
-	  .keys = reason_keys,
-	  .fill = reason_fill },
-	{ .name = "vm_userspace_exit",
-	  .owner = OWNER_VM,
-	  .label = REASON,
-	  .columns = reason_columns,
-	  .keys = vm_reason_keys,
-	  .fill = vm_reason_fill },
+	REASONS(OWNER_HOST, "userspace_exit", reason_keys, reason_fill),
+	BUCKETS(OWNER_HOST, "userspace_exit_latency", bucket_keys, bucket_fill),
+	REASONS(OWNER_VM, "vm_userspace_exit", exits_owned_keys, exits_owned_fill),
+	BUCKETS(OWNER_VM, "vm_userspace_exit_latency", exits_vm_bucket_keys, exits_vm_bucket_fill),
 };

@@ -73,24 +73,6 @@ unsigned reason_slots_home(struct reason_slots *slots, unsigned slot)
 	return slots->homes[slot];
 }
 
-void reason_slots_fold(struct reason_slots *slots, struct reason_counters *reasons)
-{
-	for (unsigned slot = 0; slot < slots->n; slot++) {
-		struct reason_counters *from = &reasons[slot], *to;
-
-		if (!from->count && !from->time)
-			continue;
-		to = &reasons[reason_slots_home(slots, slot)];
-		if (to == from)
-			continue;
-		to->count += from->count;
-		to->time += from->time;
-		if (to->max < from->max) /* the epoch is above the time */
-			to->max = from->max;
-		*from = (struct reason_counters){ 0 };
-	}
-}
-
 const char *reason_slots_name(struct reason_slots *slots, unsigned slot)
 {
 	unsigned home = home_find(slots, slot);

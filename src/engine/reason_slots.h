@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "bpf/vcpu_counters.h"
+#include "bpf/engine.h"
 #include "kvm/exit_reasons.h"
 
 struct reason_slots {
@@ -36,9 +36,6 @@ void reason_slots_set_isa(struct reason_slots *slots, enum reasons_isa isa);
  * that what has been added to a home stays there.
  */
 unsigned reason_slots_home(struct reason_slots *slots, unsigned slot);
-
-/* Move the counts of [n] slots to their homes. */
-void reason_slots_fold(struct reason_slots *slots, struct reason_counters *reasons);
 
 /* The name of a slot's reason; valid as long as slots is. */
 const char *reason_slots_name(struct reason_slots *slots, unsigned slot);

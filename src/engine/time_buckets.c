@@ -2,7 +2,7 @@
 /* Copyright (c) 2026 The pmdakvm authors */
 #include "engine/time_buckets.h"
 
-#include "bpf/vcpu_counters.h"
+#include "bpf/engine.h"
 
 struct snapshot_range time_bucket_range(unsigned bucket)
 {

@@ -8,327 +8,412 @@
 #include <string.h>
 
 #include "base/sorted_array.h"
+#include "engine/known_vcpus.h"
 
-/* --- order --- */
-
-int thread_key_compare(const void *left, const void *right)
+void vm_counters_init(struct vm_counters *all, struct vcpu_counters *counters)
 {
-	const struct thread_key *a = left, *b = right;
-	int order = sorted_numbers(a->start, b->start);
-
-	if (!order)
-		order = sorted_numbers(a->tid, b->tid);
-	if (!order)
-		order = sorted_numbers(a->tgid, b->tgid);
-	return order ? order : sorted_numbers(a->vcpu, b->vcpu);
-}
-
-static int compare_taken(const void *left, const void *right)
-{
-	return thread_key_compare(&((const struct taken_counters *)left)->key, right);
-}
-
-static int compare_vm(const void *left, const void *right)
-{
-	return sorted_numbers((*(struct vm_sums *const *)left)->id, *(const uint32_t *)right);
-}
-
-static int compare_vcpu(const void *left, const void *right)
-{
-	return sorted_numbers(((const struct vcpu_sums *)left)->id, *(const uint32_t *)right);
-}
-
-static int compare_place(const void *left, const void *right)
-{
-	return sorted_numbers(((const struct vcpu_place *)left)->key, *(const uint64_t *)right);
-}
-
-/* --- lookup --- */
-
-static struct vm_sums *find_vm(const struct vm_counters *all, uint32_t id, size_t *ret_at)
-{
-	size_t at = sorted_bound(all->vms, all->nvms, sizeof(*all->vms), &id, compare_vm);
-
-	*ret_at = at;
-	return at < all->nvms && all->vms[at]->id == id ? all->vms[at] : NULL;
-}
-
-static struct vcpu_sums *find_vcpu(const struct vm_counters *all, uint32_t id, size_t *ret_at)
-{
-	size_t at = sorted_bound(all->vcpus, all->nvcpus, sizeof(*all->vcpus), &id, compare_vcpu);
-
-	*ret_at = at;
-	return at < all->nvcpus && all->vcpus[at].id == id ? &all->vcpus[at] : NULL;
-}
-
-const struct vm_sums *vm_counters_find(const struct vm_counters *all, const struct vm *vm)
-{
-	size_t at;
-
-	return find_vm(all, vm->id, &at);
-}
-
-const struct vcpu_sums *vm_counters_find_vcpu(const struct vm_counters *all,
-					      const struct vcpu *vcpu)
-{
-	size_t at;
-
-	return find_vcpu(all, vcpu->id, &at);
-}
-
-struct vm_sums *vm_counters_get(struct vm_counters *all, const struct vm *vm)
-{
-	struct vm_sums *found, **grown;
-	size_t at;
-
-	found = find_vm(all, vm->id, &at);
-	if (found)
-		return found;
-	found = calloc(1, sizeof(*found) + all->nslots * sizeof(found->reason[0]));
-	grown = found ? sorted_insert(all->vms, all->nvms, sizeof(*grown), at) : NULL;
-	if (!grown) {
-		free(found);
-		return NULL;
-	}
-	all->vms = grown;
-	grown[at] = found;
-	all->nvms++;
-	found->id = vm->id;
-	found->present = true;
-	return found;
-}
-
-static struct vcpu_sums *get_vcpu(struct vm_counters *all, const struct vcpu *vcpu)
-{
-	struct vcpu_sums *found, *grown;
-	size_t at;
-
-	found = find_vcpu(all, vcpu->id, &at);
-	if (found)
-		return found;
-	grown = sorted_insert(all->vcpus, all->nvcpus, sizeof(*grown), at);
-	if (!grown)
-		return NULL;
-	all->vcpus = grown;
-	all->nvcpus++;
-	grown[at] = (struct vcpu_sums){ .id = vcpu->id, .present = true };
-	return &grown[at];
-}
-
-/* The taken state of a thread's counters, created if it is new; NULL without memory. */
-static struct taken_counters *get_taken(struct vm_counters *all, const struct thread_key *key)
-{
-	size_t at = sorted_bound(all->taken, all->ntaken, sizeof(*all->taken), key, compare_taken);
-	struct taken_counters *grown;
-	struct thread_counters *counters;
-
-	if (at < all->ntaken && thread_key_compare(&all->taken[at].key, key) == 0)
-		return &all->taken[at];
-	counters = calloc(1, sizeof(*counters) + all->nslots * sizeof(struct reason_counters));
-	grown = counters ? sorted_insert(all->taken, all->ntaken, sizeof(*grown), at) : NULL;
-	if (!grown) {
-		free(counters);
-		return NULL;
-	}
-	all->taken = grown;
-	all->ntaken++;
-	grown[at] = (struct taken_counters){ .key = *key, .present = true, .counters = counters };
-	return &grown[at];
-}
-
-void vm_counters_init(struct vm_counters *all, unsigned nslots)
-{
-	*all = (struct vm_counters){ .nslots = nslots };
-}
-
-static void vm_free(const struct vm_counters *all, struct vm_sums *vm)
-{
-	for (unsigned slot = 0; slot < all->nslots; slot++)
-		free(vm->reason[slot].histogram);
-	free(vm);
+	*all = (struct vm_counters){ .counters = counters };
 }
 
 void vm_counters_free(struct vm_counters *all)
 {
-	for (size_t i = 0; i < all->nvms; i++)
-		vm_free(all, all->vms[i]);
-	free(all->histograms);
-	for (size_t i = 0; i < all->ntaken; i++)
-		free(all->taken[i].counters);
-	free(all->vms);
-	free(all->vcpus);
-	free(all->taken);
-	free(all->addresses);
-	free(all->threads);
-	vm_counters_init(all, all->nslots);
+	free(all->uses);
+	free(all->places);
+	free(all->kept);
+	vm_counters_init(all, all->counters);
 }
 
-/* --- a read --- */
+/* --- places of records --- */
 
-static int sort_place(const void *left, const void *right)
+static const struct known *owner_find(const struct known_vcpus *known, const struct record *record)
 {
-	return compare_place(left, &((const struct vcpu_place *)right)->key);
-}
+	const struct known *found;
 
-/* Index all vCPUs by address and by thread. Returns 0 or -ENOMEM. */
-static int index_vcpus(struct vm_counters *all, const struct vms *vms)
-{
-	struct vcpu_place *addresses, *threads;
-	size_t n = 0, at = 0;
-
-	for (size_t i = 0; i < vms->n; i++)
-		n += vms->list[i]->nvcpus;
-	all->nplaces = 0;
-	addresses = reallocarray(all->addresses, n + 1, sizeof(*addresses));
-	if (!addresses)
-		return -ENOMEM;
-	all->addresses = addresses;
-	threads = reallocarray(all->threads, n + 1, sizeof(*threads));
-	if (!threads)
-		return -ENOMEM;
-	all->threads = threads;
-	for (size_t i = 0; i < vms->n; i++) {
-		const struct vm *vm = vms->list[i];
-
-		for (size_t j = 0; j < vm->nvcpus; j++, at++) {
-			const struct vcpu *vcpu = &vm->vcpus[j];
-
-			addresses[at] = (struct vcpu_place){ vcpu->address, vm, vcpu };
-			threads[at] = (struct vcpu_place){ vcpu->tid, vm, vcpu };
-		}
-	}
-	qsort(addresses, n, sizeof(*addresses), sort_place);
-	qsort(threads, n, sizeof(*threads), sort_place);
-	all->nplaces = n;
-	return 0;
-}
-
-int vm_counters_begin(struct vm_counters *all, const struct vms *vms)
-{
-	for (size_t i = 0; i < all->nvms; i++)
-		all->vms[i]->present = false;
-	for (size_t i = 0; i < all->nvcpus; i++)
-		all->vcpus[i].present = false;
-	for (size_t i = 0; i < all->ntaken; i++)
-		all->taken[i].present = false;
-	for (size_t i = 0; i < vms->n; i++) {
-		const struct vm *vm = vms->list[i];
-		struct vm_sums *found;
-		size_t at;
-
-		found = find_vm(all, vm->id, &at);
-		if (found)
-			found->present = true;
-		for (size_t j = 0; j < vm->nvcpus; j++) {
-			struct vcpu_sums *vcpu = find_vcpu(all, vm->vcpus[j].id, &at);
-
-			if (vcpu)
-				vcpu->present = true;
-		}
-	}
-	return index_vcpus(all, vms);
-}
-
-static const struct vcpu_place *place_by(const struct vm_counters *all,
-					 const struct vcpu_place *places, uint64_t key)
-{
-	size_t at = sorted_bound(places, all->nplaces, sizeof(*places), &key, compare_place);
-
-	return at < all->nplaces && places[at].key == key ? &places[at] : NULL;
-}
-
-const struct vcpu_place *vm_counters_place(const struct vm_counters *all, uint64_t address)
-{
-	return place_by(all, all->addresses, address);
-}
-
-static const struct vcpu_place *find_place(const struct vm_counters *all,
-					   const struct thread_key *key,
-					   const struct thread_counters *counters)
-{
-	const struct vcpu_place *place;
-
-	if (counters->vcpu)
-		return vm_counters_place(all, counters->vcpu);
-	place = place_by(all, all->threads, key->tid);
+	if (record->vcpu)
+		return known_find(known->addresses, known->nthere, record->vcpu);
+	found = known_find(known->threads, known->nthere, record->tid);
 	/* the TID may be reused by another thread */
-	if (place && place->vcpu->start && place->vcpu->start != key->start)
+	if (found && found->vcpu->start && found->vcpu->start != record->start)
 		return NULL;
-	return place;
+	return found;
 }
 
-static void take_reasons(struct vm_counters *all, const struct thread_counters *counters,
-			 const struct thread_counters *before, struct vm_sums *vm,
-			 struct vcpu_sums *vcpu)
+static int place_order(const void *left, const void *right)
 {
-	const struct reason_counters *now = counters_reasons(counters),
-				     *old = counters_reasons(before);
+	const struct record_place *a = left, *b = right;
+	int order = sorted_numbers(a->vm, b->vm);
 
-	for (unsigned slot = 0; slot < all->nslots; slot++) {
-		uint64_t count = now[slot].count - old[slot].count;
-		uint64_t time = now[slot].time - old[slot].time;
-		struct vm_reason_sums *reason = &vm->reason[slot];
+	if (!order)
+		order = sorted_numbers(a->vcpu, b->vcpu);
+	return order ? order : sorted_numbers(a->record, b->record);
+}
 
-		if (!count && !time)
-			continue;
-		all->grown |= !reason_is_counted(reason);
-		reason->count += count;
-		reason->time += time;
-		vcpu->exits += count;
-		vcpu->exit_time += time;
-		if (all->sleeps[slot])
-			vcpu->halt_time += time;
+/* Assign a record that is in use, or find out that its vCPU is gone. */
+static void use_update(const struct known_vcpus *known, const struct record *record,
+		       struct record_use *use)
+{
+	const struct known *found;
+
+	if (!use->vm) {
+		found = use->gone || record->start == RECORD_GONE ? NULL :
+								    owner_find(known, record);
+		use->vm = found ? found->vm->id : 0;
+		use->vcpu = found ? found->vcpu->id : 0;
+		return;
 	}
-	vcpu->guest_time += counters->guest_time - before->guest_time;
+	/* it is closed, or its address is another's already */
+	found = record->vcpu ? owner_find(known, record) : NULL;
+	if ((found && found->vcpu->id != use->vcpu) ||
+	    (use->vcpu && !known_find(known->ids, known->n, use->vcpu)))
+		use->vcpu = 0;
+	if (!known_find(known->vms, known->nvms, use->vm))
+		use->vm = use->vcpu = 0;
 }
 
-int vm_counters_take(struct vm_counters *all, const struct thread_key *key,
-		     const struct thread_counters *counters)
+static int rooms_make(struct vm_counters *all)
 {
-	const struct vcpu_place *place = find_place(all, key, counters);
-	struct taken_counters *taken;
-	struct vcpu_sums *vcpu;
-	struct vm_sums *vm;
+	struct vcpu_counters *counters = all->counters;
+	size_t n = pool_end(&counters->records);
+	struct record_place *places;
+	struct record_use *uses;
 
-	taken = get_taken(all, key);
-	if (!taken)
-		return -ENOMEM;
-	taken->present = true;
-	if (!place)
-		return taken->waits++ < VCPU_WAITS ? -EAGAIN : 0;
-	vm = vm_counters_get(all, place->vm);
-	vcpu = get_vcpu(all, place->vcpu);
-	if (!vm || !vcpu)
-		return -ENOMEM;
-	take_reasons(all, counters, taken->counters, vm, vcpu);
-	memcpy(taken->counters, counters,
-	       sizeof(*counters) + all->nslots * sizeof(struct reason_counters));
+	if (n > all->nuses) {
+		uses = reallocarray(all->uses, n, sizeof(*uses));
+		if (!uses)
+			return -ENOMEM;
+		memset(uses + all->nuses, 0, (n - all->nuses) * sizeof(*uses));
+		all->uses = uses;
+		all->nuses = n;
+	}
+	if (n > all->places_room) {
+		places = reallocarray(all->places, n, sizeof(*places));
+		if (!places)
+			return -ENOMEM;
+		all->places = places;
+		all->places_room = n;
+	}
 	return 0;
 }
 
-void vm_counters_end(struct vm_counters *all)
+static void places_make(struct vm_counters *all, const struct known_vcpus *known)
 {
-	size_t n = 0;
+	struct vcpu_counters *counters = all->counters;
 
-	for (size_t i = 0; i < all->nvms; i++) {
-		if (all->vms[i]->present)
-			all->vms[n++] = all->vms[i];
+	all->nplaces = all->unknown = 0;
+	for (uint32_t i = 1; i < pool_end(&counters->records); i++) {
+		const struct record *record = vcpu_counters_record(counters, i);
+		struct record_use *use = &all->uses[i];
+		bool was_known = use->vm;
+
+		if (!record)
+			continue;
+		use_update(known, record, use);
+		/* its vCPU or VM was known and is gone: retire.c takes it back */
+		if (was_known && !use->vcpu && !use->gone)
+			use->gone = RECORD_GONE;
+		if (use->vm)
+			all->places[all->nplaces++] = (struct record_place){ use->vm, use->vcpu,
+									     i };
 		else
-			vm_free(all, all->vms[i]);
+			all->unknown += !use->gone;
 	}
-	all->nvms = n;
-	n = 0;
-	for (size_t i = 0; i < all->nvcpus; i++) {
-		if (all->vcpus[i].present)
-			all->vcpus[n++] = all->vcpus[i];
+	if (all->nplaces)
+		qsort(all->places, all->nplaces, sizeof(*all->places), place_order);
+}
+
+static int kept_order(const void *left, const void *right)
+{
+	const struct kept_counts *a = left, *b = right;
+	int order = sorted_numbers(a->vm, b->vm);
+
+	if (!order)
+		order = sorted_numbers(a->vcpu, b->vcpu);
+	return order ? order : sorted_numbers(a->slot, b->slot);
+}
+
+/* Forget what is kept of VMs that are gone; what is kept of a vCPU that is gone is its VM's. */
+static void kept_update(struct vm_counters *all, const struct known_vcpus *known, uint32_t epoch)
+{
+	size_t n = 0, m = 0;
+
+	for (size_t i = 0; i < all->nkept; i++) {
+		struct kept_counts *kept = &all->kept[i];
+
+		if (!known_find(known->vms, known->nvms, kept->vm))
+			continue;
+		if (kept->vcpu && !known_find(known->ids, known->n, kept->vcpu))
+			kept->vcpu = 0;
+		all->kept[n++] = *kept;
 	}
-	all->nvcpus = n;
-	n = 0;
-	for (size_t i = 0; i < all->ntaken; i++) {
-		if (all->taken[i].present)
-			all->taken[n++] = all->taken[i];
+	if (n)
+		qsort(all->kept, n, sizeof(*all->kept), kept_order);
+	for (size_t i = 0; i < n; i++) {
+		if (m && kept_order(&all->kept[m - 1], &all->kept[i]) == 0)
+			block_add(&all->kept[m - 1].sum, &all->kept[i].sum, epoch);
 		else
-			free(all->taken[i].counters);
+			all->kept[m++] = all->kept[i];
 	}
-	all->ntaken = n;
+	all->nkept = m;
+}
+
+int vm_counters_update(struct vm_counters *all, const struct vms *vms)
+{
+	struct vcpu_counters *counters = all->counters;
+	struct known_vcpus known = { 0 };
+	uint32_t taken;
+	int err;
+
+	if (!counters->object.family)
+		return 0;
+	taken = __atomic_load_n(&counters->object.control->records_taken, __ATOMIC_RELAXED);
+	if (!all->outdated && !all->unknown && all->changes == vms->changes + 1 &&
+	    all->taken == taken)
+		return 0;
+	err = rooms_make(all);
+	if (!err)
+		err = known_make(vms, &known);
+	if (!err) {
+		places_make(all, &known);
+		kept_update(all, &known, counters->state->epoch);
+		all->outdated = false;
+		all->changes = vms->changes + 1;
+		all->taken = taken;
+		all->generation++;
+	}
+	known_free(&known);
+	return err;
+}
+
+/* --- what is kept --- */
+
+/* Make room for a slot. Returns it, or NULL without memory. */
+static struct kept_counts *kept_get(struct vm_counters *all, uint32_t vm, uint32_t vcpu,
+				    uint32_t slot)
+{
+	struct kept_counts wanted = { .vm = vm, .vcpu = vcpu, .slot = slot }, *grown;
+	size_t at = sorted_bound(all->kept, all->nkept, sizeof(wanted), &wanted, kept_order);
+
+	if (at < all->nkept && kept_order(&all->kept[at], &wanted) == 0)
+		return &all->kept[at];
+	grown = sorted_insert(all->kept, all->nkept, sizeof(wanted), at);
+	if (!grown)
+		return NULL;
+	all->kept = grown;
+	all->nkept++;
+	grown[at] = wanted;
+	return &grown[at];
+}
+
+int vm_counters_keep(struct vm_counters *all, uint32_t number)
+{
+	struct vcpu_counters *counters = all->counters;
+	struct record *record = vcpu_counters_record(counters, number);
+	const struct record_use *use = number < all->nuses ? &all->uses[number] : NULL;
+	struct kept_counts *kept;
+
+	if (!record || !use || !use->vm)
+		return 0;
+	/* first the room, so that nothing is kept in part */
+	for (unsigned pass = 0; pass < 2; pass++) {
+		for (unsigned slot = 0; slot < counters->nslots; slot++) {
+			const struct block *block = vcpu_counters_block(counters, record, slot);
+
+			if (!block)
+				continue;
+			kept = kept_get(all, use->vm, use->vcpu,
+					reason_slots_home(&counters->slots, slot));
+			if (!kept)
+				return -ENOMEM;
+			if (pass)
+				block_add(&kept->sum, block, counters->state->epoch);
+		}
+		kept = kept_get(all, use->vm, use->vcpu, KEPT_GUEST_TIME);
+		if (!kept)
+			return -ENOMEM;
+		kept->sum.time += pass ? record->guest_time : 0;
+	}
+	return 0;
+}
+
+/* --- sums --- */
+
+/* The places of a VM or vCPU: first and number. */
+static size_t places_of(const struct vm_counters *all, uint32_t vm, uint32_t vcpu, size_t *ret_n)
+{
+	struct record_place from = { .vm = vm, .vcpu = vcpu };
+	struct record_place to = { .vm = vm,
+				   .vcpu = vcpu ? vcpu : UINT32_MAX,
+				   .record = UINT32_MAX };
+	size_t first = sorted_bound(all->places, all->nplaces, sizeof(from), &from, place_order);
+	size_t end = sorted_bound(all->places, all->nplaces, sizeof(to), &to, place_order);
+
+	*ret_n = end - first;
+	return first;
+}
+
+/* What is kept of it, likewise. */
+static size_t kept_of(const struct vm_counters *all, uint32_t vm, uint32_t vcpu, size_t *ret_n)
+{
+	struct kept_counts from = { .vm = vm, .vcpu = vcpu };
+	struct kept_counts to = { .vm = vm, .vcpu = vcpu ? vcpu : UINT32_MAX, .slot = UINT32_MAX };
+	size_t first = sorted_bound(all->kept, all->nkept, sizeof(from), &from, kept_order);
+	size_t end = sorted_bound(all->kept, all->nkept, sizeof(to), &to, kept_order);
+
+	*ret_n = end - first;
+	return first;
+}
+
+/* Calls take() for each block of a VM or vCPU whose home is this slot; kept ones included. */
+static void blocks_of(const struct vm_counters *all, uint32_t vm, uint32_t vcpu, unsigned home,
+		      void (*take)(void *data, const struct block *block), void *data)
+{
+	const struct vcpu_counters *counters = all->counters;
+	size_t n, at = places_of(all, vm, vcpu, &n);
+
+	for (size_t i = at; i < at + n; i++) {
+		struct record *record = vcpu_counters_record(counters, all->places[i].record);
+		const struct block *block;
+
+		block = record ? vcpu_counters_block(counters, record, home) : NULL;
+		if (block)
+			take(data, block);
+		for (unsigned j = 0; record && j < counters->nstrays; j++) {
+			unsigned stray = counters->strays[j];
+
+			if (counters->slots.homes[stray] != home)
+				continue;
+			block = vcpu_counters_block(counters, record, stray);
+			if (block)
+				take(data, block);
+		}
+	}
+	at = kept_of(all, vm, vcpu, &n);
+	for (size_t i = at; i < at + n; i++) {
+		if (all->kept[i].slot == home)
+			take(data, &all->kept[i].sum);
+	}
+}
+
+/* Blocks are summed up. */
+struct summing {
+	struct slot_sums sums;
+	uint32_t epoch;
+	unsigned bucket;
+	uint64_t pairs;
+};
+
+static void sum_take(void *data, const struct block *block)
+{
+	struct summing *summing = data;
+
+	slot_sums_add(&summing->sums, block, summing->epoch);
+}
+
+void vm_counters_sum(const struct vm_counters *all, uint32_t vm, uint32_t vcpu, unsigned home,
+		     struct slot_sums *ret_sums)
+{
+	struct summing summing = { .epoch = all->counters->state ? all->counters->state->epoch :
+								   0 };
+
+	blocks_of(all, vm, vcpu, home, sum_take, &summing);
+	*ret_sums = summing.sums;
+}
+
+static void bucket_take(void *data, const struct block *block)
+{
+	struct summing *summing = data;
+
+	summing->pairs += block_bucket(block, summing->bucket);
+}
+
+uint64_t vm_counters_bucket(const struct vm_counters *all, uint32_t vm, unsigned home,
+			    unsigned bucket)
+{
+	struct summing summing = { .bucket = bucket };
+
+	blocks_of(all, vm, 0, home, bucket_take, &summing);
+	return summing.pairs;
+}
+
+static void total_add(const struct vcpu_counters *counters, unsigned home,
+		      const struct block *block, struct slot_sums *sums, struct slot_sums *halts)
+{
+	slot_sums_add(sums, block, 0);
+	if (counters->sleeps[home])
+		slot_sums_add(halts, block, 0);
+}
+
+bool vm_counters_total(const struct vm_counters *all, uint32_t vm, uint32_t vcpu,
+		       struct slot_sums *ret_sums, struct slot_sums *ret_halts,
+		       uint64_t *ret_guest_time)
+{
+	const struct vcpu_counters *counters = all->counters;
+	size_t n, nkept, at = places_of(all, vm, vcpu, &n);
+	size_t kept = kept_of(all, vm, vcpu, &nkept);
+
+	*ret_sums = *ret_halts = (struct slot_sums){ 0 };
+	*ret_guest_time = 0;
+	for (size_t i = at; i < at + n; i++) {
+		struct record *record = vcpu_counters_record(counters, all->places[i].record);
+
+		for_each_slot(counters, record, slot)
+		{
+			const struct block *block = vcpu_counters_block(counters, record, slot);
+
+			if (block)
+				total_add(counters, counters->slots.homes[slot] % COUNTER_SLOTS_MAX,
+					  block, ret_sums, ret_halts);
+		}
+		*ret_guest_time += record ? record->guest_time : 0;
+	}
+	for (size_t i = kept; i < kept + nkept; i++) {
+		const struct kept_counts *counts = &all->kept[i];
+
+		if (counts->slot == KEPT_GUEST_TIME)
+			*ret_guest_time += counts->sum.time;
+		else
+			total_add(counters, counts->slot, &counts->sum, ret_sums, ret_halts);
+	}
+	return n || nkept;
+}
+
+static uint32_t buckets_of(const struct block *block)
+{
+	uint32_t buckets = 0;
+
+	for (unsigned i = 0; i < EXIT_BUCKETS; i++)
+		buckets |= (uint32_t)(block_bucket(block, i) > 0) << i;
+	return buckets;
+}
+
+void vm_counters_slots(const struct vm_counters *all, uint32_t vm, uint32_t vcpu,
+		       struct slot_use ret_slots[COUNTER_SLOTS_MAX])
+{
+	const struct vcpu_counters *counters = all->counters;
+	size_t n, at = places_of(all, vm, vcpu, &n);
+
+	memset(ret_slots, 0, COUNTER_SLOTS_MAX * sizeof(*ret_slots));
+	for (size_t i = at; i < at + n; i++) {
+		struct record *record = vcpu_counters_record(counters, all->places[i].record);
+
+		for_each_slot(counters, record, slot)
+		{
+			__u32 number = record_blocks(record)[slot];
+			uint16_t home = counters->slots.homes[slot];
+
+			/* a block since the last read has no home yet */
+			if (!number || home >= COUNTER_SLOTS_MAX)
+				continue;
+			ret_slots[home].has = true;
+			if (number < counters->nseen)
+				ret_slots[home].buckets |= counters->seen[number];
+		}
+	}
+	at = kept_of(all, vm, vcpu, &n);
+	for (size_t i = at; i < at + n; i++) {
+		if (all->kept[i].slot == KEPT_GUEST_TIME)
+			continue;
+		ret_slots[all->kept[i].slot].has = true;
+		ret_slots[all->kept[i].slot].buckets |= buckets_of(&all->kept[i].sum);
+	}
 }

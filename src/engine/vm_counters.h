@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * Assigns per-thread counters to VMs and vCPUs and sums them up. Each read adds the increase of a
- * thread's counters since the last read to its vCPU and VM, so a sum never falls, whichever thread
- * runs the vCPU and even if the thread ends.
+ * Whose records are whose: assigns each record to a vCPU of the register, once, and keeps what
+ * retired records have counted for as long as their VM runs. A sum over the records of a VM or vCPU
+ * and what is kept of it never falls, whichever thread runs the vCPU and even if the thread ends.
  */
 #ifndef PMDAKVM_VM_COUNTERS_H
 #define PMDAKVM_VM_COUNTERS_H
@@ -13,127 +13,87 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bpf/vcpu_counters.h"
-#include "kvm/exit_reasons.h"
+#include "bpf/engine.h"
+#include "engine/vcpu_counters.h"
 #include "vms/vm_register.h"
 
-/* The reasons that follow a thread's counters. */
-static inline struct reason_counters *counters_reasons(const struct thread_counters *counters)
-{
-	return (struct reason_counters *)(counters + 1);
-}
-
-/* Histogram of the durations of a VM's exits for one reason. */
-struct vm_histogram {
-	uint64_t count[EXIT_BUCKETS];
+/* Whose a record is, by its number. */
+struct record_use {
+	uint32_t vm, vcpu; /* ids in the register; 0: not known (yet); no vCPU: it is gone */
+	uint64_t gone;	   /* when no thread could find it any more, ns; 0: threads can */
+	unsigned waits;	   /* ticks at which its thread had ended, and its vCPU was unknown */
 };
 
-/* Sums of one VM and one reason. */
-struct vm_reason_sums {
-	uint64_t count, time;
-	struct vm_histogram *histogram; /* NULL: none */
+/* A record of a VM. */
+struct record_place {
+	uint32_t vm, vcpu, record;
 };
 
-/* Has the VM had an exit for this reason? */
-static inline bool reason_is_counted(const struct vm_reason_sums *reason)
-{
-	return reason->count || reason->time;
-}
-
-struct vm_sums {
-	uint32_t id;  /* of struct vm */
-	bool present; /* present at the last read */
-	struct vm_reason_sums reason[];
+/* What retired records of a vCPU have counted of one slot, its home; or of guest time. */
+struct kept_counts {
+	uint32_t vm, vcpu; /* no vCPU: it is gone, its VM is not */
+	uint32_t slot;
+	struct block sum;
 };
 
-struct vcpu_sums {
-	uint32_t id; /* of struct vcpu */
-	bool present;
-	uint64_t exits, guest_time, exit_time, halt_time;
-};
-
-/* The part of a thread's counters that is in the sums already. */
-struct taken_counters {
-	struct thread_key key;
-	bool present;
-	unsigned waits; /* reads at which its vCPU was unknown */
-	struct thread_counters *counters;
-};
-
-/* The part of a vCPU's histogram that is in the sums already. */
-struct taken_histogram {
-	struct exit_vm_key key;
-	bool present;
-	unsigned waits;
-	struct exit_buckets buckets;
-};
-
-/* Index entry of a vCPU, by its address or by its thread. */
-struct vcpu_place {
-	uint64_t key;
-	const struct vm *vm;
-	const struct vcpu *vcpu;
-};
+/* The slot of kept_counts whose time is guest time. */
+#define KEPT_GUEST_TIME COUNTER_SLOTS_MAX
 
 struct vm_counters {
-	unsigned nslots;
-	bool grown;	      /* a VM has a new reason or bucket; the reader clears it */
-	struct vm_sums **vms; /* sorted by id */
-	size_t nvms;
-	struct vcpu_sums *vcpus; /* sorted by id */
-	size_t nvcpus;
-	struct taken_counters *taken; /* sorted by key */
-	size_t ntaken;
-	struct taken_histogram *histograms; /* sorted by key */
-	size_t nhistograms;
-	struct vcpu_place *addresses, *threads; /* [nplaces] each, sorted by that */
-	size_t nplaces;
-	bool sleeps[COUNTER_SLOTS_MAX]; /* reasons in which the vCPU may sleep */
+	struct vcpu_counters *counters;
+	struct record_use *uses; /* [nuses], by record */
+	size_t nuses;
+	struct record_place *places; /* [nplaces], sorted */
+	size_t nplaces, places_room;
+	struct kept_counts *kept; /* [nkept], sorted */
+	size_t nkept;
+	size_t unknown;	     /* records whose vCPU is unknown */
+	uint64_t changes;    /* the register's, when places were made */
+	uint32_t taken;	     /* records_taken then */
+	bool outdated;	     /* records were retired since */
+	uint64_t generation; /* incremented as places change */
 };
 
-void vm_counters_init(struct vm_counters *all, unsigned nslots);
+/* counters must outlive it. */
+void vm_counters_init(struct vm_counters *all, struct vcpu_counters *counters);
+
 void vm_counters_free(struct vm_counters *all);
 
-/* Begin a read with these VMs. Returns 0, or -ENOMEM: then take nothing. */
-int vm_counters_begin(struct vm_counters *all, const struct vms *vms);
+/*
+ * Assign new records, and find those whose vCPU is gone. Does nothing unless the register or the
+ * records have changed. Returns 0, or -ENOMEM with everything as it was.
+ */
+int vm_counters_update(struct vm_counters *all, const struct vms *vms);
 
 /*
- * Add the increase of a thread's counters. If its vCPU is unknown, the increase is kept for later:
- * returns -EAGAIN the first VCPU_WAITS times, in which the vCPU may appear, then 0. Returns -ENOMEM
- * if there is no memory; the increase is kept for later, too.
+ * Before a record is retired: keep what it has counted, if its VM runs. Returns 0, or -ENOMEM with
+ * nothing kept.
  */
-int vm_counters_take(struct vm_counters *all, const struct thread_key *key,
-		     const struct thread_counters *counters);
+int vm_counters_keep(struct vm_counters *all, uint32_t number);
+
+/* Sums of a VM, or of its vCPU (its id; 0: all of them), for the reason of a home slot. */
+void vm_counters_sum(const struct vm_counters *all, uint32_t vm, uint32_t vcpu, unsigned home,
+		     struct slot_sums *ret_sums);
+
+/* The same over all reasons, but for max; *ret_guest_time is in ns. Returns whether it has run. */
+bool vm_counters_total(const struct vm_counters *all, uint32_t vm, uint32_t vcpu,
+		       struct slot_sums *ret_sums, struct slot_sums *ret_halts,
+		       uint64_t *ret_guest_time);
+
+/* The number of pairs in a bucket. */
+uint64_t vm_counters_bucket(const struct vm_counters *all, uint32_t vm, unsigned home,
+			    unsigned bucket);
 
 /*
- * The same for histograms, after a read of counters: begin, take each, end. home is the home of the
- * key's slot. vm_histograms_take
- * returns 1 for a vCPU that is still unknown after VCPU_WAITS reads: it is gone, and nothing writes
- * its histogram any more.
+ * For each home slot the buckets that are not empty, as last read; has: whether the VM or vCPU has
+ * counted the reason.
  */
-void vm_histograms_begin(struct vm_counters *all);
-int vm_histograms_take(struct vm_counters *all, const struct exit_vm_key *key, unsigned home,
-		       const struct exit_buckets *buckets);
-void vm_histograms_end(struct vm_counters *all);
+struct slot_use {
+	bool has;
+	uint32_t buckets;
+};
 
-/* End a read: forget what was not present. */
-void vm_counters_end(struct vm_counters *all);
-
-/* The VM's sums, created if missing; NULL without memory. */
-struct vm_sums *vm_counters_get(struct vm_counters *all, const struct vm *vm);
-
-/* The vCPU at an address; NULL if unknown. */
-const struct vcpu_place *vm_counters_place(const struct vm_counters *all, uint64_t address);
-
-/* Reads for which counts of an unknown vCPU are kept; VMs are looked for once a second. */
-#define VCPU_WAITS 3
-
-/* The sums of a VM or vCPU, or NULL if it has none. */
-const struct vm_sums *vm_counters_find(const struct vm_counters *all, const struct vm *vm);
-const struct vcpu_sums *vm_counters_find_vcpu(const struct vm_counters *all,
-					      const struct vcpu *vcpu);
-
-/* Sort order of keys; a thread's first vCPU comes before its others. */
-int thread_key_compare(const void *left, const void *right);
+void vm_counters_slots(const struct vm_counters *all, uint32_t vm, uint32_t vcpu,
+		       struct slot_use ret_slots[COUNTER_SLOTS_MAX]);
 
 #endif /* PMDAKVM_VM_COUNTERS_H */

@@ -41,10 +41,11 @@ struct family_ops {
 	/* The map with this number, from 0. Returns 0, or -ENOENT past the last. May be NULL. */
 	int (*map)(void *state, size_t number, struct map_usage *ret_usage);
 	/*
-	 * Called once before any of the tables that are read together. Returns 1 if rows changed,
-	 * so that every table needs sync; else 0 or -ENOMEM. May be NULL.
+	 * Called once before any of the tables that are read together: bit i of wanted is for
+	 * tables[i]. Returns 1 if rows changed, so that every table needs sync; else 0 or -ENOMEM.
+	 * May be NULL.
 	 */
-	int (*refresh)(void *state);
+	int (*refresh)(void *state, uint64_t wanted);
 	/*
 	 * Called about once a second even without fetches, to catch short-lived state. May be NULL.
 	 */

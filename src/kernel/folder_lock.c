@@ -17,8 +17,11 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-/* How long a killed agent may take to end, in ms. */
-#define KILL_MS 1000
+/*
+ * How long a killed agent may take to end, in ms: the kernel closes each link of perf's in up to
+ * 0.1 s, and releases the lock last.
+ */
+#define KILL_MS 15000
 
 /*
  * Find the lock of the directory in a file of locks, /proc/locks or one of /proc/PID/fdinfo.

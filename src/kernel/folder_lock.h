@@ -19,7 +19,7 @@
 
 /*
  * Lock the directory with descriptor fd until the descriptor is closed. kill_hung: if a hung agent
- * holds it, kill that, which takes up to 1 s. Returns 0, -EWOULDBLOCK if another process has the
+ * holds it, kill that, which takes up to 15 s. Returns 0, -EWOULDBLOCK if another process has the
  * lock, or an error.
  */
 int folder_lock(int fd, bool kill_hung);

@@ -250,15 +250,26 @@ int pins_put(const struct pins *pins, const char *name, int fd)
 	return err;
 }
 
-int pins_open_map(const struct pins *pins, const struct bpf_map *map)
+void pins_drop(const struct pins *pins, const char *name)
+{
+	unlinkat(pins->fd, name, 0);
+}
+
+int pins_add(const struct pins *pins, const char *name, int fd)
+{
+	pins_drop(pins, name);
+	return pins_put(pins, name, fd);
+}
+
+int pins_get(const struct pins *pins, const char *name)
 {
 	struct stat st;
 	char *path;
 	int fd;
 
-	if (fstatat(pins->fd, bpf_map__name(map), &st, AT_SYMLINK_NOFOLLOW))
+	if (fstatat(pins->fd, name, &st, AT_SYMLINK_NOFOLLOW))
 		return -errno;
-	path = pin_path(pins, bpf_map__name(map));
+	path = pin_path(pins, name);
 	if (!path)
 		return -ENOMEM;
 	fd = S_ISREG(st.st_mode) ? bpf_obj_get(path) : -EEXIST;

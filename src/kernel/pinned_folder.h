@@ -30,11 +30,14 @@ int pins_find(const char *wanted, struct report *report, struct pins **ret_pins)
 /* Unlock the directory and keep its pins. Accepts NULL. */
 void pins_close(struct pins *pins);
 
-/* Pin a map by a name. Returns 0; -EEXIST if there is a file of that name; or an error. */
+/*
+ * Single maps, by the names of their pins. pins_put() fails with -EEXIST if there is a file of that
+ * name; pins_add() replaces it. pins_get() returns a descriptor that the caller closes, -ENOENT,
+ * -EEXIST if the file is not a pinned map, or an error.
+ */
 int pins_put(const struct pins *pins, const char *name, int fd);
-
-/* Open a map's pin. Returns a descriptor, -ENOENT, -EEXIST if the file is not a pinned map, or an
- * error. */
-int pins_open_map(const struct pins *pins, const struct bpf_map *map);
+int pins_add(const struct pins *pins, const char *name, int fd);
+int pins_get(const struct pins *pins, const char *name);
+void pins_drop(const struct pins *pins, const char *name);
 
 #endif /* PMDAKVM_PINNED_FOLDER_H */

@@ -17,6 +17,24 @@
 #include "bpf/pin.h"
 #include "kernel/pinned_maps_move.h"
 
+#define META "_meta"
+
+bool pins_are_of(const char *family, size_t length, const struct bpf_map *map)
+{
+	const char *name = bpf_map__name(map);
+
+	return !bpf_map__is_internal(map) && strncmp(name, family, length) == 0 &&
+	       name[length] == '_';
+}
+
+/* Is the map pinned with this object? */
+static bool is_own(const struct pinned *pinned, const struct bpf_map *map)
+{
+	const char *meta = bpf_map__name(pinned->meta);
+
+	return pins_are_of(meta, strlen(meta) - strlen(META), map);
+}
+
 /*
  * FNV-1a hash of everything that must match for what pinned maps hold to be used. Maps may have
  * room for more or fewer entries.
@@ -31,7 +49,7 @@ static __u64 layout_hash(const struct pinned *pinned)
 	hash = hash_text(hash, text);
 	bpf_object__for_each_map(map, *pinned->skeleton->obj)
 	{
-		if (bpf_map__is_internal(map))
+		if (!is_own(pinned, map))
 			continue;
 		snprintf(text, sizeof(text), "%s %u %u %u %u", bpf_map__name(map),
 			 bpf_map__type(map), bpf_map__key_size(map), bpf_map__value_size(map),
@@ -58,7 +76,7 @@ static enum match map_match(int fd, const struct bpf_map *map)
 
 static bool layout_matches(const struct pins *pins, const struct pinned *pinned)
 {
-	int fd = pins_open_map(pins, pinned->meta);
+	int fd = pins_get(pins, bpf_map__name(pinned->meta));
 	struct pin_meta value = { 0 };
 	__u32 key = 0;
 	bool same;
@@ -81,10 +99,10 @@ static int pins_count(const struct pins *pins, const struct pinned *pinned, stru
 	{
 		int fd;
 
-		if (bpf_map__is_internal(map))
+		if (!is_own(pinned, map))
 			continue;
 		++*ret_maps;
-		fd = pins_open_map(pins, map);
+		fd = pins_get(pins, bpf_map__name(map));
 		if (fd == -ENOENT)
 			continue;
 		if (fd < 0) {
@@ -107,7 +125,7 @@ static void pins_unlink(const struct pins *pins, const struct pinned *pinned)
 
 	bpf_object__for_each_map(map, *pinned->skeleton->obj)
 	{
-		if (!bpf_map__is_internal(map))
+		if (is_own(pinned, map))
 			unlinkat(pins->fd, bpf_map__name(map), 0);
 	}
 }
@@ -123,9 +141,9 @@ static bool can_move_all(const struct pins *pins, const struct pinned *pinned,
 	{
 		int fd;
 
-		if (!can || bpf_map__is_internal(map))
+		if (!can || !is_own(pinned, map))
 			continue;
-		fd = pins_open_map(pins, map);
+		fd = pins_get(pins, bpf_map__name(map));
 		can = fd >= 0 &&
 		      (map_match(fd, map) == SAME || pin_can_move(pins, fd, map, report));
 		if (fd >= 0)
@@ -144,9 +162,9 @@ static int reuse_all(const struct pins *pins, const struct pinned *pinned)
 	{
 		int fd;
 
-		if (bpf_map__is_internal(map))
+		if (!is_own(pinned, map))
 			continue;
-		fd = pins_open_map(pins, map);
+		fd = pins_get(pins, bpf_map__name(map));
 		if (fd < 0)
 			return fd;
 		if (map_match(fd, map) == SAME)
@@ -161,7 +179,7 @@ static int reuse_all(const struct pins *pins, const struct pinned *pinned)
 /* The length of the family's name in the name of its map NAME_meta. */
 static int family_length(const struct pinned *pinned)
 {
-	return (int)(strlen(bpf_map__name(pinned->meta)) - strlen("_meta"));
+	return (int)(strlen(bpf_map__name(pinned->meta)) - strlen(META));
 }
 
 int pins_reuse(const struct pins *pins, const struct pinned *pinned, struct report *report)
@@ -196,7 +214,7 @@ int pins_pin(const struct pins *pins, const struct pinned *pinned, struct report
 	err = bpf_map_update_elem(bpf_map__fd(pinned->meta), &key, &value, BPF_ANY);
 	bpf_object__for_each_map(map, *pinned->skeleton->obj)
 	{
-		if (!err && !bpf_map__is_internal(map))
+		if (!err && is_own(pinned, map))
 			err = pins_put(pins, bpf_map__name(map), bpf_map__fd(map));
 	}
 	if (err) {
@@ -215,7 +233,7 @@ int pins_move(const struct pins *pins, const struct pinned *pinned, struct repor
 
 	bpf_object__for_each_map(map, *pinned->skeleton->obj)
 	{
-		if (!err && !bpf_map__is_internal(map))
+		if (!err && is_own(pinned, map))
 			err = pin_move(pins, map, report);
 	}
 	return err;

@@ -23,7 +23,10 @@
 
 #include "kernel/pinned_folder.h"
 
-/* An object whose maps are pinned, by its generated skeleton. */
+/*
+ * An object whose maps are pinned, by its generated skeleton: those whose names begin as that of
+ * meta does. Others belong to another family.
+ */
 struct pinned {
 	struct bpf_object_skeleton *skeleton;
 	struct bpf_map *meta; /* its map NAME_meta */
@@ -52,13 +55,16 @@ int pins_move(const struct pins *pins, const struct pinned *pinned, struct repor
  * reported. */
 int pins_pin(const struct pins *pins, const struct pinned *pinned, struct report *report);
 
+/* Is it a map of this family, whose name has this length: does its name begin with NAME_? */
+bool pins_are_of(const char *family, size_t length, const struct bpf_map *map);
+
 /*
- * Remove the pins of an object's maps and nothing else. A file of such a name that is not a pinned
- * map is kept and reported. Adds the number of removed pins to *ret_removed. Returns 0 or the last
- * error.
+ * Remove the pins of a family's maps, which its object names, with the chunks NAME_1, NAME_2 ... of
+ * an array of maps, and nothing else. A file of such a name that is not a pinned map is kept and
+ * reported. Adds the number of removed pins to *ret_removed. Returns 0 or the last error.
  */
-int pins_remove(const struct pins *pins, struct bpf_object *object, struct report *report,
-		size_t *ret_removed);
+int pins_remove(const struct pins *pins, const char *family, struct bpf_object *object,
+		struct report *report, size_t *ret_removed);
 
 /* Remove the directory if it is empty. Otherwise it is kept, and its files are reported. */
 void pins_remove_folder(const struct pins *pins, struct report *report);

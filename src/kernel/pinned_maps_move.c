@@ -139,7 +139,7 @@ static int map_move(const struct pins *pins, const struct bpf_map *map, int from
 
 int pin_move(const struct pins *pins, const struct bpf_map *map, struct report *report)
 {
-	int from = pins_open_map(pins, map), err = 0;
+	int from = pins_get(pins, bpf_map__name(map)), err = 0;
 	__u32 room;
 
 	if (from < 0)

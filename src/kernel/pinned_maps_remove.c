@@ -6,44 +6,64 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 /* How many of the files that stay are named. */
 #define NAMES_MAX 8
 
-static int remove_map(const struct pins *pins, const struct bpf_map *map, struct report *report)
+static int remove_pin(const struct pins *pins, const char *name, struct report *report)
 {
-	int fd = pins_open_map(pins, map), err = 0;
+	int fd = pins_get(pins, name), err = 0;
 
 	if (fd < 0 && fd != -ENOENT)
-		report_add(report, REPORT_WARNING, "%s/%s: %s; not removed", pins->path,
-			   bpf_map__name(map), fd == -EEXIST ? "not a pinned map" : strerror(-fd));
+		report_add(report, REPORT_WARNING, "%s/%s: %s; not removed", pins->path, name,
+			   fd == -EEXIST ? "not a pinned map" : strerror(-fd));
 	if (fd < 0)
 		return fd;
-	if (unlinkat(pins->fd, bpf_map__name(map), 0)) {
+	if (unlinkat(pins->fd, name, 0)) {
 		err = -errno;
-		report_add(report, REPORT_WARNING, "%s/%s: cannot remove: %s", pins->path,
-			   bpf_map__name(map), strerror(-err));
+		report_add(report, REPORT_WARNING, "%s/%s: cannot remove: %s", pins->path, name,
+			   strerror(-err));
 	}
 	close(fd);
 	return err;
 }
 
-int pins_remove(const struct pins *pins, struct bpf_object *object, struct report *report,
-		size_t *ret_removed)
+/* Remove a map's pin, and those of the chunks of an array of maps. Counts them. */
+static int remove_map(const struct pins *pins, const struct bpf_map *map, struct report *report,
+		      size_t *ret_removed)
+{
+	int err = remove_pin(pins, bpf_map__name(map), report), last = err;
+	char name[64];
+
+	*ret_removed += !err;
+	for (unsigned i = 1; bpf_map__type(map) == BPF_MAP_TYPE_ARRAY_OF_MAPS; i++) {
+		snprintf(name, sizeof(name), "%s_%u", bpf_map__name(map), i);
+		err = remove_pin(pins, name, report);
+		if (err == -ENOENT)
+			break;
+		*ret_removed += !err;
+		last = err ? err : last;
+	}
+	return last;
+}
+
+int pins_remove(const struct pins *pins, const char *family, struct bpf_object *object,
+		struct report *report, size_t *ret_removed)
 {
 	struct bpf_map *map;
 	int last = 0;
 
 	bpf_object__for_each_map(map, object)
 	{
-		int err = bpf_map__is_internal(map) ? -ENOENT : remove_map(pins, map, report);
+		int err = pins_are_of(family, strlen(family), map) ?
+				  remove_map(pins, map, report, ret_removed) :
+				  -ENOENT;
 
-		if (!err)
-			++*ret_removed;
-		else if (err != -ENOENT)
-			last = err;
+		if (err != -ENOENT)
+			last = err ? err : last;
 	}
 	return last;
 }

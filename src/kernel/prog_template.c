@@ -11,7 +11,9 @@
 int template_init(const struct bpf_insn *insns, size_t ninsns, int32_t mark,
 		  struct template *ret_template)
 {
-	struct template template = { .ninsns = ninsns, .mark = ninsns };
+	struct template template = { .ninsns = ninsns,
+				     .mark = ninsns,
+				     .type = BPF_PROG_TYPE_RAW_TRACEPOINT };
 
 	for (size_t i = 0; i < ninsns; i++) {
 		if (insns[i].code != (BPF_ALU64 | BPF_MOV | BPF_K) || insns[i].imm != mark)
@@ -36,8 +38,7 @@ int template_load(const struct template *template, int32_t number, const char *e
 
 	snprintf(name, sizeof(name), "%s", event);
 	template->insns[template->mark].imm = number;
-	return bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, name, "GPL", template->insns,
-			     template->ninsns, NULL);
+	return bpf_prog_load(template->type, name, "GPL", template->insns, template->ninsns, NULL);
 }
 
 void template_free(struct template *template)

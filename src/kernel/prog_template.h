@@ -17,19 +17,20 @@ struct template
 	struct bpf_insn *insns;
 	size_t ninsns;
 	size_t mark; /* index of the instruction that loads the number */
+	enum bpf_prog_type type;
 };
 
 /*
  * Copy a program's instructions and find the one that moves the 64-bit immediate mark into a
- * register. Returns 0, -EINVAL unless there is exactly one, or -ENOMEM.
+ * register. Its copies are raw tracepoint programs unless type is set. Returns 0, -EINVAL unless
+ * there is exactly one, or -ENOMEM.
  */
 int template_init(const struct bpf_insn *insns, size_t ninsns, int32_t mark,
 		  struct template *ret_template);
 
 /*
- * Load a copy with number in place of the mark, as a raw tracepoint program named after the
- * event (truncated to 15 bytes). Returns its descriptor, which the caller closes and attaches with
- * bpf_raw_tracepoint_open(), or the kernel's error.
+ * Load a copy with number in place of the mark, named after the event (truncated to 15 bytes).
+ * Returns its descriptor, which the caller closes and attaches, or the kernel's error.
  */
 int template_load(const struct template *template, int32_t number, const char *event);
 

@@ -125,6 +125,10 @@ static int read_arguments(const struct btf *btf, struct exit_layout *layout)
 
 /* --- reasons --- */
 
+/* The bits of a code. Intel's has flags above. */
+#define VMX_MASK 0xffff
+#define SVM_MASK 0xffffffff
+
 /*
  * Locate vcpu_svm.vmcb->control.exit_code. Where the field is 64 bits wide, no code needs the upper
  * half.
@@ -142,7 +146,7 @@ static int read_svm(const struct btf *btf, struct exit_isa *isa)
 		return -ENOENT;
 	isa->pointer = vmcb - vcpu;
 	isa->code = control + code;
-	isa->mask = 0xffffffff;
+	isa->mask = SVM_MASK;
 	return 0;
 }
 
@@ -167,7 +171,7 @@ static int read_vmx(const struct btf *btf, struct exit_isa *isa)
 		return -ENOENT;
 	isa->pointer = EXIT_NO_POINTER;
 	isa->code = vt + reason + full - vcpu;
-	isa->mask = 0xffff;
+	isa->mask = VMX_MASK;
 	return 0;
 }
 
@@ -198,22 +202,29 @@ static const struct btf *module_types(struct kernel_types *types, const char *mo
 	return kernel_types_module(types, module, &own) ? vmlinux : own;
 }
 
+/* Set what does not depend on the kernel: the slots of codes. */
+static void slots_set(struct exit_setup *setup)
+{
+	setup->vmx.isa = REASONS_VMX + 1;
+	setup->svm.isa = REASONS_SVM + 1;
+	exit_layout_ranges(REASONS_VMX, setup->vmx.ranges);
+	exit_layout_ranges(REASONS_SVM, setup->svm.ranges);
+}
+
 static void read_reasons(struct kernel_types *types, const struct btf *vmlinux,
 			 struct exit_setup *setup)
 {
 	struct {
 		const char *module;
-		unsigned isa;
 		struct exit_isa *to;
 		int (*read)(const struct btf *btf, struct exit_isa *isa);
 	} vendors[] = {
-		{ "kvm_intel", REASONS_VMX, &setup->vmx, read_vmx },
-		{ "kvm_amd", REASONS_SVM, &setup->svm, read_svm },
+		{ "kvm_intel", &setup->vmx, read_vmx },
+		{ "kvm_amd", &setup->svm, read_svm },
 	};
 
+	slots_set(setup);
 	for (size_t i = 0; i < sizeof(vendors) / sizeof(vendors[0]); i++) {
-		vendors[i].to->isa = vendors[i].isa + 1;
-		exit_layout_ranges(vendors[i].isa, vendors[i].to->ranges);
 		if (vendors[i].read(module_types(types, vendors[i].module, vmlinux),
 				    vendors[i].to) == 0)
 			setup->has_reasons = 1;
@@ -236,6 +247,39 @@ int exit_layout_read(struct kernel_types *types, struct exit_layout *ret_layout)
 	*ret_layout = layout;
 	return 0;
 }
+
+#if defined(__x86_64__)
+
+int exit_layout_untyped(struct kernel_types *types, enum exit_form form,
+			struct exit_layout *ret_layout)
+{
+	const struct btf *vmlinux;
+	int err = kernel_types_vmlinux(types, &vmlinux);
+
+	if (err)
+		return err;
+	memset(ret_layout, 0, sizeof(*ret_layout));
+	ret_layout->form = form;
+	slots_set(&ret_layout->setup);
+	if (form != EXIT_REASON_FIRST)
+		return 0;
+	ret_layout->setup.has_reasons = 1;
+	ret_layout->setup.vmx.mask = VMX_MASK;
+	ret_layout->setup.svm.mask = SVM_MASK;
+	return 0;
+}
+
+#else
+
+/* The events have other arguments there. */
+int exit_layout_untyped(struct kernel_types *types, enum exit_form form,
+			struct exit_layout *ret_layout)
+{
+	(void)types, (void)form, (void)ret_layout;
+	return -ENOENT;
+}
+
+#endif
 
 bool exit_layout_equal(const struct exit_layout *one, const struct exit_layout *other)
 {

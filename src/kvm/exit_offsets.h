@@ -33,6 +33,15 @@ struct exit_layout {
  */
 int exit_layout_read(struct kernel_types *types, struct exit_layout *ret_layout);
 
+/*
+ * The layout of a kernel whose types do not say how kvm_exit is called: before Linux 5.11, modules
+ * have none. Such a kernel's kvm_exit has the reason among its arguments; EXIT_VCPU_FIRST is for
+ * one where EXIT_REASON_FIRST cannot be attached, since it has fewer arguments: it has no reasons.
+ * Returns 0, or an error if vmlinux has no types either, -ENOENT if this is not x86.
+ */
+int exit_layout_untyped(struct kernel_types *types, enum exit_form form,
+			struct exit_layout *ret_layout);
+
 /* Are both layouts the same? */
 bool exit_layout_equal(const struct exit_layout *one, const struct exit_layout *other);
 

@@ -202,6 +202,35 @@ bool events_has(const struct events *events, const char *name)
 	       bsearch(&name, events->names, events->n, sizeof(*events->names), compare);
 }
 
+char *events_folder(const char *tracefs, const char *name)
+{
+	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
+		char *path;
+
+		if (asprintf(&path, "%s/events/%s/%s", tracefs, groups[i], name) < 0)
+			return NULL;
+		if (access(path, X_OK) == 0)
+			return path;
+		free(path);
+	}
+	return NULL;
+}
+
+bool events_atomic(const char *name)
+{
+	static const char *const names[] = {
+#define ATOMIC_EVENT(name, where) #name,
+#include "kvm/atomic_events.def"
+#undef ATOMIC_EVENT
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(names[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
 void events_free(struct events *events)
 {
 	for (size_t i = 0; i < events->n; i++)

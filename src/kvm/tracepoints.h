@@ -44,6 +44,15 @@ char *events_missing(const struct events *events, const char *tracefs);
 /* Is the event in the list? */
 bool events_has(const struct events *events, const char *name);
 
+/*
+ * The folder of an event in tracefs, TRACEFS/events/GROUP/NAME. The caller frees it; NULL: tracefs
+ * cannot be read, or there is none.
+ */
+char *events_folder(const char *tracefs, const char *name);
+
+/* Does the event fire only where nothing can be switched out? See atomic_events.def. */
+bool events_atomic(const char *name);
+
 void events_free(struct events *events);
 
 #endif /* PMDAKVM_TRACEPOINTS_H */

@@ -37,6 +37,9 @@ static int load(struct kvm_agent *agent, const char *config_path)
 	err = config_load(config_path, &report, &agent->config);
 	if (err == -ENOMEM)
 		return err;
+	if (agent->dso) /* its ticks are pmcd's fetches */
+		agent->config.growth_ns = 0;
+	agent->config.raw_only = agent->dso;
 	path_join(path, sizeof(path), "PCP_VAR_DIR", "pmdakvm/items");
 	err = items_load(path, &report, &agent->items);
 	path_join(path, sizeof(path), "PCP_VAR_DIR", "pmdakvm/instances");

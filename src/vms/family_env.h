@@ -9,8 +9,10 @@
 #include "base/config.h"
 #include "base/report.h"
 #include "kernel/cpus.h"
+#include "kernel/event_rows.h"
 #include "kernel/kernel_types.h"
 #include "kernel/pinned_maps.h"
+#include "kvm/classic_events.h"
 #include "kvm/tracepoints.h"
 #include "metrics/item_numbers.h"
 #include "vms/vm_register.h"
@@ -21,10 +23,12 @@ struct family_env {
 	const struct events *events;
 	const struct cpus *cpus;
 	struct items *items;
-	struct vms *vms;	    /* the register of VMs */
-	const struct pins *pins;    /* NULL: maps are not pinned */
-	struct kernel_types *types; /* closed after each pass of opening or attaching */
-	struct report *report;	    /* set only while open or attach runs */
+	struct vms *vms;		/* the register of VMs */
+	const struct pins *pins;	/* NULL: maps are not pinned */
+	struct event_rows *rows;	/* who counts which event */
+	struct classic_events *classic; /* attached by perf; NULL: none is */
+	struct kernel_types *types;	/* closed after each pass of opening or attaching */
+	struct report *report;		/* set only while open or attach runs */
 };
 
 #endif /* PMDAKVM_FAMILY_ENV_H */

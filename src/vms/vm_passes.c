@@ -11,8 +11,10 @@
 
 #include "base/clock.h"
 #include "kernel/privileges.h"
+#include "kernel/typed_loads.h"
 #include "vms/vm_follow.h"
 #include "vms.skel.h"
+#include "vms_typed.skel.h"
 
 /* The kernel's buffer is 8 pages: 512 KiB where pages have 64 KiB. */
 #define RECORDS_BYTES (1024 * 1024)
@@ -128,25 +130,29 @@ static void unload(struct vm_passes *passes)
 }
 
 /* Load the iterator for a layout, and link it. Returns 0 or an error, with nothing loaded. */
-static int load(struct vm_passes *passes, const struct stat_layout *layout)
+static int load(struct vm_passes *passes, const struct stat_layout *layout, bool typed)
 {
 	int err;
 
-	passes->bpf = vms_bpf__open();
-	if (!passes->bpf)
-		return -errno;
-	passes->bpf->rodata->offsets = (struct vms_offsets){
-		.vm_stat = layout->vm_stat,
-		.vm_stat_bytes = layout->vm.bytes,
-		.vm_creator = layout->vm_userspace_pid,
-		.vm_debugfs_dentry = layout->vm_debugfs_dentry,
-		.vcpu_stat = layout->vcpu_stat,
-		.vcpu_stat_bytes = layout->vcpu.bytes,
-		.vcpu_kvm = layout->vcpu_kvm,
-		.vcpu_id = layout->vcpu_id,
-		.vcpu_pid = layout->vcpu_pid,
-	};
-	err = vms_bpf__load(passes->bpf);
+	passes->bpf = calloc(1, sizeof(*passes->bpf));
+	err = passes->bpf ? vms_bpf__create_skeleton(passes->bpf) : -ENOMEM;
+	if (!err)
+		err = typed_loads_open(passes->bpf->skeleton,
+				       typed ? vms_typed_bpf__elf_bytes : NULL);
+	if (!err) {
+		passes->bpf->rodata->offsets = (struct vms_offsets){
+			.vm_stat = layout->vm_stat,
+			.vm_stat_bytes = layout->vm.bytes,
+			.vm_creator = layout->vm_userspace_pid,
+			.vm_debugfs_dentry = layout->vm_debugfs_dentry,
+			.vcpu_stat = layout->vcpu_stat,
+			.vcpu_stat_bytes = layout->vcpu.bytes,
+			.vcpu_kvm = layout->vcpu_kvm,
+			.vcpu_id = layout->vcpu_id,
+			.vcpu_pid = layout->vcpu_pid,
+		};
+		err = vms_bpf__load(passes->bpf);
+	}
 	if (!err) {
 		passes->link = bpf_program__attach_iter(passes->bpf->progs.vms_files, NULL);
 		err = passes->link ? 0 : -errno;
@@ -154,6 +160,15 @@ static int load(struct vm_passes *passes, const struct stat_layout *layout)
 	if (err)
 		unload(passes);
 	return err;
+}
+
+/* Load what reads memory as this kernel can. */
+static int load_any(struct vm_passes *passes, const struct stat_layout *layout,
+		    struct kernel_types *types)
+{
+	if (typed_loads_exist(types) && load(passes, layout, true) == 0)
+		return 0;
+	return load(passes, layout, false);
 }
 
 /* Read the layout of KVM's types. Returns 0 or an error, with a text for it. */
@@ -184,7 +199,7 @@ static int layout_read(struct kernel_types *types, struct stat_layout *ret_layou
 }
 
 /* Make passes for this layout, which is then theirs. */
-static int layout_use(struct vms *vms, struct stat_layout *fresh)
+static int layout_use(struct vms *vms, struct kernel_types *types, struct stat_layout *fresh)
 {
 	struct vm_passes *passes = vms->passes;
 	struct stat_layout *layout;
@@ -202,7 +217,7 @@ static int layout_use(struct vms *vms, struct stat_layout *fresh)
 	passes->layout = layout;
 	vms->vm_bytes = layout->vm.bytes;
 	vms->vcpu_bytes = layout->vcpu.bytes;
-	return load(passes, layout);
+	return load_any(passes, layout, types);
 }
 
 static int attach(struct vms *vms, struct kernel_types *types, const char *lockdown,
@@ -223,7 +238,7 @@ static int attach(struct vms *vms, struct kernel_types *types, const char *lockd
 		stat_layout_free(&fresh);
 		return 0;
 	}
-	err = layout_use(vms, &fresh);
+	err = layout_use(vms, types, &fresh);
 	if (err)
 		*ret_error = privs_load_text(err, lockdown);
 	else

@@ -6,32 +6,62 @@
 BENCH := $(O)/tests/bench
 
 BENCH_BPF := $(BENCH)/empty $(BENCH)/pair
+# the exit family's programs on a kernel without bpf_rdonly_cast(), and with hints that miss
+BENCH_EXIT := $(BENCH)/probe $(BENCH)/miss
+$(BENCH)/probe.raw.o: BPF_CFLAGS += -Dbpf_rdonly_cast=bpf_no_rdonly_cast
+$(BENCH)/miss.raw.o: BPF_CFLAGS += -DHINTS=2
+
+$(BENCH_EXIT:%=%.raw.o): bpf/exit.bpf.c
+	$(call say,BPF,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
+
+# the exit pair of before the engine, whose headers come first
+$(BENCH)/old/exit.raw.o: tests/bench/old/exit.bpf.c
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(filter-out -Ibpf,$(BPF_CFLAGS)) -Itests/bench/old -Ibpf -MMD -MP -c $< -o $@
+
+$(BENCH)/old/exit.bpf.o: $(BENCH)/old/exit.raw.o
+	$(Q)$(BPFTOOL) gen object $@ $<
 
 $(BENCH_BPF:%=%.raw.o): $(BENCH)/%.raw.o: tests/bench/%.bpf.c
 	$(call say,BPF,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
 
-$(BENCH_BPF:%=%.bpf.o): %.bpf.o: %.raw.o
+$(BENCH_BPF:%=%.bpf.o) $(BENCH_EXIT:%=%.bpf.o): %.bpf.o: %.raw.o
 	$(Q)$(BPFTOOL) gen object $@ $<
 
-$(BENCH_BPF:%=%.skel.h): $(BENCH)/%.skel.h: $(BENCH)/%.bpf.o
+$(BENCH)/empty.skel.h: $(BENCH)/%.skel.h: $(BENCH)/%.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
 $(BENCH)/empty: $(BENCH)/empty.skel.h
-$(BENCH)/pair: $(BENCH)/pair.skel.h $(O)/gen/exit.skel.h $(O)/libpmdakvm.a
-$(BENCH)/empty $(BENCH)/pair: ALL_CFLAGS += -isystem $(BENCH) -isystem $(O)/gen -Wno-unused-function
-$(BENCH)/empty $(BENCH)/pair: BENCH_LIBS := $(BPF_LIBS)
-$(BENCH)/pair: BENCH_LIBS := $(O)/libpmdakvm.a $(BPF_LIBS)
+$(BENCH)/empty: ALL_CFLAGS += -isystem $(BENCH) -Wno-unused-function
+$(BENCH)/empty: BENCH_LIBS := $(BPF_LIBS)
 $(BENCH)/fetch: BENCH_LIBS := -lpcp
+$(BENCH)/pair $(BENCH)/read: $(O)/libpmdakvm.a
+$(BENCH)/pair: BENCH_LIBS := $(O)/libpmdakvm.a $(BPF_LIBS)
 
-$(BENCH)/empty $(BENCH)/fetch $(BENCH)/pair $(BENCH)/timed: $(BENCH)/%: tests/bench/%.c
+$(BENCH)/empty $(BENCH)/fetch $(BENCH)/timed: $(BENCH)/%: tests/bench/%.c
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $< -o $@ $(LDFLAGS) $(BENCH_LIBS)
 
-bench-programs: $(BENCH)/empty $(BENCH)/fetch $(BENCH)/pair $(BENCH)/timed
+$(BENCH)/read: BENCH_LIBS := $(BPF_LIBS)
+$(BENCH)/read: tests/bench/read.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) $< $(O)/libpmdakvm.a -o $@ $(LDFLAGS) $(BENCH_LIBS)
+
+$(BENCH)/pair: tests/bench/pair.c tests/bench/variants.c tests/bench/vcpus.c tests/bench/variants.h tests/bench/vcpus.h
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) -pthread $(filter %.c %.a,$^) -o $@ $(LDFLAGS) $(BENCH_LIBS)
+
+bench-programs: $(BENCH)/old/exit.bpf.o $(BENCH)/pair.bpf.o $(BENCH_EXIT:%=%.bpf.o) $(BENCH)/empty $(BENCH)/fetch $(BENCH)/pair \
+	$(BENCH)/read $(BENCH)/timed
 	@:
 
--include $(wildcard $(BENCH)/*.d)
+-include $(wildcard $(BENCH)/*.d $(BENCH)/old/*.d)

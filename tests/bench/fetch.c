@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * fetch HOST PID COUNT NAME...: fetch all metrics below the names from a pmcd, once and then
- * COUNT times. Prints the numbers of metrics and values, the time of the first fetch in ns, the
- * median time of the others in ns, and the CPU time in ns of process PID, the agent, for each of
- * the others.
+ * fetch [-i] HOST PID COUNT NAME...: fetch all metrics below the names from a pmcd, once and then
+ * COUNT times, with -i their instances, too. Prints the numbers of metrics and values, the time of
+ * the first fetch in ns, the median time of the others in ns, and the CPU time in ns of process
+ * PID, the agent, for each of the others.
  */
 #include <dirent.h>
 #include <pcp/pmapi.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +80,44 @@ static long long cpu_time(const char *pid)
 	return sum;
 }
 
+static pmInDom *indoms; /* with -i */
+static int nindoms;
+
+/* Ask for the instances of each domain of the metrics. Returns 0 or a negative PCP error. */
+static int instances_ask(const pmInDom *list, int n)
+{
+	int sts = 0, *numbers;
+	char **names;
+
+	for (int i = 0; i < n && sts >= 0; i++) {
+		sts = pmGetInDom(list[i], &numbers, &names);
+		if (sts > 0) {
+			free(numbers);
+			free(names);
+		}
+	}
+	return sts < 0 ? sts : 0;
+}
+
+/* The domains of the metrics, each once. Returns their number or a negative PCP error. */
+static int indoms_find(pmID *pmids, int n, pmInDom *ret_indoms)
+{
+	int found = 0;
+
+	for (int i = 0; i < n; i++) {
+		pmDesc desc;
+		int at = 0, sts = pmLookupDesc(pmids[i], &desc);
+
+		if (sts < 0)
+			return sts;
+		while (at < found && ret_indoms[at] != desc.indom)
+			at++;
+		if (desc.indom != PM_INDOM_NULL && at == found)
+			ret_indoms[found++] = desc.indom;
+	}
+	return found;
+}
+
 /* Returns the time of a fetch in ns or a negative PCP error; ret_values: the number of values. */
 static long long fetch_once(pmID *pmids, int n, int *ret_values)
 {
@@ -86,6 +125,9 @@ static long long fetch_once(pmID *pmids, int n, int *ret_values)
 	pmResult *result;
 	int sts, values = 0;
 
+	sts = instances_ask(indoms, nindoms);
+	if (sts < 0)
+		return sts;
 	sts = pmFetch(n, pmids, &result);
 	if (sts < 0)
 		return sts;
@@ -135,8 +177,12 @@ int main(int argc, char **argv)
 	int sts = 0, count;
 	pmID *pmids;
 
+	bool instances = argc > 1 && strcmp(argv[1], "-i") == 0;
+
+	argc -= instances;
+	argv += instances;
 	if (argc < 5 || (count = atoi(argv[3])) <= 0) {
-		fputs("Usage: fetch HOST PID COUNT NAME...\n", stderr);
+		fputs("Usage: fetch [-i] HOST PID COUNT NAME...\n", stderr);
 		return 2;
 	}
 	sts = pmNewContext(PM_CONTEXT_HOST, argv[1]);
@@ -153,5 +199,9 @@ int main(int argc, char **argv)
 	sts = pmLookupName(names.n, (const char **)names.list, pmids);
 	if (sts < 0)
 		return fail("pmLookupName", sts);
+	indoms = instances ? calloc((size_t)names.n, sizeof(*indoms)) : NULL;
+	nindoms = indoms ? indoms_find(pmids, names.n, indoms) : 0;
+	if (nindoms < 0)
+		return fail("the metrics' instances", nindoms);
 	return measure(pmids, names.n, argv[2], count);
 }

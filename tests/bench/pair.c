@@ -1,164 +1,323 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * pair KIND EVENT: attach two programs to a raw tracepoint whose first argument is a vCPU, as if
- * each event were an exit followed by its entry; print "ready", and wait until standard input
- * ends. KIND is empty, clock (both programs read the clock) or ours, the exit family's programs,
- * which get real vCPUs this way on a host where kvm_exit never fires. At the end, prints the
- * number of exits that ours counted, or "-" for the other kinds.
+ * pair FOLDER EVENT ROUNDS EVENTS LINES CPU [CPU]: what BPF programs on a tracepoint whose first
+ * argument is a vCPU cost a guest that runs here, in turn, in an order that each round has of its
+ * own. FOLDER is that of the objects, build/. Pairs of programs are attached as if each event were
+ * an exit followed by its entry: they get real vCPUs this way on a host where kvm_exit never fires.
+ *
+ * Prints lines of tab-separated fields: MODE VARIANT ROUND NS, the time of an event with the
+ * programs attached; and "counted" VARIANT COUNTED NEEDED. Modes:
+ *
+ *   hot    CPU time of a loop of EVENTS events; the least of 4
+ *   two    the same on two vCPUs at a time, on both CPUs
+ *   enter  time of entering the guest for one event; the median of EVENTS/40
+ *   cold   the same after reading LINES cache lines
+ *   turns  the same of 3 vCPUs in turn, on one thread
  */
+#define _GNU_SOURCE
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
+#include <errno.h>
 #include <linux/types.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "bpf/exit.h" /* before the skeletons, which have its types */
+#include "variants.h"
+#include "vcpus.h"
 
-#include "kvm/tracepoints.h"
-#include "exit.skel.h"
-#include "pair.skel.h"
-#include "kvm/exit_reasons.h"
-#include "kvm/stat_schema.h"
+#define REPEATS	 4
+#define PATIENCE 3000 /* waits of 10 ms for another program to be detached */
 
-static int fail(const char *what, int err)
-{
-	fprintf(stderr, "pair: %s: %s\n", what, strerror(-err));
-	return EXIT_FAILURE;
-}
+#define PAIR	 "tests/bench/pair.bpf.o"
+#define OURS	 "bpf/exit.bpf.o"
+#define EXIT_PROGRAMS                           \
+	{                                       \
+		"exit_vcpu_first", "exit_entry" \
+	}
 
-static const struct {
-	const char *kind;
-	const char *programs[2];
-} kinds[] = {
-	{ "empty", { "empty_exit", "empty_entry" } },
-	{ "clock", { "clock_exit", "clock_entry" } },
-	{ "ours", { "exit_vcpu_first", "exit_entry" } },
+enum mode { HOT, TWO, ENTER, COLD, TURNS, MODES };
+
+static const char *const mode_names[] = { "hot", "two", "enter", "cold", "turns" };
+
+enum {
+	NOTHING,
+	ONE_EMPTY,
+	ONE_TRACE,
+	EMPTY,
+	CLOCK,
+	OLD,
+	OURS_NEAR,
+	OURS_FAR,
+	PROBE,
+	MISS,
+	VARIANTS
 };
 
-/*
- * Reading the reason takes two reads from the vCPU, as on SVM: a pointer, and a number behind it.
- * Here they read the pointer to struct kvm, and the lock at the start of struct kvm, which is
- * mostly 0, a code in SVM's first range.
- */
-static int setup_ours(struct bpf_object *object)
-{
-	struct exit_setup setup = { .has_reasons = 1, .entry_has_vcpu = 1 };
-	struct bpf_map *rodata = bpf_object__find_map_by_name(object, ".rodata");
-	const struct reasons_range *ranges;
-	struct stat_layout layout;
-	struct kernel_types types = { .dir = KERNEL_TYPES_DIR };
-	size_t n;
-	int err = stat_layout_read(&types, &layout);
+static struct variant variants[VARIANTS] = {
+	[NOTHING] = { .name = "nothing" },
+	[ONE_EMPTY] = { .name = "one-empty", .object = PAIR, .programs = { "empty_exit" } },
+	[ONE_TRACE] = { .name = "one-trace",
+			.object = "bpf/trace.bpf.o",
+			.programs = { "trace_template" },
+			.template = true },
+	[EMPTY] = { .name = "empty", .object = PAIR, .programs = { "empty_exit", "empty_entry" } },
+	[CLOCK] = { .name = "clock", .object = PAIR, .programs = { "clock_exit", "clock_entry" } },
+	[OLD] = { .name = "old",
+		  .object = "tests/bench/old/exit.bpf.o",
+		  .programs = EXIT_PROGRAMS,
+		  .counts = true },
+	[OURS_NEAR] = { .name = "ours", .object = OURS, .programs = EXIT_PROGRAMS, .counts = true },
+	[OURS_FAR] = { .name = "far",
+		       .object = OURS,
+		       .programs = EXIT_PROGRAMS,
+		       .counts = true,
+		       .far = true },
+	[PROBE] = { .name = "probe",
+		    .object = "tests/bench/probe.bpf.o",
+		    .programs = EXIT_PROGRAMS,
+		    .counts = true },
+	[MISS] = { .name = "miss",
+		   .object = "tests/bench/miss.bpf.o",
+		   .programs = EXIT_PROGRAMS,
+		   .counts = true },
+};
 
-	kernel_types_close(&types);
-	if (err)
-		return err;
-	setup.svm.isa = REASONS_SVM + 1;
-	setup.svm.pointer = (__s32)layout.vcpu_kvm;
-	setup.svm.mask = UINT32_MAX;
-	stat_layout_free(&layout);
-	ranges = reasons_ranges(REASONS_SVM, &n);
-	for (size_t i = 0; i < n && i < CODE_RANGES; i++)
-		setup.svm.ranges[i] = (struct code_range){ (__u32)ranges[i].first,
-							   (__u32)ranges[i].count, ranges[i].slot };
-	return bpf_map__set_initial_value(rodata, &setup, sizeof(setup));
+#define BIT(variant) (1u << (variant))
+
+/* The variants of each mode; all have the first one. */
+static const unsigned wanted[] = {
+	[HOT] = BIT(ONE_EMPTY) | BIT(ONE_TRACE) | BIT(EMPTY) | BIT(CLOCK) | BIT(OLD) |
+		BIT(OURS_NEAR) | BIT(OURS_FAR) | BIT(PROBE),
+	[TWO] = BIT(CLOCK) | BIT(OLD) | BIT(OURS_NEAR),
+	[ENTER] = BIT(CLOCK) | BIT(OLD) | BIT(OURS_NEAR) | BIT(PROBE),
+	[COLD] = BIT(CLOCK) | BIT(OLD) | BIT(OURS_NEAR) | BIT(OURS_FAR) | BIT(PROBE),
+	[TURNS] = BIT(CLOCK) | BIT(OURS_NEAR) | BIT(MISS),
+};
+
+static const char *event;
+static unsigned events, lines;
+static int cpus[2], ncpus;
+static bool cpuid; /* the event is that of a CPUID, not of each emulated instruction */
+static unsigned long long needed[VARIANTS];
+
+static int quiet(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	return level == LIBBPF_WARN ? vfprintf(stderr, format, arguments) : 0;
 }
 
-static int map_grow(struct bpf_object *object, const char *name, __u32 entries)
+/* The number of BPF programs attached to the event as a raw tracepoint, by anybody. */
+static int links(void)
 {
-	struct bpf_map *map = bpf_object__find_map_by_name(object, name);
+	__u32 id = 0;
+	int n = 0;
 
-	return map ? bpf_map__set_max_entries(map, entries) : -1;
-}
+	while (bpf_link_get_next_id(id, &id) == 0) {
+		struct bpf_link_info info = { 0 };
+		char name[64] = "";
+		__u32 size = sizeof(info);
+		int fd = bpf_link_get_fd_by_id(id);
 
-static struct bpf_object *object_open(const char *kind)
-{
-	struct bpf_object *object;
-	const void *image;
-	size_t size;
-	int err;
-
-	if (strcmp(kind, "ours") != 0) {
-		image = pair_bpf__elf_bytes(&size);
-		return bpf_object__open_mem(image, size, NULL);
-	}
-	image = exit_bpf__elf_bytes(&size);
-	object = bpf_object__open_mem(image, size, NULL);
-	err = object ? setup_ours(object) : -1;
-	if (!err)
-		err = map_grow(object, "exit_cells", 64);
-	if (!err)
-		err = map_grow(object, "exit_rows", (__u32)libbpf_num_possible_cpus());
-	if (err) {
-		bpf_object__close(object);
-		return NULL;
-	}
-	return object;
-}
-
-/* The sum over the counters of all threads and reasons. */
-static unsigned long long exits_counted(struct bpf_object *object)
-{
-	int fd = bpf_map__fd(bpf_object__find_map_by_name(object, "exit_cells"));
-	static struct exit_counters cell;
-	unsigned long long sum = 0;
-	struct thread_key key;
-
-	for (int err = bpf_map_get_next_key(fd, NULL, &key); !err;
-	     err = bpf_map_get_next_key(fd, &key, &key)) {
-		if (bpf_map_lookup_elem(fd, &key, &cell))
+		if (fd < 0)
 			continue;
-		for (int i = 0; i < EXIT_SLOTS; i++)
-			sum += cell.reason[i].count;
+		info.raw_tracepoint.tp_name = (__u64)(unsigned long)name;
+		info.raw_tracepoint.tp_name_len = sizeof(name);
+		if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0 &&
+		    info.type == BPF_LINK_TYPE_RAW_TRACEPOINT && strcmp(name, event) == 0)
+			n++;
+		close(fd);
 	}
-	return sum;
+	return n;
 }
 
-static int attach(struct bpf_object *object, const char *const programs[2], const char *event)
+static void pin(int cpu)
 {
-	for (int i = 0; i < 2; i++) {
-		struct bpf_program *program = bpf_object__find_program_by_name(object, programs[i]);
+	cpu_set_t set;
 
-		if (!program || bpf_raw_tracepoint_open(event, bpf_program__fd(program)) < 0)
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		fprintf(stderr, "pair: not pinned to CPU %d: %s\n", cpu, strerror(errno));
+}
+
+/* Turns of the loop that make the events: each has two instructions. */
+static unsigned turns(void)
+{
+	return cpuid ? events : events / 2;
+}
+
+struct second {
+	double least;
+};
+
+static double least_spin(unsigned vcpu)
+{
+	double least = 0;
+
+	for (unsigned i = 0; i < REPEATS; i++) {
+		double ns = vcpus_spin(vcpu, turns(), cpuid);
+
+		least = i == 0 || ns < least ? ns : least;
+	}
+	return least / events;
+}
+
+static void *second_run(void *data)
+{
+	struct second *second = data;
+
+	pin(cpus[1]);
+	second->least = least_spin(1);
+	return NULL;
+}
+
+/* Two vCPUs at a time: the mean of both. */
+static double two_spin(void)
+{
+	struct second second = { 0 };
+	pthread_t thread;
+	double first;
+
+	if (pthread_create(&thread, NULL, second_run, &second)) {
+		fputs("pair: no second thread\n", stderr);
+		exit(EXIT_FAILURE);
+	}
+	first = least_spin(0);
+	pthread_join(thread, NULL);
+	return (first + second.least) / 2;
+}
+
+/* Run the guest. Returns the time of an event; *ret_events: the least number of them. */
+static double run(enum mode mode, unsigned long long *ret_events)
+{
+	unsigned entries = events / 40 + 1;
+
+	*ret_events = entries;
+	switch (mode) {
+	case TWO:
+		*ret_events = 2ULL * REPEATS * events;
+		return two_spin();
+	case ENTER:
+		return vcpus_out(1, entries, 0);
+	case COLD:
+		return vcpus_out(1, entries, lines);
+	case TURNS:
+		return vcpus_out(BENCH_VCPUS, entries, 0);
+	default:
+		*ret_events = (unsigned long long)REPEATS * events;
+		return least_spin(0);
+	}
+}
+
+/* Measure a variant, when no other program is attached to the event. */
+static int measure(enum mode mode, struct variant *variant, unsigned round)
+{
+	int own = 0, before, after;
+
+	for (unsigned i = 0; variant->object && i < 2; i++)
+		own += variant->programs[i] != NULL;
+	for (int wait = 0; wait < PATIENCE; wait++) {
+		unsigned long long n;
+		double ns;
+
+		if (links()) {
+			usleep(10000);
+			continue;
+		}
+		if (variant_attach(variant, round % VARIANT_LOADS, event)) {
+			fprintf(stderr, "pair: %s cannot be attached to %s\n", variant->name,
+				event);
 			return -1;
+		}
+		before = links();
+		ns = run(mode, &n);
+		after = links();
+		variant_detach(variant);
+		needed[variant - variants] += n;
+		if (before != own || after != own)
+			continue;
+		printf("%s\t%s\t%u\t%.2f\n", mode_names[mode], variant->name, round, ns);
+		return 0;
+	}
+	fprintf(stderr, "pair: another program counts %s (see bpftool link show)\n", event);
+	return -1;
+}
+
+static void shuffle(unsigned *order, unsigned n)
+{
+	for (unsigned i = n - 1; i > 0; i--) {
+		unsigned j = (unsigned)rand() % (i + 1), other = order[i];
+
+		order[i] = order[j];
+		order[j] = other;
+	}
+}
+
+static int measure_round(enum mode mode, unsigned round)
+{
+	unsigned order[VARIANTS], n = 0;
+
+	for (unsigned i = 0; i < VARIANTS; i++) {
+		if (i == NOTHING || wanted[mode] & BIT(i))
+			order[n++] = i;
+	}
+	shuffle(order, n);
+	for (unsigned i = 0; i < n; i++) {
+		if (measure(mode, &variants[order[i]], round))
+			return -1;
+	}
+	fflush(stdout);
+	return 0;
+}
+
+static int measure_all(unsigned rounds)
+{
+	for (unsigned round = 0; round < rounds; round++) {
+		for (unsigned mode = 0; mode < MODES; mode++) {
+			if ((mode == TWO && ncpus < 2) || (mode != HOT && mode != TWO && cpuid))
+				continue;
+			if (measure_round(mode, round))
+				return -1;
+		}
 	}
 	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	const char *const *programs = NULL;
-	struct bpf_object *object;
-	char line[16];
-	int err;
+	unsigned rounds;
 
-	for (size_t i = 0; argc == 3 && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		if (strcmp(argv[1], kinds[i].kind) == 0)
-			programs = kinds[i].programs;
-	}
-	if (!programs) {
-		fputs("Usage: pair empty|clock|ours EVENT\n", stderr);
+	if (argc < 7 || argc > 8) {
+		fputs("Usage: pair FOLDER EVENT ROUNDS EVENTS LINES CPU [CPU]\n", stderr);
 		return 2;
 	}
-	object = object_open(argv[1]);
-	if (!object)
-		return fail("the object", -EINVAL);
-	err = bpf_object__load(object);
-	if (err)
-		return fail("loading", err);
-	if (attach(object, programs, argv[2]))
-		return fail(argv[2], -ENOENT);
-	puts("ready");
-	fflush(stdout);
-	while (fgets(line, sizeof(line), stdin))
-		;
-	if (strcmp(argv[1], "ours") == 0)
-		printf("%llu\n", exits_counted(object));
-	else
-		puts("-");
-	bpf_object__close(object);
+	event = argv[2];
+	cpuid = strcmp(event, "kvm_emulate_insn") != 0;
+	rounds = (unsigned)atoi(argv[3]);
+	events = (unsigned)atoi(argv[4]);
+	lines = (unsigned)atoi(argv[5]);
+	for (int i = 6; i < argc; i++)
+		cpus[ncpus++] = atoi(argv[i]);
+	srand((unsigned)time(NULL));
+	libbpf_set_print(quiet);
+	pin(cpus[0]);
+	for (unsigned i = 0; i < VARIANTS; i++) {
+		if (variant_load(&variants[i], argv[1])) {
+			fprintf(stderr, "pair: %s cannot be loaded\n", variants[i].name);
+			return EXIT_FAILURE;
+		}
+	}
+	vcpus_make();
+	if (measure_all(rounds))
+		return EXIT_FAILURE;
+	for (unsigned i = 0; i < VARIANTS; i++) {
+		if (variants[i].counts)
+			printf("counted\t%s\t%llu\t%llu\n", variants[i].name,
+			       variant_counted(&variants[i]), needed[i]);
+	}
 	return EXIT_SUCCESS;
 }

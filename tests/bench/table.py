@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 The pmdakvm authors
-"""table.py DIR EVENT CPU: print what tests/bench/run has measured, from the
-tab-separated files that it left in DIR. Fails if a collector lost events."""
+"""table.py DIR EVENT CPU JSON: print what tests/bench/run has measured, from the
+tab-separated files that it left in DIR, and write it to the file JSON. Fails if a
+collector lost events."""
 
+import json
 import math
 import os
 import platform
@@ -10,15 +12,40 @@ import random
 import statistics
 import sys
 
-NAMES = {
+# The variants of tests/bench/pair.c, in the order of the table.
+PAIRS = {
+    "nothing": "nothing",
+    "empty": "two empty programs",
+    "clock": "two that read the clock: the floor",
+    "old": "the exit pair before the engine, without trace",
+    "ours": "ours: all of it, trace counts included",
+    "far": "ours, beyond the first chunks",
+    "probe": "ours, with two probe reads",
+    "miss": "ours, with hints that miss",
+    "one-empty": "one empty program",
+    "one-trace": "the trace family's program",
+}
+MODES = {
+    "hot": "in a loop of events",
+    "two": "on two vCPUs at a time",
+    "enter": "at each entry of the VMM",
+    "cold": "at each entry, after reading {lines} cache lines",
+    "turns": "at each entry, of 3 vCPUs in turn on one thread",
+}
+COLLECTORS = {
     "nothing": "nothing",
     "empty": "an empty BPF program",
     "ours": "pmdakvm (kvmbpf)",
     "perf": "perf stat -a",
     "stock": "PCP's stock agent",
-    "pair_ours": "the exit family's two",
-    "pair_clock": "two that read the clock",
-    "pair_empty": "two empty BPF programs",
+    "bpftrace": "bpftrace, count()",
+    "kvmexit": "bcc's kvmexit",
+}
+READS = {
+    "counts": "kvm.exit.count, time, max of 4,000 vCPUs with 12 reasons",
+    "latency": "kvm.exit.latency of the same",
+    "vms": "kvm.vm.exit.count, time, max of their 1,000 VMs",
+    "arrivals": "which record is whose, when a vCPU has come or gone",
 }
 RESAMPLES = 2000
 
@@ -43,131 +70,299 @@ def show(rows):
     print()
 
 
-class Rounds:
-    """The cost of one event in each round: cost[collector][round], in ns."""
+def cycles_of_ns():
+    """The CPU's clock in GHz."""
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        mhz = [float(line.split(":")[1]) for line in file if line.startswith("cpu MHz")]
+    return mhz[0] / 1000 if mhz else math.nan
 
-    def __init__(self, directory):
+
+class Rounds:
+    """The cost of one event in each round: cost[name][round], in ns."""
+
+    def __init__(self):
         self.cost = {}
-        self.lost = {}
-        for name, number, events, ns, counted, needed in read(directory, "rounds"):
-            self.cost.setdefault(name, {})[number] = int(ns) / int(events)
-            if counted != "-" and int(counted) < int(needed):
-                self.lost.setdefault(name, []).append(f"{counted} of {needed}")
+
+    def put(self, name, number, ns):
+        self.cost.setdefault(name, {})[number] = ns
+
+    def has(self, *names):
+        return all(name in self.cost for name in names + ("nothing",))
 
     def added(self, name):
-        """The added cost in each round, relative to the collector nothing in the same round."""
+        """The added cost in each round, relative to nothing in the same round."""
         nothing = self.cost["nothing"]
         return {number: ns - nothing[number] for number, ns in self.cost[name].items()}
 
-    def ratio(self, name):
-        """To ours, of the medians; with what 5 % and 95 % of such would be below,
-        had other rounds been drawn from the same ones."""
-        own = "pair_ours" if name.startswith("pair_") else "ours"
-        ours, other = self.added(own), self.added(name)
-        numbers = sorted(ours)
+    def ratio(self, name, to):
+        """Of the medians of what they add; with what 5 % and 95 % of such would be below,
+        had other rounds been drawn from the same ones. None: one was not measured."""
+        if not self.has(name, to):
+            return None
+        below, above = self.added(to), self.added(name)
+        numbers = sorted(set(below) & set(above))
         draw = random.Random(1)  # fixed seed: the same files give the same table
 
         def of(drawn):
-            below = statistics.median(ours[number] for number in drawn)
-            above = statistics.median(other[number] for number in drawn)
-            return above / below if below > 0 else math.inf
+            divisor = statistics.median(below[number] for number in drawn)
+            return (statistics.median(above[number] for number in drawn) / divisor
+                    if divisor > 0 else math.inf)
 
         again = sorted(of(draw.choices(numbers, k=len(numbers))) for _ in range(RESAMPLES))
         return of(numbers), again[RESAMPLES // 20], again[-RESAMPLES // 20]
 
 
-def guest_row(rounds, name, why):
-    if why:
-        return [NAMES[name], "-", "-", "-", f"skipped: {why}"]
-    own = spread(list(rounds.cost[name].values()))
-    if name == "nothing":
-        return [NAMES[name], "-", "-", own, "-"]
-    counted = f"LOST: counted {rounds.lost[name][0]}" if name in rounds.lost else "all"
-    return [NAMES[name], "{:.2f} [{:.2f}..{:.2f}]".format(*rounds.ratio(name)),
-            spread(list(rounds.added(name).values())), own, counted]
+def ratio_text(ratio):
+    return "{:.2f} [{:.2f}..{:.2f}]".format(*ratio) if ratio else "-"
 
 
-def show_guest(directory, event, cpu):
-    """True if every collector counted every event."""
-    rounds = Rounds(directory)
-    for name, words in (("stock", "the stock agent"), ("perf", "perf stat")):
-        if name in rounds.cost:
-            print(f"To a guest, ours is {rounds.ratio(name)[0]:.1f} x cheaper than {words}.")
-    if rounds.cost:
-        number = len(rounds.cost["nothing"])
-        print(f"\nCost added by counting {event}: {number} rounds on CPU {cpu},"
-              f" Linux {platform.release()}.")
-        print("Medians of CPU time [quartiles], relative to nothing in the same round; ratios of"
-              " medians [90 %].")
-    head = ["collector", "ours = 1", "added ns/event", "ns/event", "counted"]
+class Bars:
+    """What was to come out, and what did."""
+
+    def __init__(self):
+        self.rows = []
+
+    def put(self, words, most, value, text, unit=""):
+        """value: what is held against the bar; None: not measured."""
+        self.rows.append({"what": words, "at_most": most, "unit": unit, "value": value,
+                          "text": text if value is not None else "not measured",
+                          "met": None if value is None else value <= most})
+
+    def show(self):
+        rows = [["", "at most", "measured", ""]]
+        for row in self.rows:
+            met = {None: "", True: "met", False: "MISSED"}[row["met"]]
+            rows.append([row["what"], f"{row['at_most']}{row['unit']}", row["text"], met])
+        show(rows)
+
+
+# --- the parts: each shows what it has, puts its bars, and returns its figures ---
+
+
+def show_pairs(directory, bars, lines):
+    modes, lost = {}, []
+    for row in read(directory, "pairs"):
+        if row[0] == "counted":
+            if int(row[2]) < int(row[3]):
+                lost.append(f"{row[1]} counted {row[2]} of {row[3]}")
+            continue
+        modes.setdefault(row[0], Rounds()).put(row[1], row[2], float(row[3]))
+    ghz, figures = cycles_of_ns(), {}
+    entry = modes.get("enter")
+    exit_ns = statistics.median(entry.cost["nothing"].values()) if entry else math.nan
+    for mode, words in MODES.items():
+        if mode not in modes:
+            continue
+        rounds = modes[mode]
+        print(f"A pair of programs {words.format(lines=lines)}:"
+              f" {len(rounds.cost['nothing'])} rounds.")
+        rows = [["", "floor = 1", "added ns", "cycles", "% of an entry", "ns in all"]]
+        for name, text in PAIRS.items():
+            if name not in rounds.cost:
+                continue
+            added = list(rounds.added(name).values())
+            middle = statistics.median(added)
+            ratio = rounds.ratio(name, "clock")
+            figures.setdefault(mode, {})[name] = {
+                "ratio": ratio, "added_ns": sorted(added), "cycles": middle * ghz,
+                "ns": sorted(rounds.cost[name].values())}
+            rows.append([text, ratio_text(ratio) if name != "nothing" else "-",
+                         spread(added) if name != "nothing" else "-", f"{middle * ghz:.0f}",
+                         f"{100 * middle / exit_ns:.1f}",
+                         spread(list(rounds.cost[name].values()))])
+        show(rows)
+    for text, mode, name, to, most in (
+            ("exit pair, trace included / clock floor: hot", "hot", "ours", "clock", 1.25),
+            ("the same, cold", "cold", "ours", "clock", 1.35),
+            ("the same with two probe reads, hot", "hot", "probe", "clock", 1.55)):
+        ratio = modes[mode].ratio(name, to) if mode in modes else None
+        bars.put(text, most, ratio and ratio[0], ratio_text(ratio))
+    ratio = modes["hot"].ratio("one-trace", "one-empty") if "hot" in modes else None
+    bars.put("trace event / empty program (lower end)", 1.15, ratio and ratio[1],
+             ratio_text(ratio))
+    for text in lost:
+        print(f"LOST: {text}")
+    return figures, not lost
+
+
+def show_collectors(directory, bars, event, cpu):
+    rounds, lost, figures = Rounds(), {}, {}
+    for name, number, events, ns, counted, needed in read(directory, "rounds"):
+        rounds.put(name, number, int(ns) / int(events))
+        if counted != "-" and int(counted) < int(needed):
+            lost.setdefault(name, f"LOST: counted {counted} of {needed}")
     skipped = read(directory, "skipped")
-    show([head] + [guest_row(rounds, *row) for row in skipped
-                   if not row[0].startswith("pair_")])
-    print("The same for a pair: two programs, as on kvm_exit and kvm_entry, which get a real vCPU"
-          " at each event.")
-    show([head] + [guest_row(rounds, *row) for row in skipped if row[0].startswith("pair_")])
-    again = len(read(directory, "again"))
-    if again:
-        print(f"{again} runs were repeated, because another program counted {event} meanwhile.\n")
-    return not rounds.lost
+    if skipped:
+        number = len(rounds.cost.get("nothing", {}))
+        print(f"Collectors that count {event}, each a program of its own: {number} rounds on"
+              f" CPU {cpu}.")
+        rows = [["", "ours = 1", "added ns/event", "ns/event", "counted"]]
+        for name, why in skipped:
+            if why or name not in rounds.cost:
+                rows.append([COLLECTORS[name], "-", "-", "-", f"skipped: {why}"])
+                continue
+            own = spread(list(rounds.cost[name].values()))
+            if name == "nothing":
+                rows.append([COLLECTORS[name], "-", "-", own, "-"])
+                continue
+            ratio = rounds.ratio(name, "ours")
+            figures[name] = {"ratio": ratio, "added_ns": sorted(rounds.added(name).values())}
+            rows.append([COLLECTORS[name], ratio_text(ratio),
+                         spread(list(rounds.added(name).values())), own,
+                         lost.get(name, "all")])
+        show(rows)
+        again = len(read(directory, "again"))
+        if again:
+            print(f"{again} runs were repeated, because another program counted {event}.\n")
+    ratio = rounds.ratio("ours", "stock") if rounds.cost else None
+    bars.put("trace event / stock agent", 0.30, ratio and ratio[0], ratio_text(ratio))
+    return figures, not lost
 
 
-# The columns of the file "fetch", a line for each batch; and how to show them: text, unit,
-# format, divisor.
-BATCH = ["metrics", "values", "first", "latency", "cpu", "attach", "rss", "files"]
+def show_boot(directory, bars):
+    cost = {}
+    for _, name, _, ns in read(directory, "boot"):
+        cost.setdefault(name, []).append(int(ns))
+    ratio = None
+    if cost:
+        least = {name: min(values) for name, values in cost.items()}
+        below = least["perf"] - least["nothing"]
+        ratio = (least["ours"] - least["nothing"]) / below if below > 0 else math.inf
+        print("Real exits under emulation: the guest's CPU time, least of"
+              f" {len(cost['nothing'])} rounds.")
+        show([["", "perf kvm stat = 1", "added"]] +
+             [[text, f"{(least[name] - least['nothing']) / below:.2f}" if below > 0 else "-",
+               f"{100 * (least[name] / least['nothing'] - 1):.0f} %"]
+              for name, text in (("ours", "pmdakvm: kvm_exit and kvm_entry, exits by reason"),
+                                 ("perf", "perf kvm stat record"))])
+    bars.put("exit pair / perf kvm stat record, in QEMU", 0.6, ratio,
+             f"{ratio:.2f}" if ratio is not None else "")
+    return cost
+
+
+# The columns of a line of bin/fetch, and of the file "fetch" behind them.
+FETCH = ["metrics", "values", "first", "latency", "cpu"]
+BATCH = FETCH + ["rss", "files"]
 AGENT_ROWS = [
     ("cpu", "agent's CPU time", " us", "{:.1f}", 1e3),
     ("latency", "until the answer", " us", "{:.1f}", 1e3),
-    ("attach", "to attach them", " ms", "{:.1f}", 1e6),
+    ("first", "the first answer", " ms", "{:.1f}", 1e6),
     ("rss", "resident memory", " MiB", "{:.2f}", 1024),
     ("files", "open files", "", "{:.0f}", 1),
 ]
 
 
-def show_agents(directory):
-    kinds = {}
-    for kind, *numbers in read(directory, "fetch"):
-        kinds.setdefault(kind, []).append(dict(zip(BATCH, map(int, numbers))))
-    if not kinds:
-        return
-    one = kinds["ours"][0]
-    print(f"The agents' cost of fetching {one['metrics']} metrics, {one['values']} values:")
-    rows = [["", "ours/stock"] + list(kinds)]
-    for column, words, unit, form, divisor in AGENT_ROWS:
-        values = {kind: [batch[column] / divisor for batch in batches]
-                  for kind, batches in kinds.items()}
-        ratio = "-"
-        if "stock" in values:
-            ours, stock = (statistics.median(values[kind]) for kind in ("ours", "stock"))
-            ratio = f"{ours / stock:.2f}"
-        rows.append([words, ratio] + [spread(values[kind], form) + unit for kind in kinds])
-    show(rows)
+def show_agents(directory, bars):
+    kinds, figures, ratio = {}, {}, None
+    for kind, events, *numbers in read(directory, "fetch"):
+        kinds.setdefault(events, {}).setdefault(kind, []).append(
+            dict(zip(BATCH, map(int, numbers))))
+    for events, batches in kinds.items():
+        one = batches["ours"][0]
+        print(f"A fetch of {one['metrics']} trace metrics, {one['values']} values, through pmcd:")
+        rows = [["", "ours/stock"] + list(batches)]
+        for column, words, unit, form, divisor in AGENT_ROWS:
+            values = {kind: [batch[column] / divisor for batch in own]
+                      for kind, own in batches.items()}
+            cell = "-"
+            if "stock" in values:
+                ours, stock = (statistics.median(values[kind]) for kind in ("ours", "stock"))
+                cell = f"{ours / stock:.2f}"
+                if (events, column) == ("all", "cpu"):
+                    ratio = ours / stock
+            figures.setdefault(events, {})[column] = values
+            rows.append([words, cell] + [spread(values[kind], form) + unit for kind in batches])
+        show(rows)
+    bars.put("agent's CPU per fetch of all trace events / stock agent's", 0.6, ratio,
+             f"{ratio:.2f}" if ratio is not None else "")
+    starts = {}
+    for what, ns, *events in read(directory, "start"):
+        starts.setdefault(what, []).append(int(ns) / 1e6)
+    if "start" in starts:
+        print(f"From the start of kvmbpf to its values: {spread(starts['start'])} ms;"
+              f" to attach all events: {spread(starts.get('attach', []))} ms.\n")
+    start = statistics.median(starts["start"]) if "start" in starts else None
+    bars.put("start to first value", 150, start, spread(starts.get("start", [])) + " ms", " ms")
+    figures["start_ms"] = starts
+    return figures
 
 
-def show_vms(directory):
-    for vms, metrics, values, first, latency, cpu, *sizes in read(directory, "vms"):
-        print(f"All statistics of {vms} VMs with a vCPU each, {metrics} metrics, {values} values:")
-        none, all_there, few, many = (int(size) / 1024 for size in sizes)
-        show([["until the answer", f"{int(latency) / 1e6:.1f} ms"],
-              ["agent's CPU time", f"{int(cpu) / 1e6:.1f} ms"],
-              ["resident memory", f"{all_there:.1f} MiB; before the VMs {none:.1f} MiB"],
+def show_read(directory, bars):
+    times = {}
+    for what, ns in read(directory, "read"):
+        times.setdefault(what, []).append(int(ns) / 1e6)
+    if times:
+        print("CPU time of sums, in memory like that of the chunks:")
+        show([[words, spread(times[what], "{:.2f}") + " ms"] for what, words in READS.items()])
+    counts = statistics.median(times["counts"]) if times else None
+    both = counts + statistics.median(times["latency"]) if times else None
+    bars.put("a read of 4,000 vCPUs x 12 reasons", 2, counts, f"{counts:.2f} ms" if times else "",
+             " ms")
+    bars.put("the same with histograms", 5, both, f"{both:.2f} ms" if times else "", " ms")
+    return times
+
+
+def show_vms(directory, bars):
+    figures, rows, latency, idle = {}, [["", "values", "until the answer", "agent's CPU time"]], None, None
+    names = {"statistics": "kvm.vm.stat, kvm.vcpu.stat", "all": "all metrics",
+             "instances": "all, and their instances"}
+    byte_rows = []
+    for what, *fields in read(directory, "vms"):
+        if what == "bytes":
+            byte_rows.append(fields)
+            continue
+        numbers = [int(field) for field in fields]
+        figures[what] = numbers
+        if what == "memory":
+            idle = numbers[0] / 1024
+            continue
+        one = dict(zip(FETCH, numbers))
+        rows.append([names[what], str(one["values"]), f"{one['latency'] / 1e6:.1f} ms",
+                     f"{one['cpu'] / 1e6:.1f} ms"])
+        if what == "all":
+            latency = one["latency"] / 1e6
+    if len(rows) > 1:
+        print("Many VMs of one vCPU, through pmcd:")
+        show(rows)
+    if "memory" in figures:
+        none, there, few, many = (size / 1024 for size in figures["memory"])
+        print("Resident memory of an agent with all families:")
+        show([["no VM", f"{none:.1f} MiB"], ["with the VMs", f"{there:.1f} MiB"],
               ["after 100 more, one by one", f"{few:.1f} MiB"],
               ["after 10,000 more, one by one", f"{many:.1f} MiB"]])
+        print("Bytes of its maps in the kernel:")
+        show([[name, f"{int(size) / 1024:.0f} KiB"] for name, size in byte_rows] or [["none"]])
+    bars.put("all metrics of 1,000 VMs of one vCPU", 30, latency,
+             f"{latency:.1f} ms" if latency is not None else "", " ms")
+    bars.put("resident memory, no VM, all families", 10, idle,
+             f"{idle:.1f} MiB" if idle is not None else "", " MiB")
+    figures["bytes"] = byte_rows
+    return figures
 
 
 def main():
-    directory, event, cpu = sys.argv[1:]
-    whole = show_guest(directory, event, cpu)
-    attach = read(directory, "attach")
-    if attach:
-        times = [int(ns) / 1e6 for ns, _ in attach]
-        print(f"Time to attach all {attach[0][1]} events of this kernel: {spread(times)} ms.")
-    print()
-    show_agents(directory)
-    show_vms(directory)
-    if not whole:
+    directory, event, cpu, path = sys.argv[1:]
+    bars, figures = Bars(), {"kernel": platform.release(), "event": event}
+    print(f"Linux {platform.release()}, {cycles_of_ns():.1f} GHz. Medians [quartiles]; ratios of"
+          " medians [90 %];\nwhat is added is relative to nothing in the same round.\n")
+    figures["pairs"], whole = show_pairs(directory, bars, os.environ.get("LINES", "?"))
+    figures["collectors"], all_there = show_collectors(directory, bars, event, cpu)
+    figures["boot"] = show_boot(directory, bars)
+    figures["agents"] = show_agents(directory, bars)
+    figures["read"] = show_read(directory, bars)
+    figures["vms"] = show_vms(directory, bars)
+    absent = read(directory, "absent")
+    for what, why in absent:
+        print(f"not available: {what}: {why}")
+    print("What was to come out:")
+    bars.show()
+    figures["bars"], figures["absent"] = bars.rows, absent
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(figures, file, indent=1)
+    if not (whole and all_there):
         print("FAILED: a collector lost events")
-    return 0 if whole else 1
+        return 1
+    return 0
 
 
 if __name__ == "__main__":

@@ -35,8 +35,8 @@ NUMBERS="MMIO=211 CPUID=$CPUID MSR=307 HYPERCALL=401 HLT=101"
 	grep -q "^exits to the VMM, HLT: 2" "$WORK/out"
 }
 
-@test "Linux 6.12: lockdown confidentiality leaves counts without reasons" {
-	agent_boot 6.12 exit-lockdown.sh "$NUMBERS" --append "lsm=lockdown lockdown=confidentiality"
+@test "Linux 6.12: lockdown confidentiality leaves reasons, too" {
+	agent_boot 6.12 exit-lockdown.sh "$NUMBERS TYPED=1" --append "lsm=lockdown lockdown=confidentiality"
 	grep -q "^exits to the VMM, HLT: 2" "$WORK/out"
 }
 

@@ -16,6 +16,17 @@ load boot
 	grep -q "generation, after kill -9: 3" "$WORK/out"
 }
 
+@test "Newest: KVM comes late, leaves, comes again; a CPU too; the agent is killed" {
+	agent_boot newest late.sh BY_PERF=1 --no-modules --timeout 400
+	grep -q "generation, after kill -9: 3" "$WORK/out"
+}
+
+@test "Newest: the DSO attaches nothing that it cannot let go at once" {
+	[ -z "${SAN:-}" ] || skip "pmcd in the boot has no sanitizer's runtime: run without SAN=1"
+	agent_boot newest dso.sh "" --no-modules
+	grep -q "port writes, with KVM anew: $((2 * PIO))" "$WORK/out"
+}
+
 @test "Linux 6.1: the DSO attaches KVM that comes late, lets it go, and all when pmcd lets it go" {
 	[ -z "${SAN:-}" ] || skip "pmcd in the boot has no sanitizer's runtime: run without SAN=1"
 	agent_boot 6.1 dso.sh "" --no-modules --timeout 200 \
@@ -32,7 +43,7 @@ load boot
 
 @test "Linux 6.12: no lockdown, integrity and confidentiality" {
 	for mode in none integrity confidentiality; do
-		agent_boot 6.12 lockdown.sh MODE=$mode --append "lsm=lockdown lockdown=$mode"
+		agent_boot 6.12 lockdown.sh "MODE=$mode TYPED=1" --append "lsm=lockdown lockdown=$mode"
 		grep -q "port writes, for a user with two capabilities: $PIO" "$WORK/out"
 	done
 }

@@ -6,37 +6,93 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bpf/trace.h"
+
+/* A record as it is in its map: the family's number of blocks follows the head. */
+struct mapped {
+	struct record head;
+	__u32 blocks[COUNTER_SLOTS_MAX];
+};
+
 static int entry_compare(const void *left, const void *right)
 {
-	const struct thread_key *a = &((const struct entry *)left)->key;
-	const struct thread_key *b = &((const struct entry *)right)->key;
+	const struct record_key *a = &((const struct entry *)left)->key;
+	const struct record_key *b = &((const struct entry *)right)->key;
 
 	if (a->tid != b->tid)
 		return a->tid < b->tid ? -1 : 1;
 	return (a->vcpu > b->vcpu) - (a->vcpu < b->vcpu);
 }
 
-size_t entries_read(const struct counter_maps *maps, struct entry list[ENTRIES_MAX])
+static bool record_read(const struct counter_maps *maps, __u32 number, struct mapped *ret_record)
 {
-	struct thread_key key, *last = NULL;
+	memset(ret_record, 0, sizeof(*ret_record));
+	assert_int_equal(bpf_map_lookup_elem(maps->records, &number, ret_record), 0);
+	return ret_record->head.start != 0;
+}
+
+/* The index leads to each record by its key, and to nothing else. */
+static void assert_indexed(const struct counter_maps *maps, __u32 number,
+			   const struct record_key *key)
+{
+	__u32 indexed;
+
+	assert_int_equal(bpf_map_lookup_elem(maps->index, key, &indexed), 0);
+	assert_int_equal(indexed, number);
+}
+
+static size_t index_count(const struct counter_maps *maps)
+{
+	struct record_key key, *last = NULL;
 	size_t n = 0;
 
-	while (bpf_map_get_next_key(maps->entries, last, &key) == 0) {
-		assert_true(n < ENTRIES_MAX);
-		list[n].key = key;
-		assert_int_equal(bpf_map_lookup_elem(maps->entries, &key, &list[n].head), 0);
+	for (; bpf_map_get_next_key(maps->index, last, &key) == 0; last = &key)
 		n++;
-		last = &key;
-	}
-	qsort(list, n, sizeof(*list), entry_compare);
 	return n;
 }
 
-struct entry *entry_of(const struct counter_maps *maps, int tid)
+static void entry_read(const struct counter_maps *maps, __u32 number, const struct mapped *record,
+		       struct entry *entry)
+{
+	memset(entry, 0, sizeof(*entry));
+	entry->head = record->head;
+	entry->key = (struct record_key){
+		.start = record->head.start,
+		.vcpu = record->head.further ? record->head.vcpu : 0,
+		.tid = record->head.tid,
+		.tgid = record->head.tgid,
+	};
+	assert_indexed(maps, number, &entry->key);
+	for (unsigned slot = 0; slot < maps->slots; slot++) {
+		if (record->blocks[slot])
+			assert_int_equal(bpf_map_lookup_elem(maps->blocks, &record->blocks[slot],
+							     &entry->reason[slot]),
+					 0);
+	}
+}
+
+size_t entries_read(const struct counter_maps *maps, const struct entry **ret_list)
 {
 	static struct entry list[ENTRIES_MAX];
-	struct entry *found = NULL;
-	size_t n = entries_read(maps, list);
+	struct mapped record;
+	size_t n = 0;
+
+	for (__u32 number = 1; number < RECORDS_CHUNK; number++) {
+		if (!record_read(maps, number, &record))
+			continue;
+		assert_true(n < ENTRIES_MAX);
+		entry_read(maps, number, &record, &list[n++]);
+	}
+	assert_int_equal(index_count(maps), n);
+	qsort(list, n, sizeof(*list), entry_compare);
+	*ret_list = list;
+	return n;
+}
+
+const struct entry *entry_of(const struct counter_maps *maps, int tid)
+{
+	const struct entry *list, *found = NULL;
+	size_t n = entries_read(maps, &list);
 
 	for (size_t i = 0; i < n; i++) {
 		if (list[i].key.tid != (__u32)tid)
@@ -48,35 +104,27 @@ struct entry *entry_of(const struct counter_maps *maps, int tid)
 	return found;
 }
 
-static struct counters_control control_read(const struct counter_maps *maps)
+static void block_add(const struct block *block, __u32 epoch, struct counted *sum)
 {
-	struct counters_control control;
-	__u32 zero = 0;
+	uint64_t max = block->max & ((1ULL << MAX_TIME_BITS) - 1);
 
-	assert_int_equal(bpf_map_lookup_elem(maps->control, &zero, &control), 0);
-	return control;
-}
-
-static void reason_add(const struct reason_counters *reason, __u32 epoch, struct counted *sum)
-{
-	uint64_t max = reason->max & ((1ULL << MAX_TIME_BITS) - 1);
-
-	sum->count += reason->count;
-	sum->time += reason->time;
-	if (reason->max >> MAX_TIME_BITS == epoch && max > sum->max)
+	sum->count += block->count;
+	sum->time += block->time;
+	if (block->max >> MAX_TIME_BITS == epoch && max > sum->max)
 		sum->max = max;
+	for (unsigned i = 0; i < EXIT_BUCKETS; i++)
+		sum->timed += block->bucket[i];
 }
 
 void counters_read(const struct counter_maps *maps, struct counted *ret_slots)
 {
-	__u32 epoch = control_read(maps).epoch;
-	struct entry list[ENTRIES_MAX];
-	size_t n = entries_read(maps, list);
+	const struct entry *list;
+	size_t n = entries_read(maps, &list);
 
 	for (unsigned slot = 0; slot < maps->slots; slot++) {
 		ret_slots[slot] = (struct counted){ 0 };
 		for (size_t i = 0; i < n; i++)
-			reason_add(&list[i].reason[slot], epoch, &ret_slots[slot]);
+			block_add(&list[i].reason[slot], maps->control->epoch, &ret_slots[slot]);
 	}
 }
 
@@ -88,10 +136,23 @@ struct counted counters_of(const struct counter_maps *maps, unsigned slot)
 	return slots[slot];
 }
 
+uint64_t counters_bucket(const struct counter_maps *maps, unsigned slot, unsigned bucket)
+{
+	const struct entry *list;
+	size_t n = entries_read(maps, &list);
+	uint64_t sum = 0;
+
+	assert_true(bucket < EXIT_BUCKETS);
+	for (size_t i = 0; i < n; i++)
+		sum += list[i].reason[slot]
+			       .bucket[(bucket + EXIT_BUCKETS - BUCKET_FIRST) % EXIT_BUCKETS];
+	return sum;
+}
+
 uint64_t counters_guest_time(const struct counter_maps *maps)
 {
-	struct entry list[ENTRIES_MAX];
-	size_t n = entries_read(maps, list);
+	const struct entry *list;
+	size_t n = entries_read(maps, &list);
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < n; i++)
@@ -123,6 +184,16 @@ uint64_t overflow_on_cpu(const struct counter_maps *maps, int cpu, void (*functi
 	return online;
 }
 
+uint64_t event_count_of(const struct counter_maps *maps, int cpu, unsigned slot)
+{
+	struct trace_row row;
+	__u32 key = (__u32)cpu;
+
+	assert_true(slot < TRACE_SLOTS);
+	assert_int_equal(bpf_map_lookup_elem(maps->events, &key, &row), 0);
+	return row.count[slot];
+}
+
 bool code_of(const struct counter_maps *maps, unsigned slot, uint64_t *ret_code)
 {
 	__u32 key = slot;
@@ -130,48 +201,61 @@ bool code_of(const struct counter_maps *maps, unsigned slot, uint64_t *ret_code)
 	return bpf_map_lookup_elem(maps->codes, &key, ret_code) == 0;
 }
 
-static void control_write(const struct counter_maps *maps, const struct counters_control *control)
+unsigned pool_drain(int fd)
 {
-	__u32 zero = 0;
+	unsigned n = 0;
+	__u32 number;
 
-	assert_int_equal(bpf_map_update_elem(maps->control, &zero, control, BPF_ANY), 0);
+	while (bpf_map_lookup_and_delete_elem(fd, NULL, &number) == 0)
+		n++;
+	return n;
 }
 
-void counters_clear(const struct counter_maps *maps)
+static void pool_fill(int fd, __u32 n)
 {
-	const struct counters_control none = { 0 };
-	struct thread_key key;
-
-	while (bpf_map_get_next_key(maps->entries, NULL, &key) == 0)
-		assert_int_equal(bpf_map_delete_elem(maps->entries, &key), 0);
-	control_write(maps, &none);
+	pool_drain(fd);
+	for (__u32 number = 1; number <= n; number++)
+		assert_int_equal(bpf_map_update_elem(fd, NULL, &number, BPF_ANY), 0);
 }
 
-void map_clear(int fd)
+void pools_fill(struct counter_maps *maps, unsigned nrecords, unsigned nblocks)
 {
-	__u32 key;
+	maps->nrecords = nrecords;
+	maps->nblocks = nblocks;
+	pool_fill(maps->records_free, nrecords);
+	pool_fill(maps->blocks_free, nblocks);
+}
 
-	while (bpf_map_get_next_key(fd, NULL, &key) == 0)
-		assert_int_equal(bpf_map_delete_elem(fd, &key), 0);
+void counters_clear(struct counter_maps *maps)
+{
+	static const struct block no_block;
+	static const struct mapped none;
+	struct mapped record;
+	struct record_key key;
+
+	for (__u32 number = 1; number < RECORDS_CHUNK; number++) {
+		if (record_read(maps, number, &record))
+			assert_int_equal(bpf_map_update_elem(maps->records, &number, &none, 0), 0);
+	}
+	for (__u32 number = 1; number <= maps->nblocks; number++)
+		assert_int_equal(bpf_map_update_elem(maps->blocks, &number, &no_block, 0), 0);
+	while (bpf_map_get_next_key(maps->index, NULL, &key) == 0)
+		assert_int_equal(bpf_map_delete_elem(maps->index, &key), 0);
+	pools_fill(maps, maps->nrecords, maps->nblocks);
+	*maps->control = (struct engine_control){ 0 };
 }
 
 void generation_begin(const struct counter_maps *maps)
 {
-	struct counters_control control = control_read(maps);
-
-	control.generation++;
-	control_write(maps, &control);
+	maps->control->generation++;
 }
 
 void epoch_set(const struct counter_maps *maps, uint16_t epoch)
 {
-	struct counters_control control = control_read(maps);
-
-	control.epoch = epoch;
-	control_write(maps, &control);
+	maps->control->epoch = epoch;
 }
 
 void epoch_begin(const struct counter_maps *maps)
 {
-	epoch_set(maps, (uint16_t)(control_read(maps).epoch + 1));
+	epoch_set(maps, (uint16_t)(maps->control->epoch + 1));
 }

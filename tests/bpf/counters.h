@@ -1,36 +1,75 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
-/* Reads the maps of the families exit and userspace_exit; layouts are in bpf/vcpu_counters.h. */
+/* Reads the maps of the families exit and userspace_exit; layouts are in bpf/engine.h. */
 #ifndef PMDAKVM_TESTS_BPF_COUNTERS_H
 #define PMDAKVM_TESTS_BPF_COUNTERS_H
 
+#include "bpf/engine.h"
 #include "bpf/run.h"
 #include "bpf/steps.h"
-#include "bpf/vcpu_counters.h"
 
 #define ENTRIES_MAX 8
 
-/* Descriptors of a family's maps. */
+/* A loaded family: descriptors of its maps, of which one chunk each is used, and its globals. */
 struct counter_maps {
-	int entries, overflow, control, codes;
+	int records, blocks, records_free, blocks_free, index, overflow, codes, events;
+	struct engine_control *control;
 	unsigned slots;
+	unsigned nrecords, nblocks; /* room */
 };
 
+/* What a family's skeleton has of this. */
+#define counter_maps_of(skeleton, name, nslots)                                  \
+	((struct counter_maps){                                                  \
+		.records = bpf_map__fd((skeleton)->maps.name##_cells_0),         \
+		.blocks = bpf_map__fd((skeleton)->maps.name##_blocks_0),         \
+		.records_free = bpf_map__fd((skeleton)->maps.name##_cells_free), \
+		.blocks_free = bpf_map__fd((skeleton)->maps.name##_blocks_free), \
+		.index = bpf_map__fd((skeleton)->maps.name##_index),             \
+		.overflow = bpf_map__fd((skeleton)->maps.name##_rows),           \
+		.codes = bpf_map__fd((skeleton)->maps.name##_codes),             \
+		.events = bpf_map__fd((skeleton)->maps.trace_rows),              \
+		.control = &(skeleton)->bss->control,                            \
+		.slots = (nslots),                                               \
+	})
+
+/* Before loading: sizes of the maps of a skeleton, for one chunk of each. */
+#define counter_maps_size(skeleton, name)                                                       \
+	do {                                                                                    \
+		bpf_map__set_max_entries((skeleton)->maps.name##_cells_free, RECORDS_CHUNK);    \
+		bpf_map__set_max_entries((skeleton)->maps.name##_blocks_free, BLOCKS_CHUNK);    \
+		bpf_map__set_max_entries((skeleton)->maps.name##_index, RECORDS_CHUNK);         \
+		bpf_map__set_max_entries((skeleton)->maps.name##_rows, (__u32)possible_cpus()); \
+		bpf_map__set_max_entries((skeleton)->maps.trace_rows, (__u32)possible_cpus());  \
+		preallocate((skeleton)->obj);                                                   \
+	} while (0)
+
+/* A record with its blocks. */
 struct entry {
-	struct thread_key key;
-	struct thread_counters head;
-	struct reason_counters reason[COUNTER_SLOTS_MAX];
+	struct record_key key;
+	struct record head;
+	struct block reason[COUNTER_SLOTS_MAX];
 };
 
-/* All entries, sorted by thread number, then vCPU. */
-size_t entries_read(const struct counter_maps *maps, struct entry list[ENTRIES_MAX]);
+/* Fill the pools: numbers from 1 on. */
+void pools_fill(struct counter_maps *maps, unsigned nrecords, unsigned nblocks);
 
-/* The thread's only entry; fails if it has none or more. */
-struct entry *entry_of(const struct counter_maps *maps, int tid);
+/* The numbers that are free in the pool of records or blocks, which is emptied. */
+unsigned pool_drain(int fd);
 
-/* The counts of all reasons, summed over entries; max is 0 if it is not of this epoch. */
+/* All records in use, sorted by thread number, then vCPU. They are valid until the next call. */
+size_t entries_read(const struct counter_maps *maps, const struct entry **ret_list);
+
+/* The thread's only record; fails if it has none or more. */
+const struct entry *entry_of(const struct counter_maps *maps, int tid);
+
+/*
+ * The counts of all reasons, summed over records; max is 0 if it is not of this epoch, timed is the
+ * sum of the buckets.
+ */
 void counters_read(const struct counter_maps *maps, struct counted *ret_slots);
 struct counted counters_of(const struct counter_maps *maps, unsigned slot);
+uint64_t counters_bucket(const struct counter_maps *maps, unsigned slot, unsigned bucket);
 uint64_t counters_guest_time(const struct counter_maps *maps);
 
 struct overflow_row overflow_read(const struct counter_maps *maps, int cpu);
@@ -42,12 +81,14 @@ struct overflow_row overflow_read(const struct counter_maps *maps, int cpu);
 uint64_t overflow_on_cpu(const struct counter_maps *maps, int cpu, void (*function)(void),
 			 struct overflow_row *ret_row, uint64_t *ret_sum);
 
+/* The trace family's count of a slot on a CPU. */
+uint64_t event_count_of(const struct counter_maps *maps, int cpu, unsigned slot);
+
 /* The code that claimed a slot; false: none has. */
 bool code_of(const struct counter_maps *maps, unsigned slot, uint64_t *ret_code);
 
-/* Forget all entries, generations and epochs; a map of other counts, by 4-byte keys, likewise. */
-void counters_clear(const struct counter_maps *maps);
-void map_clear(int fd);
+/* Forget all records, generations and epochs, and fill the pools anew. */
+void counters_clear(struct counter_maps *maps);
 
 /* What the user side writes before attaching, and to reset maxima. */
 void generation_begin(const struct counter_maps *maps);

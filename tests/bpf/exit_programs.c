@@ -3,12 +3,15 @@
 #include "bpf/exit_programs.h"
 
 #include <bpf/bpf.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "kernel/typed_loads.h"
 #include "kvm/exit_offsets.h"
 #include "kvm/tracepoints.h"
 #include "tests/clocked_exit.skel.h"
+#include "tests/clocked_exit_typed.skel.h"
 #include "tests/memory.skel.h"
 
 /* A vCPU in memory: AMD's has its code behind a pointer, Intel's has it in itself. */
@@ -57,11 +60,10 @@ uint64_t vcpu_address(unsigned vcpu)
 	return memory->bss->memory_address + vcpu * sizeof(struct vcpu);
 }
 
-static void setup_make(unsigned flags, struct exit_setup *setup)
+void exit_setup_make(unsigned flags, struct exit_setup *setup)
 {
 	setup->has_reasons = !(flags & NO_REASONS);
 	setup->entry_has_vcpu = !(flags & NO_ENTRY_VCPU);
-	setup->vm_histograms = (flags & VM_HISTOGRAMS) != 0;
 	setup->vmx.isa = REASONS_VMX + 1;
 	setup->vmx.pointer = EXIT_NO_POINTER;
 	setup->vmx.code = offsetof(struct vcpu, vmx_code);
@@ -74,37 +76,44 @@ static void setup_make(unsigned flags, struct exit_setup *setup)
 	exit_layout_ranges(REASONS_SVM, setup->svm.ranges);
 }
 
-static int programs_load(unsigned flags, unsigned entries)
+bool __real_typed_loads_exist(struct kernel_types *types); /* family.h has a host of its own */
+
+bool typed_loads(void)
+{
+	struct kernel_types types = { .dir = KERNEL_TYPES_DIR };
+	bool exist = __real_typed_loads_exist(&types);
+
+	kernel_types_close(&types);
+	return exist;
+}
+
+static int programs_load(unsigned flags)
 {
 	bool reason_first = flags & REASON_FIRST;
 
-	programs = clocked_exit_bpf__open();
+	programs = calloc(1, sizeof(*programs));
 	assert_non_null(programs);
-	setup_make(flags, (struct exit_setup *)&programs->rodata->setup);
+	assert_int_equal(clocked_exit_bpf__create_skeleton(programs), 0);
+	assert_int_equal(typed_loads_open(programs->skeleton,
+					  flags & TYPED ? clocked_exit_typed_bpf__elf_bytes : NULL),
+			 0);
+	exit_setup_make(flags, (struct exit_setup *)&programs->rodata->setup);
 	bpf_program__set_autoload(programs->progs.exit_vcpu_first, !reason_first);
 	bpf_program__set_autoload(programs->progs.exit_reason_first, reason_first);
-	bpf_map__set_max_entries(programs->maps.exit_cells, entries);
-	bpf_map__set_max_entries(programs->maps.exit_rows, (__u32)possible_cpus());
-	bpf_map__set_max_entries(programs->maps.exit_vm_latency, flags & ONE_HISTOGRAM ? 1 : 1024);
-	preallocate(programs->obj);
+	counter_maps_size(programs, exit);
 	return clocked_exit_bpf__load(programs);
 }
 
 void exits_load(unsigned flags, unsigned entries)
 {
 	memory_load();
-	if (programs_load(flags, entries)) {
-		assert_false(may_read_memory() || flags & NO_REASONS);
+	if (programs_load(flags)) {
+		assert_false(may_read_memory() || flags & (NO_REASONS | TYPED));
 		skip_why("programs that read kernel memory are refused (lockdown)");
 	}
 	loaded = flags;
-	exit_maps = (struct counter_maps){
-		.entries = bpf_map__fd(programs->maps.exit_cells),
-		.overflow = bpf_map__fd(programs->maps.exit_rows),
-		.control = bpf_map__fd(programs->maps.exit_control),
-		.codes = bpf_map__fd(programs->maps.exit_codes),
-		.slots = EXIT_SLOTS,
-	};
+	exit_maps = counter_maps_of(programs, exit, EXIT_SLOTS);
+	pools_fill(&exit_maps, entries, flags & TWO_BLOCKS ? 2 : BLOCKS_CHUNK - 1);
 	exit_fd = bpf_program__fd(flags & REASON_FIRST ? programs->progs.exit_reason_first :
 							 programs->progs.exit_vcpu_first);
 	for (unsigned i = 0; i < VCPUS; i++)
@@ -156,45 +165,11 @@ void thread_ends(void)
 	run_with(bpf_program__fd(programs->progs.exit_thread), 0);
 }
 
-/* --- counts --- */
-
-/* A slot's histogram, over all CPUs. */
-static struct exit_buckets host_buckets(unsigned slot)
-{
-	struct exit_buckets cpus[possible_cpus()], sum = { 0 };
-
-	if (bpf_map_lookup_elem(bpf_map__fd(programs->maps.exit_latency), &slot, cpus))
-		return sum;
-	for (int cpu = 0; cpu < possible_cpus(); cpu++) {
-		for (unsigned i = 0; i < EXIT_BUCKETS; i++)
-			sum.count[i] += cpus[cpu].count[i];
-	}
-	return sum;
-}
-
-uint64_t host_bucket(unsigned slot, unsigned bucket)
-{
-	assert_true(bucket < EXIT_BUCKETS);
-	return host_buckets(slot).count[bucket];
-}
-
-uint64_t vcpu_bucket(unsigned vcpu, unsigned slot, unsigned bucket)
-{
-	struct exit_vm_key key = { .vcpu = vcpu_address(vcpu), .slot = slot };
-	struct exit_buckets buckets;
-
-	assert_true(bucket < EXIT_BUCKETS);
-	if (bpf_map_lookup_elem(bpf_map__fd(programs->maps.exit_vm_latency), &key, &buckets))
-		return 0;
-	return buckets.count[bucket];
-}
-
 /* --- scenarios --- */
 
 static void clear(void)
 {
 	counters_clear(&exit_maps);
-	map_clear(bpf_map__fd(programs->maps.exit_latency));
 }
 
 static void step_run(const struct step *step)
@@ -225,12 +200,6 @@ static void step_run(const struct step *step)
 static void slots_read(struct counted *ret_slots)
 {
 	counters_read(&exit_maps, ret_slots);
-	for (unsigned slot = 0; slot < EXIT_SLOTS; slot++) {
-		struct exit_buckets buckets = host_buckets(slot);
-
-		for (unsigned i = 0; i < EXIT_BUCKETS; i++)
-			ret_slots[slot].timed += buckets.count[i];
-	}
 }
 
 static uint64_t guest_time(void)

@@ -15,16 +15,22 @@ enum { ISA_VMX = 1, ISA_SVM = 2 };
 
 /* Flags of exits_load(); 0: kvm_exit(vcpu, isa), reasons are read, kvm_entry(vcpu). */
 enum {
-	REASON_FIRST = 1,   /* kvm_exit(reason, vcpu, isa) */
-	NO_REASONS = 2,	    /* without reading kernel memory */
-	NO_ENTRY_VCPU = 4,  /* kvm_entry names no vCPU */
-	VM_HISTOGRAMS = 8,  /* each vCPU has a histogram of each reason */
-	ONE_HISTOGRAM = 16, /* there is room for one of these */
-	NO_VMX = 32,	    /* the place of Intel's reasons is not known */
+	REASON_FIRST = 1,  /* kvm_exit(reason, vcpu, isa) */
+	NO_REASONS = 2,	   /* without reading kernel memory */
+	NO_ENTRY_VCPU = 4, /* kvm_entry names no vCPU */
+	NO_VMX = 8,	   /* the place of Intel's reasons is not known */
+	TWO_BLOCKS = 16,   /* there is room for two reasons of a vCPU */
+	TYPED = 32,	   /* reads by typed loads */
 };
 
-/* Load the programs for this many entries. Where they may not read kernel memory, skip the test. */
+/* Has this kernel typed loads? */
+bool typed_loads(void);
+
+/* Load the programs for this many records. Where they may not read kernel memory, skip the test. */
 void exits_load(unsigned flags, unsigned entries);
+
+/* The setup that these programs have; it is zeroed before. */
+void exit_setup_make(unsigned flags, struct exit_setup *setup);
 
 /* For a test's teardown. */
 int exits_unload(void **state);
@@ -46,9 +52,5 @@ void thread_ends(void);
 
 /* The same exit of a vCPU whose memory cannot be read. */
 void kvm_exit_unreadable(void);
-
-/* Exits of a reason in a bucket: of the host, and of a vCPU. */
-uint64_t host_bucket(unsigned slot, unsigned bucket);
-uint64_t vcpu_bucket(unsigned vcpu, unsigned slot, unsigned bucket);
 
 #endif /* PMDAKVM_TESTS_BPF_EXIT_PROGRAMS_H */

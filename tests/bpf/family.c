@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "exit_typed.skel.h"
 #include "kvm/exit_reasons.h"
 
 #define LINKS 32
@@ -41,14 +42,30 @@ int __wrap_bpf_object__load_skeleton(struct bpf_object_skeleton *skeleton);
 int __real_bpf_object__load(struct bpf_object *object);
 int __real_bpf_object__load_skeleton(struct bpf_object_skeleton *skeleton);
 int __wrap_events_find(struct kernel_types *types, const char *tracefs, struct events *ret_events);
+bool __wrap_typed_loads_exist(struct kernel_types *types);
 uint64_t __wrap_events_stamp(const char *btf_dir, const char *tracefs);
 int __wrap_exit_layout_read(struct kernel_types *types, struct exit_layout *ret_layout);
+int __wrap_prog_missed(int fd, uint64_t *ret_missed);
+
+/* Does the kernel refuse this program, since it uses arguments that the event has not? */
+static bool uses_too_many(const char *event, int prog_fd)
+{
+	struct bpf_prog_info info = { 0 };
+	__u32 size = sizeof(info);
+
+	if (!host.arguments || strcmp(event, "kvm_exit") != 0)
+		return false;
+	assert_int_equal(bpf_obj_get_info_by_fd(prog_fd, &info, &size), 0);
+	return host.arguments < 3 && strncmp(info.name, "exit_reason", strlen("exit_reason")) == 0;
+}
 
 int __wrap_bpf_raw_tracepoint_open(const char *event, int prog_fd)
 {
 	struct stat status;
 	int fd;
 
+	if (uses_too_many(event, prog_fd))
+		return -EINVAL;
 	if (host.no_attach && strcmp(event, host.no_attach) == 0)
 		return host.attach_err;
 	assert_true(nlinks < LINKS);
@@ -74,8 +91,29 @@ int __wrap_bpf_object__load(struct bpf_object *object)
 	return refuses_load() ? -EPERM : __real_bpf_object__load(object);
 }
 
+bool __wrap_typed_loads_exist(struct kernel_types *types)
+{
+	(void)types;
+	return host.typed_loads;
+}
+
+/* Note which build of the exit family's object it is. */
+static void load_note(const struct bpf_object_skeleton *skeleton)
+{
+	size_t size;
+	const void *typed = exit_typed_bpf__elf_bytes(&size);
+
+	if (strcmp(skeleton->name, "exit_bpf") != 0)
+		return;
+	assert_true(strlen(host.loads) + sizeof(" probing") <= sizeof(host.loads));
+	strcat(host.loads, skeleton->data_sz == size && memcmp(skeleton->data, typed, size) == 0 ?
+				   " typed" :
+				   " probing");
+}
+
 int __wrap_bpf_object__load_skeleton(struct bpf_object_skeleton *skeleton)
 {
+	load_note(skeleton);
 	return refuses_load() ? -EPERM : __real_bpf_object__load_skeleton(skeleton);
 }
 
@@ -106,6 +144,14 @@ int __wrap_exit_layout_read(struct kernel_types *types, struct exit_layout *ret_
 	if (!host.layout_err)
 		*ret_layout = host.layout;
 	return host.layout_err;
+}
+
+int __wrap_prog_missed(int fd, uint64_t *ret_missed)
+{
+	if (fd < 0)
+		return -ENODATA;
+	*ret_missed = host.missed;
+	return 0;
 }
 
 /* --- the collector --- */
@@ -197,15 +243,19 @@ const char *attached_events(void)
 	return text;
 }
 
-void fire_event(const char *event, const uint64_t *args, size_t n)
+int event_program(const char *event)
 {
 	for (size_t i = 0; i < nlinks; i++) {
-		if (is_attached(i) && strcmp(links[i].event, event) == 0) {
-			run_program(links[i].prog_fd, args, n);
-			return;
-		}
+		if (is_attached(i) && strcmp(links[i].event, event) == 0)
+			return links[i].prog_fd;
 	}
 	fail_msg("%s is not attached", event);
+	return -1;
+}
+
+void fire_event(const char *event, const uint64_t *args, size_t n)
+{
+	run_program(event_program(event), args, n);
 }
 
 /* --- tables --- */
@@ -226,6 +276,12 @@ static struct snapshot_table *table_of(const char *name)
 size_t rows_of(const char *table)
 {
 	return table_of(table)->nrows;
+}
+
+const char *row_name(const char *table, size_t row)
+{
+	assert_true(row < table_of(table)->nrows);
+	return table_of(table)->rows[row].name;
 }
 
 bool value_of(const char *name, const char *row, const char *column, uint64_t *ret_value)

@@ -22,8 +22,12 @@ extern struct host {
 	int layout_err;		/* of reading that */
 	uint64_t stamp;		/* changes as KVM is reloaded */
 	unsigned refused_loads; /* how many of the next loads are refused */
+	bool typed_loads;	/* the kernel's types say that it has them */
+	char loads[64];		/* by which reads the exit family was to be loaded, in order */
+	unsigned arguments;	/* of kvm_exit: a program that uses a third is refused; 0: any */
 	const char *no_attach;	/* the event that cannot be attached, with attach_err */
 	int attach_err;
+	uint64_t missed; /* by each program */
 } host;
 
 int family_setup(void **state);
@@ -33,6 +37,9 @@ int family_teardown(void **state);
 
 /* Open the family of this name, and nothing else. */
 void family_open(const char *name);
+
+/* The program that is attached to an event. */
+int event_program(const char *event);
 
 /* Store to kvm.control.attached; returns its result. */
 int family_switch(bool attached);
@@ -64,5 +71,6 @@ bool value_of(const char *table, const char *row, const char *column, uint64_t *
 uint64_t value_at(const char *table, const char *row, const char *column);
 
 size_t rows_of(const char *table);
+const char *row_name(const char *table, size_t row);
 
 #endif /* PMDAKVM_TESTS_BPF_FAMILY_H */

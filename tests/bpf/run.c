@@ -18,7 +18,7 @@
 /* The kernel accepts up to this many arguments of a tracepoint. */
 #define ARGUMENTS 12
 
-void run_program(int fd, const uint64_t *args, size_t n)
+int result_program(int fd, const uint64_t *args, size_t n)
 {
 	uint64_t padded[ARGUMENTS] = { 0 };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = padded, .ctx_size_in = sizeof(padded));
@@ -26,7 +26,12 @@ void run_program(int fd, const uint64_t *args, size_t n)
 	assert_true(n <= ARGUMENTS);
 	memcpy(padded, args, n * sizeof(*args));
 	assert_int_equal(bpf_prog_test_run_opts(fd, &opts), 0);
-	assert_int_equal(opts.retval, 0);
+	return (int)opts.retval;
+}
+
+void run_program(int fd, const uint64_t *args, size_t n)
+{
+	assert_int_equal(result_program(fd, args, n), 0);
 }
 
 void run_on_cpu(int fd, int cpu)

@@ -21,12 +21,19 @@
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Run a tracepoint's program with these arguments, in this thread. */
+/* Run a tracepoint's program with these arguments, in this thread. Its result must be 0. */
 void run_program(int fd, const uint64_t *args, size_t n);
+
+/* The same; returns its result, whatever it is. */
+int result_program(int fd, const uint64_t *args, size_t n);
 
 #define run_with(fd, ...)                                    \
 	run_program((fd), (const uint64_t[]){ __VA_ARGS__ }, \
 		    sizeof((const uint64_t[]){ __VA_ARGS__ }) / sizeof(uint64_t))
+
+#define result_with(fd, ...)                                    \
+	result_program((fd), (const uint64_t[]){ __VA_ARGS__ }, \
+		       sizeof((const uint64_t[]){ __VA_ARGS__ }) / sizeof(uint64_t))
 
 /* Run it on a CPU, whichever thread is there. */
 void run_on_cpu(int fd, int cpu);

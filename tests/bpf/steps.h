@@ -34,7 +34,7 @@ struct step {
 /* What a reason has, over all threads. */
 struct counted {
 	uint64_t count, time, max;
-	uint64_t timed; /* exits in its histogram; 0: the family has none */
+	uint64_t timed; /* exits in its histogram */
 };
 
 struct scenario {

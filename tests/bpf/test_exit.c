@@ -110,8 +110,7 @@ static const struct scenario scenarios[] = {
 /* Both forms of kvm_exit's arguments, and a kvm_entry without vCPU, count alike. */
 static void test_scenarios(void **state)
 {
-	static const unsigned forms[] = { 0, REASON_FIRST, VM_HISTOGRAMS,
-					  REASON_FIRST | VM_HISTOGRAMS };
+	static const unsigned forms[] = { 0, REASON_FIRST };
 
 	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
 		exits_load(forms[i], 4);
@@ -121,7 +120,7 @@ static void test_scenarios(void **state)
 	}
 }
 
-/* A thread's entry adopts the vCPU of its first exit, which later entries need not name. */
+/* A thread's record adopts the vCPU of its first exit, which later entries need not name. */
 static void test_entry_without_vcpu(void **state)
 {
 	(void)state;
@@ -134,6 +133,25 @@ static void test_entry_without_vcpu(void **state)
 							   .wants = { { CPUID, { 1, 500, 500, 1 } },
 								      { IO, { 1, 50, 50, 1 } } },
 							   .guest_time = 100 });
+}
+
+/* The same if an entry is the first event: the record is one, and has the vCPU. */
+static void test_entry_first(void **state)
+{
+	const struct entry *list;
+
+	(void)state;
+	exits_load(NO_ENTRY_VCPU, 4);
+	assert_scenario(&exit_subject,
+			&(struct scenario){ .name = "an entry that names no vCPU",
+					    .steps = { { 900, ENTRY, 0, 0 },
+						       { 1000, EXIT, CPUID, 0 },
+						       { 1500, ENTRY, 0, 0 } },
+					    .wants = { { CPUID, { 1, 500, 500, 1 } } },
+					    .guest_time = 100 });
+	assert_int_equal(entries_read(&exit_maps, &list), 1);
+	assert_int_equal(list[0].head.vcpu, vcpu_address(0));
+	assert_int_equal(list[0].key.vcpu, 0);
 }
 
 /* After epoch 65535 comes 0, with maxima of a higher epoch in the entries. */
@@ -166,7 +184,7 @@ static void pair(uint64_t time)
 	kvm_entry(1);
 }
 
-/* A pair of this time falls into this bucket, of the host and of the vCPU, and into no other. */
+/* A pair of this time falls into this bucket, and into no other. */
 static void assert_bucket(uint64_t time, unsigned want)
 {
 	static uint64_t counts[EXIT_BUCKETS];
@@ -175,19 +193,18 @@ static void assert_bucket(uint64_t time, unsigned want)
 	pair(time);
 	counts[want]++;
 	for (unsigned i = 0; i < EXIT_BUCKETS; i++) {
-		uint64_t host = host_bucket(slot, i), vcpu = vcpu_bucket(1, slot, i);
+		uint64_t is = counters_bucket(&exit_maps, slot, i);
 
-		if (host != counts[i] || vcpu != counts[i])
-			fail_msg("%llu ns: bucket %u has %llu and %llu, not %llu",
-				 (unsigned long long)time, i, (unsigned long long)host,
-				 (unsigned long long)vcpu, (unsigned long long)counts[i]);
+		if (is != counts[i])
+			fail_msg("%llu ns: bucket %u has %llu, not %llu", (unsigned long long)time,
+				 i, (unsigned long long)is, (unsigned long long)counts[i]);
 	}
 }
 
 static void test_buckets(void **state)
 {
 	(void)state;
-	exits_load(VM_HISTOGRAMS, 1);
+	exits_load(0, 1);
 	assert_bucket(0, 0);
 	assert_bucket(1, 0);
 	for (unsigned bit = 1; bit < 64; bit++) {
@@ -197,19 +214,6 @@ static void test_buckets(void **state)
 		assert_bucket((1ULL << bit) + 1, bit == 1 ? 1 : bucket);
 		assert_bucket((2ULL << bit) - 1, bucket);
 	}
-	assert_int_equal(vcpu_bucket(0, (unsigned)reasons_slot_of(REASONS_SVM, HLT), 0), 0);
-}
-
-/* Without the option no vCPU has a histogram; the host does. */
-static void test_no_histograms_of_vcpus(void **state)
-{
-	unsigned slot = (unsigned)reasons_slot_of(REASONS_SVM, HLT);
-
-	(void)state;
-	exits_load(0, 1);
-	pair(5);
-	assert_int_equal(host_bucket(slot, 2), 1);
-	assert_int_equal(vcpu_bucket(1, slot, 2), 0);
 }
 
 int main(void)
@@ -217,9 +221,9 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_scenarios, exits_unload),
 		cmocka_unit_test_teardown(test_entry_without_vcpu, exits_unload),
+		cmocka_unit_test_teardown(test_entry_first, exits_unload),
 		cmocka_unit_test_teardown(test_the_last_epoch, exits_unload),
 		cmocka_unit_test_teardown(test_buckets, exits_unload),
-		cmocka_unit_test_teardown(test_no_histograms_of_vcpus, exits_unload),
 	};
 
 	return run_group("test_exit", tests, ARRAY_SIZE(tests));

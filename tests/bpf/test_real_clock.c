@@ -84,7 +84,6 @@ static void exit_ends(void)
 static void test_exit(void **state)
 {
 	struct pairs pairs = { .begin = exit_begins, .end = exit_ends };
-	struct exit_buckets cpus[possible_cpus()];
 	struct exit_setup *setup;
 	struct counter_maps maps;
 	struct counted counted;
@@ -100,23 +99,20 @@ static void test_exit(void **state)
 	setup->svm.mask = 0xffffffff;
 	exit_layout_ranges(REASONS_SVM, setup->svm.ranges);
 	bpf_program__set_autoload(exits->progs.exit_vcpu_first, false);
-	preallocate(exits->obj);
+	counter_maps_size(exits, exit);
 	assert_int_equal(exit_bpf__load(exits), 0);
-	maps = (struct counter_maps){ .entries = bpf_map__fd(exits->maps.exit_cells),
-				      .control = bpf_map__fd(exits->maps.exit_control),
-				      .slots = EXIT_SLOTS };
+	maps = counter_maps_of(exits, exit, EXIT_SLOTS);
+	pools_fill(&maps, 1, 1);
 	pairs_run(&pairs);
 	slot = (__u32)reasons_slot_of(REASONS_SVM, 0x72);
 	counted = counters_of(&maps, slot);
 	assert_pairs(&counted, &pairs);
 	assert_in_range(counters_guest_time(&maps), (PAIRS - 1) * PAUSE, pairs.out - counted.time);
-	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(exits->maps.exit_latency), &slot, cpus),
-			 0);
-	for (int cpu = 0; cpu < possible_cpus(); cpu++) {
-		for (unsigned i = 0; i < EXIT_BUCKETS; i++) {
-			timed += cpus[cpu].count[i];
-			assert_true(!cpus[cpu].count[i] || 2ULL << i > PAUSE);
-		}
+	for (unsigned i = 0; i < EXIT_BUCKETS; i++) {
+		uint64_t count = counters_bucket(&maps, slot, i);
+
+		timed += count;
+		assert_true(!count || 2ULL << i > PAUSE);
 	}
 	assert_int_equal(timed, PAIRS);
 }
@@ -143,13 +139,10 @@ static void test_userspace_exit(void **state)
 	assert_non_null(userspace_exits);
 	setup = (struct userspace_exit_setup *)&userspace_exits->rodata->setup;
 	exit_layout_ranges(REASONS_USERSPACE, setup->ranges);
-	preallocate(userspace_exits->obj);
+	counter_maps_size(userspace_exits, userspace_exit);
 	assert_int_equal(userspace_exit_bpf__load(userspace_exits), 0);
-	maps = (struct counter_maps){
-		.entries = bpf_map__fd(userspace_exits->maps.userspace_exit_cells),
-		.control = bpf_map__fd(userspace_exits->maps.userspace_exit_control),
-		.slots = USERSPACE_EXIT_SLOTS,
-	};
+	maps = counter_maps_of(userspace_exits, userspace_exit, USERSPACE_EXIT_SLOTS);
+	pools_fill(&maps, 1, 1);
 	pairs_run(&pairs);
 	counted = counters_of(&maps, (unsigned)reasons_slot_of(REASONS_USERSPACE, 2));
 	assert_pairs(&counted, &pairs);

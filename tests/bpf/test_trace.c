@@ -15,20 +15,32 @@
 static struct trace_bpf *object;
 static struct template template;
 
-static void load(int rows)
+/*
+ * Copies are of the program for raw tracepoints, or of that for perf, which the kernel does not run
+ * without its event: as one of a raw tracepoint it does the same.
+ */
+static void load_of(int rows, bool perf)
 {
+	const struct bpf_program *program;
 	int fd;
 
 	object = trace_bpf__open();
 	assert_non_null(object);
 	bpf_map__set_max_entries(object->maps.trace_rows, (__u32)rows);
+	assert_int_equal(bpf_program__type(object->progs.trace_template_tp),
+			 BPF_PROG_TYPE_TRACEPOINT);
 	assert_int_equal(trace_bpf__load(object), 0);
-	assert_int_equal(template_init(bpf_program__insns(object->progs.trace_template),
-				       bpf_program__insn_cnt(object->progs.trace_template),
+	program = perf ? object->progs.trace_template_tp : object->progs.trace_template;
+	assert_int_equal(template_init(bpf_program__insns(program), bpf_program__insn_cnt(program),
 				       TRACE_SLOT_MARK, &template),
 			 0);
 	fd = bpf_map__fd(object->maps.trace_rows);
 	assert_true(fd >= 0);
+}
+
+static void load(int rows)
+{
+	load_of(rows, false);
 }
 
 static int unload(void **state)
@@ -114,6 +126,41 @@ static void test_no_slot(void **state)
 		assert_row(cpu, NULL, 0, NULL);
 }
 
+/*
+ * A copy for perf counts its slot while it is to, and no other; its result is 1 in any case, so
+ * that perf counts the event.
+ */
+static void test_for_perf(void **state)
+{
+	static const int slots[] = { 141, TRACE_SLOTS - 1 };
+	uint64_t counts[] = { 2, 0 };
+	int first, second, none;
+
+	(void)state;
+	load_of(possible_cpus(), true);
+	assert_true(stay_on_cpu(0));
+	first = copy_load(slots[0]);
+	second = copy_load(slots[1]);
+	none = copy_load(TRACE_SLOTS);
+	assert_int_equal(result_with(first, 0), 1);
+	object->bss->tp_counts[slots[0]] = 1;
+	assert_int_equal(result_with(first, 0), 1);
+	assert_int_equal(result_with(first, 0), 1);
+	assert_int_equal(result_with(second, 0), 1);
+	assert_int_equal(result_with(none, 0), 1);
+	assert_row(0, slots, ARRAY_SIZE(slots), counts);
+	object->bss->tp_counts[slots[0]] = 0;
+	object->bss->tp_counts[slots[1]] = 1;
+	counts[1] = 1;
+	assert_int_equal(result_with(first, 0), 1);
+	assert_int_equal(result_with(second, 0), 1);
+	assert_row(0, slots, ARRAY_SIZE(slots), counts);
+	leave_cpu();
+	close(first);
+	close(second);
+	close(none);
+}
+
 /* A CPU beyond the map's rows counts nothing, in no other CPU's row. */
 static void test_no_row(void **state)
 {
@@ -136,6 +183,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_slots_and_cpus, unload),
 		cmocka_unit_test_teardown(test_no_slot, unload),
+		cmocka_unit_test_teardown(test_for_perf, unload),
 		cmocka_unit_test_teardown(test_no_row, unload),
 	};
 

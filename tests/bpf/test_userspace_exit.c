@@ -20,6 +20,17 @@ enum { IO = 2, HLT = 5, MMIO = 6, MEMORY_FAULT = 39, BEYOND = 64 };
 static struct clocked_userspace_exit_bpf *programs;
 static struct counter_maps maps;
 static bool by_kvm_entry; /* kvm_entry, not kvm_fpu, is the start of KVM_RUN */
+static bool by_perf;	  /* the programs are those for perf */
+
+/*
+ * The kernel runs no program of perf's without its event. As one of a raw tracepoint it does the
+ * same: its record is there what the arguments are.
+ */
+static void load_for_perf(struct bpf_program *program)
+{
+	assert_int_equal(bpf_program__type(program), BPF_PROG_TYPE_TRACEPOINT);
+	bpf_program__set_type(program, BPF_PROG_TYPE_RAW_TRACEPOINT);
+}
 
 static void load(unsigned entries)
 {
@@ -31,17 +42,12 @@ static void load(unsigned entries)
 	setup->restart = (__u32)reasons_slot_of(REASONS_USERSPACE, REASONS_RESTART);
 	setup->error = (__u32)reasons_slot_of(REASONS_USERSPACE, REASONS_ERROR);
 	exit_layout_ranges(REASONS_USERSPACE, setup->ranges);
-	bpf_map__set_max_entries(programs->maps.userspace_exit_cells, entries);
-	bpf_map__set_max_entries(programs->maps.userspace_exit_rows, (__u32)possible_cpus());
-	preallocate(programs->obj);
+	counter_maps_size(programs, userspace_exit);
+	load_for_perf(programs->progs.userspace_exit_begin_tp);
+	load_for_perf(programs->progs.userspace_exit_fpu_tp);
 	assert_int_equal(clocked_userspace_exit_bpf__load(programs), 0);
-	maps = (struct counter_maps){
-		.entries = bpf_map__fd(programs->maps.userspace_exit_cells),
-		.overflow = bpf_map__fd(programs->maps.userspace_exit_rows),
-		.control = bpf_map__fd(programs->maps.userspace_exit_control),
-		.codes = bpf_map__fd(programs->maps.userspace_exit_codes),
-		.slots = USERSPACE_EXIT_SLOTS,
-	};
+	maps = counter_maps_of(programs, userspace_exit, USERSPACE_EXIT_SLOTS);
+	pools_fill(&maps, entries, BLOCKS_CHUNK - 1);
 }
 
 static int unload(void **state)
@@ -49,11 +55,15 @@ static int unload(void **state)
 	(void)state;
 	clocked_userspace_exit_bpf__destroy(programs);
 	programs = NULL;
-	by_kvm_entry = false;
+	by_kvm_entry = by_perf = false;
 	return 0;
 }
 
 /* --- events --- */
+
+/* The first word of a record, and what is behind a field of half a word. */
+#define COMMON 0x5eed5eed5eed5eedULL
+#define UNUSED (0x5eedULL << 32)
 
 static void clock_set(uint64_t ns)
 {
@@ -62,13 +72,24 @@ static void clock_set(uint64_t ns)
 
 static void kvm_userspace_exit(uint32_t reason, int error)
 {
-	run_with(bpf_program__fd(programs->progs.userspace_exit_begin), reason,
-		 (uint64_t)(int64_t)error);
+	if (by_perf)
+		assert_int_equal(
+			result_with(bpf_program__fd(programs->progs.userspace_exit_begin_tp),
+				    COMMON, reason | (uint64_t)(uint32_t)error << 32),
+			1);
+	else
+		run_with(bpf_program__fd(programs->progs.userspace_exit_begin), reason,
+			 (uint64_t)(int64_t)error);
 }
 
 static void kvm_fpu(unsigned loads)
 {
-	run_with(bpf_program__fd(programs->progs.userspace_exit_fpu), loads);
+	if (by_perf)
+		assert_int_equal(result_with(bpf_program__fd(programs->progs.userspace_exit_fpu_tp),
+					     COMMON, loads | UNUSED),
+				 1);
+	else
+		run_with(bpf_program__fd(programs->progs.userspace_exit_fpu), loads);
 }
 
 static void run_starts(void)
@@ -135,7 +156,7 @@ static const struct subject subject = {
 static const struct scenario scenarios[] = {
 	{ .name = "a pair",
 	  .steps = { { 1000, EXIT, IO, 0 }, { 1500, ENTRY, 0, 0 } },
-	  .wants = { { IO, { 1, 500, 500, 0 } } } },
+	  .wants = { { IO, { 1, 500, 500, 1 } } } },
 	{ .name = "QEMU's order of events",
 	  .steps = { { 900, UNLOAD, 0, 0 },
 		     { 1000, EXIT, IO, 0 },
@@ -143,17 +164,17 @@ static const struct scenario scenarios[] = {
 		     { 1900, UNLOAD, 0, 0 },
 		     { 2000, EXIT, MMIO, 0 },
 		     { 2100, ENTRY, 0, 0 } },
-	  .wants = { { IO, { 1, 400, 400, 0 } }, { MMIO, { 1, 100, 100, 0 } } } },
+	  .wants = { { IO, { 1, 400, 400, 1 } }, { MMIO, { 1, 100, 100, 1 } } } },
 	{ .name = "only a load is a start",
 	  .steps = { { 1000, EXIT, IO, 0 }, { 1100, UNLOAD, 0, 0 }, { 1400, ENTRY, 0, 0 } },
-	  .wants = { { IO, { 1, 400, 400, 0 } } } },
+	  .wants = { { IO, { 1, 400, 400, 1 } } } },
 	{ .name = "KVM_RUN starts for the first time", .steps = { { 1000, ENTRY, 0, 0 } } },
 	{ .name = "two starts in a row: the second counts nothing",
 	  .steps = { { 1000, EXIT, IO, 0 }, { 1100, ENTRY, 0, 0 }, { 1200, ENTRY, 0, 0 } },
-	  .wants = { { IO, { 1, 100, 100, 0 } } } },
+	  .wants = { { IO, { 1, 100, 100, 1 } } } },
 	{ .name = "two exits in a row: the second replaces the first",
 	  .steps = { { 1000, EXIT, IO, 0 }, { 1300, EXIT, HLT, 0 }, { 1500, ENTRY, 0, 0 } },
-	  .wants = { { IO, { 1, 0, 0, 0 } }, { HLT, { 1, 200, 200, 0 } } } },
+	  .wants = { { IO, { 1, 0, 0, 0 } }, { HLT, { 1, 200, 200, 1 } } } },
 	{ .name = "an exit before the programs were detached, the start after",
 	  .steps = { { 1000, EXIT, IO, 0 }, { 1001, ATTACHED, 0, 0 }, { 2000, ENTRY, 0, 0 } },
 	  .wants = { { IO, { 1, 0, 0, 0 } } } },
@@ -163,7 +184,7 @@ static const struct scenario scenarios[] = {
 		     { 1101, ATTACHED, 0, 0 },
 		     { 2000, EXIT, HLT, 0 },
 		     { 2300, ENTRY, 0, 0 } },
-	  .wants = { { IO, { 1, 100, 100, 0 } }, { HLT, { 1, 300, 300, 0 } } } },
+	  .wants = { { IO, { 1, 100, 100, 1 } }, { HLT, { 1, 300, 300, 1 } } } },
 	{ .name = "maxima begin anew",
 	  .steps = { { 1000, EXIT, IO, 0 },
 		     { 1900, ENTRY, 0, 0 },
@@ -172,7 +193,7 @@ static const struct scenario scenarios[] = {
 		     { 2020, ENTRY, 0, 0 },
 		     { 3000, EXIT, IO, 0 },
 		     { 3010, ENTRY, 0, 0 } },
-	  .wants = { { IO, { 3, 930, 20, 0 } } } },
+	  .wants = { { IO, { 3, 930, 20, 3 } } } },
 	{ .name = "errors of KVM_RUN",
 	  .steps = { { 1000, EXIT, IO, -EINTR },
 		     { 1300, ENTRY, 0, 0 },
@@ -180,9 +201,9 @@ static const struct scenario scenarios[] = {
 		     { 2050, ENTRY, 0, 0 },
 		     { 3000, EXIT, MEMORY_FAULT, -EFAULT },
 		     { 3007, ENTRY, 0, 0 } },
-	  .wants = { { REASONS_RESTART, { 1, 300, 300, 0 } },
-		     { REASONS_ERROR, { 1, 50, 50, 0 } },
-		     { MEMORY_FAULT, { 1, 7, 7, 0 } } } },
+	  .wants = { { REASONS_RESTART, { 1, 300, 300, 1 } },
+		     { REASONS_ERROR, { 1, 50, 50, 1 } },
+		     { MEMORY_FAULT, { 1, 7, 7, 1 } } } },
 	{ .name = "the end of a thread counts nothing",
 	  .steps = { { 1000, EXIT, IO, 0 }, { 1500, THREAD_ENDS, 0, 0 } },
 	  .wants = { { IO, { 1, 0, 0, 0 } } } },
@@ -190,9 +211,11 @@ static const struct scenario scenarios[] = {
 
 static void test_scenarios(void **state)
 {
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 3; i++) {
 		load(4);
-		by_kvm_entry = i;
+		by_kvm_entry = i == 1;
+		by_perf = i == 2;
+		programs->bss->tp_counts = by_perf;
 		for (size_t j = 0; j < ARRAY_SIZE(scenarios); j++)
 			assert_scenario(&subject, &scenarios[j]);
 		unload(state);
@@ -255,6 +278,27 @@ static void test_reasons(void **state)
 	exit_to(BEYOND, 0, REASONS_SLOT_UNKNOWN);
 }
 
+/* A program of perf's that is still attached, and is not to count. */
+static void test_perf_is_late(void **state)
+{
+	struct counted is[USERSPACE_EXIT_SLOTS];
+
+	(void)state;
+	load(4);
+	by_perf = true;
+	kvm_userspace_exit(IO, 0);
+	programs->bss->tp_counts = 1;
+	clock_set(1000);
+	kvm_userspace_exit(IO, 0);
+	programs->bss->tp_counts = 0;
+	clock_set(1500);
+	kvm_fpu(1);
+	kvm_userspace_exit(IO, 0);
+	counters_read(&maps, is);
+	assert_int_equal(is[slot_of(IO)].count, 1);
+	assert_int_equal(is[slot_of(IO)].time, 0);
+}
+
 /* --- entries --- */
 
 static int other_tid;
@@ -268,17 +312,17 @@ static void other_thread(void)
 /* kvm_fpu is no sign of a vCPU: only an exit makes an entry. */
 static void test_entries(void **state)
 {
-	struct entry list[ENTRIES_MAX];
+	const struct entry *list;
 
 	(void)state;
 	load(4);
 	run_starts();
 	step(&(struct step){ 1, THREAD_ENDS, 0, 0 });
-	assert_int_equal(entries_read(&maps, list), 0);
+	assert_int_equal(entries_read(&maps, &list), 0);
 	kvm_userspace_exit(IO, 0);
 	in_thread(other_thread);
 	step(&(struct step){ 1, THREAD_ENDS, 0, 0 });
-	assert_int_equal(entries_read(&maps, list), 2);
+	assert_int_equal(entries_read(&maps, &list), 2);
 	for (size_t i = 0; i < 2; i++) {
 		bool other = (int)list[i].key.tid == other_tid;
 
@@ -324,9 +368,8 @@ static void test_overflow(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		userspace_test(test_scenarios),
-		userspace_test(test_reasons),
-		userspace_test(test_entries),
+		userspace_test(test_scenarios),	   userspace_test(test_reasons),
+		userspace_test(test_perf_is_late), userspace_test(test_entries),
 		userspace_test(test_overflow),
 	};
 

@@ -154,7 +154,7 @@ static void test_limit(void **state)
 	assert_int_equal(value_at("userspace_exit", "IO", "count"), 3);
 	assert_int_equal(value_at("userspace_exit", "MMIO", "count"), 5);
 	assert_int_equal(value_at("userspace_exit", "MMIO", "time"), 0);
-	assert_int_equal(rows_of("map"), 1);
+	assert_int_equal(rows_of("map"), 2);
 	assert_int_equal(value_at("map", "userspace_exit_cells", "limit"), 1);
 	assert_int_equal(value_at("map", "userspace_exit_cells", "used"), 1);
 	assert_int_equal(value_at("map", "userspace_exit_cells", "dropped"), 5);

@@ -81,12 +81,13 @@ unsigned fake_reads(void)
 	return n;
 }
 
-static int fake_refresh(void *state)
+static int fake_refresh(void *state, uint64_t wanted)
 {
 	struct fake *fake = state;
 
 	assert_non_null(fake);
 	fake->refreshes++;
+	fake->wanted = wanted;
 	fake->reads_before = fake_reads();
 	return fake->refresh_ret;
 }
@@ -203,6 +204,7 @@ void __wrap_kernel_types_close(struct kernel_types *types)
 	machine.closes++;
 }
 
+bool __wrap_tracepoints_preemptible(struct kernel_types *types);
 int __wrap_cpus_read(const char *dir, struct cpus *ret_cpus);
 int __wrap_cpus_update(const char *dir, struct cpus *cpus);
 int __wrap_events_find(struct kernel_types *types, const char *tracefs, struct events *ret_events);
@@ -211,6 +213,13 @@ int __wrap_pins_open(const char *wanted, struct report *pins_report, struct pins
 void __wrap_pins_close(struct pins *pins);
 int __wrap_vms_attach(struct vms *vms, struct kernel_types *types, const char *lockdown,
 		      char **ret_error);
+
+bool __wrap_tracepoints_preemptible(struct kernel_types *types)
+{
+	assert_ptr_equal(types, machine.types);
+	machine.asked++;
+	return machine.preemptible;
+}
 
 int __wrap_cpus_read(const char *dir, struct cpus *ret_cpus)
 {

@@ -28,6 +28,7 @@ struct fake {
 	const struct map_usage *maps;
 	size_t nmaps;
 	unsigned refreshes, ticks;
+	uint64_t wanted;       /* tables of its own, at the last refresh */
 	unsigned reads_before; /* fake_reads() at the last refresh */
 };
 
@@ -60,7 +61,9 @@ int fake_fill(void *state, const struct table_row *row);
 /* The fake machine: results of the calls to it, and counts of these calls. */
 extern struct machine {
 	int cpus_err, events_err, pins_err, update_ret;
-	bool pin; /* arguments of collector_open() */
+	bool preemptible; /* what tracepoints_preemptible() says */
+	unsigned asked;	  /* how often */
+	bool pin;	  /* arguments of collector_open() */
 	struct instance_numbers *numbers;
 	const char *tracefs; /* of its configuration; NULL: "/its/tracefs" */
 	bool no_kvm;	     /* the list of events is empty */

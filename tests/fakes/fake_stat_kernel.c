@@ -9,11 +9,14 @@
 #include <time.h>
 
 #include "bpf/stat.h"
+#include "bpf/vms.h"
 #include "kvm/tracepoints.h"
 #include "families/family.h"
 #include "fakes/fake_maps.h"
 #include "kernel/pinned_maps.h"
 #include "fakes/fake_vms.h"
+#include "kernel/typed_loads.h"
+#include "vms_typed.skel.h"
 
 #define ITERATOR_FD 2000
 #define LINK_FD	    2001
@@ -51,7 +54,7 @@ int kernel_attach(struct vms *of, void *family, const struct config *config, str
 int kernel_refresh(struct vms *of, void *family)
 {
 	vms_stale(of);
-	return stat_family.refresh(family);
+	return stat_family.refresh(family, UINT64_MAX);
 }
 
 /* --- functions that unit.mk wraps --- */
@@ -141,6 +144,21 @@ int __wrap_bpf_object__open_skeleton(struct bpf_object_skeleton *s, const void *
 	return 0;
 }
 
+bool __wrap_typed_loads_exist(struct kernel_types *types);
+bool __wrap_typed_loads_exist(struct kernel_types *types)
+{
+	(void)types;
+	return kernel.typed_loads;
+}
+
+static bool is_typed(const struct bpf_object_skeleton *s)
+{
+	size_t size;
+	const void *typed = vms_typed_bpf__elf_bytes(&size);
+
+	return s->data_sz == size && memcmp(s->data, typed, size) == 0;
+}
+
 int __wrap_bpf_object__load_skeleton(struct bpf_object_skeleton *s);
 int __wrap_bpf_object__load_skeleton(struct bpf_object_skeleton *s)
 {
@@ -152,7 +170,8 @@ int __wrap_bpf_object__load_skeleton(struct bpf_object_skeleton *s)
 	assert_int_equal(offsets->vm_creator, 16);
 	assert_int_equal(offsets->vcpu_stat, 24);
 	assert_int_equal(offsets->vcpu_stat_bytes, VCPU_VALUES * 8);
-	return kernel.load_err;
+	kernel.typed = is_typed(s);
+	return kernel.typed && kernel.typed_refused ? -EPERM : kernel.load_err;
 }
 
 int __wrap_bpf_map__set_value_size(struct bpf_map *map, uint32_t size);

@@ -20,6 +20,9 @@ extern struct kernel {
 	/* loading and attaching */
 	int kvm_err, layout_err, load_err, link_err; /* of the register */
 	int maps_err;				     /* of the family's maps */
+	bool typed_loads;			     /* it says that it has them, */
+	bool typed_refused;			     /* and refuses them nevertheless */
+	bool typed;				     /* the iterator was last loaded with them */
 	const char *layout_name; /* another name for the statistic "count", or NULL */
 	const void *pins;	 /* the pins that the family must pass */
 	int objects;		 /* open BPF objects */

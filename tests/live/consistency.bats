@@ -246,3 +246,17 @@ local_agent() {
 	run make CFLAGS=-O1
 	[[ $output == *trace.bpf.c* && $output == *src/families/trace/trace.c* && $output != *src/base/config.c* ]]
 }
+
+# The first column of the table in docs/performance.md that has this head, a name per line.
+performance_names() {
+	sed -n "/^| $1 |/,/^\$/p" "$TOP/docs/performance.md" | sed -n '3,$s/^| \([^|]*\) |.*/\1/p' |
+		tr -d ' ' | tr ',' '\n' | sort
+}
+
+@test "docs/performance.md has the bench's variants and modes" {
+	[ "$(performance_names variant)" = "$(sed -n 's/.*\.name = "\([a-z-]*\)".*/\1/p' \
+		"$TOP/tests/bench/pair.c" | sort)" ]
+	[ "$(performance_names mode)" = "$(sed -n 's/^static const char \*const mode_names.*{ \(.*\) };/\1/p' \
+		"$TOP/tests/bench/pair.c" | tr -d '" ' | tr ',' '\n' | sort)" ]
+	[ "$(performance_names mode | grep -c .)" = 5 ]
+}

@@ -9,8 +9,10 @@
 
 #include "engine/exit_common.h"
 #include "exit.skel.h"
+#include "exit_typed.skel.h"
 #include "families/family.h"
 #include "kernel/privileges.h"
+#include "kernel/typed_loads.h"
 
 static void destroy(void *skeleton)
 {
@@ -24,21 +26,18 @@ static struct bpf_program *form_program(const struct exit_bpf *skeleton, enum ex
 					 skeleton->progs.exit_reason_first;
 }
 
-/* Open the object, select the program for this layout, and set sizes. */
-static int object_open(const struct family_env *env, const struct exit_layout *layout,
-		       struct exit_bpf **ret_skeleton)
+/* Open the object, which reads by typed loads or not, and select the program for this layout. */
+static int object_open(const struct exit_layout *layout, bool typed, struct exit_bpf **ret_skeleton)
 {
-	struct exit_bpf *skeleton = exit_bpf__open();
-	int err = 0;
+	struct exit_bpf *skeleton = calloc(1, sizeof(*skeleton));
+	int err = skeleton ? exit_bpf__create_skeleton(skeleton) : -ENOMEM;
 
-	if (!skeleton)
-		return -errno;
+	if (!err)
+		err = typed_loads_open(skeleton->skeleton,
+				       typed ? exit_typed_bpf__elf_bytes : NULL);
 	for (int form = 0; !err && form < EXIT_FORMS; form++)
 		err = bpf_program__set_autoload(form_program(skeleton, form),
 						form == (int)layout->form);
-	if (!err && env->config->vm_histograms)
-		err = bpf_map__set_max_entries(skeleton->maps.exit_vm_latency,
-					       env->config->vm_histograms);
 	if (err) {
 		exit_bpf__destroy(skeleton);
 		return err;
@@ -48,37 +47,24 @@ static int object_open(const struct family_env *env, const struct exit_layout *l
 	return 0;
 }
 
-static int load(struct exits *exits, const struct exit_layout *layout, struct report *report)
+static int load(struct exits *exits, const struct exit_layout *layout, bool typed,
+		struct report *report)
 {
 	struct exit_bpf *skeleton = NULL;
-	int err = object_open(&exits->env, layout, &skeleton);
+	int err = object_open(layout, typed, &skeleton);
 
 	if (err)
 		return err;
-	err = vcpu_counters_load(&exits->counters,
-				 &(struct counters_object){
-					 .family = skeleton,
-					 .destroy = destroy,
-					 .skeleton = skeleton->skeleton,
-					 .cells = skeleton->maps.exit_cells,
-					 .ended = skeleton->maps.exit_ended,
-					 .rows = skeleton->maps.exit_rows,
-					 .codes = skeleton->maps.exit_codes,
-					 .control = skeleton->maps.exit_control,
-					 .meta = skeleton->maps.exit_meta,
-				 },
-				 exits->env.config->vcpus, exits->env.pins, exits->env.types,
-				 report);
+	err = exits_load_object(exits, &(struct counters_object)COUNTERS_OBJECT(skeleton, exit),
+				report);
 	if (err)
 		return err;
 	exits->reasons = layout->setup.has_reasons;
-	exits->latency_map = skeleton->maps.exit_latency;
-	exits->vm_latency_map = layout->setup.vm_histograms ? skeleton->maps.exit_vm_latency : NULL;
-	exits->programs[0] = (struct program){ skeleton->progs.exit_thread, "sched_process_exit",
-					       -1 };
-	exits->programs[1] = (struct program){ form_program(skeleton, layout->form), "kvm_exit",
-					       -1 };
-	exits->programs[2] = (struct program){ skeleton->progs.exit_entry, "kvm_entry", -1 };
+	exits->programs[0] = PROGRAM(skeleton->progs.exit_thread, "sched_process_exit");
+	exits->programs[1] = PROGRAM(form_program(skeleton, layout->form), "kvm_exit");
+	exits->programs[2] = PROGRAM(skeleton->progs.exit_entry, "kvm_entry");
+	exits->events[EXIT_EVENT_EXIT] = &exits->programs[1];
+	exits->events[EXIT_EVENT_ENTRY] = &exits->programs[2];
 	return 0;
 }
 
@@ -95,6 +81,16 @@ static char *no_reasons_text(char *cause)
 	return text;
 }
 
+/* Load what reads memory as this kernel can. */
+static int load_reading(struct exits *exits, const struct exit_layout *layout,
+			struct report *report)
+{
+	if (layout->setup.has_reasons && typed_loads_exist(exits->env.types) &&
+	    load(exits, layout, true, report) == 0)
+		return 0;
+	return load(exits, layout, false, report);
+}
+
 /* Load for a layout. If reading reasons is refused (lockdown), load without them. */
 static int load_any(struct exits *exits, const struct exit_layout *layout, struct report *report,
 		    char **ret_error)
@@ -105,11 +101,11 @@ static int load_any(struct exits *exits, const struct exit_layout *layout, struc
 
 	exits_detach(exits);
 	exits->has_layout = false;
-	err = load(exits, layout, report);
+	err = load_reading(exits, layout, report);
 	if (err)
 		cause = privs_load_text(err, exits->env.config->lockdown);
 	no_reasons.setup.has_reasons = 0;
-	if (err && layout->setup.has_reasons && load(exits, &no_reasons, report) == 0)
+	if (err && layout->setup.has_reasons && load(exits, &no_reasons, false, report) == 0)
 		err = 0;
 	if (err) {
 		*ret_error = cause;
@@ -143,36 +139,80 @@ static const char *layout_error_text(const struct exits *exits, int err)
 	return err == -EINVAL ? "kvm_exit has unknown arguments" : strerror(-err);
 }
 
-static int exit_attach(void *state, struct report *report, char **ret_error)
+/* Returns 0, or an error, with a message for people but for errors of attaching. */
+static int load_and_attach(struct exits *exits, const struct exit_layout *layout,
+			   struct report *report, char **ret_error)
 {
-	struct exits *exits = state;
-	struct exit_layout fresh;
-	int err = exit_layout_read(exits->env.types, &fresh);
+	if (!is_as_loaded(exits, layout)) {
+		int err = load_any(exits, layout, report, ret_error);
 
-	if (err) {
-		*ret_error = strdup(layout_error_text(exits, err));
-		return exits->env.events->n ? err : -ENOENT;
-	}
-	fresh.setup.vm_histograms = exits->env.config->vm_histograms > 0;
-	if (!is_as_loaded(exits, &fresh)) {
-		err = load_any(exits, &fresh, report, ret_error);
 		if (err)
 			return err;
 	}
-	err = exits_attach(exits);
-	if (err)
+	return exits_attach(exits);
+}
+
+/*
+ * Without KVM's types the arguments are found out: the kernel refuses a program (EINVAL) that uses
+ * more of them than the event has.
+ */
+static int attach_untyped(struct exits *exits, struct report *report, char **ret_error)
+{
+	for (;;) {
+		enum exit_form form = exits->few_arguments ? EXIT_VCPU_FIRST : EXIT_REASON_FIRST;
+		struct exit_layout layout;
+		int err = exit_layout_untyped(exits->env.types, form, &layout);
+
+		if (err) {
+			*ret_error = strdup(layout_error_text(exits, err));
+			return err;
+		}
+		err = load_and_attach(exits, &layout, report, ret_error);
+		if (err != -EINVAL || *ret_error || exits->few_arguments)
+			return err;
+		exits->few_arguments = true;
+	}
+}
+
+static int attach_any(struct exits *exits, struct report *report, char **ret_error)
+{
+	struct exit_layout fresh;
+	int err = exit_layout_read(exits->env.types, &fresh);
+
+	if (!err)
+		return load_and_attach(exits, &fresh, report, ret_error);
+	if (err == -ENOENT && exits->env.events->n)
+		return attach_untyped(exits, report, ret_error);
+	*ret_error = strdup(layout_error_text(exits, err));
+	return exits->env.events->n ? err : -ENOENT;
+}
+
+static int exit_attach(void *state, struct report *report, char **ret_error)
+{
+	struct exits *exits = state;
+	int err = attach_any(exits, report, ret_error);
+
+	if (err && !*ret_error)
 		*ret_error = err == -ENOENT ?
 				     events_missing(exits->env.events, exits->env.config->tracefs) :
 				     privs_load_text(err, exits->env.config->lockdown);
-	else if (exits->no_reasons)
+	else if (!err && exits->no_reasons)
 		*ret_error = strdup(exits->no_reasons);
 	return err;
 }
 
 static int exit_open(const struct family_env *env, void **ret_state, char **ret_error)
 {
+	static const struct exits_kind kind = {
+		.name = "exit",
+		.layout = EXIT_LAYOUT,
+		.nslots = EXIT_SLOTS,
+		.isa = REASONS_SVM,
+		.tables = exit_tables,
+		.ntables = EXIT_TABLES,
+	};
 	struct exits *exits;
-	int err = exits_new(env, "exit", EXIT_LAYOUT, EXIT_SLOTS, REASONS_SVM, &exits);
+	int err = exits_new(env, &kind, &exits);
 
 	(void)ret_error;
 	if (!err)
@@ -184,12 +224,8 @@ static int exit_map(void *state, size_t number, struct map_usage *ret_usage)
 {
 	static const struct {
 		const char *name;
-		void (*fill)(struct exits *exits, struct map_usage *ret_usage);
-	} maps[] = {
-		{ "exit_cells", exits_map },
-		{ "exit_latency", exits_latency_map },
-		{ "exit_vm_latency", exits_vm_latency_map },
-	};
+		void (*fill)(const struct exits *exits, struct map_usage *ret_usage);
+	} maps[] = { { "exit_cells", exits_records_map }, { "exit_blocks", exits_blocks_map } };
 
 	if (number >= sizeof(maps) / sizeof(maps[0]))
 		return -ENOENT;

@@ -82,11 +82,12 @@ static void debugfs_pass(struct stat_family *family)
 	totals->counted = true;
 }
 
-static int stat_refresh(void *state)
+static int stat_refresh(void *state, uint64_t wanted)
 {
 	struct stat_family *family = state;
 	size_t nseen;
 
+	(void)wanted;
 	vms_refresh(family->env.vms);
 	if (takes_members(family) && !family->totals.counted)
 		vms_pass(family->env.vms); /* totals take two, see passed() */

@@ -23,9 +23,9 @@
 struct trace {
 	struct family_env env;
 	struct trace_events events;
-	struct trace_bpf *skeleton; /* NULL: not opened */
-	struct template template;
-	const struct trace_row *rows; /* the mapped map, [env.cpus->n]; NULL: not mapped */
+	struct trace_bpf *skeleton;	       /* NULL: not opened */
+	struct template template, template_tp; /* for perf: no instructions if not wanted */
+	const struct trace_row *rows;	       /* the mapped map, [env.cpus->n]; NULL: not mapped */
 };
 
 static size_t rows_bytes(const struct trace *trace)
@@ -33,11 +33,35 @@ static size_t rows_bytes(const struct trace *trace)
 	return sizeof(struct trace_row) * trace->env.cpus->n;
 }
 
+static void event_changed(void *data, const char *name);
+
+/* Are there events that perf is to attach? */
+static bool by_perf(const struct trace *trace)
+{
+	return trace->env.classic && trace->env.classic->wanted;
+}
+
+static int template_of(const struct bpf_program *program, struct template *ret_template)
+{
+	return template_init(bpf_program__insns(program), bpf_program__insn_cnt(program),
+			     TRACE_SLOT_MARK, ret_template);
+}
+
+static int templates_init(struct trace *trace)
+{
+	int err = template_of(trace->skeleton->progs.trace_template, &trace->template);
+
+	if (err || !by_perf(trace))
+		return err;
+	err = template_of(trace->skeleton->progs.trace_template_tp, &trace->template_tp);
+	trace->template_tp.type = BPF_PROG_TYPE_TRACEPOINT;
+	return err;
+}
+
 /* Open and load the object: its maps, and the template for the per-event programs. */
 static int object_load(struct trace *trace)
 {
 	struct trace_bpf *skeleton = trace_bpf__open();
-	const struct bpf_program *program;
 	struct bpf_map *map;
 	void *rows;
 	int err;
@@ -46,8 +70,9 @@ static int object_load(struct trace *trace)
 		return -errno;
 	trace->skeleton = skeleton;
 	map = skeleton->maps.trace_rows;
-	program = skeleton->progs.trace_template;
 	err = bpf_map__set_max_entries(map, (__u32)trace->env.cpus->n);
+	if (!err)
+		err = bpf_program__set_autoload(skeleton->progs.trace_template_tp, by_perf(trace));
 	if (!err)
 		err = pins_load(trace->env.pins,
 				&(struct pinned){ skeleton->skeleton, skeleton->maps.trace_meta,
@@ -59,8 +84,10 @@ static int object_load(struct trace *trace)
 	if (rows == MAP_FAILED)
 		return -errno;
 	trace->rows = rows;
-	return template_init(bpf_program__insns(program), bpf_program__insn_cnt(program),
-			     TRACE_SLOT_MARK, &trace->template);
+	trace->env.rows->fd = bpf_map__fd(map);
+	trace->env.rows->changed = event_changed;
+	trace->env.rows->data = trace;
+	return templates_init(trace);
 }
 
 /* Has an earlier agent counted events in this slot? */
@@ -91,18 +118,93 @@ static void slots_assign(struct trace *trace)
 	}
 }
 
-/* A detached program stays loaded and is attached again. */
-static int event_attach(const struct template *template, struct trace_event *event)
+/* Have a program of this kind, in place of one of the other. */
+static int event_program(struct trace *trace, struct trace_event *event, bool perf)
 {
-	if (event->prog_fd < 0) {
-		int fd = template_load(template, event->slot, event->name);
+	int fd;
 
-		if (fd < 0)
-			return fd;
-		event->prog_fd = fd;
+	if (event->prog_fd >= 0 && event->by_perf == perf)
+		return 0;
+	fd = template_load(perf ? &trace->template_tp : &trace->template, event->slot, event->name);
+	if (fd < 0)
+		return fd;
+	if (event->prog_fd >= 0)
+		close(event->prog_fd);
+	event->prog_fd = fd;
+	event->by_perf = perf;
+	return 0;
+}
+
+/* Returns the link, or a negative number: attach it as a raw tracepoint. */
+static int attach_by_perf(struct trace *trace, struct trace_event *event)
+{
+	char *folder;
+	int fd = -1;
+
+	if (event->closing)
+		fd = late_close_take(trace->env.classic->late, event->closing);
+	event->closing = 0;
+	if (fd >= 0)
+		return fd;
+	folder = classic_events_folder(trace->env.classic, event->name, NULL);
+	if (!folder)
+		return -ENOENT;
+	fd = event_program(trace, event, true);
+	if (!fd)
+		fd = classic_events_open(trace->env.classic, folder, event->prog_fd);
+	free(folder);
+	return fd;
+}
+
+/*
+ * Have another family's program count the event, if there is one, or attach one of its own. A
+ * detached program stays loaded and is attached again.
+ */
+static int event_attach(struct trace *trace, struct trace_event *event)
+{
+	const struct event_source *source = event_rows_source(trace->env.rows, event->name);
+	int err;
+
+	if (source) {
+		*source->slot = (__u32)event->slot;
+		event->source_fd = source->prog_fd;
+		return 0;
 	}
+	event->link_fd = attach_by_perf(trace, event);
+	if (event->link_fd >= 0) {
+		trace->skeleton->bss->tp_counts[event->slot] = 1;
+		return 0;
+	}
+	err = event_program(trace, event, false);
+	if (err)
+		return err;
 	event->link_fd = bpf_raw_tracepoint_open(event->name, event->prog_fd);
 	return event->link_fd < 0 ? event->link_fd : 0;
+}
+
+static void event_detach(struct trace *trace, struct trace_event *event)
+{
+	if (event->link_fd >= 0 && event->by_perf)
+		trace->skeleton->bss->tp_counts[event->slot] = 0;
+	trace_event_detach(event, trace->env.classic ? trace->env.classic->late : NULL);
+}
+
+/*
+ * Another family offers to count an event, or does no longer. Between the two programs some events
+ * may pass that none counts, rather than that both do.
+ */
+static void event_changed(void *data, const char *name)
+{
+	struct trace *trace = data;
+
+	for (size_t i = 0; i < trace->events.n; i++) {
+		struct trace_event *event = &trace->events.list[i];
+
+		if (event->state != TRACE_EVENT_ATTACHED || strcmp(event->name, name) != 0)
+			continue;
+		event_detach(trace, event);
+		trace_event_attached(event, event_attach(trace, event));
+	}
 }
 
 static int trace_attach(void *state, struct report *report, char **ret_error)
@@ -127,7 +229,7 @@ static int trace_attach(void *state, struct report *report, char **ret_error)
 			before++;
 			continue;
 		}
-		trace_event_attached(event, event_attach(&trace->template, event));
+		trace_event_attached(event, event_attach(trace, event));
 		fresh += event->state == TRACE_EVENT_ATTACHED;
 	}
 	/* events that appear while KVM is being loaded join a family that is attached already */
@@ -142,8 +244,16 @@ static void trace_detach(void *state)
 {
 	struct trace *trace = state;
 
-	for (size_t i = 0; i < trace->events.n; i++)
-		trace_event_detach(&trace->events.list[i]);
+	for (size_t i = 0; i < trace->events.n; i++) {
+		struct trace_event *event = &trace->events.list[i];
+		const struct event_source *source;
+
+		source = event->source_fd < 0 ? NULL :
+						event_rows_source(trace->env.rows, event->name);
+		if (source)
+			*source->slot = 0;
+		event_detach(trace, event);
+	}
 }
 
 static void trace_close(void *state)
@@ -152,10 +262,15 @@ static void trace_close(void *state)
 
 	if (!trace)
 		return;
-	if (trace->rows)
+	trace_detach(trace);
+	if (trace->rows) {
+		trace->env.rows->fd = -1;
+		trace->env.rows->changed = NULL;
 		munmap((void *)trace->rows, rows_bytes(trace));
+	}
 	trace_events_free(&trace->events);
 	template_free(&trace->template);
+	template_free(&trace->template_tp);
 	trace_bpf__destroy(trace->skeleton);
 	free(trace);
 }

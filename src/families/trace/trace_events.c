@@ -2,7 +2,6 @@
 /* Copyright (c) 2026 The pmdakvm authors */
 #include "families/trace/trace_events.h"
 
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <fnmatch.h>
 #include <linux/types.h>
@@ -15,6 +14,7 @@
 #include "kernel/privileges.h"
 #include "metrics/item_numbers.h"
 #include "bpf/trace.h"
+#include "kernel/prog_missed.h"
 
 /* Warn about a line of kvm.conf; line 0: about the built-in defaults. */
 static void warn(const struct family_env *env, unsigned line, const char *format, ...)
@@ -64,6 +64,7 @@ static int add(struct trace_events *events, const char *name, unsigned line,
 		.column = -1,
 		.prog_fd = -1,
 		.link_fd = -1,
+		.source_fd = -1,
 	};
 	return 0;
 }
@@ -121,19 +122,34 @@ int trace_events_resolve(const struct family_env *env, struct trace_events *even
 	return err;
 }
 
+/* The program that counts the event now; -1: none. */
+static int counting_fd(const struct trace_event *event)
+{
+	if (event->source_fd >= 0)
+		return event->source_fd;
+	return event->link_fd >= 0 ? event->prog_fd : -1;
+}
+
 void trace_event_attached(struct trace_event *event, int err)
 {
 	event->err = err;
 	event->state = err ? TRACE_EVENT_FAILED : TRACE_EVENT_ATTACHED;
 	event->counted |= !err;
+	if (!err)
+		event->missed_known = !prog_missed(counting_fd(event), &event->missed_before);
 }
 
-void trace_event_detach(struct trace_event *event)
+void trace_event_detach(struct trace_event *event, struct late_close *late)
 {
-	if (event->link_fd < 0)
+	if (event->link_fd < 0 && event->source_fd < 0)
 		return;
-	close(event->link_fd);
-	event->link_fd = -1;
+	if (event->missed_known)
+		trace_event_missed(event, &event->missed);
+	if (event->link_fd >= 0 && event->by_perf)
+		event->closing = late_close_put(late, event->link_fd);
+	else if (event->link_fd >= 0)
+		close(event->link_fd);
+	event->link_fd = event->source_fd = -1;
 	event->state = TRACE_EVENT_DETACHED;
 }
 
@@ -267,13 +283,12 @@ int trace_events_report(const struct trace_events *events, const struct family_e
 
 int trace_event_missed(const struct trace_event *event, uint64_t *ret_missed)
 {
-	struct bpf_prog_info info = { 0 };
-	__u32 size = sizeof(info);
+	uint64_t missed = event->missed_before;
+	int fd = counting_fd(event);
 
-	if (event->prog_fd < 0 || bpf_obj_get_info_by_fd(event->prog_fd, &info, &size) ||
-	    size < offsetof(struct bpf_prog_info, recursion_misses) + sizeof(info.recursion_misses))
-		return -ENODATA; /* the field exists since Linux 5.12 */
-	*ret_missed = info.recursion_misses;
+	if (!event->missed_known || (fd >= 0 && prog_missed(fd, &missed)))
+		return -ENODATA;
+	*ret_missed = event->missed + (missed - event->missed_before);
 	return 0;
 }
 

@@ -26,7 +26,13 @@ struct trace_event {
 	int column;   /* in the table of counts; -1: none */
 	bool counted; /* the slot's count is valid */
 	int prog_fd;  /* -1: none */
+	bool by_perf; /* the program is for perf, not for the raw tracepoint */
 	int link_fd;
+	uint64_t closing; /* an earlier link of perf's, for late_close_take(); 0: none */
+	int source_fd;	  /* another family's program that counts the event; -1: none */
+	/* misses: until the program that counts began to, and of that program until then */
+	uint64_t missed, missed_before;
+	bool missed_known;
 };
 
 struct trace_events {
@@ -45,8 +51,8 @@ int trace_events_resolve(const struct family_env *env, struct trace_events *even
 /* Record the result of attaching: 0 (the descriptors are set) or an error. */
 void trace_event_attached(struct trace_event *event, int err);
 
-/* Close the link; the program stays loaded and its counts stay. */
-void trace_event_detach(struct trace_event *event);
+/* Close the link, one of perf's late; the program stays loaded and its counts stay. */
+void trace_event_detach(struct trace_event *event, struct late_close *late);
 
 /* Record that no event could be attached, and the error. */
 void trace_events_fail(struct trace_events *events, int err);
@@ -62,7 +68,10 @@ int trace_events_report(const struct trace_events *events, const struct family_e
 /* The event's state as text for kvm.agent.event.status. */
 const char *trace_event_status(const struct trace_event *event);
 
-/* Skipped runs of its program. Returns 0, or -ENODATA if the number is unknown. */
+/*
+ * How often the event fired and was not counted: runs that the kernel has skipped, of whatever
+ * program was counting it. Never falls. One system call. Returns 0, or -ENODATA if it is unknown.
+ */
 int trace_event_missed(const struct trace_event *event, uint64_t *ret_missed);
 
 /* Detach all events and free the list. */

@@ -16,48 +16,65 @@ static void destroy(void *skeleton)
 	userspace_exit_bpf__destroy(skeleton);
 }
 
+/* What the programs of perf's read. */
+static const struct record_field exit_fields[] = {
+	{ "reason", offsetof(struct userspace_exit_record, reason), sizeof(__u32) },
+	{ "errno", offsetof(struct userspace_exit_record, error), sizeof(__s32) },
+	{ NULL, 0, 0 },
+};
+static const struct record_field fpu_fields[] = {
+	{ "load", offsetof(struct fpu_record, load), sizeof(__u32) },
+	{ NULL, 0, 0 },
+};
+
 static int load(struct exits *exits, struct report *report)
 {
+	bool by_perf = exits->env.classic && exits->env.classic->wanted;
 	struct userspace_exit_bpf *skeleton = userspace_exit_bpf__open();
 	int err;
 
 	if (!skeleton)
 		return -errno;
+	err = bpf_program__set_autoload(skeleton->progs.userspace_exit_begin_tp, by_perf);
+	if (!err)
+		err = bpf_program__set_autoload(skeleton->progs.userspace_exit_fpu_tp, by_perf);
+	if (err) {
+		destroy(skeleton);
+		return err;
+	}
 	skeleton->rodata->setup = (struct userspace_exit_setup){
 		.restart = (__u32)reasons_slot_of(REASONS_USERSPACE, REASONS_RESTART),
 		.error = (__u32)reasons_slot_of(REASONS_USERSPACE, REASONS_ERROR),
 	};
 	exit_layout_ranges(REASONS_USERSPACE, skeleton->rodata->setup.ranges);
-	err = vcpu_counters_load(&exits->counters,
-				 &(struct counters_object){
-					 .family = skeleton,
-					 .destroy = destroy,
-					 .skeleton = skeleton->skeleton,
-					 .cells = skeleton->maps.userspace_exit_cells,
-					 .ended = skeleton->maps.userspace_exit_ended,
-					 .rows = skeleton->maps.userspace_exit_rows,
-					 .codes = skeleton->maps.userspace_exit_codes,
-					 .control = skeleton->maps.userspace_exit_control,
-					 .meta = skeleton->maps.userspace_exit_meta,
-				 },
-				 exits->env.config->vcpus, exits->env.pins, exits->env.types,
-				 report);
+	err = exits_load_object(
+		exits, &(struct counters_object)COUNTERS_OBJECT(skeleton, userspace_exit), report);
 	if (err)
 		return err;
-	exits->programs[0] = (struct program){ skeleton->progs.userspace_exit_thread,
-					       "sched_process_exit", -1 };
-	exits->programs[1] = (struct program){ skeleton->progs.userspace_exit_begin,
-					       "kvm_userspace_exit", -1 };
-	exits->programs[2] = (struct program){ skeleton->progs.userspace_exit_entry, "kvm_entry",
-					       -1 };
+	exits->programs[0] = PROGRAM(skeleton->progs.userspace_exit_thread, "sched_process_exit");
+	exits->programs[1] = PROGRAM(skeleton->progs.userspace_exit_begin, "kvm_userspace_exit");
+	exits->programs[2] = PROGRAM(skeleton->progs.userspace_exit_entry, "kvm_entry");
+	if (by_perf) {
+		exits->programs[1].classic = skeleton->progs.userspace_exit_begin_tp;
+		exits->programs[1].fields = exit_fields;
+		exits->counts = &skeleton->bss->tp_counts;
+	}
+	exits->events[USERSPACE_EXIT_EVENT_EXIT] = &exits->programs[1];
 	return 0;
 }
 
 static int userspace_exit_open(const struct family_env *env, void **ret_state, char **ret_error)
 {
+	static const struct exits_kind kind = {
+		.name = "userspace_exit",
+		.layout = USERSPACE_EXIT_LAYOUT,
+		.nslots = USERSPACE_EXIT_SLOTS,
+		.isa = REASONS_USERSPACE,
+		.tables = userspace_exit_tables,
+		.ntables = USERSPACE_EXIT_TABLES,
+	};
 	struct exits *exits;
-	int err = exits_new(env, "userspace_exit", USERSPACE_EXIT_LAYOUT, USERSPACE_EXIT_SLOTS,
-			    REASONS_USERSPACE, &exits);
+	int err = exits_new(env, &kind, &exits);
 
 	if (err)
 		return err;
@@ -77,9 +94,15 @@ static int userspace_exit_attach(void *state, struct report *report, char **ret_
 
 	(void)report;
 	/* kvm_fpu, if there is one, is closer to the start of KVM_RUN */
-	if (exits->programs[2].link_fd < 0 && events_has(exits->env.events, "kvm_fpu"))
-		exits->programs[2] = (struct program){ skeleton->progs.userspace_exit_fpu,
-						       "kvm_fpu", -1 };
+	if (strcmp(exits->programs[2].event, "kvm_fpu") != 0 && exits->programs[2].link_fd < 0 &&
+	    events_has(exits->env.events, "kvm_fpu"))
+		exits->programs[2] = (struct program){
+			.program = skeleton->progs.userspace_exit_fpu,
+			.event = "kvm_fpu",
+			.link_fd = -1,
+			.classic = exits->counts ? skeleton->progs.userspace_exit_fpu_tp : NULL,
+			.fields = fpu_fields,
+		};
 	err = exits_attach(exits);
 	if (err)
 		*ret_error = err == -ENOENT ?
@@ -90,10 +113,18 @@ static int userspace_exit_attach(void *state, struct report *report, char **ret_
 
 static int userspace_exit_map(void *state, size_t number, struct map_usage *ret_usage)
 {
-	if (number)
+	static const struct {
+		const char *name;
+		void (*fill)(const struct exits *exits, struct map_usage *ret_usage);
+	} maps[] = {
+		{ "userspace_exit_cells", exits_records_map },
+		{ "userspace_exit_blocks", exits_blocks_map },
+	};
+
+	if (number >= sizeof(maps) / sizeof(maps[0]))
 		return -ENOENT;
-	ret_usage->name = "userspace_exit_cells";
-	exits_map(state, ret_usage);
+	*ret_usage = (struct map_usage){ .name = maps[number].name };
+	maps[number].fill(state, ret_usage);
 	return 0;
 }
 
@@ -109,6 +140,7 @@ const struct family_ops userspace_exit_family = {
 	.map = userspace_exit_map,
 	.refresh = exits_refresh,
 	.tick = exits_tick,
+	.reset_max = exits_reset_max,
 	.tables = userspace_exit_tables,
 	.ntables = USERSPACE_EXIT_TABLES,
 };

@@ -72,6 +72,12 @@ for vm in guest-$pid guest-$pid.2; do
 	expect "$vm, exits of its vCPUs" "$vcpus" "$(value kvm.vm.exit.total "$vm")"
 done
 expect "sum of VMs' reasons" "$(sum kvm.vm.exit.count)" "$(sum kvm.vm.exit.total)"
+expect "sum of vCPUs' reasons" "$(sum kvm.vcpu.exit.count)" "$(sum kvm.vm.exit.count)"
+expect "sum of vCPUs' times" "$(sum kvm.vcpu.exit.time)" "$(sum kvm.vm.exit.time)"
+expect "VMs' longest io" "$(value kvm.vm.exit.max "guest-$pid::io" | awk '{ print ($1 > 0) }')" 1
+# the last exit of each vCPU to the VMM, a halt, is followed by no KVM_RUN
+expect "VMs' pairs of exits to the VMM" $(($(sum kvm.vm.userspace_exit.latency) + 4)) \
+	"$(sum kvm.vm.userspace_exit.count)"
 pminfo $host -l kvm.vm.exit.count | grep -q "guest-$pid.2::io.*\"reason\":\"io\".*\"vm\":\"guest\""
 kill $pid
 wait $pid || true

@@ -14,13 +14,10 @@
 #	stat METRIC INSTANCE VALUE		what KVM_GET_STATS_FD or debugfs says; "-": no instance
 #
 # Prints a line for each family, "FAMILY exact" or "FAMILY not REASON"; with -v as=NAME one line of that
-# name for trace, exit and userspace_exit together. "preempted: ..." is a REASON that is said only if
-# nothing else is wrong: counts are too small by as many runs of our programs as the kernel says it
-# skipped, or an event is counted for another CPU than the kernel's, its sum being right.
+# name for trace, exit and userspace_exit together. "FAMILY exact with what was missed": counts and
+# kvm.agent.event.missed together are the kernel's.
 
 function say(family) {
-	if (why == "" && preempted != "")
-		why = "preempted: " preempted
 	print family, why == "" ? "exact" (note == "" ? "" : " " note) : "not " why
 }
 
@@ -34,12 +31,8 @@ function differs(what, is, should) {
 		why = why " ..."
 }
 
-function preempts(what) {
-	preempted = preempted (preempted == "" ? "" : ", ") what
-}
-
 function begin() {
-	why = note = preempted = ""
+	why = note = ""
 	wrong = 0
 }
 
@@ -49,25 +42,20 @@ function sum_of(metric,	cpu, n) {
 	return n
 }
 
-# One event, by CPU. What the kernel skipped is known by event only. A thread may move to another CPU after
-# we have counted its event and before the kernel does.
-function compare_event(event,	cpu, ours, total, skipped, elsewhere, is) {
+# One event: what we counted and what the kernel says that it did not let us are together its own count. By
+# CPU, too; but where a tracepoint can be preempted (-v moves=1) a thread can move to another CPU after we
+# have counted its event and before the kernel does. What was missed is known by event only.
+function compare_event(event,	cpu, ours, total, missed) {
+	missed = value["kvm.agent.event.missed", event] + 0
 	for (cpu in cpus) {
-		is = value["kvm.trace." event, cpu] + 0
-		ours += is
+		ours += value["kvm.trace." event, cpu]
 		total += cpu_count[event, cpu]
-		if (is != cpu_count[event, cpu] + 0)
-			elsewhere++
-	}
-	skipped = total - ours
-	if (skipped > 0 && skipped == value["kvm.agent.event.missed", event] + 0)
-		preempts(skipped " of " total " " event " missed")
-	else if (!skipped && elsewhere)
-		preempts(event " by CPU")
-	else {
-		for (cpu in cpus)
+		if (!missed && !(moves && as != ""))
 			differs(event " " cpu, value["kvm.trace." event, cpu], cpu_count[event, cpu])
 	}
+	differs(event (missed ? " with " missed " missed" : ""), ours + missed, total)
+	if (missed)
+		note = "with what was missed"
 	return total
 }
 
@@ -83,30 +71,29 @@ function compare_trace(	event, i, fired) {
 		why = "no event fired"
 }
 
-# Do all reasons together lack no more than the kernel says that it skipped? Then that is said.
-function skipped_alone(kind, host,	key, part, more, lacking, total) {
+# How many of the family's events were missed, and none of its reasons is too large.
+function missed_of(kind, host,	key, part, missed) {
+	missed = value["kvm.agent.event.missed", kind == "exit" ? "kvm_exit" : "kvm_userspace_exit"] + 0
+	if (!missed)
+		return 0
 	for (key in reason_count) {
 		split(key, part, SUBSEP)
-		if (part[1] != kind)
-			continue
-		total += reason_count[key]
-		lacking += reason_count[key] - value[host ".count", part[2]]
-		more = more || value[host ".count", part[2]] + 0 > reason_count[key]
+		if (part[1] == kind && value[host ".count", part[2]] + 0 > reason_count[key])
+			differs(part[2], value[host ".count", part[2]], reason_count[key])
 	}
-	if (more || !lacking || lacking > value["kvm.agent.family.missed", substr(host, 5)])
-		return 0
-	preempts(lacking " of " total " in " substr(host, 5) " missed")
-	return 1
+	note = "with what was missed"
+	return missed
 }
 
-# Reasons of a family's metrics, against the kernel's count of each, and the VMs' shares.
-function compare_reasons(kind, host, vm_metric,	name, i, part, n, sum, key, time, skipped) {
-	skipped = skipped_alone(kind, host)
+# Reasons of a family's metrics, against the kernel's count of each, and the VMs' shares. Of what was missed
+# the reason is not known.
+function compare_reasons(kind, host, vm_metric,	name, i, part, n, sum, key, time, missed, total) {
+	missed = missed_of(kind, host)
 	for (key in value) {
 		split(key, part, SUBSEP)
 		if (part[1] == host ".count") {
 			name = part[2]
-			if (!skipped || !((kind, name) in reason_count))
+			if (!missed || !((kind, name) in reason_count))
 				differs(name, value[key], reason_count[kind, name])
 			sum += value[key]
 			# the last exit of a vCPU has no time
@@ -118,9 +105,13 @@ function compare_reasons(kind, host, vm_metric,	name, i, part, n, sum, key, time
 	}
 	for (key in reason_count) {
 		split(key, part, SUBSEP)
-		if (part[1] == kind && !((host ".count", part[2]) in value))
+		if (part[1] != kind)
+			continue
+		total += reason_count[key]
+		if (!missed && !((host ".count", part[2]) in value))
 			differs(part[2], 0, reason_count[key])
 	}
+	differs("all reasons" (missed ? " with " missed " missed" : ""), sum + missed, total)
 	if (!sum)
 		differs("any", 0, 1)
 	if (vms && knows_vms)

@@ -131,8 +131,8 @@ static void test_bad_pins(void **state)
 		{ "[bpf]\npin\npins = x\ntracefs = /t\n[paths]\npin = x\n[trace]\na\n",
 		  "a",
 		  { "kvm.conf:2: expected NAME = VALUE in [bpf], got \"pin\"",
-		    "kvm.conf:3: unknown option \"pins\" in [bpf] (known: pin, vms, vm_histograms, vcpus)",
-		    "kvm.conf:4: unknown option \"tracefs\" in [bpf] (known: pin, vms, vm_histograms, vcpus)",
+		    "kvm.conf:3: unknown option \"pins\" in [bpf] (known: pin, vms, vcpus, counters)",
+		    "kvm.conf:4: unknown option \"tracefs\" in [bpf] (known: pin, vms, vcpus, counters)",
 		    "kvm.conf:6: unknown option \"pin\" in [paths] " PATHS } },
 	};
 
@@ -210,6 +210,43 @@ static void test_bad_vms(void **state)
 	}
 }
 
+/* Limits of vCPUs and of their counters. */
+static void test_bad_limits(void **state)
+{
+	static const struct row rows[] = {
+		{ "[bpf]\nvcpus = 0\nvcpus = 1000001\ncounters = 0\ncounters = 16000001\n"
+		  "counters = 65k\n[trace]\na\n",
+		  "a",
+		  { "kvm.conf:2: vcpus: expected a number from 1 to 1000000, got \"0\"; keeping 4096",
+		    "kvm.conf:3: vcpus: expected a number from 1 to 1000000, got \"1000001\"; keeping 4096",
+		    "kvm.conf:4: counters: expected a number from 1 to 16000000, got \"0\"; keeping 65536",
+		    "kvm.conf:5: counters: expected a number from 1 to 16000000, got \"16000001\"; keeping 65536",
+		    "kvm.conf:6: counters: expected a number from 1 to 16000000, got \"65k\"; keeping 65536" } },
+	};
+
+	(void)state;
+	check_rows(rows, ARRAY_SIZE(rows));
+}
+
+/* An option of an earlier version has no effect, whatever its value; one line says so. */
+static void test_obsolete(void **state)
+{
+	static const char text[] = "[bpf]\nvm_histograms = 100\nvcpus = 3\n[trace]\na\n";
+	struct report report = { 0 };
+	struct config config;
+
+	(void)state;
+	load_config(text, sizeof(text) - 1, &report, &config);
+	assert_int_equal(config.vcpus, 3);
+	assert_int_equal(config.counters, CONFIG_COUNTERS);
+	assert_int_equal(report.n, 1);
+	assert_int_equal(report.lines[0].level, REPORT_INFO);
+	assert_string_equal(
+		report.lines[0].text,
+		"kvm.conf:2: vm_histograms has no effect any more: all VMs have histograms");
+	unload_config(&report, &config);
+}
+
 /* Names are case-sensitive and per section; the default applies otherwise. */
 static void test_bad_vms_lines(void **state)
 {
@@ -218,7 +255,7 @@ static void test_bad_vms_lines(void **state)
 		  "a",
 		  { "kvm.conf:2: vms: expected a number from 1 to 1000000, got \"none\"; keeping 4096",
 		    "kvm.conf:3: expected NAME = VALUE in [bpf], got \"vms\"",
-		    "kvm.conf:4: unknown option \"VMs\" in [bpf] (known: pin, vms, vm_histograms, vcpus)",
+		    "kvm.conf:4: unknown option \"VMs\" in [bpf] (known: pin, vms, vcpus, counters)",
 		    "kvm.conf:6: unknown option \"vms\" in [paths] " PATHS } },
 	};
 
@@ -396,6 +433,8 @@ int main(void)
 		work_test(test_bad_pins),
 		work_test(test_vms),
 		work_test(test_bad_vms),
+		work_test(test_obsolete),
+		work_test(test_bad_limits),
 		work_test(test_bad_vms_lines),
 		work_test(test_bad_events),
 		work_test(test_forms_of_a_text_file),

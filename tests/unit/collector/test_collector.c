@@ -210,8 +210,9 @@ static void test_a_table_that_cannot_be_made(void **state)
 	(void)state;
 	fakes[BETA].sync_err = -ENOMEM;
 	assert_open_fails(-ENOMEM);
-	assert_int_equal(fakes[BETA].opens, 1);
-	assert_int_equal(fakes[GAMMA].opens, 0);
+	assert_int_equal(fakes[BETA].attaches, 1);
+	assert_int_equal(fakes[GAMMA].opens, 1); /* all are, before any is attached */
+	assert_int_equal(fakes[GAMMA].attaches, 0);
 }
 
 /* The limit is the number of bits in the mask of collector_read(); 9 tables belong to no family. */
@@ -261,6 +262,35 @@ static void test_pins(void **state)
 	for (size_t i = 0; i < FAKES; i++)
 		assert_non_null(fakes[i].env.pins);
 	assert_int_equal(machine.pins_closes, 0);
+}
+
+/*
+ * Families are told that perf is to attach events where tracepoints are preemptible; a DSO does
+ * not even look.
+ */
+static void test_classic_events(void **state)
+{
+	static const struct {
+		bool preemptible, raw_only, wanted;
+	} cases[] = { { true, false, true }, { false, false, false }, { true, true, false } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct classic_events *classic;
+
+		machine.preemptible = cases[i].preemptible;
+		machine.asked = 0;
+		config.raw_only = cases[i].raw_only;
+		open_all();
+		assert_int_equal(machine.asked, !cases[i].raw_only);
+		classic = fakes[ALPHA].env.classic;
+		assert_int_equal(classic->wanted, cases[i].wanted);
+		assert_int_equal(classic->late != NULL, cases[i].wanted);
+		assert_string_equal(classic->tracefs, "/its/tracefs");
+		collector_close(collector);
+		collector = NULL;
+	}
+	config.raw_only = false;
 }
 
 static void test_pins_without_memory(void **state)
@@ -397,6 +427,7 @@ int main(void)
 		fake_test(test_the_most_tables),
 		fake_test(test_two_tables_of_one_name),
 		fake_test(test_pins),
+		fake_test(test_classic_events),
 		fake_test(test_pins_without_memory),
 		fake_test(test_words_of_libbpf),
 		fake_test(test_no_memory),

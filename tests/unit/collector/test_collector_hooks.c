@@ -43,8 +43,11 @@ static void test_refresh_of_what_is_wanted(void **state)
 	assert_int_equal(refreshed_by(0, 0), 0);
 	for (size_t i = 0; i < FAKES; i++) {
 		assert_int_equal(refreshed_by(1ULL << (2 * i), 0), 1U << i);
+		assert_int_equal(fakes[i].wanted, 1);
 		assert_int_equal(refreshed_by(2ULL << (2 * i), 0), 1U << i);
+		assert_int_equal(fakes[i].wanted, 2);
 		assert_int_equal(refreshed_by(tables_of(i), 0), 1U << i);
+		assert_int_equal(fakes[i].wanted, 3);
 	}
 	assert_int_equal(refreshed_by(1ULL << 1 | 1ULL << 6, 0), 1U << ALPHA | 1U << DELTA);
 	assert_int_equal(refreshed_by(UINT64_MAX, 0), 15);

@@ -46,7 +46,10 @@ static size_t for_maps(bool make)
 		{
 			char name[64];
 
-			if (bpf_map__is_internal(map))
+			/* a program of one family can use a map of another's */
+			if (bpf_map__is_internal(map) ||
+			    strncmp(bpf_map__name(map), families[i].name,
+				    strlen(families[i].name)) != 0)
 				continue;
 			snprintf(name, sizeof(name), "ours/%s", bpf_map__name(map));
 			if (make)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
 /* Rows and values of the tables of exit and userspace_exit, from counters made by hand. */
+#include "fakes/fake_engine.h"
 #include "fakes/support.h"
 
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <string.h>
 
@@ -26,7 +26,7 @@ static struct vm vm_list[] = {
 };
 static struct vm *list[] = { &vm_list[0], &vm_list[1] };
 static struct vms vms;
-static struct config config = { .vcpus = 100, .vm_histograms = 7 };
+static struct config config = { .vcpus = 100, .counters = 1000 };
 static bool present[2];
 static struct cpus cpus = { .present = present, .n = 2 };
 
@@ -34,47 +34,28 @@ static struct exits *exits;
 static struct owners owners;
 static struct snapshot snapshot;
 
-/* Codes that have claimed slots; 0: none. */
-static uint64_t codes[REASONS_SLOT_FIRST];
-
-#define CODES_FD 17
-
-int __wrap_bpf_map_lookup_elem(int fd, const void *key, void *value);
-
-int __wrap_bpf_map_lookup_elem(int fd, const void *key, void *value)
-{
-	__u32 slot;
-
-	assert_int_equal(fd, CODES_FD);
-	memcpy(&slot, key, sizeof(slot));
-	assert_true(slot < REASONS_SLOT_FIRST);
-	memcpy(value, &codes[slot], sizeof(codes[slot]));
-	return codes[slot] ? 0 : -ENOENT;
-}
-
-static void make(const char *name, unsigned nslots, enum reasons_isa isa)
+static void make(const struct exits_kind *kind)
 {
 	struct family_env env = { .config = &config, .cpus = &cpus, .vms = &vms };
 
-	assert_int_equal(exits_new(&env, name, 1, nslots, isa, &exits), 0);
+	assert_int_equal(exits_new(&env, kind, &exits), 0);
+	fake_engine_load(&exits->counters);
 	exits->reasons = true;
-	exits->counters.object.family = (void *)exits; /* as if loaded */
-	exits->counters.slots.codes_fd = CODES_FD;
 }
 
 static int setup(void **state)
 {
 	(void)state;
 	vms = (struct vms){ .proc = "proc", .list = list, .n = ARRAY_SIZE(list), .changes = 1 };
-	memset(codes, 0, sizeof(codes));
-	make("exit", EXIT_SLOTS, REASONS_SVM);
+	make(&(struct exits_kind){ "exit", 1, EXIT_SLOTS, REASONS_SVM, exit_tables, EXIT_TABLES });
 	return 0;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	exits->counters.object.family = NULL;
+	fake_engine_unload(&exits->counters);
+	fake_engine_free();
 	exits_close(exits);
 	owners_free(&owners);
 	snapshot_free(&snapshot);
@@ -83,9 +64,10 @@ static int teardown(void **state)
 
 static void userspace(void)
 {
-	exits->counters.object.family = NULL;
+	fake_engine_unload(&exits->counters);
 	exits_close(exits);
-	make("userspace_exit", USERSPACE_EXIT_SLOTS, REASONS_USERSPACE);
+	make(&(struct exits_kind){ "userspace_exit", 1, USERSPACE_EXIT_SLOTS, REASONS_USERSPACE,
+				   userspace_exit_tables, USERSPACE_EXIT_TABLES });
 }
 
 static const struct table *declared(const char *name)
@@ -163,38 +145,29 @@ static void assert_columns(const char *name, const char *expected)
 
 static void count(unsigned slot, uint64_t exits_counted, uint64_t time, uint64_t max)
 {
-	exits->counters.total[slot] = (struct reason_counters){ exits_counted, time, max };
+	exits->counters.total[slot] = (struct slot_sums){ exits_counted, time, max };
 }
 
-/* Counters of a new thread of a vCPU, as a read of the map gives them to the sums of VMs. */
-static struct {
-	struct thread_counters head;
-	struct reason_counters reason[EXIT_SLOTS];
-} thread;
-
-static void take(unsigned vcpu, unsigned slot, uint64_t exits_counted, uint64_t time)
+/* What a fetch does before tables are brought up to date. */
+static void refresh(void)
 {
-	struct vm_counters *sums = &exits->counters.vms;
+	vcpu_counters_walk(&exits->counters);
+	assert_true(vcpu_counters_read_buckets(&exits->counters) >= 0);
+	assert_int_equal(vm_counters_update(&exits->vms, &vms), 0);
+}
+
+/* Pairs of a new thread of a vCPU. */
+static uint32_t take(unsigned vcpu, unsigned slot, uint64_t exits_counted, uint64_t time,
+		     unsigned bucket)
+{
 	static uint32_t tid;
-	struct thread_key key = { .start = 1, .tid = ++tid, .tgid = 5 };
+	uint32_t record = fake_record(++tid, vcpus[vcpu].address, false);
 
-	memset(&thread, 0, sizeof(thread));
-	thread.head.vcpu = vcpus[vcpu].address;
-	thread.head.guest_time = 500;
-	thread.reason[slot] = (struct reason_counters){ exits_counted, time, 0 };
-	assert_int_equal(vm_counters_begin(sums, &vms), 0);
-	assert_int_equal(vm_counters_take(sums, &key, &thread.head), 0);
-	/* no vm_counters_end(): the threads of other calls are still there */
-}
-
-static void take_histogram(unsigned vcpu, unsigned slot, unsigned bucket, uint64_t n)
-{
-	struct exit_vm_key key = { .vcpu = vcpus[vcpu].address, .slot = slot };
-	struct exit_buckets buckets = { 0 };
-
-	buckets.count[bucket] = n;
-	assert_int_equal(vm_counters_begin(&exits->counters.vms, &vms), 0);
-	assert_int_equal(vm_histograms_take(&exits->counters.vms, &key, key.slot, &buckets), 0);
+	fake_engine->records[record].head.isa = 0;
+	fake_engine->records[record].head.guest_time = 500;
+	fake_count(record, slot, exits_counted, time, bucket);
+	refresh();
+	return record;
 }
 
 static void test_columns(void **state)
@@ -204,11 +177,14 @@ static void test_columns(void **state)
 	assert_columns("exit", "count time max");
 	assert_columns("exit_latency", "latency");
 	assert_columns("vm_exit_total", "total");
-	assert_columns("vm_exit", "count time");
+	assert_columns("vm_exit", "count time max");
 	assert_columns("vm_exit_latency", "latency");
 	assert_columns("vcpu", "exits guest_time exit_time halt_time");
-	assert_columns("userspace_exit", "count time");
-	assert_columns("vm_userspace_exit", "count time");
+	assert_columns("vcpu_exit", "count time max");
+	assert_columns("userspace_exit", "count time max");
+	assert_columns("userspace_exit_latency", "latency");
+	assert_columns("vm_userspace_exit", "count time max");
+	assert_columns("vm_userspace_exit_latency", "latency");
 }
 
 /* 0 is a value only if this KVM fires the event, and if it is counted at all. */
@@ -257,13 +233,13 @@ static void test_reasons(void **state)
 static void test_unknown_codes(void **state)
 {
 	(void)state;
-	codes[UNKNOWN] = 0x4d2;
-	codes[REASONS_SLOT_FIRST - 1] = 0xabcdef;
+	fake_engine->codes[UNKNOWN] = 0x4d2;
+	fake_engine->codes[REASONS_SLOT_FIRST - 1] = 0xabcdef;
 	count(UNKNOWN, 1, 10, 1);
 	count(REASONS_SLOT_FIRST - 1, 2, 20, 2);
 	count(READ_CR0 + 0xaf, 3, 30, 3); /* a code of a range that has no name */
-	exits->latency[UNKNOWN][3] = 4;
-	exits->latency[REASONS_SLOT_FIRST - 1][4] = 5;
+	exits->counters.latency[UNKNOWN][3] = 4;
+	exits->counters.latency[REASONS_SLOT_FIRST - 1][4] = 5;
 	assert_rows("exit", "by name 0x4d2 1 10 1\nby name 0xabcdef 2 20 2\n"
 			    "440 0xaf 3 30 3\n");
 	assert_rows("exit_latency", "by name 0x4d2::8-15 4\nby name 0xabcdef::16-31 5\n");
@@ -283,7 +259,7 @@ static void test_instruction_sets(void **state)
 
 	(void)state;
 	count(9, 1, 1, 1);
-	exits->latency[9][0] = 1;
+	exits->counters.latency[9][0] = 1;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		reason_slots_set_isa(&exits->counters.slots, cases[i].isa);
 		snapshot_free(&snapshot);
@@ -298,11 +274,11 @@ static void test_buckets(void **state)
 
 	(void)state;
 	assert_rows("exit_latency", "");
-	exits->latency[HLT][0] = 3;
-	exits->latency[HLT][EXIT_BUCKETS - 1] = 5;
-	exits->latency[IO][1] = 7;
-	exits->latency[IO][12] = 11;
-	exits->latency[OTHER][2] = 13;
+	exits->counters.latency[HLT][0] = 3;
+	exits->counters.latency[HLT][EXIT_BUCKETS - 1] = 5;
+	exits->counters.latency[IO][1] = 7;
+	exits->counters.latency[IO][12] = 11;
+	exits->counters.latency[OTHER][2] = 13;
 	assert_rows("exit_latency", "8194 other::4-7 13\n"
 				    "12320 hlt::0-1 3\n"
 				    "12351 hlt::2147483648+ 5\n"
@@ -326,51 +302,60 @@ static void test_vms(void **state)
 	assert_rows("vcpu", "by name web-2::vcpu0 - - - -\nby name web-2::vcpu1 - - - -\n"
 			    "by name web-10::vcpu0 - - - -\n");
 	assert_rows("vm_exit", "");
-	take(1, IO, 13, 130);
+	assert_rows("vcpu_exit", "");
+	take(1, IO, 13, 10, 3);
 	assert_rows("vm_exit_total", "by name web-2 13\nby name web-10 -\n");
-	assert_rows("vm_exit", "by name web-2::io 13 130\n");
-	take(0, HLT, 3, 3000);
-	take(2, HLT, 5, 5000);
-	take(1, OTHER, 1, 0);
-	assert_rows("vm_exit_total", "by name web-2 19\nby name web-10 3\n");
-	assert_rows("vm_exit", "by name web-2::other 1 0\nby name web-2::hlt 5 5000\n"
-			       "by name web-2::io 13 130\nby name web-10::hlt 3 3000\n");
-	assert_rows("vcpu", "by name web-2::vcpu0 5 500 5000 5000\n"
+	assert_rows("vm_exit", "by name web-2::io 13 130 10\n");
+	take(0, HLT, 3, 1000, 9);
+	take(2, HLT, 5, 1000, 9);
+	take(2, IO, 1, 30, 4);
+	take(1, OTHER, 1, 0, 0);
+	assert_rows("vm_exit_total", "by name web-2 20\nby name web-10 3\n");
+	assert_rows("vm_exit", "by name web-2::other 1 0 -\nby name web-2::hlt 5 5000 1000\n"
+			       "by name web-2::io 14 160 30\nby name web-10::hlt 3 3000 1000\n");
+	assert_rows("vcpu", "by name web-2::vcpu0 6 1000 5030 5000\n"
 			    "by name web-2::vcpu1 14 1000 130 0\n"
 			    "by name web-10::vcpu0 3 500 3000 3000\n");
+	assert_rows("vcpu_exit",
+		    "by name web-2::vcpu0::hlt 5 5000 1000\nby name web-2::vcpu0::io 1 30 30\n"
+		    "by name web-2::vcpu1::other 1 0 -\nby name web-2::vcpu1::io 13 130 10\n"
+		    "by name web-10::vcpu0::hlt 3 3000 1000\n");
 }
 
 static void test_buckets_of_vms(void **state)
 {
 	(void)state;
 	assert_rows("vm_exit_latency", "");
-	take_histogram(1, IO, 12, 7);
-	take_histogram(2, IO, 12, 4);
-	take_histogram(1, HLT, 31, 1);
-	take_histogram(0, IO, 0, 9);
+	take(1, IO, 7, 1, 12);
+	take(2, IO, 4, 1, 12);
+	take(1, HLT, 1, 1, 31);
+	take(0, IO, 9, 1, 0);
 	assert_rows("vm_exit_latency",
 		    "by name web-2::hlt::2147483648+ 1\nby name web-2::io::4096-8191 11\n"
 		    "by name web-10::io::0-1 9\n");
 }
 
-/* Sums that are gone while the rows are still there leave absent values. */
+/* Counts that are gone while the rows are still there leave absent values. */
 static void test_sums_that_are_gone(void **state)
 {
+	uint32_t record = take(1, IO, 13, 10, 12);
+
 	(void)state;
-	take(1, IO, 13, 130);
-	take_histogram(1, IO, 12, 7);
 	sync("vm_exit_total");
 	sync("vm_exit");
 	sync("vm_exit_latency");
 	sync("vcpu");
-	vm_counters_free(&exits->counters.vms);
-	vm_counters_init(&exits->counters.vms, EXIT_SLOTS);
+	sync("vcpu_exit");
+	fake_engine->records[record].head.start = 0;
+	exits->vms.outdated = true;
+	refresh();
 	assert_filled("vm_exit_total", "by name web-2 -\nby name web-10 -\n");
-	assert_filled("vm_exit", "by name web-2::io - -\n");
+	assert_filled("vm_exit", "by name web-2::io - - -\n");
 	assert_filled("vm_exit_latency", "by name web-2::io::4096-8191 -\n");
 	assert_filled("vcpu", "by name web-2::vcpu0 - - - -\nby name web-2::vcpu1 - - - -\n"
 			      "by name web-10::vcpu0 - - - -\n");
-	take(1, HLT, 1, 1);
+	assert_filled("vcpu_exit", "by name web-2::vcpu1::io - - -\n");
+	take(1, HLT, 1, 1, 1);
 	assert_filled("vm_exit_latency", "by name web-2::io::4096-8191 -\n");
 }
 
@@ -380,14 +365,15 @@ static void test_without_reasons(void **state)
 	(void)state;
 	exits->reasons = false;
 	count(OTHER, 13, 130, 99);
-	exits->latency[OTHER][5] = 13;
-	take(1, OTHER, 13, 130);
-	take_histogram(1, OTHER, 5, 13);
+	exits->counters.latency[OTHER][5] = 13;
+	take(1, OTHER, 13, 10, 5);
+	exits->counters.total[OTHER] = (struct slot_sums){ 13, 130, 99 };
 	assert_rows("exit_total", "0  13 130\n");
 	assert_rows("exit", "");
 	assert_rows("exit_latency", "");
 	assert_rows("vm_exit", "");
 	assert_rows("vm_exit_latency", "");
+	assert_rows("vcpu_exit", "");
 	assert_rows("vm_exit_total", "by name web-2 13\nby name web-10 -\n");
 	assert_rows("vcpu", "by name web-2::vcpu0 - - - -\nby name web-2::vcpu1 13 500 130 -\n"
 			    "by name web-10::vcpu0 - - - -\n");
@@ -401,10 +387,13 @@ static void test_userspace(void **state)
 	count(USERSPACE_EXIT_SLOTS - 1, 0, 5, 5);
 	count(73, 5, 50, 0);
 	count(UNKNOWN, 1, 1, 1);
-	codes[UNKNOWN] = 99;
-	take(0, READ_CR0 + 5, 7, 70);
-	assert_rows("userspace_exit", "by name 0x63 1 1\n779 IO 13 130\n841 restart 5 50\n");
-	assert_rows("vm_userspace_exit", "by name web-10::HLT 7 70\n");
+	fake_engine->codes[UNKNOWN] = 99;
+	exits->counters.latency[READ_CR0 + 2][4] = 3;
+	assert_rows("userspace_exit", "by name 0x63 1 1 1\n779 IO 13 130 99\n841 restart 5 50 -\n");
+	assert_rows("userspace_exit_latency", "24932 IO::16-31 3\n");
+	take(0, READ_CR0 + 5, 7, 10, 3);
+	assert_rows("vm_userspace_exit", "by name web-10::HLT 7 70 10\n");
+	assert_rows("vm_userspace_exit_latency", "by name web-10::HLT::8-15 7\n");
 }
 
 #define exits_test(test) cmocka_unit_test_setup_teardown(test, setup, teardown)

@@ -85,7 +85,7 @@ static void test_without_it(void **state)
 	field(btf, "bpf_mem_alloc", pointer, 0);
 	make_folders("btf");
 	btf_write(btf, "btf/vmlinux");
-	adapt(exit, 2);
+	adapt(exit, 1);
 	adapt(userspace_exit, 1);
 	adapt(trace, 0); /* has no map that grows */
 }
@@ -93,7 +93,7 @@ static void test_without_it(void **state)
 static void test_without_type_information(void **state)
 {
 	(void)state;
-	adapt(exit, 2);
+	adapt(exit, 1);
 }
 
 int main(void)

@@ -250,6 +250,45 @@ static void test_nothing_to_read(void **state)
 	assert_untouched(&layout, sizeof(layout));
 }
 
+#if defined(__x86_64__)
+#define ON_X86 true
+#else
+#define ON_X86 false
+#endif
+
+/* KVM's module has no types: the reason is an argument, or nobody can say where it is. */
+static void test_no_types_of_kvm(void **state)
+{
+	struct kernel_types types = { .dir = "btf" };
+	struct exit_layout layout;
+
+	(void)state;
+	untouched_fill(&layout, sizeof(layout));
+	assert_int_equal(exit_layout_untyped(&types, EXIT_REASON_FIRST, &layout), -ENOENT);
+	assert_untouched(&layout, sizeof(layout));
+	kernel_types_close(&types);
+	begin();
+	assert_int_equal(read_layout(NULL, &layout), -ENOENT);
+	if (!ON_X86) {
+		assert_int_equal(exit_layout_untyped(&types, EXIT_REASON_FIRST, &layout), -ENOENT);
+		return;
+	}
+	assert_int_equal(exit_layout_untyped(&types, EXIT_REASON_FIRST, &layout), 0);
+	assert_int_equal(layout.form, EXIT_REASON_FIRST);
+	assert_int_equal(layout.setup.has_reasons, 1);
+	assert_int_equal(layout.setup.entry_has_vcpu, 0);
+	assert_int_equal(layout.setup.vmx.mask, 0xffff);
+	assert_int_equal(layout.setup.vmx.isa, REASONS_VMX + 1);
+	assert_int_equal(layout.setup.svm.mask, 0xffffffff);
+	assert_int_equal(layout.setup.svm.isa, REASONS_SVM + 1);
+	assert_true(layout.setup.vmx.ranges[0].count && layout.setup.svm.ranges[0].count);
+	assert_int_equal(exit_layout_untyped(&types, EXIT_VCPU_FIRST, &layout), 0);
+	assert_int_equal(layout.form, EXIT_VCPU_FIRST);
+	assert_int_equal(layout.setup.has_reasons, 0);
+	assert_int_equal(layout.setup.vmx.mask | layout.setup.svm.mask, 0);
+	kernel_types_close(&types);
+}
+
 /* arm64: kvm_exit(ret, esr_ec, pc) has no vCPU. */
 static void test_other_arguments(void **state)
 {
@@ -297,6 +336,7 @@ int main(void)
 		work_test(test_intel_with_vt),	 work_test(test_before_5_16),
 		work_test(test_unknown_structs), work_test(test_nothing_to_read),
 		work_test(test_other_arguments), cmocka_unit_test(test_ranges),
+		work_test(test_no_types_of_kvm),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -395,6 +395,29 @@ static void test_sources_that_fail(void **state)
 	events_free(&events);
 }
 
+/* The folder of an event is looked for in all of KVM's groups. */
+static void test_folder(void **state)
+{
+	char *folder;
+
+	(void)state;
+	assert_null(events_folder("tracing", "kvm_pio"));
+	make_folders("tracing/events/kvm/kvm_pio");
+	make_folders("tracing/events/kvmmmu/fast_page_fault");
+	make_folders("tracing/events/sched/kvm_other");
+	folder = events_folder("tracing", "kvm_pio");
+	assert_string_equal(folder, "tracing/events/kvm/kvm_pio");
+	free(folder);
+	folder = events_folder("tracing", "fast_page_fault");
+	assert_string_equal(folder, "tracing/events/kvmmmu/fast_page_fault");
+	free(folder);
+	assert_null(events_folder("tracing", "kvm_other"));
+	assert_null(events_folder("tracing", "kvm_pi"));
+	alloc_fail_at(0);
+	assert_null(events_folder("tracing", "kvm_pio"));
+	assert_true(alloc_failed());
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -409,6 +432,7 @@ int main(void)
 		work_test(test_stamp_of_both),
 		work_test(test_no_memory_for_a_stamp),
 		work_test(test_has),
+		work_test(test_folder),
 		work_test(test_no_memory),
 		work_test(test_no_memory_for_tracefs),
 		work_test(test_missing),

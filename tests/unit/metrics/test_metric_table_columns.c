@@ -169,6 +169,9 @@ static void test_serials(void **state)
 		[METRIC_INDOM_VM_EXIT_BUCKET] = { 12, "vm_exit_latency" },
 		[METRIC_INDOM_USERSPACE_EXIT] = { 13, "userspace_exit" },
 		[METRIC_INDOM_VM_USERSPACE_EXIT] = { 14, "vm_userspace_exit" },
+		[METRIC_INDOM_VCPU_EXIT] = { 15, "vcpu_exit" },
+		[METRIC_INDOM_USERSPACE_EXIT_BUCKET] = { 16, "userspace_exit_latency" },
+		[METRIC_INDOM_VM_USERSPACE_EXIT_BUCKET] = { 17, "vm_userspace_exit_latency" },
 	};
 
 	(void)state;
@@ -215,8 +218,10 @@ static void test_instances(void **state)
 		{ METRIC_INDOM_MAP, "exit_cells", 0 },
 		{ METRIC_INDOM_MAP, "exit_latency", 1 },
 		{ METRIC_INDOM_MAP, "exit_vm_latency", 2 },
+		{ METRIC_INDOM_MAP, "exit_blocks", 3 },
 		{ METRIC_INDOM_MAP, "stat_vms", 16 },
 		{ METRIC_INDOM_MAP, "userspace_exit_cells", 48 },
+		{ METRIC_INDOM_MAP, "userspace_exit_blocks", 49 },
 		{ METRIC_INDOM_FAMILY, "stat_vms", -1 },
 		{ METRIC_INDOM_MAP, "stat", -1 },
 		{ METRIC_INDOM_MAP, "exit", -1 },

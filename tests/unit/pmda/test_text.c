@@ -38,9 +38,10 @@ static void test_metrics(void **state)
 
 	(void)state;
 	assert_string_equal(metric_text_of(3, 1, PM_TEXT_ONELINE),
-			    "Store 1 to reset kvm.exit.max; reads as 0");
+			    "Store 1 to reset all maxima of exit times; reads as 0");
 	text = metric_text_of(3, 1, PM_TEXT_HELP);
-	assert_true(strncmp(text, "Store 1 to reset kvm.exit.max; reads as 0.\nNothing", 50) == 0);
+	assert_true(strncmp(text, "Store 1 to reset all maxima of exit times; reads as 0.\nNothing",
+			    62) == 0);
 	assert_no_text((int)agent_pmid(3, 99), PM_TEXT_PMID | PM_TEXT_ONELINE, PM_ERR_PMID);
 	assert_no_text((int)agent_pmid(99, 0), PM_TEXT_PMID | PM_TEXT_HELP, PM_ERR_PMID);
 }

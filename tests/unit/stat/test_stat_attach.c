@@ -154,6 +154,23 @@ static long long host(const char *name, const char *column)
 	return table->cells[at].present ? (long long)table->cells[at].number : -1;
 }
 
+/* The iterator reads by typed loads where the kernel has them and takes them. */
+static void test_typed_loads(void **state)
+{
+	static const struct {
+		bool has, refuses, typed;
+	} kernels[] = { { false, false, false }, { true, false, true }, { true, true, false } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(kernels); i++) {
+		kernel.typed_loads = kernels[i].has;
+		kernel.typed_refused = kernels[i].refuses;
+		assert_attached(STAT_ITERATOR);
+		assert_int_equal(kernel.typed, kernels[i].typed);
+		restart();
+	}
+}
+
 static void test_words(void **state)
 {
 	(void)state;
@@ -405,6 +422,7 @@ static void test_attach_without_memory(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		test(test_typed_loads),
 		test(test_words),
 		test(test_debugfs),
 		test(test_falls_back_later),

@@ -1,0 +1,487 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (c) 2026 The pmdakvm authors */
+/*
+ * The engine that counts what vCPU threads do; layouts are in engine.h. A family defines
+ * ENGINE_NAME, the prefix of its maps, and ENGINE_SLOTS, its number of keys, before including this.
+ *
+ * None of the events that write a record nests in another on the same thread, so plain adds are
+ * exact.
+ */
+#ifndef PMDAKVM_ENGINE_BPF_H
+#define PMDAKVM_ENGINE_BPF_H
+
+#include "vmlinux.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include "engine.h"
+#include "trace.h"
+
+#define ENGINE_PASTE(name, suffix)  name##suffix
+#define ENGINE_EXPAND(name, suffix) ENGINE_PASTE(name, suffix)
+#define ENGINE_MAP(suffix)	    ENGINE_EXPAND(ENGINE_NAME, suffix)
+
+/* The code of what is unlikely goes behind that of the usual path. */
+#define likely(condition) __builtin_expect(!!(condition), 1)
+
+/* --- maps --- */
+
+struct engine_record {
+	struct record head;
+	__u32 blocks[ENGINE_SLOTS]; /* numbers, by slot; 0: never counted */
+};
+
+struct records_chunk {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, RECORDS_CHUNK);
+	__type(key, __u32);
+	__type(value, struct engine_record);
+} ENGINE_MAP(_cells_0) SEC(".maps");
+
+struct blocks_chunk {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, BLOCKS_CHUNK);
+	__type(key, __u32);
+	__type(value, struct block);
+} ENGINE_MAP(_blocks_0) SEC(".maps");
+
+/* Chunks of records and of blocks; the user side adds them. max_entries is set before loading. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct records_chunk);
+} ENGINE_MAP(_cells) SEC(".maps") = { .values = { &ENGINE_MAP(_cells_0) } };
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct blocks_chunk);
+} ENGINE_MAP(_blocks) SEC(".maps") = { .values = { &ENGINE_MAP(_blocks_0) } };
+
+/* Numbers of free records and blocks, which are zeroed; max_entries is set before loading. */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, 1);
+	__uint(key_size, 0);
+	__uint(value_size, sizeof(__u32));
+} ENGINE_MAP(_cells_free) SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, 1);
+	__uint(key_size, 0);
+	__uint(value_size, sizeof(__u32));
+} ENGINE_MAP(_blocks_free) SEC(".maps");
+
+/* Records by thread, for what no hint leads to; max_entries is set before loading. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct record_key);
+	__type(value, __u32);
+} ENGINE_MAP(_index) SEC(".maps");
+
+/* Sums of retired blocks, by slot; used by the user side only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, ENGINE_SLOTS);
+	__type(key, __u32);
+	__type(value, struct block);
+} ENGINE_MAP(_ended) SEC(".maps");
+
+/* Used by the user side only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct engine_state);
+} ENGINE_MAP(_state) SEC(".maps");
+
+/* Overflow counters, one row per possible CPU; max_entries is set before loading. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct overflow_row);
+} ENGINE_MAP(_rows) SEC(".maps");
+
+/* Claimed slot to code, for codes outside all ranges. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, UNKNOWN_SLOTS);
+	__type(key, __u32);
+	__type(value, __u64);
+} ENGINE_MAP(_codes) SEC(".maps");
+
+/* Used by the user side only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pin_meta);
+} ENGINE_MAP(_meta) SEC(".maps");
+
+/*
+ * The trace family's rows, one per possible CPU, where its loader shares them; max_entries is set
+ * before loading.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct trace_row);
+} trace_rows SEC(".maps");
+
+struct engine_control control;
+__u32 hints[HINTS];
+
+/* --- records --- */
+
+/* For a CO-RE check whether the kernel has this helper (since Linux 5.11). */
+enum bpf_func_id___engine {
+	BPF_FUNC_get_current_task_btf___engine = 158,
+};
+
+struct thread {
+	__u64 start;
+	__u32 tid;
+};
+
+/*
+ * The current thread. Every lockdown mode permits loads through the typed pointer of
+ * bpf_get_current_task_btf(); the fallback reads kernel memory.
+ */
+static __always_inline struct thread thread_now(void)
+{
+	if (bpf_core_enum_value_exists(enum bpf_func_id___engine,
+				       BPF_FUNC_get_current_task_btf___engine)) {
+		const struct task_struct *task = bpf_get_current_task_btf();
+
+		return (struct thread){ task->start_boottime, (__u32)task->pid };
+	}
+	return (struct thread){
+		BPF_CORE_READ((const struct task_struct *)bpf_get_current_task(), start_boottime),
+		(__u32)bpf_get_current_pid_tgid(),
+	};
+}
+
+/*
+ * Keeps the compiler from doing what follows before a branch, and from one call for two look-ups in
+ * different maps, which the kernel could not inline.
+ */
+#define keep_here(value) asm volatile("" : "+r"(value))
+
+/* Numbers in the first chunk take one look-up, others two. */
+static __always_inline struct engine_record *record_at(__u32 number)
+{
+	struct engine_record *record;
+	__u32 chunk, at;
+	void *records;
+
+	if (likely(number < RECORDS_CHUNK)) {
+		record = bpf_map_lookup_elem(&ENGINE_MAP(_cells_0), &number);
+		keep_here(record);
+		return record;
+	}
+	keep_here(number);
+	chunk = number >> RECORDS_BITS;
+	at = number % RECORDS_CHUNK;
+	records = bpf_map_lookup_elem(&ENGINE_MAP(_cells), &chunk);
+	return records ? bpf_map_lookup_elem(records, &at) : NULL;
+}
+
+static __always_inline struct block *block_at(__u32 number)
+{
+	struct block *block;
+	__u32 chunk, at;
+	void *blocks;
+
+	if (likely(number < BLOCKS_CHUNK)) {
+		block = bpf_map_lookup_elem(&ENGINE_MAP(_blocks_0), &number);
+		keep_here(block);
+		return block;
+	}
+	keep_here(number);
+	chunk = number >> BLOCKS_BITS;
+	at = number % BLOCKS_CHUNK;
+	blocks = bpf_map_lookup_elem(&ENGINE_MAP(_blocks), &chunk);
+	return blocks ? bpf_map_lookup_elem(blocks, &at) : NULL;
+}
+
+/* Take a free record for a key. Returns its number; 0: none is free. */
+static __noinline __u32 record_take(struct record_key *key, __u64 vcpu)
+{
+	struct engine_record *record;
+	__u32 number = 0;
+
+	if (!key || bpf_map_pop_elem(&ENGINE_MAP(_cells_free), &number))
+		return 0;
+	record = record_at(number);
+	if (!record)
+		return 0;
+	record->head.vcpu = vcpu;
+	record->head.tid = key->tid;
+	record->head.tgid = key->tgid;
+	record->head.further = key->vcpu != 0;
+	record->head.start = key->start;
+	if (bpf_map_update_elem(&ENGINE_MAP(_index), key, &number, BPF_NOEXIST)) {
+		record->head.start = 0; /* no memory */
+		bpf_map_push_elem(&ENGINE_MAP(_cells_free), &number, 0);
+		return 0;
+	}
+	__sync_fetch_and_add(&control.records_taken, 1);
+	return number;
+}
+
+static __always_inline __u32 record_of_key(struct record_key *key, __u64 vcpu, bool make)
+{
+	const __u32 *known = bpf_map_lookup_elem(&ENGINE_MAP(_index), key);
+
+	if (known)
+		return *known;
+	return make ? record_take(key, vcpu) : 0;
+}
+
+/*
+ * Find the current thread's record for a vCPU by the index. Nearly every thread runs one vCPU. A
+ * thread that runs more has a record for each, so that counts of different vCPUs never mix. A
+ * record made by an event that names no vCPU adopts the first one named.
+ */
+static __noinline __u32 record_search(__u64 start, __u64 vcpu, bool make)
+{
+	__u64 numbers = bpf_get_current_pid_tgid();
+	struct record_key key = { .start = start, .tid = (__u32)numbers, .tgid = numbers >> 32 };
+	__u32 number = record_of_key(&key, vcpu, make);
+	struct engine_record *record = number ? record_at(number) : NULL;
+
+	if (!record || !vcpu || record->head.vcpu == vcpu)
+		return number;
+	if (!record->head.vcpu) {
+		record->head.vcpu = vcpu;
+		return number;
+	}
+	key.vcpu = vcpu;
+	return record_of_key(&key, vcpu, make);
+}
+
+static __always_inline bool record_is(const struct engine_record *record,
+				      const struct thread *thread, __u64 vcpu, bool any_vcpu)
+{
+	return record && record->head.start == thread->start && record->head.tid == thread->tid &&
+	       (any_vcpu ? !record->head.further : record->head.vcpu == vcpu);
+}
+
+enum { FIND_ANY_VCPU = 1, FIND_MAKE = 2 };
+
+/* The number of what the set's first hint does not lead to, which does from now on; 0: none. */
+static __noinline __u32 record_miss(__u32 *hint, __u64 start, __u32 tid, __u64 vcpu, __u32 flags)
+{
+	struct thread thread = { start, tid };
+	__u32 number;
+
+	if (!hint)
+		return 0;
+	number = hint[1];
+	if (record_is(record_at(number), &thread, vcpu, flags & FIND_ANY_VCPU))
+		return number;
+	number = record_search(start, vcpu, flags & FIND_MAKE);
+	if (number) {
+		hint[1] = hint[0];
+		hint[0] = number;
+	}
+	return number;
+}
+
+/*
+ * Find the current thread's record for a vCPU (address), or with FIND_ANY_VCPU that of its first
+ * one; FIND_MAKE: create it if there is none. NULL: there is none, or no room for it.
+ */
+static __always_inline struct engine_record *record_find(__u64 vcpu, __u32 flags)
+{
+	struct thread thread = thread_now();
+	__u64 hash = (thread.start ^ vcpu) * 0x9e3779b97f4a7c15ULL;
+	__u32 *hint = &hints[hash >> 48 & (HINTS - 2)], number;
+	struct engine_record *record = record_at(hint[0]);
+
+	if (likely(record_is(record, &thread, vcpu, flags & FIND_ANY_VCPU)))
+		return record;
+	number = record_miss(hint, thread.start, thread.tid, vcpu, flags);
+	return number ? record_at(number) : NULL;
+}
+
+/* Forget an exit or entry from before a detach: its generation differs. */
+static __always_inline void record_renew(struct record *record)
+{
+	if (likely(record->generation == control.generation))
+		return;
+	record->generation = control.generation;
+	record->opened = 0;
+	record->entered = 0;
+}
+
+/* The current thread exits: mark its first record final, for the user side to retire all. */
+static __always_inline void thread_ended(void)
+{
+	__u64 numbers = bpf_get_current_pid_tgid();
+	struct record_key key = { .start = thread_now().start,
+				  .tid = (__u32)numbers,
+				  .tgid = numbers >> 32 };
+	const __u32 *number = bpf_map_lookup_elem(&ENGINE_MAP(_index), &key);
+	struct engine_record *record = number ? record_at(*number) : NULL;
+
+	if (record)
+		record->head.ended = 1;
+}
+
+/* --- counting --- */
+
+/*
+ * Count the event in the trace family's rows, if that has no program of its own there. A plain
+ * increment is exact: see bpf/trace.bpf.c.
+ */
+static __always_inline void event_count(__u32 event)
+{
+	__u64 slot = control.events[event];
+	struct trace_row *row;
+	__u32 cpu;
+
+	if (!slot || slot >= TRACE_SLOTS)
+		return;
+	cpu = bpf_get_smp_processor_id();
+	row = bpf_map_lookup_elem(&trace_rows, &cpu);
+	if (row)
+		row->count[slot]++;
+}
+
+/* Count what found no record, or no block, by its slot; its time is unknown. */
+static __noinline int overflow_count(__u32 slot, bool has_record)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct overflow_row *row = bpf_map_lookup_elem(&ENGINE_MAP(_rows), &cpu);
+
+	if (!row)
+		return 0;
+	row->count[slot % COUNTER_SLOTS_MAX]++;
+	row->no_block += has_record;
+	return 0;
+}
+
+/* Take a free block. Returns its number; 0: none is free. */
+static __noinline __u32 block_take(void)
+{
+	__u32 number = 0;
+
+	if (bpf_map_pop_elem(&ENGINE_MAP(_blocks_free), &number))
+		return 0;
+	__sync_fetch_and_add(&control.blocks_taken, 1);
+	return number;
+}
+
+/*
+ * Bound a slot so that the verifier of Linux 5.10 sees it, which does not infer a register's bounds
+ * from a comparison of its lower half, or of a copy. One out of bounds is counted as slot 0.
+ */
+static __always_inline __u64 slot_within(__u64 slot)
+{
+	asm volatile("if %0 < %1 goto +1\n"
+		     "%0 = 0"
+		     : "+r"(slot)
+		     : "i"(ENGINE_SLOTS));
+	return slot;
+}
+
+/*
+ * Count a slot and open its pair. It replaces a pair that is still open, whose time stays unknown.
+ */
+static __always_inline void pair_open(struct engine_record *record, __u64 slot, __u64 now)
+{
+	__u32 *place = &record->blocks[slot_within(slot)], number = *place;
+	struct block *block;
+
+	if (!likely(number)) {
+		number = block_take();
+		*place = number;
+	}
+	block = block_at(number);
+	if (likely(number && block))
+		block->count++;
+	else
+		overflow_count((__u32)slot, true);
+	record->head.block = number;
+	record->head.opened = now;
+}
+
+/*
+ * Where the bucket of a time is: that of its highest bit. A de Bruijn sequence finds the bit
+ * without branches; the table holds BUCKET_PLACE() of the bit. A section of its own keeps the
+ * compiler from one that is merged, which the type information does not know.
+ */
+#define AT(bit) BUCKET_PLACE(bit + EXIT_BUCKETS)
+static const __u8 bucket_places[EXIT_BUCKETS] SEC(".rodata.buckets") = {
+	AT(0),	AT(9),	AT(1),	AT(10), AT(13), AT(21), AT(2),	AT(29), AT(11), AT(14), AT(16),
+	AT(18), AT(22), AT(25), AT(3),	AT(30), AT(8),	AT(12), AT(20), AT(28), AT(15), AT(17),
+	AT(24), AT(7),	AT(19), AT(27), AT(23), AT(6),	AT(26), AT(5),	AT(4),	AT(31),
+};
+#undef AT
+
+static __always_inline __u32 bucket_place(__u64 time)
+{
+	__u64 bits = time >> 32 ? 0xffffffff : time;
+
+	bits |= bits >> 1;
+	bits |= bits >> 2;
+	bits |= bits >> 4;
+	bits |= bits >> 8;
+	bits |= bits >> 16;
+	return bucket_places[bits * 0x07c4acddU >> 27 & (EXIT_BUCKETS - 1)];
+}
+
+/* The open pair ends. */
+static __always_inline void pair_close(struct engine_record *record, __u64 now)
+{
+	__u64 time = now - record->head.opened, most = (1ULL << MAX_TIME_BITS) - 1;
+	__u64 epoch = control.epoch, max = epoch << MAX_TIME_BITS | (time < most ? time : most);
+	__u32 number = record->head.block;
+	struct block *block = block_at(number);
+
+	record->head.opened = 0;
+	if (!likely(number && block))
+		return;
+	block->time += time;
+	if (block->max < max || block->max >> MAX_TIME_BITS != epoch)
+		block->max = max;
+	block->bucket[bucket_place(time) % EXIT_BUCKETS]++;
+}
+
+/*
+ * Return the slot of a code outside all ranges. The first UNKNOWN_SLOTS such codes claim slots
+ * 1 to UNKNOWN_SLOTS in a hash map from slot to code; BPF_NOEXIST under the map's lock decides
+ * concurrent claims. Further codes get slot 0.
+ */
+static __noinline __u32 code_claim(__u64 code)
+{
+/* the verifier does not track a loop counter on the stack */
+#pragma unroll
+	for (__u32 i = 1; i <= UNKNOWN_SLOTS; i++) {
+		__u32 slot = i;
+		__u64 *claimed = bpf_map_lookup_elem(&ENGINE_MAP(_codes), &slot);
+
+		if (!claimed) {
+			bpf_map_update_elem(&ENGINE_MAP(_codes), &slot, &code, BPF_NOEXIST);
+			claimed = bpf_map_lookup_elem(&ENGINE_MAP(_codes), &slot);
+		}
+		if (claimed && *claimed == code)
+			return slot;
+	}
+	return 0;
+}
+
+#endif /* PMDAKVM_ENGINE_BPF_H */

@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+#include "engine/pool.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+#define NAME_SIZE 64
+
+/* Chunks added at a time. */
+#define GROWTH_MAX 16
+
+static uint32_t per_chunk(const struct pool *pool)
+{
+	return UINT32_C(1) << pool->bits;
+}
+
+static size_t chunk_bytes(const struct pool *pool)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), bytes = per_chunk(pool) * pool->size;
+
+	return (bytes + page - 1) / page * page;
+}
+
+static uint32_t chunks_for(unsigned bits, uint32_t limit)
+{
+	return (limit >> bits) + 1;
+}
+
+int pool_maps_size(const struct pool_maps *maps, unsigned bits, uint32_t limit)
+{
+	int err = bpf_map__set_max_entries(maps->chunks, chunks_for(bits, limit));
+
+	return err ? err : bpf_map__set_max_entries(maps->free, limit);
+}
+
+static void chunk_name(const struct pool *pool, size_t number, char name[NAME_SIZE])
+{
+	snprintf(name, NAME_SIZE, "%s_%zu", bpf_map__name(pool->maps.chunks), number);
+}
+
+/* Map a chunk, which is then the last. Returns 0 or an error. */
+static int chunk_map(struct pool *pool, int fd)
+{
+	void *memory = mmap(NULL, chunk_bytes(pool), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (memory == MAP_FAILED)
+		return -errno;
+	pool->chunks[pool->nchunks++] = memory;
+	return 0;
+}
+
+/* Is this map the chunk that programs use? The array of chunks holds its id. */
+static bool is_chunk(const struct pool *pool, size_t number, int fd)
+{
+	struct bpf_map_info info = { 0 };
+	__u32 size = sizeof(info), key = (__u32)number, id;
+
+	return bpf_map_lookup_elem(bpf_map__fd(pool->maps.chunks), &key, &id) == 0 &&
+	       bpf_obj_get_info_by_fd(fd, &info, &size) == 0 && info.id == id;
+}
+
+/* An agent was killed while it added chunks, from this one on: programs do not use them. */
+static void pins_drop_from(const struct pool *pool, size_t number)
+{
+	char name[NAME_SIZE];
+	int fd;
+
+	for (;; number++) {
+		chunk_name(pool, number, name);
+		fd = pins_get(pool->pins, name);
+		if (fd < 0)
+			return;
+		close(fd);
+		pins_drop(pool->pins, name);
+	}
+}
+
+/* Map the further chunks of an earlier agent; remove pins of others. Returns 0 or an error. */
+static int chunks_inherit(struct pool *pool)
+{
+	char name[NAME_SIZE];
+	int err = 0;
+
+	while (!err && pool->nchunks < pool->max_chunks) {
+		int fd;
+
+		chunk_name(pool, pool->nchunks, name);
+		fd = pins_get(pool->pins, name);
+		if (fd < 0)
+			return fd == -ENOENT ? 0 : fd;
+		if (!is_chunk(pool, pool->nchunks, fd)) {
+			close(fd);
+			pins_drop_from(pool, pool->nchunks);
+			return 0;
+		}
+		err = chunk_map(pool, fd);
+		close(fd);
+	}
+	return err;
+}
+
+/* An object that is loaded again has the chunks of its predecessor. */
+static int chunks_follow(struct pool *pool, const struct pool *before)
+{
+	for (size_t i = 1; i < before->nchunks; i++)
+		pool->chunks[pool->nchunks++] = before->chunks[i];
+	return 0;
+}
+
+int pool_open(struct pool *pool, const struct pool_maps *maps, int btf_fd, unsigned bits,
+	      uint32_t limit, const struct pins *pins, const __u32 *taken)
+{
+	struct pool fresh = {
+		.maps = *maps,
+		.btf_fd = btf_fd > 0 ? btf_fd : 0,
+		.bits = bits,
+		.size = (bpf_map__value_size(maps->first) + 7) / 8 * 8,
+		.limit = limit,
+		.max_chunks = chunks_for(bits, limit),
+		.pins = pins,
+		.taken = taken,
+	};
+	int err;
+
+	fresh.chunks = calloc(fresh.max_chunks, sizeof(*fresh.chunks));
+	if (!fresh.chunks)
+		return -ENOMEM;
+	err = chunk_map(&fresh, bpf_map__fd(maps->first));
+	if (!err && pool->nchunks > 1)
+		err = chunks_follow(&fresh, pool);
+	else if (!err && pins)
+		err = chunks_inherit(&fresh);
+	if (err) {
+		pool_close(&fresh);
+		return err;
+	}
+	if (pool->nchunks)
+		pool->nchunks = 1; /* the others have moved */
+	pool_close(pool);
+	*pool = fresh;
+	return 0;
+}
+
+void pool_belongs(struct pool *pool, const struct pool *other)
+{
+	pool->maps = other->maps;
+	pool->btf_fd = other->btf_fd;
+	pool->taken = other->taken;
+	pool->taken_before = other->taken_before;
+	pool->used = other->used;
+}
+
+void pool_close(struct pool *pool)
+{
+	for (size_t i = 0; i < pool->nchunks; i++)
+		munmap(pool->chunks[i], chunk_bytes(pool));
+	free(pool->chunks);
+	*pool = (struct pool){ 0 };
+}
+
+uint32_t pool_end(const struct pool *pool)
+{
+	uint64_t end = (uint64_t)pool->nchunks << pool->bits;
+
+	return end > pool->limit ? pool->limit + 1 : (uint32_t)end;
+}
+
+void *pool_at(const struct pool *pool, uint32_t number)
+{
+	if (!number || number >= pool_end(pool))
+		return NULL;
+	return pool->chunks[number >> pool->bits] + (number & (per_chunk(pool) - 1)) * pool->size;
+}
+
+void pool_clear(struct pool *pool)
+{
+	__u32 number;
+
+	while (bpf_map_lookup_and_delete_elem(bpf_map__fd(pool->maps.free), NULL, &number) == 0)
+		;
+	pool->used = pool_end(pool) - 1;
+	pool->taken_before = *pool->taken;
+}
+
+static int push(const struct pool *pool, __u32 number)
+{
+	return bpf_map_update_elem(bpf_map__fd(pool->maps.free), NULL, &number, BPF_ANY);
+}
+
+int pool_give(struct pool *pool, uint32_t number)
+{
+	int err = push(pool, number);
+
+	if (!err)
+		pool->used--;
+	return err;
+}
+
+uint32_t pool_used(const struct pool *pool)
+{
+	if (!pool->nchunks)
+		return 0;
+	return pool->used + __atomic_load_n(pool->taken, __ATOMIC_RELAXED) - pool->taken_before;
+}
+
+uint64_t pool_bytes(const struct pool *pool)
+{
+	return pool->nchunks * (uint64_t)chunk_bytes(pool);
+}
+
+/* Make a chunk. Returns its descriptor or an error. */
+static int chunk_make(const struct pool *pool, const char *name)
+{
+	const struct bpf_map *first = pool->maps.first;
+	/* before Linux 6.2 a chunk without the first one's types does not fit */
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = bpf_map__map_flags(first),
+		    .btf_fd = (__u32)pool->btf_fd,
+		    .btf_key_type_id = pool->btf_fd ? bpf_map__btf_key_type_id(first) : 0,
+		    .btf_value_type_id = pool->btf_fd ? bpf_map__btf_value_type_id(first) : 0);
+
+	return bpf_map_create(bpf_map__type(first), name, bpf_map__key_size(first),
+			      bpf_map__value_size(first), per_chunk(pool), &opts);
+}
+
+/* Chunks that are being added: those after the last one. */
+struct growth {
+	int fds[GROWTH_MAX];
+	size_t n;
+};
+
+/*
+ * Make and pin the next chunk. The pin comes first: a chunk that programs use and the next agent
+ * does not find would take its counts along.
+ */
+static int chunk_prepare(struct pool *pool, struct growth *growth)
+{
+	char name[NAME_SIZE];
+	int fd, err;
+
+	chunk_name(pool, pool->nchunks + growth->n, name);
+	fd = chunk_make(pool, name);
+	if (fd < 0)
+		return fd;
+	err = pool->pins ? pins_add(pool->pins, name, fd) : 0;
+	if (err) {
+		close(fd);
+		return err;
+	}
+	growth->fds[growth->n++] = fd;
+	return 0;
+}
+
+/* Close the chunks; those that programs do not use vanish with their pins. */
+static void growth_end(const struct pool *pool, const struct growth *growth, size_t used)
+{
+	char name[NAME_SIZE];
+
+	for (size_t i = 0; i < growth->n; i++) {
+		close(growth->fds[i]);
+		if (i < used || !pool->pins)
+			continue;
+		chunk_name(pool, pool->nchunks + i - used, name);
+		pins_drop(pool->pins, name);
+	}
+}
+
+/*
+ * Show the chunks to programs. Each change of an array of maps waits until no program uses what was
+ * there before, some 15 ms; since Linux 6.8 a batch of them waits once. Returns how many are
+ * shown, or an error.
+ */
+static int chunks_show(const struct pool *pool, const struct growth *growth)
+{
+	int outer = bpf_map__fd(pool->maps.chunks);
+	__u32 keys[GROWTH_MAX], done = (__u32)growth->n;
+	int err;
+
+	for (size_t i = 0; i < growth->n; i++)
+		keys[i] = (__u32)(pool->nchunks + i);
+	err = bpf_map_update_batch(outer, keys, growth->fds, &done, NULL);
+	if (!err)
+		return (int)growth->n;
+	/* before Linux 5.19 there is no batch of these */
+	for (done = 0; done < growth->n; done++) {
+		err = bpf_map_update_elem(outer, &keys[done], &growth->fds[done], BPF_ANY);
+		if (err)
+			break;
+	}
+	return done ? (int)done : err;
+}
+
+/* Map a chunk that programs use, and have them find its elements. */
+static int chunk_open(struct pool *pool, int fd)
+{
+	uint32_t number = pool_end(pool);
+	int err = chunk_map(pool, fd);
+
+	while (!err && number < pool_end(pool))
+		err = push(pool, number++);
+	return err;
+}
+
+/* Add so many chunks, at most. Returns how many, or an error if there is none. */
+static int chunks_add(struct pool *pool, size_t wanted)
+{
+	size_t before = pool->nchunks, used;
+	struct growth growth = { .n = 0 };
+	int err = 0, shown;
+
+	while (!err && growth.n < wanted)
+		err = chunk_prepare(pool, &growth);
+	if (!growth.n)
+		return err;
+	shown = chunks_show(pool, &growth);
+	err = shown < 0 ? shown : 0;
+	for (int i = 0; i < shown && !err; i++)
+		err = chunk_open(pool, growth.fds[i]);
+	used = pool->nchunks - before;
+	growth_end(pool, &growth, used);
+	return used ? (int)used : err;
+}
+
+uint32_t pool_free(const struct pool *pool)
+{
+	return pool->nchunks ? pool_end(pool) - 1 - pool_used(pool) : 0;
+}
+
+/* How many chunks are missing until so many elements are free? */
+static size_t chunks_missing(const struct pool *pool, uint32_t wanted)
+{
+	uint32_t has = pool_free(pool);
+	size_t missing = wanted > has ? (wanted - has - 1) / per_chunk(pool) + 1 : 0;
+	size_t room = pool->max_chunks - pool->nchunks;
+
+	return missing < room ? missing : room;
+}
+
+int pool_grow(struct pool *pool, uint32_t wanted, uint64_t until)
+{
+	size_t batch = 1;
+	int added = 0;
+
+	/* the first ones show how long it takes */
+	while (pool->nchunks && chunks_missing(pool, wanted)) {
+		size_t missing = chunks_missing(pool, wanted);
+		int now = chunks_add(pool, missing < batch ? missing : batch);
+
+		if (now < 0)
+			return now;
+		added += now;
+		if (clock_ns() >= until)
+			break;
+		if (batch < GROWTH_MAX)
+			batch *= 2;
+	}
+	return added;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (c) 2026 The pmdakvm authors */
+/* Which events are attached by perf (kernel/classic_tracepoints.h), not as raw tracepoints. */
+#ifndef PMDAKVM_CLASSIC_EVENTS_H
+#define PMDAKVM_CLASSIC_EVENTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "kernel/classic_tracepoints.h"
+#include "kernel/late_close.h"
+
+struct classic_events {
+	const char *tracefs;
+	bool wanted;		 /* a thread can be switched out inside raw tracepoint programs */
+	struct late_close *late; /* closes their links; not NULL if wanted */
+	uint64_t spent;		 /* ns in which perf attached in this pass */
+};
+
+/*
+ * The folder in tracefs of an event to be attached by perf, by a program that reads these fields of
+ * its record (NULL: none); the caller frees it. NULL: attach a raw tracepoint. So it is where
+ * nothing can be switched out, where tracefs cannot be read or has a record of another form, and
+ * when perf has taken too long.
+ * classic may be NULL.
+ */
+char *classic_events_folder(struct classic_events *classic, const char *event,
+			    const struct record_field *fields);
+
+/*
+ * Attach the program by perf to the event with this folder: classic_tracepoint_open(). Perf
+ * attaches nothing while the kernel closes a link of its own, such as those of an agent that has
+ * just ended; pmcd waits for an agent for 5 s. So perf has 3 s in each pass: set spent to 0 when it
+ * begins.
+ */
+int classic_events_open(struct classic_events *classic, const char *folder, int prog_fd);
+
+#endif /* PMDAKVM_CLASSIC_EVENTS_H */

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (c) 2026 The pmdakvm authors */
+/* Layouts of the exit family, shared by the BPF side and the user side. */
+#ifndef PMDAKVM_BPF_EXIT_H
+#define PMDAKVM_BPF_EXIT_H
+
+#include "vcpu_counters.h"
+
+/*
+ * Layout version of this family's pinned maps. Increment it when the meaning of their contents
+ * changes but not the size: maps of another version are replaced, counters restart at 0.
+ */
+#define EXIT_LAYOUT 1
+
+#define EXIT_SLOTS  COUNTER_SLOTS_MAX
+
+struct exit_counters {
+	struct thread_counters counters;
+	struct reason_counters reason[EXIT_SLOTS];
+};
+
+_Static_assert(sizeof(struct exit_counters) + sizeof(struct thread_key) <= 6400,
+	       "counters exceed the bytes per vCPU documented in pmdakvm(1)");
+
+/* Reasons that can have a histogram. Each takes EXIT_BUCKETS * 8 bytes on every possible CPU. */
+#define EXIT_HISTOGRAMS 64
+
+/* Location of the exit reason relative to struct kvm_vcpu, and the slots of its codes. */
+struct exit_isa {
+	__u32 isa;     /* as in thread_counters.isa */
+	__s32 pointer; /* offset of a pointer to the code's struct; EXIT_NO_POINTER: none */
+	__s32 code;    /* offset of the code in that struct or in struct kvm_vcpu */
+	__u32 mask;    /* bits of the code; 0: location unknown */
+	struct code_range ranges[CODE_RANGES];
+};
+
+#define EXIT_NO_POINTER 0x7fffffff
+
+/* Rodata, set before loading. */
+struct exit_setup {
+	struct exit_isa vmx, svm;
+	__u32 has_reasons;    /* 0: reasons cannot be read; all exits count as "other" */
+	__u32 entry_has_vcpu; /* argument 0 of kvm_entry is the vCPU */
+	__u32 vm_histograms;  /* per-vCPU histograms are enabled */
+};
+
+#endif /* PMDAKVM_BPF_EXIT_H */

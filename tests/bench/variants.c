@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+#include "variants.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <errno.h>
+#include <linux/types.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bpf/exit.h"
+#include "bpf/trace.h"
+#include "kernel/prog_template.h"
+#include "kvm/exit_reasons.h"
+#include "kvm/stat_schema.h"
+
+#define RECORDS 64
+#define SLOT	7 /* an event's in the trace family's rows */
+
+/* --- what is set before loading --- */
+
+/* The initial value of a global variable; NULL: the object has none of the name. */
+static void *variable(struct bpf_object *object, const char *section, const char *name)
+{
+	const struct btf *btf = bpf_object__btf(object);
+	__s32 id = btf ? btf__find_by_name_kind(btf, section, BTF_KIND_DATASEC) : -1;
+	struct bpf_map *map = bpf_object__find_map_by_name(object, section);
+	const struct btf_var_secinfo *variables;
+	size_t size;
+
+	if (id < 0 || !map)
+		return NULL;
+	variables = btf_var_secinfos(btf__type_by_id(btf, (__u32)id));
+	for (__u16 i = 0; i < btf_vlen(btf__type_by_id(btf, (__u32)id)); i++) {
+		const struct btf_type *type = btf__type_by_id(btf, variables[i].type);
+
+		if (strcmp(btf__name_by_offset(btf, type->name_off), name) == 0)
+			return (char *)bpf_map__initial_value(map, &size) + variables[i].offset;
+	}
+	return NULL;
+}
+
+/*
+ * Reading the reason takes two reads from the vCPU, as on SVM: a pointer, and a number behind it.
+ * Here they read the pointer to struct kvm, and the lock at the start of struct kvm, which is
+ * mostly 0, a code in SVM's first range.
+ */
+static int setup_make(struct exit_setup *setup)
+{
+	struct exit_isa isa = { .isa = REASONS_SVM + 1, .mask = UINT32_MAX };
+	struct kernel_types types = { .dir = KERNEL_TYPES_DIR };
+	const struct reasons_range *ranges;
+	struct stat_layout layout;
+	size_t n;
+	int err = stat_layout_read(&types, &layout);
+
+	kernel_types_close(&types);
+	if (err)
+		return err;
+	isa.pointer = (__s32)layout.vcpu_kvm;
+	stat_layout_free(&layout);
+	ranges = reasons_ranges(REASONS_SVM, &n);
+	for (size_t i = 0; i < n && i < CODE_RANGES; i++)
+		isa.ranges[i] = (struct code_range){ (__u32)ranges[i].first, (__u32)ranges[i].count,
+						     ranges[i].slot };
+	*setup = (struct exit_setup){
+		.vmx = isa, .svm = isa, .has_reasons = 1, .entry_has_vcpu = 1
+	};
+	return 0;
+}
+
+/* Set the size of a map, if the object has it. */
+static int map_size(struct bpf_object *object, const char *name, __u32 entries)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(object, name);
+
+	return map ? bpf_map__set_max_entries(map, entries) : 0;
+}
+
+static bool is_engine(struct bpf_object *object)
+{
+	return bpf_object__find_map_by_name(object, "exit_blocks_0") != NULL;
+}
+
+static int object_prepare(struct bpf_object *object)
+{
+	__u32 cpus = (__u32)libbpf_num_possible_cpus();
+	struct engine_control *control = variable(object, ".bss", "control");
+	void *setup = variable(object, ".rodata", "setup"); /* the old one's begins alike */
+	struct exit_setup made;
+	int err = setup_make(&made);
+
+	if (err)
+		return err;
+	if (setup)
+		memcpy(setup, &made, sizeof(made));
+	if (control && is_engine(object))
+		control->events[EXIT_EVENT_EXIT] = control->events[EXIT_EVENT_ENTRY] = SLOT;
+	err = map_size(object, "exit_rows", cpus);
+	if (!err)
+		err = map_size(object, "trace_rows", cpus);
+	if (!err && !is_engine(object))
+		return map_size(object, "exit_cells", RECORDS);
+	if (!err)
+		err = map_size(object, "exit_cells", 2);
+	if (!err)
+		err = map_size(object, "exit_blocks", 2);
+	if (!err)
+		err = map_size(object, "exit_cells_free", RECORDS);
+	if (!err)
+		err = map_size(object, "exit_blocks_free", BLOCKS_CHUNK);
+	return err ? err : map_size(object, "exit_index", RECORDS);
+}
+
+/* --- what is set after loading --- */
+
+/* Add a second chunk to an array of them. Returns its descriptor. */
+static int chunk_add(struct bpf_object *object, const char *chunks, const char *first)
+{
+	const struct bpf_map *like = bpf_object__find_map_by_name(object, first);
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "bench_chunk", sizeof(__u32),
+				bpf_map__value_size(like), bpf_map__max_entries(like), &opts);
+	__u32 key = 1;
+	int err;
+
+	if (fd < 0)
+		return fd;
+	err = bpf_map_update_elem(bpf_map__fd(bpf_object__find_map_by_name(object, chunks)), &key,
+				  &fd, BPF_ANY);
+	return err ? err : fd;
+}
+
+/* Give numbers from first on to a queue, if the object has it. */
+static void queue_fill(struct bpf_object *object, const char *name, __u32 first, __u32 n)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(object, name);
+
+	for (__u32 i = first; map && i < first + n; i++)
+		bpf_map_update_elem(bpf_map__fd(map), NULL, &i, BPF_ANY);
+}
+
+static int engine_fill(struct variant *variant, unsigned load)
+{
+	struct bpf_object *object = variant->loaded[load];
+	bool far = variant->far;
+	int fd = 0;
+
+	if (far) {
+		fd = chunk_add(object, "exit_cells", "exit_cells_0");
+		if (fd >= 0)
+			fd = variant->further_fd[load] = chunk_add(object, "exit_blocks",
+								   "exit_blocks_0");
+	}
+	if (fd < 0)
+		return fd;
+	queue_fill(object, "exit_cells_free", far ? RECORDS_CHUNK : 1, RECORDS);
+	queue_fill(object, "exit_blocks_free", far ? BLOCKS_CHUNK : 1, BLOCKS_CHUNK - 1);
+	return 0;
+}
+
+static int template_fd(const struct bpf_program *program)
+{
+	struct template template;
+	int err = template_init(bpf_program__insns(program), bpf_program__insn_cnt(program),
+				TRACE_SLOT_MARK, &template);
+
+	if (err)
+		return err;
+	err = template_load(&template, SLOT, "bench");
+	template_free(&template);
+	return err;
+}
+
+static int load_one(struct variant *variant, const char *folder, unsigned load)
+{
+	struct bpf_object *object;
+	struct bpf_program *program;
+	char path[4096];
+	int err;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, variant->object);
+	object = bpf_object__open_file(path, NULL);
+	if (!object)
+		return -errno;
+	variant->loaded[load] = object;
+	bpf_object__for_each_program(program, object)
+	{
+		const char *name = bpf_program__name(program);
+		const char *second = variant->programs[1];
+
+		bpf_program__set_autoload(program, strcmp(name, variant->programs[0]) == 0 ||
+							   (second && strcmp(name, second) == 0));
+	}
+	err = object_prepare(object);
+	if (!err)
+		err = bpf_object__load(object);
+	if (!err && is_engine(object))
+		err = engine_fill(variant, load);
+	for (unsigned i = 0; i < 2 && variant->programs[i] && !err; i++) {
+		program = bpf_object__find_program_by_name(object, variant->programs[i]);
+		variant->prog_fds[load][i] = !program	       ? -ENOENT :
+					     variant->template ? template_fd(program) :
+								 bpf_program__fd(program);
+		if (variant->prog_fds[load][i] < 0)
+			err = variant->prog_fds[load][i];
+	}
+	return err;
+}
+
+int variant_load(struct variant *variant, const char *folder)
+{
+	int err = 0;
+
+	for (unsigned i = 0; variant->object && i < VARIANT_LOADS && !err; i++)
+		err = load_one(variant, folder, i);
+	return err;
+}
+
+/* --- a run --- */
+
+int variant_attach(struct variant *variant, unsigned load, const char *event)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		variant->links[i] = -1;
+		if (!variant->object || !variant->programs[i])
+			continue;
+		variant->links[i] = bpf_raw_tracepoint_open(event, variant->prog_fds[load][i]);
+		if (variant->links[i] < 0)
+			return variant->links[i];
+	}
+	return 0;
+}
+
+void variant_detach(struct variant *variant)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		if (variant->links[i] >= 0)
+			close(variant->links[i]);
+	}
+}
+
+static unsigned long long blocks_sum(int fd)
+{
+	unsigned long long sum = 0;
+	struct block block;
+
+	for (__u32 i = 0; i < BLOCKS_CHUNK; i++) {
+		if (bpf_map_lookup_elem(fd, &i, &block) == 0)
+			sum += block.count;
+	}
+	return sum;
+}
+
+/* The sum over the reasons of all threads. */
+static unsigned long long old_sum(int fd)
+{
+	static struct {
+		__u64 head[6];
+		__u64 reason[EXIT_SLOTS][3]; /* the first is the count */
+	} cell;
+	unsigned long long sum = 0;
+	struct record_key key;
+
+	for (int err = bpf_map_get_next_key(fd, NULL, &key); !err;
+	     err = bpf_map_get_next_key(fd, &key, &key)) {
+		if (bpf_map_lookup_elem(fd, &key, &cell))
+			continue;
+		for (int i = 0; i < EXIT_SLOTS; i++)
+			sum += cell.reason[i][0];
+	}
+	return sum;
+}
+
+unsigned long long variant_counted(const struct variant *variant)
+{
+	unsigned long long sum = 0;
+
+	for (unsigned i = 0; variant->counts && i < VARIANT_LOADS; i++) {
+		struct bpf_object *object = variant->loaded[i];
+		bool engine = is_engine(object);
+		int fd = bpf_map__fd(bpf_object__find_map_by_name(object, engine ? "exit_blocks_0" :
+										   "exit_cells"));
+
+		sum += !engine	    ? old_sum(fd) :
+		       variant->far ? blocks_sum(variant->further_fd[i]) :
+				      blocks_sum(fd);
+	}
+	return sum;
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+/* Which events perf attaches, by a made tracefs; and the list of those that it need not. */
+#include "fakes/support.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "kvm/classic_events.h"
+#include "kvm/tracepoints.h"
+#include "metrics/item_numbers.h"
+
+static uint64_t kernel_clock, takes;
+
+uint64_t __wrap_clock_ns(void);
+int __wrap_classic_tracepoint_open(const char *folder, int prog_fd);
+
+uint64_t __wrap_clock_ns(void)
+{
+	return kernel_clock;
+}
+
+int __wrap_classic_tracepoint_open(const char *folder, int prog_fd)
+{
+	assert_string_equal(folder, "its folder");
+	kernel_clock += takes;
+	return prog_fd + 1;
+}
+
+static struct classic_events classic = { .tracefs = "tracing" };
+
+static const struct record_field load[] = { { "load", 8, 4 }, { NULL, 0, 0 } };
+
+static bool by_perf(const char *event, const struct record_field *fields)
+{
+	char *folder = classic_events_folder(&classic, event, fields);
+	bool is = folder != NULL;
+
+	free(folder);
+	return is;
+}
+
+static int setup(void **state)
+{
+	int err = work_setup(state);
+
+	classic.wanted = true;
+	classic.spent = 0;
+	make_folders("tracing/events/kvm/kvm_pio");
+	make_folders("tracing/events/kvm/kvm_exit");
+	make_folders("tracing/events/kvm/kvm_fpu");
+	write_text("tracing/events/kvm/kvm_fpu/format",
+		   "\tfield:u32 load;\toffset:8;\tsize:4;\tsigned:0;\n");
+	return err;
+}
+
+static void test_choice(void **state)
+{
+	(void)state;
+	assert_true(by_perf("kvm_pio", NULL));
+	assert_true(by_perf("kvm_fpu", load));
+	assert_false(by_perf("kvm_pio", load));	 /* has no such record */
+	assert_false(by_perf("kvm_mmio", NULL)); /* tracefs has it not */
+	assert_false(by_perf("kvm_exit", NULL)); /* nothing is switched out there */
+	classic.tracefs = "elsewhere";
+	assert_false(by_perf("kvm_pio", NULL));
+	classic.tracefs = "tracing";
+	classic.wanted = false;
+	assert_false(by_perf("kvm_pio", NULL));
+	assert_null(classic_events_folder(NULL, "kvm_pio", NULL));
+}
+
+/* A pass in which perf has taken more than three seconds goes on without it. */
+static void test_slow(void **state)
+{
+	(void)state;
+	takes = 1000000000;
+	for (int i = 0; i < 3; i++) {
+		assert_true(by_perf("kvm_pio", NULL));
+		assert_int_equal(classic_events_open(&classic, "its folder", 7), 8);
+		kernel_clock += 5000000000; /* not perf's */
+	}
+	assert_true(by_perf("kvm_pio", NULL));
+	takes = 1;
+	assert_int_equal(classic_events_open(&classic, "its folder", 7), 8);
+	assert_false(by_perf("kvm_pio", NULL));
+	classic.spent = 0; /* the next pass */
+	assert_true(by_perf("kvm_pio", NULL));
+}
+
+/* Each of the list is an event that is known, and is there once. */
+static void test_list(void **state)
+{
+	static const char *const names[] = {
+#define ATOMIC_EVENT(name, why) #name,
+#include "kvm/atomic_events.def"
+#undef ATOMIC_EVENT
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		assert_non_null(items_find(ITEMS_TRACE, names[i]));
+		assert_true(events_atomic(names[i]));
+		for (size_t j = 0; j < i; j++)
+			assert_string_not_equal(names[i], names[j]);
+	}
+	assert_true(events_atomic("kvm_entry"));
+	assert_false(events_atomic("kvm_userspace_exit"));
+	assert_false(events_atomic("kvm_ent"));
+	assert_false(events_atomic("sched_process_exit"));
+}
+
+#define classic_test(test) cmocka_unit_test_setup_teardown(test, setup, work_teardown)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		classic_test(test_choice),
+		classic_test(test_slow),
+		classic_test(test_list),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
