@@ -177,7 +177,7 @@ int trace_setup(void **state)
 {
 	int err = work_setup(state);
 
-	events = (struct events){ kernel_names, ARRAY_SIZE(kernel_names) };
+	events = (struct events){ .names = kernel_names, .n = ARRAY_SIZE(kernel_names) };
 	report = (struct report){ 0 };
 	memset(&kernel, 0, sizeof(kernel));
 	memset(present, 0, sizeof(present));
