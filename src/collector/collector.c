@@ -13,6 +13,7 @@
 #include "collector/sources.h"
 #include "base/clock.h"
 #include "kernel/preemptible.h"
+#include "metrics/past_names.h"
 #include "vms/vm_passes.h"
 #include "vms/vm_tables.h"
 
@@ -218,6 +219,10 @@ int collector_open(const struct config *config, struct items *items,
 	collector->sources.vms = collector->vms;
 	collector->sources.cpus = &collector->cpus;
 	collector->sources.numbers = numbers;
+	if (!err && numbers) {
+		collector->sources.past = past_names_new();
+		err = collector->sources.past ? 0 : -ENOMEM;
+	}
 	collector->self.numbers = numbers;
 	if (!err)
 		register_attach(collector);

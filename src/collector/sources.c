@@ -4,9 +4,12 @@
 
 #include <errno.h>
 
+#include "metrics/past_names.h"
+
 void sources_free(struct sources *sources)
 {
 	snapshot_free(&sources->snapshot);
+	past_names_free(sources->past);
 	owners_free(&sources->owners);
 }
 
@@ -46,6 +49,7 @@ static int source_add(struct sources *sources, const struct table *table, void *
 	err = snapshot_add_table(&sources->snapshot, table->name, &made);
 	if (err)
 		return err;
+	made->past = sources->past;
 	sources->list[number] = (struct source){ .table = table, .state = state };
 	return source_sync(sources, number);
 }

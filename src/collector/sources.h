@@ -21,11 +21,12 @@ struct source {
 	uint64_t owners; /* owners.changes at the last sync */
 };
 
-/* All members but the first three start as zeroes. */
+/* All members but the first four start as zeroes. */
 struct sources {
 	const struct vms *vms;
 	const struct cpus *cpus;
 	struct instance_numbers *numbers; /* NULL: instances are not numbered */
+	struct past_names *past;	  /* names of instances that are gone; NULL: not kept */
 	struct owners owners;
 	struct snapshot snapshot;
 	struct source list[SOURCES_MAX]; /* indexed like snapshot.tables */

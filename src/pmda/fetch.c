@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
 /* libpcp_pmda's callbacks for values, instances and dynamic names. */
+#define _GNU_SOURCE
 #include "pmda/fetch.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "metrics/metric_table.h"
+#include "metrics/past_names.h"
 #include "pmda/metrics.h"
 #include "pmda/tick.h"
 
@@ -85,19 +89,97 @@ int kvm_fetch_value(pmdaMetric *metric, unsigned int inst, pmAtomValue *atom)
 	return PMDA_FETCH_STATIC;
 }
 
+/* For how long, in ns, an instance that is gone is listed: a logger asks for the list of all. */
+#define LISTED_NS  UINT64_C(10000000000)
+#define LISTED_MAX 2048
+
+/* A list of instances that is made longer. */
+struct listing {
+	pmInResult *result;
+	struct snapshot_table *table;
+	bool failed;
+};
+
+static void past_list(void *data, uint32_t number, const char *name)
+{
+	struct listing *listing = data;
+	pmInResult *result = listing->result;
+	size_t n = (size_t)result->numinst + 1;
+	int *numbers;
+	char **names;
+
+	if (listing->failed || n > listing->table->nrows + LISTED_MAX ||
+	    snapshot_table_row(listing->table, number) >= 0)
+		return;
+	for (size_t i = listing->table->nrows; i + 1 < n; i++) {
+		if (result->instlist[i] == (int)number)
+			return; /* it went twice */
+	}
+	numbers = reallocarray(result->instlist, n, sizeof(*numbers));
+	if (numbers)
+		result->instlist = numbers;
+	names = numbers ? reallocarray(result->namelist, n, sizeof(*names)) : NULL;
+	if (names)
+		result->namelist = names;
+	listing->failed = !names || !(names[n - 1] = strdup(name));
+	if (listing->failed)
+		return; /* those listed so far are right */
+	numbers[n - 1] = (int)number;
+	result->numinst = (int)n;
+}
+
+/* The result of a request for the name of an instance that is gone, or PM_ERR_INST. */
+static int past_name(const struct snapshot_table *table, pmInDom indom, int inst, pmInResult **resp)
+{
+	const char *name = past_names_find(table->past, table, (uint32_t)inst);
+	pmInResult *result;
+
+	if (!name)
+		return PM_ERR_INST;
+	result = calloc(1, sizeof(*result));
+	if (!result)
+		return -ENOMEM;
+	result->namelist = calloc(1, sizeof(*result->namelist));
+	if (result->namelist)
+		result->namelist[0] = strdup(name);
+	if (!result->namelist || !result->namelist[0]) {
+		free(result->namelist);
+		free(result);
+		return -ENOMEM;
+	}
+	result->indom = indom;
+	result->numinst = 1;
+	*resp = result;
+	return 0;
+}
+
+/*
+ * VMs that ended a while ago are found by number, and the last few are listed, so that who got
+ * their values gets their names.
+ */
 int kvm_instance(pmInDom indom, int inst, char *name, pmInResult **resp, pmdaExt *pmda)
 {
 	struct kvm_agent *agent = kvm_agent_of(pmda);
 	enum metric_indom which = kvm_indom_find(indom);
-	size_t table;
+	struct snapshot_table *table = NULL;
 	int err;
 
 	kvm_tick(agent);
 	if (which == METRIC_INDOM_NULL)
 		return PM_ERR_INDOM;
-	table = agent->indom_tables[which];
-	err = table == SIZE_MAX ? 0 : kvm_read(agent, 1ULL << table, 0);
-	return err ? err : pmdaInstance(indom, inst, name, resp, pmda);
+	if (agent->indom_tables[which] != SIZE_MAX)
+		table = collector_snapshot(agent->collector)->tables[agent->indom_tables[which]];
+	err = table ? kvm_read(agent, 1ULL << agent->indom_tables[which], 0) : 0;
+	if (!err)
+		err = pmdaInstance(indom, inst, name, resp, pmda);
+	if (!table || !table->past || name)
+		return err;
+	if (err == PM_ERR_INST && inst != (int)PM_IN_NULL)
+		return past_name(table, indom, inst, resp);
+	if (err >= 0 && inst == (int)PM_IN_NULL)
+		past_names_each(table->past, table, LISTED_NS, past_list,
+				&(struct listing){ .result = *resp, .table = table });
+	return err;
 }
 
 int kvm_instances_update(struct kvm_agent *agent, pmInDom indom)

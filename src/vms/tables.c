@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "metrics/past_names.h"
+
 #define BUCKET_LABEL "bucket"
 
 /* Set in numbers by name, which have 30 bits: so they are never those that a table fixes. */
@@ -226,6 +228,22 @@ static void row_drop(struct table_sync *sync, struct snapshot_row *row)
 	snapshot_row_free(row);
 }
 
+/* A row that clients may have seen is gone. */
+static void row_end(struct table_sync *sync, struct snapshot_row *row)
+{
+	char *name = row->by_name && sync->to->past ? row->name : NULL;
+	struct snapshot_row rest = *row;
+
+	if (!name) {
+		row_drop(sync, row);
+		return;
+	}
+	instance_numbers_release(sync->numbers, name);
+	rest.name = NULL;
+	snapshot_row_free(&rest);
+	past_names_add(sync->to->past, sync->to, row->number, name);
+}
+
 int table_want(struct table_sync *sync, const struct table_key *key)
 {
 	const struct owner *owner = &sync->owners->list[sync->owner];
@@ -319,7 +337,7 @@ static int rows_commit(struct table_sync *sync)
 	if (!err) {
 		sync->rows = NULL;
 		for (size_t i = 0; i < ngone; i++)
-			row_drop(sync, &gone[i]);
+			row_end(sync, &gone[i]);
 	}
 	free(gone);
 	return err;

@@ -47,7 +47,7 @@ start() {
 	hide hidepid=ptraceable
 	start
 	[ "$(value kvm.vm.pid "guest-$GUEST")" = "$GUEST" ]
-	wait_for 20 grep -q "/proc/$GUEST cannot be read (No such file or directory); mount it with hidepid=invisible" \
+	wait_for 20 grep -q "/proc/$GUEST cannot be read (.*); mount it with hidepid=invisible" \
 		"$WORK/kvm.log"
 	[ "$(grep -c 'cannot be read' "$WORK/kvm.log")" = 1 ]
 	let_go "$GUEST"

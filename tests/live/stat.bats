@@ -171,6 +171,32 @@ busy() {
 	let_go "$GUEST"
 }
 
+# names_of METRIC NUMBER: an instance's name by its number, and whether it is among those of all
+names_of() {
+	"${PCP_PYTHON_PROG:-python3}" - "$PMCD_HOST" "$@" <<-'EOF'
+		import sys
+		from pcp import pmapi
+		import cpmapi
+		host, metric, number = sys.argv[1], sys.argv[2], int(sys.argv[3])
+		context = pmapi.pmContext(cpmapi.PM_CONTEXT_HOST, host)
+		desc = context.pmLookupDesc(context.pmLookupName(metric)[0])
+		numbers, names = context.pmGetInDom(desc)
+		print(context.pmNameInDom(desc, number), number in list(numbers))
+	EOF
+}
+
+@test "the name of a VM that has just ended is found, by its number and in the list of all" {
+	"${PCP_PYTHON_PROG:-python3}" -c 'import pcp' 2>/dev/null || skip "no Python module pcp: python3-pcp has it"
+	number() { pminfo -h "$PMCD_HOST" -f "$1" | sed -nE "s/.*inst \[([0-9]+) or \"$2\"\].*/\1/p"; }
+	hold guest --mmio 11
+	vm=$(number kvm.vm.pid "guest-$GUEST") vcpu=$(number kvm.vcpu.stat.exits "guest-$GUEST::vcpu0")
+	let_go "$GUEST"
+	[ "$(values kvm.nvms)" = 0 ]
+	[ -z "$(values kvm.vm.pid)" ]
+	[ "$(names_of kvm.vm.pid "$vm")" = "guest-$GUEST True" ]
+	[ "$(names_of kvm.vcpu.stat.exits "$vcpu")" = "guest-$GUEST::vcpu0 True" ]
+}
+
 @test "a file named kvm-vm is no VM" {
 	# FIFOs have private data in the kernel's struct file, as VMs have
 	mkfifo "$WORK/kvm-vm" "$WORK/kvm-vcpu:0"

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "metrics/item_numbers.h"
+#include "metrics/past_names.h"
 
 static uint64_t number_at(const pmValueSet *set, int i)
 {
@@ -176,6 +177,54 @@ static void test_instances(void **state)
 			 PM_ERR_INST);
 }
 
+/* The instances of exits, as "NAME:NUMBER " each. */
+static void assert_listed(const char *expected)
+{
+	pmInResult *result;
+	char found[256] = "";
+
+	assert_true(AGENT.instance(agent_indom(METRIC_INDOM_EXIT), PM_IN_NULL, NULL, &result,
+				   AGENT.ext) >= 0);
+	for (int i = 0; i < result->numinst; i++)
+		sprintf(found + strlen(found), "%s:%d ", result->namelist[i], result->instlist[i]);
+	in_result_free(result);
+	assert_string_equal(found, expected);
+}
+
+/* Whoever got a value just before its VM ended gets its name, from the list, or by its number. */
+static void test_instances_that_are_gone(void **state)
+{
+	struct kvm_agent *agent = pmdaExtGetData(AGENT.ext);
+	size_t number = agent->indom_tables[METRIC_INDOM_EXIT];
+	struct snapshot_table *table = collector_snapshot(agent->collector)->tables[number];
+	pmInResult *result;
+
+	(void)state;
+	assert_non_null(table->past);
+	past_names_add(table->past, table, 4711, strdup("vm-1::x"));
+	past_names_add(table->past, table, NUMBER_HLT, strdup("other")); /* one that is there */
+	past_names_add(table->past, table, 4711, strdup("vm-1::x"));
+	past_names_add(table->past, &number, 4712, strdup("of another table"));
+	assert_listed("cpuid:371 hlt:377 vm-1::x:4711 ");
+	assert_int_equal(
+		AGENT.instance(agent_indom(METRIC_INDOM_EXIT), 4711, NULL, &result, AGENT.ext), 0);
+	assert_int_equal(result->numinst, 1);
+	assert_string_equal(result->namelist[0], "vm-1::x");
+	assert_null(result->instlist);
+	in_result_free(result);
+	assert_true(AGENT.instance(agent_indom(METRIC_INDOM_EXIT), NUMBER_HLT, NULL, &result,
+				   AGENT.ext) >= 0);
+	assert_string_equal(result->namelist[0], "hlt");
+	in_result_free(result);
+	assert_int_equal(AGENT.instance(agent_indom(METRIC_INDOM_EXIT), 4712, NULL, &result,
+					AGENT.ext),
+			 PM_ERR_INST);
+	/* by its name it is not there: it will have no value */
+	assert_int_equal(AGENT.instance(agent_indom(METRIC_INDOM_EXIT), PM_IN_NULL,
+					(char *)"vm-1::x", &result, AGENT.ext),
+			 PM_ERR_INST);
+}
+
 /* --- names of subtrees --- */
 
 static void test_names(void **state)
@@ -217,11 +266,17 @@ static void test_children(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		agent_test(test_values),	  agent_test(test_no_values),
-		agent_test(test_unknown_metrics), agent_test(test_types),
-		agent_test(test_what_is_read),	  agent_test(test_no_memory),
-		agent_test(test_a_fetch_ticks),	  agent_test(test_instances),
-		agent_test(test_names),		  agent_test(test_children),
+		agent_test(test_values),
+		agent_test(test_no_values),
+		agent_test(test_unknown_metrics),
+		agent_test(test_types),
+		agent_test(test_what_is_read),
+		agent_test(test_no_memory),
+		agent_test(test_a_fetch_ticks),
+		agent_test(test_instances),
+		agent_test(test_instances_that_are_gone),
+		agent_test(test_names),
+		agent_test(test_children),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

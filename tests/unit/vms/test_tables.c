@@ -3,6 +3,8 @@
 /* Rows that come and go: their names, numbers, labels, order. */
 #include "fakes/fake_tables.h"
 
+#include "metrics/past_names.h"
+
 #include <string.h>
 
 static void test_host(void **state)
@@ -357,6 +359,33 @@ static void test_left_out(void **state)
 
 #define tables_test(test) cmocka_unit_test_teardown(test, fake_end)
 
+/* The names of rows that go are kept, with their numbers; those of rows with fixed numbers need
+ * not. */
+static void test_past_names(void **state)
+{
+	struct past_names *past = past_names_new();
+	uint32_t number;
+
+	(void)state;
+	fake_begin(OWNER_VM, true);
+	fake.to->past = past;
+	fake_owners("1 2");
+	fake_keys(1, "1:a");
+	fake_keys(2, "1:a 9:c#9");
+	sync_rows();
+	number = fake.to->rows[1].number;
+	assert_true(fake.to->rows[1].by_name);
+	assert_null(past_names_find(past, fake.to, number));
+	fake_owners("1");
+	sync_rows();
+	assert_synced();
+	assert_non_null(past_names_find(past, fake.to, number));
+	assert_non_null(strstr(past_names_find(past, fake.to, number), "::a"));
+	assert_null(past_names_find(past, fake.to, 9));
+	assert_null(past_names_find(past, fake.to, fake.to->rows[0].number));
+	past_names_free(past);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -377,6 +406,7 @@ int main(void)
 		tables_test(test_number_stays),
 		tables_test(test_no_numbers),
 		tables_test(test_left_out),
+		cmocka_unit_test_teardown(test_past_names, fake_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
