@@ -251,7 +251,7 @@ static int see_vm(struct vms *vms, const struct vm_record *record, const void *m
 	}
 	if (!vm) {
 		ret = vm_add(vms, at, record, member, &vm);
-	} else if (vm->pass + 1 < vms->pass) {
+	} else if (vm_is_away(vms, vm)) {
 		vms->changes++; /* it was absent from the last pass and is back */
 	}
 	if (ret)
@@ -313,7 +313,7 @@ static void ids_taken(struct vms *vms, const struct vm_record *record)
 {
 	for (size_t at = vms->n; at-- > 0;) {
 		struct vm *vm = vms->list[at];
-		bool away = vm->pass + 1 < vms->pass;
+		bool away = vm_is_away(vms, vm);
 
 		if (away && vcpu_find(vm, record->vcpu) < vm->nvcpus) {
 			vm_end(vms, at);
@@ -384,8 +384,7 @@ void vms_begin(struct vms *vms)
  */
 static bool vm_is_gone(const struct vms *vms, const struct vm *vm)
 {
-	return vm->pass + 1 < vms->pass &&
-	       (!vm_is_certain(vm) || vms->now - vm->seen >= vms->away_ns);
+	return vm_is_away(vms, vm) && (!vm_is_certain(vm) || vms->now - vm->seen >= vms->away_ns);
 }
 
 /* Consider those gone that have been away the longest, until those that are left are few enough. */
@@ -398,7 +397,7 @@ static void away_limit(struct vms *vms)
 		for (size_t i = 0; i < vms->n; i++) {
 			const struct vm *vm = vms->list[i];
 
-			if (vm->pass + 1 >= vms->pass)
+			if (!vm_is_away(vms, vm))
 				continue;
 			n++;
 			nvcpus += vm->nvcpus;

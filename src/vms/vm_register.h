@@ -96,6 +96,12 @@ static inline bool vm_is_there(const struct vms *vms, const struct vm *vm)
 	return vm->pass == vms->pass;
 }
 
+/* Was the VM absent from more than one pass? */
+static inline bool vm_is_away(const struct vms *vms, const struct vm *vm)
+{
+	return vm->pass + 1 < vms->pass;
+}
+
 static inline bool vcpu_is_there(const struct vms *vms, const struct vcpu *vcpu)
 {
 	return vcpu->pass == vms->pass;

@@ -151,7 +151,7 @@ int fakes_register(void)
 	err = vms_new("proc", NULL, &vms);
 	if (err)
 		return err;
-	vms->away_ns = 0;
+	vms->away_ns = 0; /* absent VMs end at once; else see test_vm_register_away.c */
 	vms->listener = &listener;
 	vms->vm_bytes = layout.vm.bytes;
 	vms->vcpu_bytes = layout.vcpu.bytes;

@@ -47,7 +47,8 @@ int stat_totals_init(const struct stat_layout *layout, struct stat_totals *ret_t
 	totals.ended = calloc(n, sizeof(uint64_t));
 	totals.now = calloc(n, sizeof(uint64_t));
 	totals.kept = calloc(n, sizeof(uint64_t));
-	if (!totals.ended || !totals.now || !totals.kept) {
+	totals.away = calloc(n, sizeof(uint64_t));
+	if (!totals.ended || !totals.now || !totals.kept || !totals.away) {
 		stat_totals_free(&totals);
 		return -ENOMEM;
 	}
@@ -61,6 +62,7 @@ void stat_totals_free(struct stat_totals *totals)
 	free(totals->ended);
 	free(totals->now);
 	free(totals->kept);
+	free(totals->away);
 	*totals = (struct stat_totals){ .ended_fd = -1, .vms_fd = -1 };
 }
 
@@ -109,20 +111,17 @@ void stat_totals_inherit(struct stat_totals *totals, const struct stat_totals *o
 	totals->dropped += older->dropped;
 }
 
-/* Store an array in a map, preceded by the schema. Returns 0 or an error. */
-static int keep(struct stat_totals *totals, int fd, const void *key, const uint64_t *values)
-{
-	totals->kept[0] = totals->schema;
-	memcpy(totals->kept + KEPT_HEAD, values, values_of(totals->layout) * sizeof(uint64_t));
-	return bpf_map_update_elem(fd, key, totals->kept, BPF_ANY);
-}
-
+/* For the next agent those that are away have ended. */
 static void keep_ended(struct stat_totals *totals)
 {
 	uint32_t key = 0;
 
-	if (totals->ended_fd >= 0)
-		keep(totals, totals->ended_fd, &key, totals->ended);
+	if (totals->ended_fd < 0)
+		return;
+	totals->kept[0] = totals->schema;
+	for (uint32_t i = 0; i < values_of(totals->layout); i++)
+		totals->kept[KEPT_HEAD + i] = totals->ended[i] + totals->away[i];
+	bpf_map_update_elem(totals->ended_fd, &key, totals->kept, BPF_ANY);
 }
 
 /* Add a VM's cumulative values to those of destroyed VMs. */
@@ -134,6 +133,19 @@ static void ended_add(struct stat_totals *totals, const uint64_t *vm, const uint
 	stat_add(&layout->vcpu, vcpus, true, totals->ended + layout->vm.nvalues);
 }
 
+/* Take a VM out of the counts of those that are away. */
+static void away_remove(struct stat_totals *totals, const struct stat_vm *stat)
+{
+	const struct stat_layout *layout = totals->layout;
+	uint64_t *values = totals->kept;
+
+	memset(values, 0, values_of(layout) * sizeof(*values));
+	stat_add(&layout->vm, stat->values, true, values);
+	stat_add(&layout->vcpu, stat->gone, true, values + layout->vm.nvalues);
+	for (uint32_t i = 0; i < values_of(layout); i++)
+		totals->away[i] -= values[i];
+}
+
 /*
  * Store the sums before deleting the VM's entry: an agent that dies in between counts the VM twice,
  * but never loses it.
@@ -143,6 +155,8 @@ void stat_totals_ended(struct stat_totals *totals, const struct vm *vm)
 	const struct stat_vm *stat = stat_vm_of(vm);
 
 	ended_add(totals, stat->values, stat->gone);
+	if (stat->away)
+		away_remove(totals, stat);
 	if (totals->vms_fd < 0)
 		return;
 	keep_ended(totals);
@@ -270,6 +284,61 @@ void stat_totals_sum_vms(const struct stat_totals *totals, const struct vms *vms
 		stat_vms_sum(totals->layout, vms, vms->list[i]);
 }
 
+/* Sum up those that are away. Returns whether any has gone or come back since the last sum. */
+static bool away_sum(struct stat_totals *totals, const struct vms *vms)
+{
+	const struct stat_layout *layout = totals->layout;
+	bool changed = false;
+
+	memset(totals->away, 0, values_of(layout) * sizeof(*totals->away));
+	for (size_t i = 0; i < vms->n; i++) {
+		const struct stat_vm *stat = stat_vm_of(vms->list[i]);
+		bool away = vm_is_away(vms, vms->list[i]);
+
+		if (!stat)
+			continue;
+		changed |= stat->away != away;
+		if (!away)
+			continue;
+		stat_add(&layout->vm, stat->values, true, totals->away);
+		stat_add(&layout->vcpu, stat->sum, true, totals->away + layout->vm.nvalues);
+	}
+	return changed;
+}
+
+/*
+ * Store changed VMs. One that is away gives up its place in the map, for others; the order of
+ * writes is as in stat_totals_ended(), and the other way round for one that is back.
+ */
+static void keep_vms(struct stat_totals *totals, const struct vms *vms)
+{
+	bool changed = away_sum(totals, vms);
+
+	for (size_t i = 0; i < vms->n; i++) {
+		const struct stat_vm *stat = stat_vm_of(vms->list[i]);
+
+		if (stat && stat->changed && !vm_is_away(vms, vms->list[i]))
+			keep_vm(totals, vms->list[i]);
+	}
+	if (!changed)
+		return;
+	keep_ended(totals);
+	for (size_t i = 0; i < vms->n; i++) {
+		struct vm *vm = vms->list[i];
+		struct stat_vm *stat = stat_vm_of(vm);
+		bool away = vm_is_away(vms, vm);
+
+		if (!stat || stat->away == away)
+			continue;
+		stat->away = away;
+		if (away && bpf_map_delete_elem(totals->vms_fd, &vm->key) == 0)
+			totals->nkept -= stat->kept;
+		if (away)
+			stat->kept = false;
+		stat->changed |= away; /* it is stored again once it is back */
+	}
+}
+
 void stat_totals_sum(struct stat_totals *totals, const struct vms *vms)
 {
 	const struct stat_layout *layout = totals->layout;
@@ -288,8 +357,8 @@ void stat_totals_sum(struct stat_totals *totals, const struct vms *vms)
 			continue;
 		stat_add(&layout->vm, stat->values, !there, totals->now);
 		stat_add(&layout->vcpu, stat->sum, !there, totals->now + layout->vm.nvalues);
-		/* what is not taken over yet must not be written over */
-		if (totals->vms_fd >= 0 && totals->taken_over && stat->changed)
-			keep_vm(totals, vm);
 	}
+	/* what is not taken over yet must not be written over */
+	if (totals->vms_fd >= 0 && totals->taken_over)
+		keep_vms(totals, vms);
 }

@@ -20,6 +20,7 @@ struct stat_totals {
 	/* [layout->vm.nvalues] followed by [layout->vcpu.nvalues], as in all arrays here */
 	uint64_t *ended;      /* cumulative values of destroyed VMs */
 	uint64_t *now;	      /* totals at the last stat_totals_sum */
+	uint64_t *away;	      /* cumulative values of VMs that are away, at the last sum */
 	uint64_t *kept;	      /* buffer for a map value */
 	int ended_fd, vms_fd; /* the maps; -1: none, nothing is kept */
 	bool taken_over;      /* an earlier agent's entries were taken over */

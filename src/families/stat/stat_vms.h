@@ -24,6 +24,7 @@ struct stat_vm {
 	uint64_t *sum;	  /* [layout->vcpu.nvalues], over all vCPUs, closed ones included */
 	bool changed; /* values changed since the totals were last written; the writer clears it */
 	bool kept, dropped; /* set by the writer: stored in the map; had no room in it */
+	bool away; /* set by the writer: its counts are with those of ended VMs in the map */
 };
 
 /* What hangs on a VM or vCPU; NULL: no statistics were seen of it. */
