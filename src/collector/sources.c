@@ -3,7 +3,9 @@
 #include "collector/sources.h"
 
 #include <errno.h>
+#include <string.h>
 
+#include "metrics/metric_table.h"
 #include "metrics/past_names.h"
 
 void sources_free(struct sources *sources)
@@ -38,6 +40,16 @@ static int owners_follow(struct sources *sources)
 	return owners_update(&sources->owners, sources->vms, sources->cpus);
 }
 
+/* Are a table's rows the instances of a domain? */
+static bool has_instances(const struct table *table)
+{
+	for (int i = 0; i < METRIC_INDOMS; i++) {
+		if (strcmp(metric_indoms[i].table, table->name) == 0)
+			return true;
+	}
+	return false;
+}
+
 static int source_add(struct sources *sources, const struct table *table, void *state)
 {
 	struct snapshot_table *made;
@@ -49,7 +61,8 @@ static int source_add(struct sources *sources, const struct table *table, void *
 	err = snapshot_add_table(&sources->snapshot, table->name, &made);
 	if (err)
 		return err;
-	made->past = sources->past;
+	if (has_instances(table))
+		made->past = sources->past;
 	sources->list[number] = (struct source){ .table = table, .state = state };
 	return source_sync(sources, number);
 }

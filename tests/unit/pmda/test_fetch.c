@@ -201,6 +201,8 @@ static void test_instances_that_are_gone(void **state)
 
 	(void)state;
 	assert_non_null(table->past);
+	/* rows that are no instances have no need of it */
+	assert_null(snapshot_find_table(collector_snapshot(agent->collector), "exit_total")->past);
 	past_names_add(table->past, table, 4711, strdup("vm-1::x"));
 	past_names_add(table->past, table, NUMBER_HLT, strdup("other")); /* one that is there */
 	past_names_add(table->past, table, 4711, strdup("vm-1::x"));
