@@ -140,7 +140,7 @@ static int serve(const struct loading *loading, pmdaInterface *dispatch, bool *r
 
 int kvm_load(struct kvm_agent *agent, pmdaInterface *dispatch, const char *config_path)
 {
-	struct loading loading = { .agent = agent, .config_path = config_path };
+	static struct loading loading; /* the thread may outlive this call */
 	bool late = false;
 	pthread_t thread;
 	int err;
@@ -148,7 +148,11 @@ int kvm_load(struct kvm_agent *agent, pmdaInterface *dispatch, const char *confi
 	pmdaConnect(dispatch);
 	if (dispatch->status != 0)
 		return dispatch->status;
-	loading.done = eventfd(0, EFD_CLOEXEC);
+	loading = (struct loading){
+		.agent = agent,
+		.config_path = config_path,
+		.done = eventfd(0, EFD_CLOEXEC),
+	};
 	if (loading.done >= 0 && pthread_create(&thread, NULL, load, &loading) == 0) {
 		err = serve(&loading, dispatch, &late);
 		if (err)
