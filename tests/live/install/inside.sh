@@ -31,6 +31,8 @@ pmcd_() {
 		cat /tmp/init.out
 		fail "pmcd $1"
 	}
+	# it does not wait for our agent, which may still load
+	while pminfo -f kvm.agent.version 2>&1 | grep -q "Try again"; do sleep 0.2; done
 }
 
 # await FAILURE COMMAND...: for 20 seconds
