@@ -294,7 +294,7 @@ static void test_another_version(void **state)
 	open_folder();
 	start(2);
 	assert_line(REPORT_INFO, on_bpffs("ours"),
-		    ": replacing maps of another layout; counters restart at 0");
+		    ": replacing the maps of exit: its counters restart at 0");
 	assert_int_equal(pool.nchunks, 1);
 	for (uint32_t i = 1; i < pool_end(&pool); i++)
 		assert_int_equal(*(__u64 *)pool_at(&pool, i), 0);
