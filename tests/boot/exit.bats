@@ -19,13 +19,13 @@ NUMBERS="MMIO=211 CPUID=$CPUID MSR=307 HYPERCALL=401 HLT=101"
 }
 
 @test "Linux 6.1: more vCPUs than the limit, a detach in a pair, an agent that is killed" {
-	agent_boot 6.1 exit-life.sh "" --timeout 200
+	agent_boot 6.1 exit-life.sh "" --timeout 280
 	grep -q "^generation: 3" "$WORK/out"
 	grep -q "^labels of io's histogram: right" "$WORK/out"
 }
 
 @test "Linux 6.12: more vCPUs than the limit, a detach in a pair, an agent that is killed" {
-	agent_boot 6.12 exit-life.sh "" --timeout 200
+	agent_boot 6.12 exit-life.sh "" --timeout 280
 	grep -q "^generation: 3" "$WORK/out"
 	grep -q "^labels of io's histogram: right" "$WORK/out"
 }

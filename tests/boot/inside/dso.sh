@@ -45,7 +45,10 @@ for cycle in 1 2 3 4; do
 	cp $work/with $work/pmcd.conf
 	again
 	until_true 20 is kvm.agent.family.attached trace 1
-	expect "descriptors, with the line anew, $cycle" "$(held)" "$before"
+	# fewer than before: the first agent was detached meanwhile, and has kept programs of that
+	[ "$cycle" != 1 ] || anew=$(held)
+	[ "$anew" -le "$before" ] || { echo "descriptors grow: $anew after $before"; exit 1; }
+	expect "descriptors, with the line anew, $cycle" "$(held)" "$anew"
 done
 guest --pio "$PIO" >/dev/null
 expect "port writes, with the line anew" "$(sum kvm.trace.kvm_pio)" "$PIO"
