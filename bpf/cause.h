@@ -43,7 +43,7 @@ enum cause_kind {
 #define CAUSE_NONE	 0ULL	 /* an exit without a key */
 #define CAUSE_OTHER	 (~0ULL) /* keys that have no room */
 
-#define CAUSE_KEY(kind, write, number)                                           \
+#define CAUSE_KEY(kind, write, number)                                            \
 	((__u64)(kind) << CAUSE_KIND_SHIFT | ((write) ? CAUSE_WRITE : (__u64)0) | \
 	 ((__u64)(number)&CAUSE_NUMBER))
 
@@ -51,11 +51,88 @@ enum cause_kind {
  * The number of an address is its 4 KiB page; that of a register of the I/O APIC, the HPET or the
  * local APIC, at their usual addresses, is the address itself; all of the VGA's memory is one.
  */
-#define CAUSE_PAGE   0xfffULL
-#define CAUSE_IOAPIC 0xfec00000ULL
-#define CAUSE_HPET   0xfed00000ULL
-#define CAUSE_LAPIC  0xfee00000ULL
-#define CAUSE_VGA    0xa0000ULL
+#define CAUSE_PAGE    0xfffULL
+#define CAUSE_IOAPIC  0xfec00000ULL
+#define CAUSE_HPET    0xfed00000ULL
+#define CAUSE_LAPIC   0xfee00000ULL
+#define CAUSE_VGA     0xa0000ULL
 #define CAUSE_VGA_END 0xc0000ULL
+
+/* --- records --- */
+
+/* Slots of a vCPU's table: sets of WAYS, in one of which a key's slot is. */
+#define CAUSE_SETS  16
+#define CAUSE_WAYS  4
+#define CAUSE_SLOTS (CAUSE_SETS * CAUSE_WAYS)
+
+/* What is counted of a key. A trip is one to the VMM and back. */
+struct cause_counts {
+	__u64 accesses;
+	__u64 count, time; /* closed exits, ns */
+	__u64 trips, trip_time;
+};
+
+/*
+ * A miss is a vote against the weakest slot of the set. When the votes have reached what the slot
+ * has counted, its counts go to other, and it starts again with another key.
+ */
+struct cause_slot {
+	__u64 key; /* 0: free */
+	struct cause_counts counts;
+	__u32 votes;
+	__u32 turn; /* incremented when the slot starts with a key */
+	__u64 pad;
+};
+
+_Static_assert(sizeof(struct cause_slot) == CACHE_LINE_BYTES, "a slot is one cache line");
+
+/* What the user side has published of a slot. */
+struct cause_published {
+	__u32 turn;
+	__u32 sum; /* number of the key's struct cause_sum; 0: the key is in other */
+	struct cause_counts counts;
+};
+
+/*
+ * The causes of a vCPU. The vCPU's thread writes all but what the user side keeps there.
+ *
+ * An exit that is open has a key, once one of its events was seen. The trips that it makes wait for
+ * its end. Where no exit is seen (PVM), a trip waits for the first event after it.
+ */
+struct cause_record {
+	struct record head;
+	__u64 key;	 /* of the open exit; CAUSE_NONE: none yet */
+	__u64 run_key;	 /* without exits: the last access to a device since KVM_RUN began */
+	__u64 trip_key;	 /* run_key when the trip began; when it is due, that of its exit */
+	__u64 trip_time; /* ns, of trips that wait */
+	__u32 trips;	 /* that wait */
+	__u32 current;	 /* record of the thread's vCPU that has the open exit; 0: this one */
+	__u64 changes;	 /* odd while a slot is changing its key */
+	__u8 open;	 /* an exit is open */
+	__u8 away;	 /* a trip has not ended */
+	__u8 back;	 /* without exits: it has ended, and waits */
+	__u8 due;	 /* its exit has ended before it */
+	__u32 pad;
+	__u64 pad2;
+	struct cause_counts none, other;
+	__u64 pad3[6];
+	struct cause_slot slots[CAUSE_SLOTS];
+	/* the user side's */
+	struct cause_counts taken_off; /* of other: what was published of slots that it has now */
+	__u64 pad4[3];
+	struct cause_published published[CAUSE_SLOTS];
+};
+
+_Static_assert(__builtin_offsetof(struct cause_record, slots) % CACHE_LINE_BYTES == 0 &&
+		       sizeof(struct cause_record) % CACHE_LINE_BYTES == 0,
+	       "slots must not share a cache line");
+
+/* What found no record: one row per possible CPU, on its own cache line. */
+struct cause_row {
+	struct cause_counts counts;
+	__u64 pad[3];
+};
+
+_Static_assert(sizeof(struct cause_row) == CACHE_LINE_BYTES, "rows must not share a cache line");
 
 #endif /* PMDAKVM_BPF_CAUSE_H */

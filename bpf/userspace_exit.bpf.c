@@ -11,6 +11,7 @@
 #define ENGINE_NAME  userspace_exit
 #define ENGINE_SLOTS USERSPACE_EXIT_SLOTS
 #include "engine.bpf.h"
+#include "cause.bpf.h"
 
 /*
  * Errors of KVM_RUN. KVM_EXIT_MEMORY_FAULT is the only exit reason that is valid together with an
@@ -60,6 +61,8 @@ int userspace_exit_begin(const __u64 *ctx)
 		return overflow_count((__u32)slot, false);
 	record_renew(&record->head);
 	pair_open(record, slot, bpf_ktime_get_ns());
+	if (control.causes && record->head.block)
+		cause_trip_begins(&record->head);
 	return 0;
 }
 
@@ -67,12 +70,18 @@ int userspace_exit_begin(const __u64 *ctx)
 static __always_inline int run_started(void)
 {
 	struct engine_record *record = record_find(0, true, false);
+	__u64 now, time;
 
 	if (!record)
 		return 0;
 	record_renew(&record->head);
-	if (record->head.opened)
-		pair_close(record, bpf_ktime_get_ns());
+	if (!record->head.opened)
+		return 0;
+	now = bpf_ktime_get_ns();
+	time = now - record->head.opened;
+	pair_close(record, now);
+	if (control.causes && record->head.block)
+		cause_trip_ends(&record->head, time);
 	return 0;
 }
 
