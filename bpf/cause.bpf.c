@@ -11,6 +11,23 @@
 #include "engine.bpf.h"
 #include "cause.bpf.h"
 
+/* Used by the user side only; max_entries is set before loading. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct cause_sum);
+} cause_sums SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct cause_ended);
+} cause_ended SEC(".maps");
+
 /* kvm_mmio's first argument */
 enum { MMIO_UNSATISFIED, MMIO_READ, MMIO_WRITE };
 

@@ -100,7 +100,9 @@ static __always_inline __u64 cause_weight(const struct cause_slot *slot)
 static __always_inline void cause_start(struct cause_record *record, struct cause_slot *slot,
 					__u64 key)
 {
-	__sync_fetch_and_add(&record->changes, 1);
+	__u32 *changes = &record->changes[cause_set(key) / CAUSE_WAYS];
+
+	__sync_fetch_and_add(changes, 1);
 	record->other.accesses += slot->counts.accesses;
 	record->other.count += slot->counts.count;
 	record->other.time += slot->counts.time;
@@ -114,7 +116,7 @@ static __always_inline void cause_start(struct cause_record *record, struct caus
 	slot->votes = 0;
 	slot->key = key;
 	slot->turn++;
-	__sync_fetch_and_add(&record->changes, 1);
+	__sync_fetch_and_add(changes, 1);
 }
 
 /* An event of a key that has no slot. Returns where to count it. */

@@ -107,19 +107,20 @@ struct cause_record {
 	__u64 trip_time; /* ns, of trips that wait */
 	__u32 trips;	 /* that wait */
 	__u32 current;	 /* record of the thread's vCPU that has the open exit; 0: this one */
-	__u64 changes;	 /* odd while a slot is changing its key */
 	__u8 open;	 /* an exit is open */
 	__u8 away;	 /* a trip has not ended */
 	__u8 back;	 /* without exits: it has ended, and waits */
 	__u8 due;	 /* its exit has ended before it */
 	__u32 pad;
-	__u64 pad2;
+	__u64 pad2[2];
+	__u32 changes[CAUSE_SETS]; /* odd while a slot of the set starts with a key */
 	struct cause_counts none, other;
 	__u64 pad3[6];
 	struct cause_slot slots[CAUSE_SLOTS];
 	/* the user side's */
-	struct cause_counts taken_off; /* of other: what was published of slots that it has now */
-	__u64 pad4[3];
+	struct cause_counts taken_off; /* of other: what was published of slots it has taken in */
+	struct cause_counts shown;     /* the published other */
+	__u64 pad4[6];
 	struct cause_published published[CAUSE_SLOTS];
 };
 
@@ -134,5 +135,37 @@ struct cause_row {
 };
 
 _Static_assert(sizeof(struct cause_row) == CACHE_LINE_BYTES, "rows must not share a cache line");
+
+/* --- the user side's own --- */
+
+/*
+ * What is published of a key besides what its slot has: what slots had that started with another
+ * key since. Every key that is published has one, taken before it is published first.
+ */
+struct cause_sum {
+	__u64 key;    /* 0: free */
+	__u32 record; /* 0: the sum of records that are retired */
+	__u32 pad;
+	struct cause_counts counts;
+	__u64 pad2;
+};
+
+/* New values of a change in several places: whoever finds moves set writes them again. */
+struct cause_journal {
+	__u32 moves; /* enum cause_move */
+	__u32 record, slot;
+	__u32 to, from; /* numbers of sums: one gets values, one gets free; 0: none */
+	__u32 pad;
+	struct cause_sum sum;
+	struct cause_counts taken_off, none, other;
+};
+
+enum cause_move { CAUSE_NO_MOVE, CAUSE_MOVE_SLOT, CAUSE_MOVE_REST };
+
+/* Sums of retired records, but for their keys. */
+struct cause_ended {
+	struct cause_counts none, other;
+	struct cause_journal journal;
+};
 
 #endif /* PMDAKVM_BPF_CAUSE_H */
