@@ -30,13 +30,14 @@ const char *cause_key_kind(uint64_t key);
 
 /*
  * Write a key's text. Returns its length, or -EINVAL for a key that stands for nothing: of no kind,
- * with a direction that its kind does not have, or no system register. The buffer is untouched then.
+ * with a direction that its kind does not have, or no system register. The buffer is untouched
+ * then.
  */
 int cause_key_text(uint64_t key, char buffer[CAUSE_KEY_TEXT_SIZE]);
 
 /*
- * The key of a text as cause_key_text() writes it. Returns 0, or -EINVAL for any other text, such as
- * io:0x0608:r.
+ * The key of a text as cause_key_text() writes it. Returns 0, or -EINVAL for any other text, such
+ * as io:0x0608:r.
  */
 int cause_key_parse(const char *text, uint64_t *ret_key);
 
