@@ -7,10 +7,10 @@
 #define X2APIC_FIRST 0x800u /* its registers as MSRs, one for each 16 bytes of that page */
 #define X2APIC_COUNT 0x100u
 
-#define SYSREG(op0, op1, crn, crm, op2)                                                            \
+#define SYSREG(op0, op1, crn, crm, op2) \
 	((op0) << 19 | (op1) << 16 | (crn) << 12 | (crm) << 8 | (op2) << 5)
 
-#define ROW(kind, first, last, direction, device)                                                  \
+#define ROW(kind, first, last, direction, device) \
 	{ CAUSE_##kind, first, last, CAUSE_##direction, device },
 
 #define X86(kind, first, last, direction, device, source) ROW(kind, first, last, direction, device)
@@ -22,7 +22,7 @@ static const struct cause_name x86[] = {
 #undef ARM64
 
 #define X86(kind, first, last, direction, device, source)
-#define ARM64(kind, first, last, direction, device, source)                                        \
+#define ARM64(kind, first, last, direction, device, source) \
 	ROW(kind, first, last, direction, device)
 static const struct cause_name arm64[] = {
 #include "kvm/cause_names.def"

@@ -154,7 +154,8 @@ static void test_lookup(void **state)
 			assert_string_equal(cause_device_on(machine, last), row->device);
 			if (row->kind == CAUSE_MSR || joined)
 				continue; /* the local APIC's are between the others */
-			assert_string_equal(cause_device_on(machine, last + 1), CAUSE_DEVICE_UNKNOWN);
+			assert_string_equal(cause_device_on(machine, last + 1),
+					    CAUSE_DEVICE_UNKNOWN);
 		}
 	}
 }
@@ -218,13 +219,15 @@ static unsigned check_para_line(const char *line)
 		if (strncmp(name, "PPC", 3) == 0 || strncmp(name, "MIPS", 4) == 0)
 			return 0;
 		dashed(name);
-		assert_string_equal(cause_device_on(CAUSE_X86, cause_key(CAUSE_HYPERCALL, number, false)),
+		assert_string_equal(cause_device_on(CAUSE_X86,
+						    cause_key(CAUSE_HYPERCALL, number, false)),
 				    name);
 		return 1;
 	}
 	if (sscanf(line, "#define MSR_KVM_%63s 0x%x", name, &number) == 2) {
 		snprintf(full, sizeof(full), "KVM_%s", name);
-		assert_string_equal(cause_device_on(CAUSE_X86, cause_key(CAUSE_MSR, number, true)), full);
+		assert_string_equal(cause_device_on(CAUSE_X86, cause_key(CAUSE_MSR, number, true)),
+				    full);
 		return 1;
 	}
 	return 0;
@@ -266,15 +269,16 @@ static void test_the_kernels_psci(void **state)
 	while (fgets(line, sizeof(line), file)) {
 		uint64_t base = 0x84000000;
 
-		if (sscanf(line, "#define PSCI_%*[01]_%*[012]_FN%7[64]_%63s PSCI_0_2_FN64(%u)", bits, text,
-			   &number) == 3)
+		if (sscanf(line, "#define PSCI_%*[01]_%*[012]_FN%7[64]_%63s PSCI_0_2_FN64(%u)",
+			   bits, text, &number) == 3)
 			base = 0xc4000000;
 		else if (sscanf(line, "#define PSCI_%*[01]_%*[012]_FN_%63s PSCI_0_2_FN(%u)", text,
 				&number) != 2)
 			continue;
 		dashed(text);
 		snprintf(name, sizeof(name), strncmp(text, "psci-", 5) ? "psci-%s" : "%s", text);
-		assert_string_equal(cause_device_on(CAUSE_ARM64, cause_key(CAUSE_HVC, base + number, false)),
+		assert_string_equal(cause_device_on(CAUSE_ARM64,
+						    cause_key(CAUSE_HVC, base + number, false)),
 				    name);
 		found++;
 	}
@@ -285,12 +289,9 @@ static void test_the_kernels_psci(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_examples),
-		cmocka_unit_test(test_rows),
-		cmocka_unit_test(test_lookup),
-		cmocka_unit_test(test_this_host),
-		cmocka_unit_test(test_sources),
-		cmocka_unit_test(test_the_kernels_names),
+		cmocka_unit_test(test_examples),	 cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_lookup),		 cmocka_unit_test(test_this_host),
+		cmocka_unit_test(test_sources),		 cmocka_unit_test(test_the_kernels_names),
 		cmocka_unit_test(test_the_kernels_psci),
 	};
 
