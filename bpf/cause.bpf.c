@@ -33,9 +33,9 @@ enum { MMIO_UNSATISFIED, MMIO_READ, MMIO_WRITE };
 
 /* How a key's event counts. */
 enum {
-	IS_ACCESS = 1,	/* one access */
-	IS_DEVICE = 2,	/* to a port or to memory: it may have led to the VMM */
-	IS_ANSWER = 4,	/* a read that has its value: if from the VMM, that was the last trip */
+	IS_ACCESS = 1, /* one access */
+	IS_DEVICE = 2, /* to a port or to memory: it may have led to the VMM */
+	IS_ANSWER = 4, /* a read that has its value: if from the VMM, that was the last trip */
 };
 
 /* Is this key's precedence higher than that of the open exit's key so far? */

@@ -37,9 +37,16 @@ int exits_load_object(struct exits *exits, const struct counters_object *object,
 	const struct family_env *env = &exits->env;
 	const struct counters_limits limits = { env->config->vcpus, env->config->counters };
 
-	int err = vcpu_counters_load(&exits->counters, object, &limits, env->rows->fd, env->pins,
-				     env->types, report);
+	int err = 0;
 
+	if (env->causes && !exits->counters.object.family)
+		err = cause_links_share(env->causes, object->causes);
+	if (err) {
+		object->destroy(object->family);
+		return err;
+	}
+	err = vcpu_counters_load(&exits->counters, object, &limits, env->rows->fd, env->pins,
+				 env->types, report);
 	if (err)
 		return err;
 	retire_recover(&exits->counters);
@@ -72,6 +79,8 @@ void exits_detach(void *state)
 			event_rows_withdraw(exits->env.rows, exits->events[i]->event);
 	}
 	programs_detach(exits->programs, EXITS_PROGRAMS);
+	if (exits->env.causes && exits->counters.object.family)
+		cause_links_drop(exits->env.causes, &exits->counters.object.control->causes);
 }
 
 void exits_close(void *state)
@@ -115,6 +124,8 @@ int exits_attach(struct exits *exits)
 	if (!fresh)
 		return 0;
 	vcpu_counters_begin(&exits->counters);
+	if (exits->env.causes)
+		cause_links_add(exits->env.causes, &exits->counters.object.control->causes);
 	err = programs_attach(exits->programs, 1);
 	if (!err) {
 		retire_reap(&exits->counters);

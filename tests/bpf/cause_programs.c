@@ -21,21 +21,21 @@ static struct counter_maps cause_maps, exits_maps, trips_maps;
 
 /* --- loading --- */
 
-#define share(programs)                                                                       \
-	do {                                                                                  \
-		const struct {                                                                \
-			struct bpf_map *map;                                                  \
-			int fd;                                                               \
-		} shared[] = {                                                                \
-			{ (programs)->maps.cause_cells, bpf_map__fd(causes->maps.cause_cells) }, \
-			{ (programs)->maps.cause_cells_free,                                  \
-			  bpf_map__fd(causes->maps.cause_cells_free) },                       \
-			{ (programs)->maps.cause_index, bpf_map__fd(causes->maps.cause_index) }, \
-			{ (programs)->maps.cause_rows, bpf_map__fd(causes->maps.cause_rows) }, \
+#define share(programs)                                                                           \
+	do {                                                                                      \
+		const struct {                                                                    \
+			struct bpf_map *map;                                                      \
+			int fd;                                                                   \
+		} shared[] = {                                                                    \
+			{ (programs)->maps.cause_cells, bpf_map__fd(causes->maps.cause_cells) },  \
+			{ (programs)->maps.cause_cells_free,                                      \
+			  bpf_map__fd(causes->maps.cause_cells_free) },                           \
+			{ (programs)->maps.cause_index, bpf_map__fd(causes->maps.cause_index) },  \
+			{ (programs)->maps.cause_rows, bpf_map__fd(causes->maps.cause_rows) },    \
 			{ (programs)->maps.cause_shared, bpf_map__fd(causes->maps.data_shared) }, \
-		};                                                                            \
-		for (size_t i = 0; i < ARRAY_SIZE(shared); i++)                               \
-			assert_int_equal(bpf_map__reuse_fd(shared[i].map, shared[i].fd), 0);  \
+		};                                                                                \
+		for (size_t i = 0; i < ARRAY_SIZE(shared); i++)                                   \
+			assert_int_equal(bpf_map__reuse_fd(shared[i].map, shared[i].fd), 0);      \
 	} while (0)
 
 static void causes_open(void)

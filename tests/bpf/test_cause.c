@@ -5,14 +5,14 @@
 
 #include <string.h>
 
-#define STEPS_MAX 16
-#define KEYS_MAX  4
+#define STEPS_MAX	     16
+#define KEYS_MAX	     4
 
-#define PIO(write, port)      CAUSE_KEY(CAUSE_PIO, write, port)
-#define MMIO(write, address)  CAUSE_KEY(CAUSE_MMIO, write, address)
-#define MSR(write, number)    CAUSE_KEY(CAUSE_MSR, write, number)
-#define KEY(kind, number)     CAUSE_KEY(CAUSE_##kind, 0, number)
-#define KEY_W(kind, number)   CAUSE_KEY(CAUSE_##kind, 1, number)
+#define PIO(write, port)     CAUSE_KEY(CAUSE_PIO, write, port)
+#define MMIO(write, address) CAUSE_KEY(CAUSE_MMIO, write, address)
+#define MSR(write, number)   CAUSE_KEY(CAUSE_MSR, write, number)
+#define KEY(kind, number)    CAUSE_KEY(CAUSE_##kind, 0, number)
+#define KEY_W(kind, number)  CAUSE_KEY(CAUSE_##kind, 1, number)
 
 enum happens { NOTHING, EXITS, ENTERS, ACCESS, VMM, BACK, ANEW, EXITS_1, ENTERS_1 };
 
@@ -23,7 +23,10 @@ struct happening {
 	uint64_t number;
 };
 
-#define A(at, access, number) { at, ACCESS, access, number }
+#define A(at, access, number)              \
+	{                                  \
+		at, ACCESS, access, number \
+	}
 
 struct cause_scenario {
 	const char *name;
@@ -31,8 +34,8 @@ struct cause_scenario {
 	struct {
 		uint64_t key;
 		struct cause_counts counts;
-	} wants[KEYS_MAX];	  /* accesses, exits, time, trips, their time; of others nothing */
-	uint64_t open_exits;	  /* that no entry has closed */
+	} wants[KEYS_MAX];   /* accesses, exits, time, trips, their time; of others nothing */
+	uint64_t open_exits; /* that no entry has closed */
 	uint64_t open_trips;
 };
 
@@ -116,10 +119,8 @@ static const struct cause_scenario scenarios[] = {
 		     { KEY(HYPERCALL, 1), { 1, 0, 0, 0, 0 } },
 		     { KEY(CPUID, 0x40000000), { 1, 0, 0, 0, 0 } } } },
 	{ .name = "pages, registers of three devices, and the VGA's memory",
-	  .steps = { A(1, MMIO_READ, 0xfed00fff),
-		     A(2, MMIO_READ, 0xfec00010),
-		     A(3, MMIO_WRITE, 0xbffff),
-		     A(4, MMIO_WRITE, 0xa0000),
+	  .steps = { A(1, MMIO_READ, 0xfed00fff), A(2, MMIO_READ, 0xfec00010),
+		     A(3, MMIO_WRITE, 0xbffff), A(4, MMIO_WRITE, 0xa0000),
 		     A(5, FAST_MMIO, 0xc0001) },
 	  .wants = { { MMIO(0, 0xfed00fff), { 1, 0, 0, 0, 0 } },
 		     { MMIO(0, 0xfec00010), { 1, 0, 0, 0, 0 } },
@@ -139,7 +140,8 @@ static const struct cause_scenario scenarios[] = {
 		     { 1200, EXITS, 0, 0 },
 		     A(1300, CPUID, 2),
 		     { 1500, ENTERS, 0, 0 } },
-	  .wants = { { KEY(CPUID, 1), { 1, 1, 0, 0, 0 } }, { KEY(CPUID, 2), { 1, 1, 300, 0, 0 } } } },
+	  .wants = { { KEY(CPUID, 1), { 1, 1, 0, 0, 0 } },
+		     { KEY(CPUID, 2), { 1, 1, 300, 0, 0 } } } },
 	{ .name = "an exit that is open",
 	  .steps = { { 1000, EXITS, 0, 0 }, A(1100, CPUID, 1) },
 	  .wants = { { KEY(CPUID, 1), { 1, 0, 0, 0, 0 } } },
@@ -192,7 +194,8 @@ static const struct cause_scenario scenarios[] = {
 		     { 1100, VMM, 0, 0 },
 		     { 1900, BACK, 0, 0 },
 		     A(2500, PIO_WRITE, 0x402) },
-	  .wants = { { PIO(1, 0x3f8), { 1, 0, 0, 1, 800 } }, { PIO(1, 0x402), { 1, 0, 0, 0, 0 } } } },
+	  .wants = { { PIO(1, 0x3f8), { 1, 0, 0, 1, 800 } },
+		     { PIO(1, 0x402), { 1, 0, 0, 0, 0 } } } },
 	{ .name = "PVM: a read after its trip",
 	  .steps = { A(1000, PIO_WRITE, 0x70),
 		     { 1100, VMM, 0, 0 },
@@ -200,7 +203,8 @@ static const struct cause_scenario scenarios[] = {
 		     { 1300, VMM, 0, 0 },
 		     { 1900, BACK, 0, 0 },
 		     A(1910, PIO_READ, 0x71) },
-	  .wants = { { PIO(1, 0x70), { 1, 0, 0, 1, 100 } }, { PIO(0, 0x71), { 1, 0, 0, 1, 600 } } } },
+	  .wants = { { PIO(1, 0x70), { 1, 0, 0, 1, 100 } },
+		     { PIO(0, 0x71), { 1, 0, 0, 1, 600 } } } },
 	{ .name = "PVM: a read of memory, its event before the trip is none",
 	  .steps = { A(1000, MMIO_WRITE, 0x9000000),
 		     A(1001, MMIO_WAITS, 0xfed00004),

@@ -275,7 +275,8 @@ bool access__as_planned(const struct vcpu *vcpu)
 		__u64 bytes = vcpu->seen[EV_MAX + i] * access->size *
 			      (access->string ? access->string : 1);
 
-		if ((out->bytes && out->bytes != bytes) || (access->into && out->into_bytes != bytes))
+		if ((out->bytes && out->bytes != bytes) ||
+		    (access->into && out->into_bytes != bytes))
 			return false;
 	}
 	return true;
@@ -299,8 +300,8 @@ static void print_vcpu(const struct vcpu *vcpu)
 		if (cause_key_text(cause_key(access->kind, access->number, access->write), key) < 0)
 			abort();
 		printf("access %u %u %s=%llu exits=%llu into=%llu delay-ns=%llu\n", vcpu->vm->index,
-		       vcpu->id, key, vcpu->seen[EV_MAX + i] * per_turn(access), out->exits, out->into_exits,
-		       out->delay_ns);
+		       vcpu->id, key, vcpu->seen[EV_MAX + i] * per_turn(access), out->exits,
+		       out->into_exits, out->delay_ns);
 	}
 }
 

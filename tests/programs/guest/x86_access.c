@@ -13,7 +13,7 @@ struct code {
 	__u16 at;
 };
 
-#define PUT(code, ...)                                                                             \
+#define PUT(code, ...) \
 	put_bytes(code, (const __u8[]){ __VA_ARGS__ }, sizeof((const __u8[]){ __VA_ARGS__ }))
 
 static void put_bytes(struct code *code, const __u8 *bytes, size_t len)
@@ -107,7 +107,8 @@ static void put_mmio(struct code *code, const struct access *access)
 	if (access->span > 1) {
 		PUT(code, WIDE, 0x89, 0xef, WIDE, 0x81, 0xe7); /* mov edi, ebp; and edi, SPAN - 1 */
 		put32(code, access->span - 1);
-		PUT(code, WIDE, 0xc1, 0xe7, 12, WIDE, 0x81, 0xc7); /* shl edi, 12; add edi, ADDRESS */
+		PUT(code, WIDE, 0xc1, 0xe7, 12, WIDE, 0x81,
+		    0xc7); /* shl edi, 12; add edi, ADDRESS */
 	} else {
 		PUT(code, WIDE, 0xbf); /* mov edi, ADDRESS */
 	}
@@ -200,13 +201,15 @@ __u16 put_access(struct program *prog, __u16 at, const struct plan *plan, unsign
 
 static const char *lacks(const struct access *access, const struct plan *plan, bool virtualization)
 {
-	__u64 ram_end = GUEST_RAM + (__u64)plan->nvcpus * GUEST_PAGE, last = access->number + access->span;
+	__u64 ram_end = GUEST_RAM + (__u64)plan->nvcpus * GUEST_PAGE,
+	      last = access->number + access->span;
 
 	switch (access->kind) {
 	case CAUSE_PIO:
 		return last <= 0x10000 ? NULL : "io: x86 has 65536 ports";
 	case CAUSE_MMIO:
-		if (access->size > 4 || access->number + (__u64)access->span * GUEST_PAGE > 1ull << 32)
+		if (access->size > 4 ||
+		    access->number + (__u64)access->span * GUEST_PAGE > 1ull << 32)
 			return "mmio: this guest has 32-bit code: sizes up to 4, addresses below 4 GiB";
 		if (access->number < ram_end &&
 		    access->number + (__u64)access->span * GUEST_PAGE > GUEST_RAM)
@@ -218,7 +221,8 @@ static const char *lacks(const struct access *access, const struct plan *plan, b
 	case CAUSE_HYPERCALL:
 		if (access->number >> 32)
 			return "hypercall: this guest has 32-bit code";
-		return virtualization ? NULL : "hypercall: the processor has neither VMX nor SVM (PVM?)";
+		return virtualization ? NULL :
+					"hypercall: the processor has neither VMX nor SVM (PVM?)";
 	case CAUSE_CR:
 		return access->number == 0 || (access->number >= 2 && access->number <= 4) ?
 			       NULL :
