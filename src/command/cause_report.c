@@ -94,8 +94,8 @@ static int lines_read(const struct snapshot_table *table, struct line **ret_line
 			int column = snapshot_table_column(table, value_names[value]);
 
 			if (column >= 0)
-				line->values[value] =
-					*snapshot_table_cell(table, i, (size_t)column);
+				line->values[value] = *snapshot_table_cell(table, i,
+									   (size_t)column);
 		}
 		n += !is_empty(line);
 	}
@@ -220,8 +220,8 @@ int cause_report_print(const struct snapshot *snapshot, FILE *file)
 	int err = 0;
 
 	for (size_t i = 0; !err && i < CAUSE_REPORT_TABLES; i++) {
-		const struct snapshot_table *table =
-			snapshot_find_table(snapshot, cause_report_tables[i]);
+		const struct snapshot_table *table = snapshot_find_table(snapshot,
+									 cause_report_tables[i]);
 
 		if (table)
 			err = report_print(table, titles[i], i == 1, file);

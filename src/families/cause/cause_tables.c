@@ -34,7 +34,7 @@ static int cause_keys(void *state, const struct owner *owner, struct table_sync 
 	return err;
 }
 
-enum { ACCESSES, COUNT, TIME, USERSPACE_COUNT, USERSPACE_TIME };
+enum { ACCESSES, COUNT, TIME, USERSPACE_COUNT, USERSPACE_TIME, DEVICE };
 
 /*
  * None has no accesses, nor has a register of the APIC by itself. Where no exit was ever seen,
@@ -62,7 +62,7 @@ static int cause_fill(void *state, const struct table_row *row)
 		snapshot_cell_set(&row->cells[USERSPACE_COUNT], total->counts.trips);
 		snapshot_cell_set(&row->cells[USERSPACE_TIME], total->counts.trip_time);
 	}
-	return 0;
+	return snapshot_cell_set_text(&row->cells[DEVICE], id->device);
 }
 
 static const char *const columns[] = {
@@ -71,6 +71,7 @@ static const char *const columns[] = {
 	[TIME] = "time",
 	[USERSPACE_COUNT] = "userspace_count",
 	[USERSPACE_TIME] = "userspace_time",
+	[DEVICE] = "device",
 	NULL,
 };
 
