@@ -414,7 +414,8 @@ static void cause_tick(void *state, struct report *report)
 	if (!cause->sums.list)
 		return;
 	read_all(cause);
-	retire_tick(&cause->records, cause->env.vms, clock_ns());
+	retire_tick(&cause->records, cause->env.vms, clock_ns(),
+		    cause->env.config->growth_ns ? RETIRE_TICK : RETIRE_FETCH);
 	vm_counters_update(&cause->records, cause->env.vms);
 	records_tick(cause, report);
 }

@@ -231,6 +231,7 @@ int cause_totals_read(struct cause_totals *totals, const struct vms *vms)
 	size_t before = totals->vms.n, host = totals->host.n;
 	int err;
 
+	list_merge(&totals->kept);
 	kept_update(&totals->kept, vms);
 	err = records_read(totals);
 	if (!err)
@@ -259,7 +260,6 @@ int cause_totals_retire(struct cause_totals *totals, uint32_t number)
 		totals->kept.n = before;
 		return adding.err;
 	}
-	list_merge(&totals->kept);
 	cause_sums_retire(totals->sums, number);
 	return 0;
 }
