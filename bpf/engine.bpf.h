@@ -3,6 +3,7 @@
 /*
  * The engine that counts what vCPU threads do; layouts are in engine.h. A family defines
  * ENGINE_NAME, the prefix of its maps, and ENGINE_SLOTS, its number of keys, before including this.
+ * One that counts otherwise defines ENGINE_RECORD instead, its records' type, and has no blocks.
  *
  * None of the events that write a record nests in another on the same thread, so plain adds are
  * exact.
@@ -25,10 +26,14 @@
 
 /* --- maps --- */
 
+#ifdef ENGINE_RECORD
+#define engine_record ENGINE_RECORD
+#else
 struct engine_record {
 	struct record head;
 	__u32 blocks[ENGINE_SLOTS]; /* numbers, by slot; 0: never counted */
 };
+#endif
 
 struct records_chunk {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -38,6 +43,7 @@ struct records_chunk {
 	__type(value, struct engine_record);
 } ENGINE_MAP(_cells_0) SEC(".maps");
 
+#ifdef ENGINE_SLOTS
 struct blocks_chunk {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -45,6 +51,7 @@ struct blocks_chunk {
 	__type(key, __u32);
 	__type(value, struct block);
 } ENGINE_MAP(_blocks_0) SEC(".maps");
+#endif
 
 /* Chunks of records and of blocks; the user side adds them. max_entries is set before loading. */
 struct {
@@ -54,12 +61,14 @@ struct {
 	__array(values, struct records_chunk);
 } ENGINE_MAP(_cells) SEC(".maps") = { .values = { &ENGINE_MAP(_cells_0) } };
 
+#ifdef ENGINE_SLOTS
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__array(values, struct blocks_chunk);
 } ENGINE_MAP(_blocks) SEC(".maps") = { .values = { &ENGINE_MAP(_blocks_0) } };
+#endif
 
 /* Numbers of free records and blocks, which are zeroed; max_entries is set before loading. */
 struct {
@@ -69,12 +78,14 @@ struct {
 	__uint(value_size, sizeof(__u32));
 } ENGINE_MAP(_cells_free) SEC(".maps");
 
+#ifdef ENGINE_SLOTS
 struct {
 	__uint(type, BPF_MAP_TYPE_QUEUE);
 	__uint(max_entries, 1);
 	__uint(key_size, 0);
 	__uint(value_size, sizeof(__u32));
 } ENGINE_MAP(_blocks_free) SEC(".maps");
+#endif
 
 /* Records by thread, for what no hint leads to; max_entries is set before loading. */
 struct {
@@ -85,6 +96,7 @@ struct {
 	__type(value, __u32);
 } ENGINE_MAP(_index) SEC(".maps");
 
+#ifdef ENGINE_SLOTS
 /* Sums of retired blocks, by slot; used by the user side only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -93,6 +105,7 @@ struct {
 	__type(key, __u32);
 	__type(value, struct block);
 } ENGINE_MAP(_ended) SEC(".maps");
+#endif
 
 /* Used by the user side only. */
 struct {
@@ -103,6 +116,7 @@ struct {
 	__type(value, struct engine_state);
 } ENGINE_MAP(_state) SEC(".maps");
 
+#ifdef ENGINE_SLOTS
 /* Overflow counters, one row per possible CPU; max_entries is set before loading. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -119,6 +133,7 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } ENGINE_MAP(_codes) SEC(".maps");
+#endif
 
 /* Used by the user side only. */
 struct {
@@ -128,6 +143,7 @@ struct {
 	__type(value, struct pin_meta);
 } ENGINE_MAP(_meta) SEC(".maps");
 
+#ifdef ENGINE_SLOTS
 /*
  * The trace family's rows, one per possible CPU, where its loader shares them; max_entries is set
  * before loading.
@@ -139,8 +155,13 @@ struct {
 	__type(key, __u32);
 	__type(value, struct trace_row);
 } trace_rows SEC(".maps");
+#endif
 
+#ifdef ENGINE_RECORD
+struct engine_control control SEC(".data.shared"); /* other families write it, too */
+#else
 struct engine_control control;
+#endif
 __u32 hints[HINTS];
 
 /* --- records --- */
@@ -198,6 +219,7 @@ static __always_inline struct engine_record *record_at(__u32 number)
 	return records ? bpf_map_lookup_elem(records, &at) : NULL;
 }
 
+#ifdef ENGINE_SLOTS
 static __always_inline struct block *block_at(__u32 number)
 {
 	struct block *block;
@@ -215,39 +237,59 @@ static __always_inline struct block *block_at(__u32 number)
 	blocks = bpf_map_lookup_elem(&ENGINE_MAP(_blocks), &chunk);
 	return blocks ? bpf_map_lookup_elem(blocks, &at) : NULL;
 }
+#endif
+
+/*
+ * The maps of a family's records. Functions that take them are inlined: the verifier has to know
+ * each map.
+ */
+struct record_maps {
+	void *cells, *free, *index;
+	__u32 *taken; /* how many were taken */
+};
+
+static __always_inline struct record *records_at(void *cells, __u32 number)
+{
+	__u32 chunk = number >> RECORDS_BITS, at = number % RECORDS_CHUNK;
+	void *records = bpf_map_lookup_elem(cells, &chunk);
+
+	return records ? bpf_map_lookup_elem(records, &at) : NULL;
+}
 
 /* Take a free record for a key. Returns its number; 0: none is free. */
-static __noinline __u32 record_take(struct record_key *key, __u64 vcpu)
+static __always_inline __u32 records_take(const struct record_maps *maps, struct record_key *key,
+					  __u64 vcpu)
 {
-	struct engine_record *record;
+	struct record *record;
 	__u32 number = 0;
 
-	if (!key || bpf_map_pop_elem(&ENGINE_MAP(_cells_free), &number))
+	if (bpf_map_pop_elem(maps->free, &number))
 		return 0;
-	record = record_at(number);
+	record = records_at(maps->cells, number);
 	if (!record)
 		return 0;
-	record->head.vcpu = vcpu;
-	record->head.tid = key->tid;
-	record->head.tgid = key->tgid;
-	record->head.further = key->vcpu != 0;
-	record->head.start = key->start;
-	if (bpf_map_update_elem(&ENGINE_MAP(_index), key, &number, BPF_NOEXIST)) {
-		record->head.start = 0; /* no memory */
-		bpf_map_push_elem(&ENGINE_MAP(_cells_free), &number, 0);
+	record->vcpu = vcpu;
+	record->tid = key->tid;
+	record->tgid = key->tgid;
+	record->further = key->vcpu != 0;
+	record->start = key->start;
+	if (bpf_map_update_elem(maps->index, key, &number, BPF_NOEXIST)) {
+		record->start = 0; /* no memory */
+		bpf_map_push_elem(maps->free, &number, 0);
 		return 0;
 	}
-	__sync_fetch_and_add(&control.records_taken, 1);
+	__sync_fetch_and_add(maps->taken, 1);
 	return number;
 }
 
-static __always_inline __u32 record_of_key(struct record_key *key, __u64 vcpu, bool make)
+static __always_inline __u32 records_of_key(const struct record_maps *maps, struct record_key *key,
+					    __u64 vcpu, bool make)
 {
-	const __u32 *known = bpf_map_lookup_elem(&ENGINE_MAP(_index), key);
+	const __u32 *known = bpf_map_lookup_elem(maps->index, key);
 
 	if (known)
 		return *known;
-	return make ? record_take(key, vcpu) : 0;
+	return make ? records_take(maps, key, vcpu) : 0;
 }
 
 /*
@@ -255,21 +297,30 @@ static __always_inline __u32 record_of_key(struct record_key *key, __u64 vcpu, b
  * thread that runs more has a record for each, so that counts of different vCPUs never mix. A
  * record made by an event that names no vCPU adopts the first one named.
  */
-static __noinline __u32 record_search(__u64 start, __u64 vcpu, bool make)
+static __always_inline __u32 records_search(const struct record_maps *maps, __u64 start, __u64 vcpu,
+					    bool make)
 {
 	__u64 numbers = bpf_get_current_pid_tgid();
 	struct record_key key = { .start = start, .tid = (__u32)numbers, .tgid = numbers >> 32 };
-	__u32 number = record_of_key(&key, vcpu, make);
-	struct engine_record *record = number ? record_at(number) : NULL;
+	__u32 number = records_of_key(maps, &key, vcpu, make);
+	struct record *record = number ? records_at(maps->cells, number) : NULL;
 
-	if (!record || !vcpu || record->head.vcpu == vcpu)
+	if (!record || !vcpu || record->vcpu == vcpu)
 		return number;
-	if (!record->head.vcpu) {
-		record->head.vcpu = vcpu;
+	if (!record->vcpu) {
+		record->vcpu = vcpu;
 		return number;
 	}
 	key.vcpu = vcpu;
-	return record_of_key(&key, vcpu, make);
+	return records_of_key(maps, &key, vcpu, make);
+}
+
+static __noinline __u32 record_search(__u64 start, __u64 vcpu, bool make)
+{
+	const struct record_maps maps = { &ENGINE_MAP(_cells), &ENGINE_MAP(_cells_free),
+					  &ENGINE_MAP(_index), &control.records_taken };
+
+	return records_search(&maps, start, vcpu, make);
 }
 
 static __always_inline bool record_is(const struct engine_record *record,
@@ -340,6 +391,8 @@ static __always_inline void thread_ended(void)
 	if (record)
 		record->head.ended = 1;
 }
+
+#ifdef ENGINE_SLOTS
 
 /* --- counting --- */
 
@@ -483,5 +536,7 @@ static __noinline __u32 code_claim(__u64 code)
 	}
 	return 0;
 }
+
+#endif /* ENGINE_SLOTS */
 
 #endif /* PMDAKVM_ENGINE_BPF_H */

@@ -69,7 +69,7 @@ struct record {
 	__u16 further;	  /* not the thread's first vCPU: its key names the vCPU */
 	__u8 isa;	  /* ISA of the slots: enum reasons_isa + 1; 0: no exit yet */
 	__u8 ended;	  /* the thread has exited: no more writes */
-	__u32 pad;
+	__u32 cause;	  /* number of the vCPU's record of causes; a hint */
 };
 
 _Static_assert(sizeof(struct record) == CACHE_LINE_BYTES, "a record's head is one cache line");
@@ -97,6 +97,7 @@ struct engine_control {
 	__u32 blocks_taken;
 	__u32 events[2]; /* slots in the trace family's rows, by event; 0: not to be counted there
 			  */
+	__u32 causes;	 /* are the cause family's records to be charged? */
 };
 
 /*

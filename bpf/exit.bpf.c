@@ -13,6 +13,7 @@
 #define ENGINE_NAME  exit
 #define ENGINE_SLOTS EXIT_SLOTS
 #include "engine.bpf.h"
+#include "cause.bpf.h"
 #include "kernel_words.bpf.h"
 
 #define KVM_ISA_VMX 1 /* arch/x86/kvm/trace.h */
@@ -83,6 +84,8 @@ static __always_inline int exited(__u64 vcpu, __u32 isa, __u32 slot)
 	}
 	record->head.isa = (__u8)isa;
 	pair_open(record, slot, now);
+	if (control.causes)
+		cause_exits(&record->head);
 	return 0;
 }
 
@@ -128,14 +131,19 @@ int exit_reason_first(const __u64 *ctx)
 
 static __always_inline int entered(struct engine_record *record)
 {
-	__u64 now;
+	__u64 now, time;
+	bool closes;
 
 	if (!likely(record))
 		return 0;
 	record_renew(&record->head);
 	now = bpf_ktime_get_ns();
-	if (record->head.opened)
+	closes = record->head.opened;
+	time = closes ? now - record->head.opened : 0;
+	if (closes)
 		pair_close(record, now);
+	if (control.causes)
+		cause_enters(&record->head, closes, time);
 	/* AMD's fast path before Linux 6.12 enters the guest again without kvm_exit */
 	if (!record->head.entered)
 		record->head.entered = now;

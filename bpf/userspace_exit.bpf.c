@@ -14,6 +14,7 @@
 #define ENGINE_NAME  userspace_exit
 #define ENGINE_SLOTS USERSPACE_EXIT_SLOTS
 #include "engine.bpf.h"
+#include "cause.bpf.h"
 
 /*
  * Errors of KVM_RUN. KVM_EXIT_MEMORY_FAULT is the only exit reason that is valid together with an
@@ -52,6 +53,8 @@ static __always_inline int run_ended(__u32 reason, __s32 error)
 		return overflow_count(slot, false);
 	record_renew(&record->head);
 	pair_open(record, slot, bpf_ktime_get_ns());
+	if (control.causes && record->head.block)
+		cause_trip_begins(&record->head);
 	return 0;
 }
 
@@ -84,12 +87,18 @@ int userspace_exit_begin_tp(const struct userspace_exit_record *ctx)
 static __always_inline int run_started(void)
 {
 	struct engine_record *record = record_find(0, FIND_ANY_VCPU);
+	__u64 now, time;
 
 	if (!record)
 		return 0;
 	record_renew(&record->head);
-	if (record->head.opened)
-		pair_close(record, bpf_ktime_get_ns());
+	if (!record->head.opened)
+		return 0;
+	now = bpf_ktime_get_ns();
+	time = now - record->head.opened;
+	pair_close(record, now);
+	if (control.causes && record->head.block)
+		cause_trip_ends(&record->head, time);
 	return 0;
 }
 

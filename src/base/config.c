@@ -33,10 +33,11 @@ static const struct {
 };
 
 /*
- * An option's value type: TAKES_PATH and TAKES_PIN set a char *, TAKES_NUMBER a uint32_t. An option
- * of an earlier version is TAKES_NOTHING: it has no effect, and a line says so.
+ * An option's value type: TAKES_PATH and TAKES_PIN set a char *, TAKES_NUMBER a uint32_t, and
+ * TAKES_NUMBER_OR_OFF, too, to 0 for off. An option of an earlier version is TAKES_NOTHING: it has
+ * no effect, and a line says so.
  */
-enum takes { TAKES_PATH, TAKES_PIN, TAKES_NUMBER, TAKES_NOTHING };
+enum takes { TAKES_PATH, TAKES_PIN, TAKES_NUMBER, TAKES_NUMBER_OR_OFF, TAKES_NOTHING };
 
 /* All NAME = VALUE options. */
 static const struct option {
@@ -53,6 +54,9 @@ static const struct option {
 	{ SECTION_BPF, "vms", offsetof(struct config, vms), TAKES_NUMBER, 1, 1000000 },
 	{ SECTION_BPF, "vcpus", offsetof(struct config, vcpus), TAKES_NUMBER, 1, 1000000 },
 	{ SECTION_BPF, "counters", offsetof(struct config, counters), TAKES_NUMBER, 1, 16000000 },
+	{ SECTION_BPF, "causes", offsetof(struct config, causes), TAKES_NUMBER_OR_OFF, 1,
+	  16000000 },
+	{ SECTION_BPF, "vm_causes", offsetof(struct config, vm_causes), TAKES_NUMBER, 1, 100000 },
 	{ SECTION_BPF, "vm_histograms", 0, TAKES_NOTHING, 0, 0 },
 	{ SECTION_INSTANCES, "names", offsetof(struct config, instances), TAKES_NUMBER, 1024,
 	  1 << 24 },
@@ -111,6 +115,8 @@ int config_init(struct config *ret_config)
 		.vms = CONFIG_VMS,
 		.vcpus = CONFIG_VCPUS,
 		.counters = CONFIG_COUNTERS,
+		.causes = CONFIG_CAUSES,
+		.vm_causes = CONFIG_VM_CAUSES,
 		.growth_ns = CONFIG_GROWTH_NS,
 		.instances = CONFIG_INSTANCES,
 	};
@@ -285,13 +291,17 @@ static int option_set_text(struct parser *parser, const struct option *option, c
 static void option_set_number(struct parser *parser, const struct option *option, const char *value)
 {
 	uint32_t *where = (uint32_t *)((char *)parser->config + option->offset);
+	bool may_be_off = option->takes == TAKES_NUMBER_OR_OFF;
 	size_t digits = strspn(value, "0123456789");
 	unsigned long long number = strtoull(value, NULL, 10);
 
-	if (!digits || digits > 18 || value[digits] || number < option->least ||
-	    number > option->most)
-		warn(parser, "%s: expected a number from %u to %u, got \"%.*s\"; keeping %u",
-		     option->name, option->least, option->most, SHOWN_BYTES, value, *where);
+	if (may_be_off && strcmp(value, "off") == 0)
+		*where = 0;
+	else if (!digits || digits > 18 || value[digits] || number < option->least ||
+		 number > option->most)
+		warn(parser, "%s: expected a number from %u to %u%s, got \"%.*s\"; keeping %u",
+		     option->name, option->least, option->most, may_be_off ? " or off" : "",
+		     SHOWN_BYTES, value, *where);
 	else
 		*where = (uint32_t)number;
 }
@@ -320,7 +330,7 @@ static int parse_option(struct parser *parser, char *text)
 			      option->name);
 		return 0;
 	}
-	if (option->takes == TAKES_NUMBER) {
+	if (option->takes == TAKES_NUMBER || option->takes == TAKES_NUMBER_OR_OFF) {
 		option_set_number(parser, option, value);
 		return 0;
 	}

@@ -12,6 +12,8 @@
  *	vms = 4096
  *	vcpus = 4096
  *	counters = 65536
+ *	causes = 32768		# or off
+ *	vm_causes = 256
  *	[trace]			# or [dynamic]
  *	kvm_exit
  *	kvm_mmu_*
@@ -46,6 +48,12 @@ struct config_event {
 /* Default of [bpf] counters: reasons of vCPUs that are counted with times. */
 #define CONFIG_COUNTERS 65536
 
+/* Default of [bpf] causes: causes of vCPUs, and of the host, that are kept. */
+#define CONFIG_CAUSES 32768
+
+/* Default of [bpf] vm_causes. */
+#define CONFIG_VM_CAUSES 256
+
 /* Growth of a family in a tick of a program's own loop, ns. */
 #define CONFIG_GROWTH_NS 200000000
 
@@ -63,6 +71,8 @@ struct config {
 	const char *only;   /* the only family to open; NULL: all */
 	uint32_t vcpus;	    /* maximum number of vCPUs whose exits are counted with times */
 	uint32_t counters;  /* maximum number of (vCPU, reason) counters, per family */
+	uint32_t causes;    /* maximum number of (vCPU, cause) values; 0: off */
+	uint32_t vm_causes; /* maximum number of causes of a VM that are shown by themselves */
 	uint64_t growth_ns; /* how long a tick may make room; 0: ticks are fetches */
 	uint32_t instances; /* maximum number of instance names whose numbers are kept */
 	struct config_event *events; /* in file order, names are unique */

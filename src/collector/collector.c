@@ -31,6 +31,7 @@ struct collector {
 	struct pins *pins;
 	struct event_rows rows;
 	struct classic_events classic;
+	struct cause_links causes;
 	struct collector_family *families;
 	struct self self; /* state of the tables about the agent */
 	struct sources sources;
@@ -97,7 +98,7 @@ static void family_open(struct collector *collector, struct collector_family *op
 	}
 	err = ops->open(env, &open->state, &error);
 	open->loaded = !err;
-	open->wanted = true;
+	open->wanted = err != -ECANCELED;
 	open->attach_time = clock_ns() - start;
 	if (err)
 		family_note(open, err, error, false, env->report);
@@ -235,6 +236,7 @@ int collector_open(const struct config *config, struct items *items,
 		.types = &collector->types,
 		.rows = &collector->rows,
 		.classic = &collector->classic,
+		.causes = &collector->causes,
 		.pins = collector->pins,
 		.report = report,
 	};

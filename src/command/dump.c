@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "collector/collector.h"
+#include "command/cause_report.h"
 #include "command/commands.h"
 #include "metrics/metric_table.h"
 #include "command/metric_output.h"
@@ -52,7 +53,8 @@ static void usage(FILE *out)
 {
 	fputs("Usage: kvmbpf dump [OPTION]...\n"
 	      "Count KVM's tracepoints for a while, then print VM exits by reason, VM and vCPU in\n"
-	      "the style of perf kvm stat, all other counters, and KVM's own statistics of VMs.\n"
+	      "the style of perf kvm stat, what in guests causes them, all other counters, and\n"
+	      "KVM's own statistics of VMs.\n"
 	      "\n"
 	      "  -d, --duration SECONDS  count for SECONDS, such as 0.5 (default: until ^C)\n"
 	      "  -e, --event PATTERN     count these events only, as in [trace] of kvm.conf;\n"
@@ -238,10 +240,27 @@ static bool say_missing(const struct snapshot *snapshot, const struct options *o
 	return missing;
 }
 
+/* Print the tables of exits and of causes; shown gets those whose numbers they have. */
+static int tables_print(const struct snapshot *snapshot, const struct options *options,
+			const struct snapshot_table **shown)
+{
+	int err = exit_report_print(snapshot, options->awake, stdout, shown);
+
+	if (!err)
+		err = cause_report_print(snapshot, stdout);
+	while (*shown)
+		shown++;
+	for (size_t i = 0; i < CAUSE_REPORT_TABLES; i++) {
+		*shown = snapshot_find_table(snapshot, cause_report_tables[i]);
+		shown += *shown != NULL;
+	}
+	return err;
+}
+
 /* With -m: all values of the chosen metrics, zeros included, and no tables of exits. */
 static int print(const struct snapshot *snapshot, const struct options *options)
 {
-	const struct snapshot_table *shown[EXIT_REPORT_TABLES + 1] = { NULL };
+	const struct snapshot_table *shown[EXIT_REPORT_TABLES + CAUSE_REPORT_TABLES + 1] = { NULL };
 	struct output_options output = { .all = options->all || options->nmetrics,
 					 .names = options->metrics,
 					 .nnames = options->nmetrics,
@@ -250,7 +269,7 @@ static int print(const struct snapshot *snapshot, const struct options *options)
 	int err = 0;
 
 	if (!options->json && !options->nmetrics)
-		err = exit_report_print(snapshot, options->awake, stdout, shown);
+		err = tables_print(snapshot, options, shown);
 	if (!err)
 		err = options->json ? output_json(snapshot, &output, stdout) :
 				      output_table(snapshot, &output, stdout, &hidden);

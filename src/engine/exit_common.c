@@ -41,9 +41,15 @@ int exits_load_object(struct exits *exits, const struct counters_object *object,
 
 	if (exits->counters.object.family)
 		programs_missed(exits->programs, EXITS_PROGRAMS, &missed);
+	if (env->causes && !exits->counters.object.family) {
+		err = cause_links_share(env->causes, object->causes);
+		if (err) {
+			object->destroy(object->family);
+			return err;
+		}
+	}
 	err = vcpu_counters_load(&exits->counters, object, &limits, env->rows->fd, env->pins,
 				 env->types, report);
-
 	if (err)
 		return err;
 	exits->missed += missed;
@@ -79,6 +85,8 @@ void exits_detach(void *state)
 	if (exits->counts)
 		*exits->counts = 0;
 	programs_detach(exits->programs, EXITS_PROGRAMS, exits->env.classic);
+	if (exits->env.causes && exits->counters.object.family)
+		cause_links_drop(exits->env.causes, &exits->counters.object.control->causes);
 }
 
 void exits_close(void *state)
@@ -127,6 +135,8 @@ int exits_attach(struct exits *exits)
 	if (!fresh)
 		return 0;
 	vcpu_counters_begin(&exits->counters);
+	if (exits->env.causes)
+		cause_links_add(exits->env.causes, &exits->counters.object.control->causes);
 	if (exits->counts)
 		*exits->counts = 1;
 	err = programs_attach(exits->programs, 1, exits->env.classic);

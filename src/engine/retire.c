@@ -106,6 +106,10 @@ static int record_retire(struct vm_counters *all, uint32_t number)
 		return err;
 	if (record->start != RECORD_GONE)
 		record_hide(counters, number, record);
+	if (counters->retire)
+		err = counters->retire(counters->retire_data, number);
+	if (err)
+		return err;
 	if (record->isa)
 		counters->state->isa = record->isa;
 	for (unsigned slot = 0; slot < counters->nslots; slot++) {
@@ -178,8 +182,9 @@ void retire_recover(struct vcpu_counters *counters)
 	if (counters->state->moves)
 		move_finish(counters);
 	pool_clear(&counters->records);
-	pool_clear(&counters->blocks);
-	used = calloc(pool_end(&counters->blocks), sizeof(*used));
+	if (counters->ended)
+		pool_clear(&counters->blocks);
+	used = calloc(pool_end(&counters->blocks) + 1, sizeof(*used));
 	if (!used)
 		return;
 	for (uint32_t i = 1; i < pool_end(&counters->records); i++) {

@@ -128,9 +128,10 @@ static int object_size(const struct vcpu_counters *counters, const struct counte
 	int err = pool_maps_size(&object->records, RECORDS_BITS, limits->records);
 
 	if (!err)
-		err = pool_maps_size(&object->blocks, BLOCKS_BITS, limits->blocks);
-	if (!err)
 		err = bpf_map__set_max_entries(object->index, limits->records);
+	if (err || !object->ended)
+		return err;
+	err = pool_maps_size(&object->blocks, BLOCKS_BITS, limits->blocks);
 	if (!err)
 		err = bpf_map__set_max_entries(object->rows, (__u32)counters->cpus->n);
 	if (!err)
@@ -165,14 +166,18 @@ static int memory_map(struct vcpu_counters *fresh, const struct counters_object 
 	int btf_fd = bpf_object__btf_fd(*object->skeleton->obj);
 	int err;
 
-	fresh->ended = map_memory(object->ended);
 	fresh->state = map_memory(object->state);
-	fresh->overflow = map_memory(object->rows);
-	if (!fresh->ended || !fresh->state || !fresh->overflow)
+	if (!fresh->state)
 		return -ENOMEM;
+	if (object->ended) {
+		fresh->ended = map_memory(object->ended);
+		fresh->overflow = map_memory(object->rows);
+		if (!fresh->ended || !fresh->overflow)
+			return -ENOMEM;
+	}
 	err = pool_open(&fresh->records, &object->records, btf_fd, RECORDS_BITS, limits->records,
 			pins, &object->control->records_taken);
-	if (err)
+	if (err || !object->ended)
 		return err;
 	return pool_open(&fresh->blocks, &object->blocks, btf_fd, BLOCKS_BITS, limits->blocks, pins,
 			 &object->control->blocks_taken);

@@ -20,6 +20,7 @@
 #include "bpf/engine.h"
 #include "engine/pool.h"
 #include "engine/reason_slots.h"
+#include "kernel/cause_links.h"
 #include "kernel/cpus.h"
 #include "kernel/kernel_types.h"
 #include "kernel/pinned_maps.h"
@@ -35,13 +36,14 @@ struct counters_object {
 	struct bpf_object_skeleton *skeleton;
 	struct pool_maps records, blocks;
 	struct bpf_map *index; /* records by thread */
-	struct bpf_map *ended; /* sums of retired blocks, by slot */
+	struct bpf_map *ended; /* sums of retired blocks, by slot; NULL: records have no blocks */
 	struct bpf_map *state; /* struct engine_state */
 	struct bpf_map *rows;  /* what found no room, by CPU */
 	struct bpf_map *codes; /* unknown codes, by slot */
 	struct bpf_map *meta;
-	struct bpf_map *events;		/* the trace family's rows */
-	struct engine_control *control; /* the programs' global data */
+	struct bpf_map *events;		    /* the trace family's rows */
+	struct bpf_map *causes[CAUSE_MAPS]; /* the cause family's; NULL: the object has none */
+	struct engine_control *control;	    /* the programs' global data */
 };
 
 /* Those of the skeleton of family NAME, which destroy() destroys. */
@@ -56,6 +58,9 @@ struct counters_object {
 		.state = (bpf)->maps.name##_state, .rows = (bpf)->maps.name##_rows,   \
 		.codes = (bpf)->maps.name##_codes, .meta = (bpf)->maps.name##_meta,   \
 		.events = (bpf)->maps.trace_rows, .control = &(bpf)->bss->control,    \
+		.causes = { (bpf)->maps.cause_cells, (bpf)->maps.cause_cells_free,    \
+			    (bpf)->maps.cause_index, (bpf)->maps.cause_rows,          \
+			    (bpf)->maps.cause_shared },                               \
 	}
 
 /* Largest numbers of records and of blocks. */
@@ -90,6 +95,12 @@ struct vcpu_counters {
 	struct slot_sums total[COUNTER_SLOTS_MAX]; /* of the host as last read, by home */
 	uint64_t latency[COUNTER_SLOTS_MAX][EXIT_BUCKETS];
 	bool sleeps[COUNTER_SLOTS_MAX]; /* reasons in which the vCPU may sleep */
+	/*
+	 * Of a family whose records have more than blocks: takes that from a record that is being
+	 * retired, of which it may be called again after a kill. Returns 0 or -ENOMEM. Or NULL.
+	 */
+	int (*retire)(void *data, uint32_t number);
+	void *retire_data;
 };
 
 /* Initialize with nothing loaded; the arguments must outlive it. */

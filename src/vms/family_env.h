@@ -8,6 +8,7 @@
 
 #include "base/config.h"
 #include "base/report.h"
+#include "kernel/cause_links.h"
 #include "kernel/cpus.h"
 #include "kernel/event_rows.h"
 #include "kernel/kernel_types.h"
@@ -27,6 +28,7 @@ struct family_env {
 	const struct pins *pins;	/* NULL: maps are not pinned */
 	struct event_rows *rows;	/* who counts which event */
 	struct classic_events *classic; /* attached by perf; NULL: none is */
+	struct cause_links *causes;	/* who charges causes; NULL: nobody */
 	struct kernel_types *types;	/* closed after each pass of opening or attaching */
 	struct report *report;		/* set only while open or attach runs */
 };

@@ -170,7 +170,7 @@ static int own_labels(struct table_sync *sync, const struct owner *owner,
 {
 	struct labels **own = &sync->own[key->key % OWN_LABELS];
 	char range[SNAPSHOT_RANGE_SIZE];
-	struct label list[3];
+	struct label list[3 + TABLE_LABELS];
 	size_t n = 0;
 
 	if (sync->table->owner == OWNER_CPU)
@@ -181,6 +181,8 @@ static int own_labels(struct table_sync *sync, const struct owner *owner,
 		snapshot_range_text(key->range, range);
 		list[n++] = (struct label){ BUCKET_LABEL, range, 0 };
 	}
+	for (size_t i = 0; i < key->nlabels && i < TABLE_LABELS; i++)
+		list[n++] = key->labels[i];
 	if (n && !labels_are(*own, list, n)) {
 		labels_unref(*own);
 		*own = labels_new(list, n);

@@ -20,11 +20,16 @@
  */
 #define TABLE_BY_NAME UINT32_MAX
 
+/* Labels of a key besides those of its name and range. */
+#define TABLE_LABELS 2
+
 struct table_key {
 	uint32_t key;			    /* identifies the row among its owner's */
 	const char *name;		    /* NULL: none */
 	const struct snapshot_range *range; /* NULL: none */
 	uint32_t number;		    /* of the instance, or TABLE_BY_NAME */
+	const struct label *labels;	    /* [nlabels] besides those of name and range */
+	size_t nlabels;			    /* at most TABLE_LABELS */
 };
 
 /* A table while its rows are brought up to date. */

@@ -34,18 +34,22 @@ void agent_later(int seconds)
 
 static int exit_keys(void *state, const struct owner *owner, struct table_sync *sync)
 {
-	int err = table_want(sync, &(struct table_key){ 0, "cpuid", NULL, NUMBER_CPUID });
+	int err = table_want(
+		sync, &(struct table_key){ .key = 0, .name = "cpuid", .number = NUMBER_CPUID });
 
 	(void)state, (void)owner;
-	return err ? err : table_want(sync, &(struct table_key){ 1, "hlt", NULL, NUMBER_HLT });
+	return err ? err :
+		     table_want(sync, &(struct table_key){
+					      .key = 1, .name = "hlt", .number = NUMBER_HLT });
 }
 
 static int cpu_keys(void *state, const struct owner *owner, struct table_sync *sync)
 {
-	int err = table_want(sync, &(struct table_key){ 0, "cpu0", NULL, 0 });
+	int err = table_want(sync, &(struct table_key){ .key = 0, .name = "cpu0", .number = 0 });
 
 	(void)state, (void)owner;
-	return err ? err : table_want(sync, &(struct table_key){ 1, "cpu1", NULL, 1 });
+	return err ? err :
+		     table_want(sync, &(struct table_key){ .key = 1, .name = "cpu1", .number = 1 });
 }
 
 /* The variant of a table is its number of present columns. */

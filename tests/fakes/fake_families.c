@@ -136,7 +136,8 @@ int fake_keys(void *state, const struct owner *owner, struct table_sync *sync)
 	(void)owner;
 	for (uint32_t i = 0; !err && i < 1 + fake->more_rows; i++) {
 		snprintf(name, sizeof(name), "row%u", i);
-		err = table_want(sync, &(struct table_key){ i, i ? name : NULL, NULL, i });
+		err = table_want(sync, &(struct table_key){
+					       .key = i, .name = i ? name : NULL, .number = i });
 	}
 	return err;
 }

@@ -67,9 +67,11 @@ static int keys_want(void *state, const struct owner *owner, struct table_sync *
 	for (size_t i = 0; !err && i < from->nkeys; i++) {
 		struct fake_key key = from->keys[i];
 
-		err = table_want(sync, &(struct table_key){ key.key, *key.name ? key.name : NULL,
-							    key.has_range ? &key.range : NULL,
-							    key.number });
+		err = table_want(sync,
+				 &(struct table_key){ .key = key.key,
+						      .name = *key.name ? key.name : NULL,
+						      .range = key.has_range ? &key.range : NULL,
+						      .number = key.number });
 		memset(&key, 'x', sizeof(key));
 	}
 	return err;

@@ -6,10 +6,11 @@
 TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(O)/tests/%,$(wildcard tests/programs/*.c)) \
 	$(O)/tests/guest
 
-$(O)/tests/guest: $(wildcard tests/programs/guest/*.c tests/programs/guest/*.h)
+$(O)/tests/guest: $(wildcard tests/programs/guest/*.c tests/programs/guest/*.h) src/kvm/cause_key.c src/kvm/cause_key.h \
+		bpf/cause.h
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 -O2 $(WARNINGS) -static -pthread $(filter %.c,$^) -o $@
+	$(Q)$(CC) -std=gnu11 -O2 $(WARNINGS) -Isrc -I. -static -pthread $(filter %.c,$^) -o $@
 
 $(O)/tests/%: tests/programs/%.c
 	$(call say,CC,$@)

@@ -19,15 +19,25 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #define OFF_BEGUN   0x800
 #define GUEST_TOUCH 0x40000000u /* what --fault touches; a slot of its own */
 #define TOUCH_SLOT  1
+#define ACCESS_CODE (16 * WORD) /* no loop of --access is longer */
 
 /* Registers of the programme: x0 to x3 are a hypercall's. */
-enum { X_COUNTER = 20, X_MMIO = 21, X_TOUCH = 22, X_BEGUN = 23, X_TOUCH_START = 24 };
+enum {
+	X_ADDRESS = 9,
+	X_INDEX = 10,
+	X_COUNTER = 20,
+	X_MMIO = 21,
+	X_TOUCH = 22,
+	X_BEGUN = 23,
+	X_TOUCH_START = 24
+};
 
 #define REG_64			 (KVM_REG_ARM64 | KVM_REG_SIZE_U64 | KVM_REG_ARM_CORE)
 #define REG(member)		 (REG_64 | KVM_REG_ARM_CORE_REG(regs.member))
@@ -38,6 +48,13 @@ enum { X_COUNTER = 20, X_MMIO = 21, X_TOUCH = 22, X_BEGUN = 23, X_TOUCH_START = 
 #define CBNZ_COUNTER		 0xb5000014u /* cbnz x20, .: the distance in words goes to bit 5 */
 #define FIRST_TOUCH		 0xaa1803f6u /* mov x22, x24 */
 #define LAST_WRITE		 0x390002a0u /* strb w0, [x21] */
+#define MOVZ			 0xd2800000u /* movz x0, #0: which 16 bits they are goes to bit 21 */
+#define MOVK			 0xf2800000u /* movk x0, #0 */
+#define HVC			 0xd4000002u /* hvc #0 */
+#define MRS			 0xd5200000u /* mrs x0: the register goes to bit 5, as it is in a key */
+#define MSR			 0xd5000000u /* msr or sys, x0 */
+#define AND_LOW_BITS(bits)	 (0x92400000u | ((__u32)(bits)-1) << 10 | X_COUNTER << 5 | X_INDEX)
+#define ADD_PAGES		 (0x8b000000u | X_INDEX << 16 | 12u << 10 | X_ADDRESS << 5 | X_ADDRESS)
 #define BRANCH			 0x14000000u /* b .: the distance in words goes to bit 0 */
 #define WORD			 4u
 #define DISTANCE(from, to, bits) ((((__u32)(to) - (__u32)(from)) / WORD) & ((1u << (bits)) - 1))
@@ -71,6 +88,15 @@ const char *arch_lacks(const struct plan *plan)
 		return "--pio, --cpuid: arm64 has no such instructions";
 	if (plan->count[EV_HLT] && !plan->irqchip)
 		return "--hlt: a WFI of arm64 sleeps in the kernel; say --irqchip";
+	for (unsigned int i = 0; i < plan->naccesses; i++) {
+		const struct access *access = &plan->accesses[i];
+
+		if (access->kind != CAUSE_MMIO && access->kind != CAUSE_HVC &&
+		    access->kind != CAUSE_SYSREG)
+			return "--access: arm64 guests do mmio, hvc and sysreg";
+		if (access->kind == CAUSE_HVC && access->number >> 32)
+			return "--access: hvc's functions have 32 bits";
+	}
 	return NULL;
 }
 
@@ -80,7 +106,7 @@ static __u16 put(struct program *prog, __u16 at, __u32 word)
 	return (__u16)(at + sizeof(word));
 }
 
-static __u16 put_section(struct program *prog, __u16 at, __u32 count, int ev)
+static __u16 put_section(struct program *prog, __u16 at, __u32 count, unsigned int ev)
 {
 	const struct code *body = &bodies[ev];
 	struct section *sect = &prog->sect[ev];
@@ -100,16 +126,78 @@ static __u16 put_section(struct program *prog, __u16 at, __u32 count, int ev)
 	return at;
 }
 
-int arch_build(const struct plan *plan, struct program *ret_prog)
+/* movz Xd; movk Xd for each further 16 bits: always as many, so that every vCPU's code is as long
+ */
+static __u16 put_number(struct program *prog, __u16 at, __u32 reg, __u64 number, unsigned int words)
 {
+	for (__u32 i = 0; i < words; i++)
+		at = put(prog, at,
+			 (i ? MOVK : MOVZ) | i << 21 | (__u32)(number >> 16 * i & 0xffff) << 5 |
+				 reg);
+	return at;
+}
+
+/* ldr or str of that size, W0 or X0, [X9] */
+static __u32 memory_access(const struct access *access)
+{
+	__u32 size = access->size == 8 ? 3 : access->size / 2;
+
+	return 0x39000000u | size << 30 | (access->write ? 0 : 1u << 22) | X_ADDRESS << 5;
+}
+
+static __u16 put_access_body(struct program *prog, __u16 at, const struct access *access)
+{
+	__u32 number = (__u32)access->number;
+
+	if (access->kind == CAUSE_HVC)
+		return put(prog, put_number(prog, at, 0, number, 2), HVC);
+	at = put_number(prog, at, 0, access->value, 2);
+	if (access->kind == CAUSE_SYSREG) /* mrs x0, or msr and sys, which are alike */
+		return put(prog, at, (access->write ? MSR : MRS) | number);
+	at = put_number(prog, at, X_ADDRESS, access->number, 3);
+	if (access->span > 1) {
+		/* and x10, x20, #SPAN - 1; add x9, x9, x10, lsl #12 */
+		at = put(prog, at, AND_LOW_BITS(__builtin_ctz(access->span)));
+		at = put(prog, at, ADD_PAGES);
+	}
+	return put(prog, at, memory_access(access));
+}
+
+static __u16 put_access(struct program *prog, __u16 at, const struct plan *plan, unsigned int i,
+			unsigned int vcpu)
+{
+	const struct access *access = &plan->accesses[i];
+	struct section *sect = &prog->sect[EV_MAX + i];
+
+	sect->start = at;
+	at = put_number(prog, at, X_COUNTER, access__count(access, vcpu), 2);
+	sect->loop = at;
+	at = put_access_body(prog, at, access);
+	sect->after = at;
+	sect->dec = at;
+	at = put(prog, at, COUNT_DOWN);
+	at = put(prog, at, CBNZ_COUNTER | DISTANCE(at, sect->loop, 19) << 5);
+	sect->end = at;
+	return at;
+}
+
+int arch_build(const struct plan *plan, unsigned int vcpu, struct program *ret_prog)
+{
+	unsigned int ev;
 	__u16 at;
-	int ev;
 
 	memset(ret_prog, 0, sizeof(*ret_prog));
 	at = put(ret_prog, 0, FIRST_TOUCH);
 	for (ev = 0; ev < EV_MAX; ev++)
 		if (plan->count[ev])
 			at = put_section(ret_prog, at, plan->count[ev], ev);
+	for (ev = 0; ev < plan->naccesses; ev++) {
+		if (at > OFF_BEGUN - ACCESS_CODE) {
+			fputs("guest: --access: the programme does not fit in its page\n", stderr);
+			return -E2BIG;
+		}
+		at = put_access(ret_prog, at, plan, ev, vcpu);
+	}
 	ret_prog->last = at;
 	at = put(ret_prog, at, LAST_WRITE);
 	put(ret_prog, at, BRANCH | DISTANCE(at, 0, 26));
@@ -187,14 +275,16 @@ int arch_restart(struct vcpu *vcpu)
 }
 
 /*
- * How far the programme is: ret_done has EV_MAX counts, ret_last says whether it is at its last
+ * How far the programme is: ret_done has MAX_LOOPS counts, ret_last says whether it is at its last
  * write, which is done once KVM_RUN is called again.
  */
 int arch_where(struct vcpu *vcpu, __u64 *ret_done, bool *ret_last)
 {
 	const struct program *prog = &vcpu->vm->prog;
+	const struct plan *plan = vcpu->vm->plan;
+	unsigned int loop;
 	__u64 at, counter;
-	int ret, ev;
+	int ret;
 
 	ret = get_register(vcpu, REG(pc), &at);
 	if (!ret)
@@ -202,9 +292,9 @@ int arch_where(struct vcpu *vcpu, __u64 *ret_done, bool *ret_last)
 	if (ret)
 		return ret;
 	at -= GUEST_RAM + vcpu->id * GUEST_PAGE;
-	for (ev = 0; ev < EV_MAX; ev++)
-		ret_done[ev] = section__done(&prog->sect[ev], vcpu->vm->plan->count[ev], at,
-					     (__u32)counter);
+	for (loop = 0; loop < plan__loops(plan); loop++)
+		ret_done[loop] = section__done(&prog->sect[loop], plan__count(plan, loop, vcpu->id),
+					       at, (__u32)counter);
 	*ret_last = at == prog->last;
 	return 0;
 }

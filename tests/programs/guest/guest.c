@@ -119,6 +119,7 @@ static void print_done(const struct fleet *fleet, double seconds)
 	__u64 seen[EV_MAX], rounds;
 	int ev;
 
+	access__print(fleet);
 	fleet__total(fleet, seen, &rounds);
 	printf("done");
 	for (ev = 0; ev < EV_MAX; ev++)

@@ -10,6 +10,8 @@
 #include <linux/kvm.h>
 #include <linux/types.h>
 
+#include "access.h"
+
 #if defined(__x86_64__)
 #define GUEST_ARCH_X86 1
 #elif defined(__aarch64__)
@@ -44,6 +46,9 @@ enum guest_event {
 	EV_MAX
 };
 
+/* Loops of a programme: those of the events, then those of --access. */
+#define MAX_LOOPS (EV_MAX + MAX_ACCESSES)
+
 struct plan {
 	__u32 count[EV_MAX];
 	unsigned int nvms;
@@ -53,11 +58,14 @@ struct plan {
 	__u32 cpus[MAX_CPULIST];
 	bool overcommit; /* nvcpus is by the CPUs that there are */
 	bool irqchip;
+	bool xapic; /* the local APIC of --irqchip is in memory, not in MSRs */
 	bool repeat;
 	bool wait;
 	bool hold;
 	bool flight;
 	const char *stats; /* NULL: none are written */
+	struct access accesses[MAX_ACCESSES];
+	unsigned int naccesses;
 };
 
 /*
@@ -71,8 +79,8 @@ struct section {
 
 struct program {
 	__u8 page[GUEST_PAGE];
-	struct section sect[EV_MAX]; /* all 0: not in the programme */
-	__u16 last;		     /* where the last HLT or write leaves the pointer */
+	struct section sect[MAX_LOOPS]; /* all 0: not in the programme */
+	__u16 last;			/* where the last HLT or write leaves the pointer */
 };
 
 struct vm;
@@ -86,11 +94,12 @@ struct vcpu {
 	void *page;
 	pthread_t thread;
 	bool started;
-	int status;	     /* negative errno: the thread failed */
-	__u64 round[EV_MAX]; /* this round, as far as user space sees it */
-	__u64 seen[EV_MAX];  /* all rounds together */
-	__u64 rounds;	     /* finished */
-	__u64 wakes;	     /* HLTs that the waker has ended, all rounds */
+	int status;		/* negative errno: the thread failed */
+	__u64 round[MAX_LOOPS]; /* this round, as far as user space sees it */
+	__u64 seen[MAX_LOOPS];	/* all rounds together */
+	struct answered answered[MAX_ACCESSES];
+	__u64 rounds; /* finished */
+	__u64 wakes;  /* HLTs that the waker has ended, all rounds */
 };
 
 struct vm {
@@ -148,6 +157,8 @@ void fleet__destroy(struct fleet *fleet);
 int fleet__send(struct fleet *fleet, int to);
 int fleet__receive(struct fleet *fleet, int from);
 
+unsigned int plan__loops(const struct plan *plan);
+__u32 plan__count(const struct plan *plan, unsigned int loop, unsigned int vcpu);
 __u64 section__done(const struct section *sect, __u32 count, __u64 at, __u32 counter);
 
 int stats__check(const struct vm *vm);
@@ -155,7 +166,7 @@ int stats__write(const struct fleet *fleet);
 
 /* What a machine architecture gives. */
 const char *arch_lacks(const struct plan *plan);
-int arch_build(const struct plan *plan, struct program *ret_prog);
+int arch_build(const struct plan *plan, unsigned int vcpu, struct program *ret_prog);
 int arch_init_vm(struct vm *vm);
 int arch_init_vcpu(struct vcpu *vcpu);
 int arch_restart(struct vcpu *vcpu);

@@ -13,7 +13,7 @@
 
 #include "guest.h"
 
-enum opt_type { OPT_NUMBER, OPT_FLAG, OPT_TEXT, OPT_CPUS, OPT_HELP };
+enum opt_type { OPT_NUMBER, OPT_FLAG, OPT_TEXT, OPT_CPUS, OPT_ACCESS, OPT_HELP };
 
 struct opt {
 	const char *name;
@@ -45,6 +45,8 @@ static const struct opt opts[] = {
 	  MAX_COUNT },
 	{ "spin", "N", "N rounds of a loop of two plain instructions", OPT_NUMBER, EVENT(EV_SPIN),
 	  MAX_COUNT },
+	{ "access", "KEY=N", "N accesses of a port, an address, a register ..., see below",
+	  OPT_ACCESS, 0, 0 },
 	{ "vcpus", "N", "N vCPUs in N threads, each of which does all of the above", OPT_NUMBER,
 	  offsetof(struct plan, nvcpus), MAX_VCPUS },
 	{ "overcommit", NULL, "more vCPUs than CPUs: two for each that we may run on, and one more",
@@ -55,6 +57,9 @@ static const struct opt opts[] = {
 	  0, 0 },
 	{ "irqchip", NULL, "HLTs sleep in the kernel, an interrupt ends each", OPT_FLAG,
 	  offsetof(struct plan, irqchip), 0 },
+	{ "xapic", NULL,
+	  "with --irqchip: the local APIC's registers are at 0xfee00000, not MSRs; not with --hlt",
+	  OPT_FLAG, offsetof(struct plan, xapic), 0 },
 	{ "repeat", NULL, "start over until SIGTERM or SIGINT", OPT_FLAG,
 	  offsetof(struct plan, repeat), 0 },
 	{ "pause-ms", "M", "pause for M milliseconds between two rounds", OPT_NUMBER,
@@ -97,6 +102,19 @@ static const char notes[] =
 	"kvm_emulate_insn, and 1 more sets up a loop, and 1 is the last HLT:\n"
 	"pio 3, mmio 3, cpuid 4, msr 4, hlt 3, spin 2; with --irqchip hlt 9, last HLT 2.\n"
 	"\n"
+	"--access KEY=N[/N...][,WORD=VALUE...], up to 32 times, in the given order after the others.\n"
+	"KEY is as in kvm.cause: io:0x70:r, mmio:0xd0000000:w, msr:0x10:r, cpuid:0x1, hypercall:10, cr:4:w;\n"
+	"on arm64 mmio, hvc:N and sysreg:s3_0_c0_c4_0:r. With several N, vCPU i takes number i modulo how\n"
+	"many there are. Each is one kvm_pio, kvm_msr, kvm_cpuid, kvm_hypercall or kvm_cr, or one kvm_mmio\n"
+	"write or read (and an unsatisfied-read where user space answers). Nothing catches a fault. WORDs:\n"
+	"  size=S       bytes of io and mmio, 1 unless given: 1, 2, 4, with mmio on arm64 also 8\n"
+	"  string=C     io by INS of C elements, one access, or OUTS, which is C; at most 768 bytes\n"
+	"  into=ADDR    where INS writes to, MMIO below 1 MiB: one kvm_mmio, and an exit to user space for\n"
+	"               each 8 bytes\n"
+	"  span=K       a power of two: N of each of K ports, of K pages' addresses, of K leaves\n"
+	"  value=V      what is written, 0 unless given\n"
+	"  delay-us=D   user space answers each after D microseconds asleep\n"
+	"\n"
 	"On arm64 the programme ends with one MMIO write instead. --hlt is a WFI there, which takes\n"
 	"--irqchip: it sleeps in the kernel, and a signal ends each. So there is one kvm_userspace_exit\n"
 	"for each MMIO read, WFI (EINTR) and the write. All but the spinning is one kvm_exit each: DABT,\n"
@@ -105,6 +123,9 @@ static const char notes[] =
 	"\n"
 	"When the vCPUs are through, one line sums up all of them:\n"
 	"done pio=N mmio=N cpuid=N msr=N hypercall=N fault=N hlt=N spin=N vcpus=N rounds=N seconds=S\n"
+	"In front of it is a line for each vCPU and --access, where KEY is the first, N all accesses done,\n"
+	"exits and into (of into=) came out to user space, and delay-ns is how long that kept them waiting:\n"
+	"access VM VCPU KEY=N exits=N into=N delay-ns=N\n"
 	"pio, mmio and hlt (without --irqchip) are the exits seen by user space, the last\n"
 	"HLTs left out: they are as many as rounds. The others are from the guest's own loop\n"
 	"counters, and true of a round that a signal cut short, too.\n"
@@ -192,6 +213,8 @@ static int apply(const struct opt *opt, const char *arg, struct plan *plan)
 	case OPT_CPUS:
 		err = parse_cpus(arg, plan);
 		break;
+	case OPT_ACCESS:
+		return access__parse(arg, plan);
 	case OPT_HELP:
 		print_help();
 		exit(0);
@@ -237,6 +260,11 @@ int options__parse(int argc, char **argv, struct plan *ret_plan)
 		plan.nvcpus = overcommitted();
 	if (!plan.nvcpus || !plan.nvms) {
 		fprintf(stderr, "guest: --%s: at least 1\n", plan.nvms ? "vcpus" : "vms");
+		goto usage;
+	}
+	if (plan.xapic && (!plan.irqchip || plan.count[EV_HLT])) {
+		fputs("guest: --xapic: with --irqchip, and not with --hlt, whose interrupts end by an MSR\n",
+		      stderr);
 		goto usage;
 	}
 	*ret_plan = plan;

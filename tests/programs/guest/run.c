@@ -12,7 +12,7 @@
 enum { ROUND_GOES_ON, ROUND_OVER, ROUND_CUT };
 
 /* Whether each of these events comes out to user space, where we count it. */
-static bool comes_out(const struct plan *plan, int ev)
+static bool comes_out(const struct plan *plan, unsigned int ev)
 {
 	return ev == EV_PIO || ev == EV_MMIO || (ev == EV_HLT && !plan->irqchip);
 }
@@ -28,6 +28,8 @@ static int answer_io(struct vcpu *vcpu)
 {
 	const struct kvm_run *run = vcpu->run;
 
+	if (!access__answer_io(vcpu))
+		return ROUND_GOES_ON;
 	if (run->io.direction != KVM_EXIT_IO_OUT || run->io.port != GUEST_PORT ||
 	    run->io.size != 1 || run->io.count != 1)
 		return unexpected(vcpu, "an I/O access that is not the programme's");
@@ -40,6 +42,8 @@ static int answer_mmio(struct vcpu *vcpu)
 	__u64 gpa = GUEST_MMIO + vcpu->id * GUEST_PAGE;
 	struct kvm_run *run = vcpu->run;
 
+	if (!access__answer_mmio(vcpu))
+		return ROUND_GOES_ON;
 	if (run->mmio.phys_addr != gpa || run->mmio.len != 1)
 		return unexpected(vcpu, "an MMIO access that is not the programme's");
 	if (run->mmio.is_write) /* the programme's end, where it has such a one; see account() */
@@ -63,7 +67,7 @@ static int answer_hlt(struct vcpu *vcpu)
  */
 static int answer_signal(struct vcpu *vcpu)
 {
-	__u64 done[EV_MAX];
+	__u64 done[MAX_LOOPS];
 	bool last = false;
 	int err;
 
@@ -115,22 +119,25 @@ static int run_once(struct vcpu *vcpu)
 static int account(struct vcpu *vcpu, int outcome)
 {
 	const struct plan *plan = vcpu->vm->plan;
-	__u64 done[EV_MAX];
+	__u64 done[MAX_LOOPS];
+	unsigned int loop;
 	bool last = false;
-	int err, ev;
+	int err;
 
 	err = arch_where(vcpu, done, &last);
 	if (err)
 		return err;
 	if (outcome == ROUND_OVER && !last)
 		return unexpected(vcpu, "the guest stopped before its programme's end");
-	for (ev = 0; ev < EV_MAX; ev++) {
-		if (!comes_out(plan, ev))
-			vcpu->round[ev] = done[ev];
-		if (outcome == ROUND_OVER && vcpu->round[ev] != plan->count[ev])
+	for (loop = 0; loop < plan__loops(plan); loop++) {
+		if (!comes_out(plan, loop))
+			vcpu->round[loop] = done[loop];
+		if (outcome == ROUND_OVER && vcpu->round[loop] != plan__count(plan, loop, vcpu->id))
 			return unexpected(vcpu, "the guest did more or less than planned");
-		vcpu->seen[ev] += vcpu->round[ev];
+		vcpu->seen[loop] += vcpu->round[loop];
 	}
+	if (outcome == ROUND_OVER && !access__as_planned(vcpu))
+		return unexpected(vcpu, "an --access came out more or less than planned");
 	if (outcome == ROUND_OVER)
 		vcpu->rounds++;
 	return 0;

@@ -61,13 +61,19 @@ static int add_ram(struct vm *vm)
 	};
 	void *ram;
 	unsigned int i;
+	int ret;
 
 	ram = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (ram == MAP_FAILED)
 		return complain("mmap guest memory", errno);
 	vm->ram = ram;
-	for (i = 0; i < vm->plan->nvcpus; i++)
+	for (i = 0; i < vm->plan->nvcpus; i++) {
+		/* the same to the byte, but for the counts */
+		ret = arch_build(vm->plan, i, &vm->prog);
+		if (ret)
+			return ret;
 		memcpy(vm->ram + i * GUEST_PAGE, vm->prog.page, GUEST_PAGE);
+	}
 	slot.userspace_addr = (unsigned long)ram;
 	return xioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot);
 }
@@ -101,9 +107,6 @@ static int set_up(struct vm *vm)
 	vm->stop_fd = eventfd(0, EFD_CLOEXEC);
 	if (vm->stop_fd < 0)
 		return complain("eventfd", errno);
-	ret = arch_build(vm->plan, &vm->prog);
-	if (ret)
-		return ret;
 	ret = arch_init_vm(vm);
 	if (ret)
 		return ret;

@@ -8,6 +8,7 @@
  * address as their base, ES the MMIO page's.
  *
  *	0x000	interrupt vectors
+ *	0x100	what --access reads into and writes from (string=), over vectors that no one uses
  *	0x400	count of HLTs begun, told to the waker (--irqchip)
  *	0x500	interrupt handler
  *	0x600	programme
@@ -17,8 +18,11 @@
 
 #ifdef GUEST_ARCH_X86
 
+#include "x86_access.h"
+
 #include <cpuid.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +30,7 @@
 #define OFF_HANDLER  0x500
 #define OFF_PROGRAM  0x600
 #define OFF_STACK    0x1000
+#define STACK_SIZE   0x40
 
 #define VECTOR	     0x20
 #define APIC_SPIV    0xf0
@@ -40,7 +45,7 @@ struct code {
 	__u8 bytes[14];
 };
 
-/* The loops' bodies. ESI is the counter; all else is theirs to change. */
+/* The loops' bodies. ESI is the counter; all else is theirs to change but EBP. */
 static const struct code bodies[EV_MAX] = {
 	/* out 0xe9, al */
 	[EV_PIO] = { 2, 2, { 0xe6, GUEST_PORT } },
@@ -91,7 +96,7 @@ static bool host_is(const char *vendor)
 	return !strcmp(name, vendor);
 }
 
-static bool host_is_amd(void)
+bool host_is_amd(void)
 {
 	return host_is("AuthenticAMD") || host_is("HygonGenuine");
 }
@@ -113,10 +118,10 @@ const char *arch_lacks(const struct plan *plan)
 		return "--hypercall: the processor has neither VMX nor SVM (PVM?)";
 	if (plan->count[EV_FAULT])
 		return "--fault: x86 has only one page of memory for each vCPU";
-	return NULL;
+	return access__lacks(plan, host_has_virtualization());
 }
 
-static const struct code *body_of(const struct plan *plan, int ev)
+static const struct code *body_of(const struct plan *plan, unsigned int ev)
 {
 	if (ev == EV_HYPERCALL && host_is_amd())
 		return &body_vmmcall;
@@ -131,7 +136,7 @@ static __u16 put(struct program *prog, __u16 at, const struct code *code)
 	return (__u16)(at + code->len);
 }
 
-static __u16 put_section(struct program *prog, __u16 at, const struct plan *plan, int ev)
+static __u16 put_section(struct program *prog, __u16 at, const struct plan *plan, unsigned int ev)
 {
 	const struct code *body = body_of(plan, ev);
 	struct section *sect = &prog->sect[ev];
@@ -148,16 +153,23 @@ static __u16 put_section(struct program *prog, __u16 at, const struct plan *plan
 	return sect->end;
 }
 
-int arch_build(const struct plan *plan, struct program *ret_prog)
+int arch_build(const struct plan *plan, unsigned int vcpu, struct program *ret_prog)
 {
 	__u16 at = OFF_PROGRAM;
-	int ev;
+	unsigned int ev;
 
 	memset(ret_prog, 0, sizeof(*ret_prog));
 	memcpy(ret_prog->page + OFF_HANDLER, handler, sizeof(handler));
 	for (ev = 0; ev < EV_MAX; ev++)
 		if (plan->count[ev])
 			at = put_section(ret_prog, at, plan, ev);
+	for (ev = 0; ev < plan->naccesses; ev++) {
+		if (at > OFF_STACK - STACK_SIZE - ACCESS_CODE) {
+			fputs("guest: --access: the programme does not fit in its page\n", stderr);
+			return -E2BIG;
+		}
+		at = put_access(ret_prog, at, plan, ev, vcpu);
+	}
 	ret_prog->last = put(ret_prog, at, body_of(plan, EV_HLT));
 	return 0;
 }
@@ -197,6 +209,14 @@ static void set_segment(struct kvm_segment *seg, __u32 base)
 	seg->limit = 0xffff;
 }
 
+/* All addresses: a limit that real mode cannot set, but keeps. */
+static void set_flat(struct kvm_segment *seg)
+{
+	seg->base = 0;
+	seg->limit = 0xffffffff;
+	seg->g = 1;
+}
+
 static int set_segments(struct vcpu *vcpu)
 {
 	__u32 page = GUEST_RAM + vcpu->id * GUEST_PAGE;
@@ -212,7 +232,9 @@ static int set_segments(struct vcpu *vcpu)
 	set_segment(&sregs.es, GUEST_MMIO + vcpu->id * GUEST_PAGE);
 	sregs.idt.base = page;
 	sregs.idt.limit = 0x3ff;
-	if (vcpu->vm->plan->irqchip)
+	if (access__uses(vcpu->vm->plan, CAUSE_MMIO))
+		set_flat(&sregs.fs);
+	if (vcpu->vm->plan->irqchip && !vcpu->vm->plan->xapic)
 		sregs.apic_base |= APIC_BASE_X2;
 	return xioctl(vcpu->fd, KVM_SET_SREGS, &sregs);
 }
@@ -264,23 +286,26 @@ int arch_restart(struct vcpu *vcpu)
 }
 
 /*
- * How far the programme is: ret_done has EV_MAX counts, ret_last says whether
+ * How far the programme is: ret_done has MAX_LOOPS counts, ret_last says whether
  * its last HLT is behind it.
  */
 int arch_where(struct vcpu *vcpu, __u64 *ret_done, bool *ret_last)
 {
 	const struct program *prog = &vcpu->vm->prog;
+	const struct plan *plan = vcpu->vm->plan;
 	struct kvm_regs regs;
-	int ret, ev;
+	unsigned int loop;
+	int ret;
 
 	ret = xioctl(vcpu->fd, KVM_GET_REGS, &regs);
 	if (ret)
 		return ret;
 	if (regs.rip < OFF_PROGRAM) /* in the handler, so after a HLT */
 		regs.rip = prog->sect[EV_HLT].end ? prog->sect[EV_HLT].dec : prog->last;
-	for (ev = 0; ev < EV_MAX; ev++)
-		ret_done[ev] = section__done(&prog->sect[ev], vcpu->vm->plan->count[ev], regs.rip,
-					     (__u32)regs.rsi);
+	for (loop = 0; loop < plan__loops(plan); loop++)
+		ret_done[loop] = section__done(&prog->sect[loop], plan__count(plan, loop, vcpu->id),
+					       regs.rip,
+					       (__u32)(loop < EV_MAX ? regs.rsi : regs.rbp));
 	*ret_last = regs.rip == prog->last;
 	return 0;
 }

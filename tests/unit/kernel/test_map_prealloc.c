@@ -10,6 +10,7 @@
 #include "bpf/exit.h"
 #include "bpf/trace.h"
 #include "bpf/userspace_exit.h"
+#include "cause.skel.h"
 #include "exit.skel.h"
 #include "kernel/map_prealloc.h"
 #include "trace.skel.h"
@@ -73,6 +74,7 @@ static void test_with_the_allocator(void **state)
 	btf_write(btf, "btf/vmlinux");
 	adapt(exit, 0);
 	adapt(userspace_exit, 0);
+	adapt(cause, 0);
 }
 
 /* A function or a member of that name is no such type. */
@@ -85,15 +87,17 @@ static void test_without_it(void **state)
 	field(btf, "bpf_mem_alloc", pointer, 0);
 	make_folders("btf");
 	btf_write(btf, "btf/vmlinux");
-	adapt(exit, 1);
-	adapt(userspace_exit, 1);
+	/* an index of their own, and that of causes */
+	adapt(exit, 2);
+	adapt(userspace_exit, 2);
+	adapt(cause, 1);
 	adapt(trace, 0); /* has no map that grows */
 }
 
 static void test_without_type_information(void **state)
 {
 	(void)state;
-	adapt(exit, 1);
+	adapt(exit, 2);
 }
 
 int main(void)

@@ -180,6 +180,18 @@ static void test_the_agents_own(void **state)
 		{ "kvm.vm.userspace_exit.max", 12, 2, METRIC_U64, METRIC_INDOM_VM_USERSPACE_EXIT },
 		{ "kvm.vm.userspace_exit.latency", 12, 3, METRIC_U64,
 		  METRIC_INDOM_VM_USERSPACE_EXIT_BUCKET },
+		{ "kvm.cause.accesses", 14, 0, METRIC_U64, METRIC_INDOM_CAUSE },
+		{ "kvm.cause.count", 14, 1, METRIC_U64, METRIC_INDOM_CAUSE },
+		{ "kvm.cause.time", 14, 2, METRIC_U64, METRIC_INDOM_CAUSE },
+		{ "kvm.cause.userspace_count", 14, 3, METRIC_U64, METRIC_INDOM_CAUSE },
+		{ "kvm.cause.userspace_time", 14, 4, METRIC_U64, METRIC_INDOM_CAUSE },
+		{ "kvm.cause.device", 14, 5, METRIC_STRING, METRIC_INDOM_CAUSE },
+		{ "kvm.vm.cause.accesses", 15, 0, METRIC_U64, METRIC_INDOM_VM_CAUSE },
+		{ "kvm.vm.cause.count", 15, 1, METRIC_U64, METRIC_INDOM_VM_CAUSE },
+		{ "kvm.vm.cause.time", 15, 2, METRIC_U64, METRIC_INDOM_VM_CAUSE },
+		{ "kvm.vm.cause.userspace_count", 15, 3, METRIC_U64, METRIC_INDOM_VM_CAUSE },
+		{ "kvm.vm.cause.userspace_time", 15, 4, METRIC_U64, METRIC_INDOM_VM_CAUSE },
+		{ "kvm.vm.cause.device", 15, 5, METRIC_STRING, METRIC_INDOM_VM_CAUSE },
 	};
 	size_t n = 0;
 

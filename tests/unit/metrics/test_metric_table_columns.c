@@ -172,6 +172,8 @@ static void test_serials(void **state)
 		[METRIC_INDOM_VCPU_EXIT] = { 15, "vcpu_exit" },
 		[METRIC_INDOM_USERSPACE_EXIT_BUCKET] = { 16, "userspace_exit_latency" },
 		[METRIC_INDOM_VM_USERSPACE_EXIT_BUCKET] = { 17, "vm_userspace_exit_latency" },
+		[METRIC_INDOM_CAUSE] = { 18, "cause" },
+		[METRIC_INDOM_VM_CAUSE] = { 19, "vm_cause" },
 	};
 
 	(void)state;

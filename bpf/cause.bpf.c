@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+/*
+ * The cause family: which port, address, register or call of the guest an exit is about. Programs
+ * read arguments only, no kernel memory. They count the access, and tell the vCPU's open exit, if
+ * there is one; the families exit and userspace_exit charge it when it ends (cause.bpf.h).
+ */
+#include "cause.h"
+#define ENGINE_NAME   cause
+#define ENGINE_RECORD cause_record
+#include "engine.bpf.h"
+#include "cause.bpf.h"
+
+/* Used by the user side only; max_entries is set before loading. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct cause_sum);
+} cause_sums SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct cause_ended);
+} cause_ended SEC(".maps");
+
+/* kvm_mmio's first argument */
+enum { MMIO_UNSATISFIED, MMIO_READ, MMIO_WRITE };
+
+/* How a key's event counts. */
+enum {
+	IS_ACCESS = 1, /* one access */
+	IS_DEVICE = 2, /* to a port or to memory: it may have led to the VMM */
+	IS_ANSWER = 4, /* a read that has its value: if from the VMM, that was the last trip */
+};
+
+/* Is this key's precedence higher than that of the open exit's key so far? */
+static __always_inline bool is_better(__u64 key, __u64 than)
+{
+	__u64 kind = key >> CAUSE_KIND_SHIFT, other = than >> CAUSE_KIND_SHIFT;
+
+	if (than == CAUSE_NONE)
+		return true;
+	if (other == CAUSE_HV)
+		other = CAUSE_HYPERCALL;
+	return kind < other;
+}
+
+/* The record of the vCPU that has the thread's open exit. */
+static __noinline struct cause_record *current_of(const struct cause_record *first)
+{
+	struct cause_record *record = record_at(first->current);
+
+	if (!record || record->head.start != first->head.start ||
+	    record->head.tid != first->head.tid)
+		return NULL;
+	cause_renew(record, control.generation);
+	return record;
+}
+
+/* Without an open exit: the event may tell what the last trip was for. */
+static __always_inline void happened(struct cause_record *record, __u64 key, __u32 how)
+{
+	if (record->back)
+		cause_settle(record, how & IS_ANSWER ? key : record->trip_key);
+	if (how & IS_DEVICE)
+		record->run_key = key;
+}
+
+static __always_inline int caused(__u64 key, __u32 how)
+{
+	struct cause_record *record = record_find(0, FIND_ANY_VCPU | FIND_MAKE), *current;
+
+	if (!record)
+		return how & IS_ACCESS ? cause_count_nowhere(1, 0, 0, 0, 0) : 0;
+	cause_renew(record, control.generation);
+	if (record->current) {
+		current = current_of(record);
+		if (current)
+			record = current;
+	}
+	if (how & IS_ACCESS)
+		cause_find(record, key, true)->accesses++;
+	if (!record->open)
+		happened(record, key, how);
+	else if (key != CAUSE_NONE && is_better(key, record->key))
+		record->key = key;
+	return 0;
+}
+
+int cause_pio(const __u64 *ctx);
+
+/* kvm_pio(write, port, ...); a read's comes when it has its value */
+SEC("raw_tp")
+int cause_pio(const __u64 *ctx)
+{
+	bool write = (__u32)ctx[0];
+
+	return caused(CAUSE_KEY(CAUSE_PIO, write, (__u16)ctx[1]),
+		      IS_ACCESS | IS_DEVICE | (write ? 0 : IS_ANSWER));
+}
+
+/* The number of an address; see cause.h. */
+static __always_inline __u64 number_of(__u64 address)
+{
+	__u64 page = address & ~CAUSE_PAGE;
+
+	if (page == CAUSE_IOAPIC || page == CAUSE_HPET || page == CAUSE_LAPIC)
+		return address;
+	return page >= CAUSE_VGA && page < CAUSE_VGA_END ? CAUSE_VGA : page;
+}
+
+int cause_mmio(const __u64 *ctx);
+
+/* kvm_mmio(type, length, address, ...) */
+SEC("raw_tp")
+int cause_mmio(const __u64 *ctx)
+{
+	__u32 type = (__u32)ctx[0];
+	bool write = type == MMIO_WRITE;
+
+	if (type != MMIO_READ && !write)
+		return caused(CAUSE_NONE, 0);
+	return caused(CAUSE_KEY(CAUSE_MMIO, write, number_of(ctx[2])),
+		      IS_ACCESS | IS_DEVICE | (write ? 0 : IS_ANSWER));
+}
+
+int cause_fast_mmio(const __u64 *ctx);
+
+/* kvm_fast_mmio(address): a write that an eventfd takes */
+SEC("raw_tp")
+int cause_fast_mmio(const __u64 *ctx)
+{
+	return caused(CAUSE_KEY(CAUSE_MMIO, true, number_of(ctx[0])), IS_ACCESS | IS_DEVICE);
+}
+
+int cause_msr(const __u64 *ctx);
+
+/* kvm_msr(write, number, ...) */
+SEC("raw_tp")
+int cause_msr(const __u64 *ctx)
+{
+	return caused(CAUSE_KEY(CAUSE_MSR, (__u32)ctx[0], (__u32)ctx[1]), IS_ACCESS);
+}
+
+int cause_cpuid(const __u64 *ctx);
+
+/* kvm_cpuid(function, ...) */
+SEC("raw_tp")
+int cause_cpuid(const __u64 *ctx)
+{
+	return caused(CAUSE_KEY(CAUSE_CPUID, false, (__u32)ctx[0]), IS_ACCESS);
+}
+
+int cause_hypercall(const __u64 *ctx);
+
+/* kvm_hypercall(number, ...) */
+SEC("raw_tp")
+int cause_hypercall(const __u64 *ctx)
+{
+	return caused(CAUSE_KEY(CAUSE_HYPERCALL, false, ctx[0]), IS_ACCESS);
+}
+
+int cause_hv_hypercall(const __u64 *ctx);
+
+/* kvm_hv_hypercall(code, ...) */
+SEC("raw_tp")
+int cause_hv_hypercall(const __u64 *ctx)
+{
+	return caused(CAUSE_KEY(CAUSE_HV, false, (__u16)ctx[0]), IS_ACCESS);
+}
+
+int cause_cr(const __u64 *ctx);
+
+/* kvm_cr(write, number, ...) */
+SEC("raw_tp")
+int cause_cr(const __u64 *ctx)
+{
+	return caused(CAUSE_KEY(CAUSE_CR, (__u32)ctx[0], (__u32)ctx[1]), IS_ACCESS);
+}
+
+int cause_apic(const __u64 *ctx);
+
+/* kvm_apic(write, register, ...) comes besides kvm_mmio or kvm_msr, so it is no access */
+SEC("raw_tp")
+int cause_apic(const __u64 *ctx)
+{
+	return caused(CAUSE_KEY(CAUSE_APIC, (__u32)ctx[0], (__u32)ctx[1]), 0);
+}
+
+int cause_thread(const void *ctx);
+
+SEC("raw_tp")
+int cause_thread(const void *ctx)
+{
+	(void)ctx;
+	thread_ended();
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";
