@@ -38,14 +38,27 @@ static int total_fill(void *state, const struct table_row *row)
 	return 0;
 }
 
+/*
+ * Has a slot a row? Clients that begin while a domain is empty stay without instances, so common
+ * reasons are there before they are first counted, where they can occur.
+ */
+static bool reason_wanted(const struct exits *exits, unsigned slot)
+{
+	if (!exits->reasons)
+		return false;
+	return exits->counters.total[slot].count ||
+	       (exits->fires && exits->counters.object.family &&
+		reasons_listed(exits->counters.slots.isa, slot));
+}
+
 static int reason_keys(void *state, const struct owner *owner, struct table_sync *sync)
 {
 	struct exits *exits = state;
 	int err = 0;
 
 	(void)owner;
-	for (unsigned slot = 0; !err && exits->reasons && slot < exits->counters.nslots; slot++) {
-		if (exits->counters.total[slot].count)
+	for (unsigned slot = 0; !err && slot < exits->counters.nslots; slot++) {
+		if (reason_wanted(exits, slot))
 			err = exits_want_reason(exits, slot, reason_number(exits, slot), sync);
 	}
 	return err;

@@ -7,8 +7,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#if defined(__x86_64__)
+#define X86 1
+#else
+#define X86 0
+#endif
+
 #define RANGE(slot, first, count)
-#define REASON(code, name) { code, name },
+#define REASON(code, name, listed) { code, name, listed },
 static const struct reason vmx[] = {
 #include "kvm/reasons/vmx.def"
 };
@@ -25,7 +31,7 @@ static const struct reason userspace[] = {
 #undef REASON
 
 #define RANGE(slot, first, count) { first, count, slot },
-#define REASON(code, name)
+#define REASON(code, name, listed)
 static const struct reasons_range vmx_ranges[] = {
 #include "kvm/reasons/vmx.def"
 };
@@ -135,6 +141,17 @@ int reasons_code_of(enum reasons_isa isa, unsigned slot, uint64_t *ret_code)
 		}
 	}
 	return -ENOENT;
+}
+
+bool reasons_listed(enum reasons_isa isa, unsigned slot)
+{
+	const struct reason *reason;
+	uint64_t code;
+
+	if (reasons_code_of(isa, slot, &code))
+		return false;
+	reason = reasons_find(isa, code);
+	return reason && reason->listed;
 }
 
 bool reasons_sleeps(const char *name, size_t len)

@@ -11,9 +11,11 @@
  *	Pinned maps and instance numbers depend on this, so ranges are append-only: never
  *	change one, and start a new one at the first slot after the last. All slots of a
  *	table are below REASONS_SLOTS_MAX.
- * REASON(code, name)
+ * REASON(code, name, listed)
  *	Names a code that a range covers; rows are in the order of codes. A row can be added
- *	at any time and moves no slot. Never change a name in use.
+ *	at any time and moves no slot. Never change a name in use. listed is 1 for a dozen
+ *	reasons that any guest can have: their rows exist before they are first counted. X86:
+ *	on x86 only.
  *
  * Below the ranges' slots are REASONS_SLOT_OTHER for all codes without a slot, and
  * REASONS_UNKNOWN_SLOTS slots that a counting program assigns to codes outside all ranges, first
@@ -54,6 +56,7 @@ enum reasons_isa {
 struct reason {
 	uint64_t code;
 	const char *name; /* unique up to its first space, too */
+	bool listed;	  /* has a row of the host before it is first counted */
 };
 
 /*
@@ -83,6 +86,9 @@ bool reasons_sleeps(const char *name, size_t len);
  * The name of a code; for an unnamed code its number in hex, such as 0x2d, as the kernel prints it.
  */
 const char *reasons_name(enum reasons_isa isa, uint64_t code, char buffer[REASONS_NAME_SIZE]);
+
+/* Has the reason of a slot a row of the host before it is first counted? */
+bool reasons_listed(enum reasons_isa isa, unsigned slot);
 
 /* At most REASONS_RANGES_MAX ranges, in ascending order of slots. */
 const struct reasons_range *reasons_ranges(enum reasons_isa isa, size_t *ret_count);

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "kvm/vendor.h"
 #include "metrics/item_numbers.h"
 
 #define TYPEDEF_PREFIX "btf_trace_"
@@ -179,8 +180,13 @@ char *events_missing(const struct events *events, const char *tracefs)
 uint64_t events_stamp(const char *btf_dir, const char *tracefs)
 {
 	const char *const shown[][2] = {
-		{ btf_dir, "kvm" },	  { btf_dir, "kvm_amd" },    { btf_dir, "kvm_intel" },
-		{ "/sys/module", "kvm" }, { tracefs, "events/kvm" },
+		{ btf_dir, "kvm" },
+		{ btf_dir, "kvm_amd" },
+		{ btf_dir, "kvm_intel" },
+		{ KVM_MODULES_DIR, "kvm" },
+		{ tracefs, "events/kvm" },
+		{ KVM_MODULES_DIR, "kvm_amd" },
+		{ KVM_MODULES_DIR, "kvm_intel" },
 	};
 	uint64_t stamp = 0;
 

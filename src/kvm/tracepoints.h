@@ -31,7 +31,7 @@ int events_find(struct kernel_types *types, const char *tracefs, struct events *
 
 /*
  * A number that changes when KVM or its vendor module is loaded, unloaded or reloaded: a hash of
- * the inodes of what the kernel shows of them. Cheap: at most five stat() calls.
+ * the inodes of what the kernel shows of them. Cheap: at most seven stat() calls.
  */
 uint64_t events_stamp(const char *btf_dir, const char *tracefs);
 

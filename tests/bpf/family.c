@@ -46,6 +46,7 @@ bool __wrap_typed_loads_exist(struct kernel_types *types);
 uint64_t __wrap_events_stamp(const char *btf_dir, const char *tracefs);
 int __wrap_exit_layout_read(struct kernel_types *types, struct exit_layout *ret_layout);
 int __wrap_prog_missed(int fd, uint64_t *ret_missed);
+int __wrap_kvm_vendor(const char *dir, enum reasons_isa *ret_isa);
 
 /* Does the kernel refuse this program, since it uses arguments that the event has not? */
 static bool uses_too_many(const char *event, int prog_fd)
@@ -146,6 +147,15 @@ int __wrap_exit_layout_read(struct kernel_types *types, struct exit_layout *ret_
 	return host.layout_err;
 }
 
+int __wrap_kvm_vendor(const char *dir, enum reasons_isa *ret_isa)
+{
+	(void)dir;
+	if (host.vendor < 0)
+		return host.vendor;
+	*ret_isa = (enum reasons_isa)host.vendor;
+	return 0;
+}
+
 int __wrap_prog_missed(int fd, uint64_t *ret_missed)
 {
 	if (fd < 0)
@@ -174,7 +184,7 @@ int family_setup(void **state)
 					      "kvm_userspace_exit", NULL };
 
 	(void)state;
-	host = (struct host){ .events = events };
+	host = (struct host){ .events = events, .vendor = REASONS_SVM };
 	layout_make(&host.layout);
 	nlinks = 0;
 	collector = NULL;
@@ -276,6 +286,15 @@ static struct snapshot_table *table_of(const char *name)
 size_t rows_of(const char *table)
 {
 	return table_of(table)->nrows;
+}
+
+size_t counted_rows(const char *table)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < rows_of(table); i++)
+		n += value_at(table, row_name(table, i), "count") > 0;
+	return n;
 }
 
 const char *row_name(const char *table, size_t row)

@@ -11,6 +11,7 @@
 #include "bpf/run.h"
 #include "collector/collector.h"
 #include "kvm/exit_offsets.h"
+#include "kvm/exit_reasons.h"
 
 extern struct collector *collector;
 extern struct config config;
@@ -19,8 +20,9 @@ extern struct config config;
 extern struct host {
 	const char *const *events; /* of this kernel, NULL-terminated */
 	struct exit_layout layout;
-	int layout_err;		/* of reading that */
-	uint64_t stamp;		/* changes as KVM is reloaded */
+	int layout_err; /* of reading that */
+	int vendor;	/* enum reasons_isa of the vendor's module; -ENOENT: there is none */
+	uint64_t stamp; /* changes as KVM is reloaded */
 	unsigned refused_loads; /* how many of the next loads are refused */
 	bool typed_loads;	/* the kernel's types say that it has them */
 	char loads[64];		/* by which reads the exit family was to be loaded, in order */
@@ -71,6 +73,10 @@ bool value_of(const char *table, const char *row, const char *column, uint64_t *
 uint64_t value_at(const char *table, const char *row, const char *column);
 
 size_t rows_of(const char *table);
+
+/* The rows whose column "count" is not 0. */
+size_t counted_rows(const char *table);
+
 const char *row_name(const char *table, size_t row);
 
 #endif /* PMDAKVM_TESTS_BPF_FAMILY_H */

@@ -13,6 +13,7 @@
 #include "families/family.h"
 #include "kernel/privileges.h"
 #include "kernel/typed_loads.h"
+#include "kvm/vendor.h"
 
 static void destroy(void *skeleton)
 {
@@ -113,7 +114,6 @@ static int load_any(struct exits *exits, const struct exit_layout *layout, struc
 	}
 	exits->layout = *layout;
 	exits->has_layout = true;
-	exits->fires = layout->setup.svm.mask || layout->setup.vmx.mask;
 	free(exits->no_reasons);
 	exits->no_reasons = exits->reasons ? NULL : no_reasons_text(cause);
 	return 0;
@@ -187,17 +187,40 @@ static int attach_any(struct exits *exits, struct report *report, char **ret_err
 	return exits->env.events->n ? err : -ENOENT;
 }
 
+/*
+ * kvm_exit is KVM's, but only the vendor's module fires it. Which that is tells whose reasons can
+ * occur, before the first has.
+ */
+static void vendor_find(struct exits *exits)
+{
+	enum reasons_isa isa;
+
+	exits->fires = kvm_vendor(KVM_MODULES_DIR, &isa) == 0;
+	if (exits->fires)
+		vcpu_counters_set_isa(&exits->counters, isa + 1);
+}
+
+/* What the status says of an attached family; NULL: nothing. */
+static const char *attached_text(const struct exits *exits)
+{
+	return exits->fires ?
+		       exits->no_reasons :
+		       "attached, but kvm_exit never fires here: neither kvm_amd nor kvm_intel is loaded";
+}
+
 static int exit_attach(void *state, struct report *report, char **ret_error)
 {
 	struct exits *exits = state;
 	int err = attach_any(exits, report, ret_error);
 
+	if (!err)
+		vendor_find(exits);
 	if (err && !*ret_error)
 		*ret_error = err == -ENOENT ?
 				     events_missing(exits->env.events, exits->env.config->tracefs) :
 				     privs_load_text(err, exits->env.config->lockdown);
-	else if (!err && exits->no_reasons)
-		*ret_error = strdup(exits->no_reasons);
+	else if (!err && attached_text(exits))
+		*ret_error = strdup(attached_text(exits));
 	return err;
 }
 

@@ -79,7 +79,7 @@ static int userspace_exit_open(const struct family_env *env, void **ret_state, c
 	if (err)
 		return err;
 	*ret_state = exits;
-	exits->reasons = exits->fires = true;
+	exits->reasons = true;
 	err = load(exits, env->report);
 	if (err)
 		*ret_error = privs_load_text(err, env->config->lockdown);
@@ -104,6 +104,7 @@ static int userspace_exit_attach(void *state, struct report *report, char **ret_
 			.fields = fpu_fields,
 		};
 	err = exits_attach(exits);
+	exits->fires |= !err;
 	if (err)
 		*ret_error = err == -ENOENT ?
 				     events_missing(exits->env.events, exits->env.config->tracefs) :

@@ -11,10 +11,12 @@ for module in $(grep -v amd /modules/order); do
 done
 until_true 6 is kvm.agent.family.attached exit 1
 expect "status" "$(value kvm.agent.family.status exit)" \
-	"attached, without reasons: the kernel has no type information (BTF) for kvm_amd or kvm_intel"
+	"attached, but kvm_exit never fires here: neither kvm_amd nor kvm_intel is loaded"
 sleep 8 # until nobody tries again on KVM's account
 modules_load
 until_true 6 is kvm.agent.family.status exit attached
+expect "exits, before the first VM" "$(value kvm.exit.total)" 0
+expect "npf, before the first VM" "$(value kvm.exit.count npf)" 0
 guest --pio "$PIO" >/dev/null
 expect "exits" "$(value kvm.exit.count io)" "$PIO"
 rmmod kvm_amd

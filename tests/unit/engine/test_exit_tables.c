@@ -229,6 +229,70 @@ static void test_reasons(void **state)
 			      "388 io 13 130 -\n");
 }
 
+/* Does the table have a row of this name, with these values? */
+static bool has_row(const char *name, const char *expected)
+{
+	struct snapshot_table *table = sync(name);
+
+	assert_int_equal(table_fill(declared(name), exits, &owners, table), 0);
+	for (size_t i = 0; i < table->nrows; i++) {
+		char text[256] = "";
+
+		put(text, sizeof(text), &table->rows[i], snapshot_table_cell(table, i, 0),
+		    table->ncolumns);
+		if (strcmp(text, expected) == 0)
+			return true;
+	}
+	return false;
+}
+
+static size_t rows(const char *name)
+{
+	return sync(name)->nrows;
+}
+
+/* Where the event is fired, a dozen reasons of the vendor that is here exist from the start. */
+static void test_listed_reasons(void **state)
+{
+	size_t listed;
+
+	(void)state;
+	assert_int_equal(rows("exit"), 0);
+	exits->fires = true;
+	listed = rows("exit");
+	assert_in_range(listed, 10, 14);
+	assert_true(has_row("exit", "385 hlt 0 0 -\n"));
+	count(HLT, 3, 3000, 2000);
+	assert_true(has_row("exit", "385 hlt 3 3000 2000\n"));
+	assert_int_equal(rows("exit"), listed);
+	count(READ_CR0, 1, 10, 10);
+	assert_int_equal(rows("exit"), listed + 1);
+	assert_int_equal(rows("exit_latency"), 0);
+	assert_int_equal(rows("vm_exit"), 0);
+	assert_int_equal(rows("vcpu_exit"), 0);
+	exits->reasons = false;
+	assert_int_equal(rows("exit"), 0);
+	exits->reasons = true;
+	exits->counters.object.family = NULL; /* nothing counts: 0 would be wrong */
+	assert_int_equal(rows("exit"), 2);
+	exits->counters.object.family = (void *)exits;
+	vcpu_counters_set_isa(&exits->counters, REASONS_VMX + 1);
+	count(HLT, 0, 0, 0);
+	count(READ_CR0, 0, 0, 0);
+	assert_true(has_row("exit", "57 EPT_VIOLATION 0 0 -\n"));
+}
+
+static void test_listed_userspace(void **state)
+{
+	(void)state;
+	userspace();
+	assert_int_equal(rows("userspace_exit"), 0);
+	exits->fires = true;
+	assert_in_range(rows("userspace_exit"), 6, 14);
+	assert_true(has_row("userspace_exit", "783 MMIO 0 0 -\n"));
+	assert_int_equal(rows("vm_userspace_exit"), 0);
+}
+
 /* A code that has claimed a slot can have another slot next time, so its number is by name. */
 static void test_unknown_codes(void **state)
 {
@@ -404,6 +468,8 @@ int main(void)
 		exits_test(test_columns),
 		exits_test(test_total),
 		exits_test(test_reasons),
+		exits_test(test_listed_reasons),
+		exits_test(test_listed_userspace),
 		exits_test(test_unknown_codes),
 		exits_test(test_instruction_sets),
 		exits_test(test_buckets),

@@ -339,6 +339,30 @@ static void test_the_kernels_userspace_exits(void **state)
 	assert_true(found >= 38); /* as many as Linux 6.1 has */
 }
 
+/* About a dozen reasons of each table are listed, "other" and unknown codes never. */
+static void test_listed(void **state)
+{
+	(void)state;
+	for (enum reasons_isa isa = 0; isa < REASONS_ISAS; isa++) {
+		size_t count, listed = 0;
+		const struct reason *list = reasons_list(isa, &count);
+
+		for (size_t i = 0; i < count; i++) {
+			int slot = reasons_slot_of(isa, list[i].code);
+
+			assert_int_equal(reasons_listed(isa, (unsigned)slot), list[i].listed);
+			listed += list[i].listed;
+		}
+		assert_in_range(listed, 6, 14);
+		for (unsigned slot = 0; slot < REASONS_SLOT_FIRST; slot++)
+			assert_false(reasons_listed(isa, slot));
+	}
+	assert_true(reasons_find_name(REASONS_SVM, "npf")->listed);
+	assert_true(reasons_find_name(REASONS_VMX, "EPT_VIOLATION")->listed);
+	assert_true(reasons_find_name(REASONS_USERSPACE, "MMIO")->listed);
+	assert_false(reasons_find_name(REASONS_SVM, "read_cr0")->listed);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -352,6 +376,7 @@ int main(void)
 		cmocka_unit_test(test_unknown_names),
 		cmocka_unit_test(test_the_kernels_names),
 		cmocka_unit_test(test_the_kernels_userspace_exits),
+		cmocka_unit_test(test_listed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
