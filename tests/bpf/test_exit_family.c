@@ -341,6 +341,30 @@ static void test_no_types(void **state)
 	assert_int_equal(value_at("map", "exit_cells", "used"), 1);
 }
 
+/* KVM's types are there, the vendor's are not: totals come from the arguments alone. */
+static void test_no_vendor_types(void **state)
+{
+	(void)state;
+	host.layout.form = EXIT_VCPU_FIRST;
+	host.layout.setup.has_reasons = 0;
+	host.layout.setup.svm.mask = 0;
+	family_open("exit");
+	assert_string_equal(
+		family_status(),
+		"attached, without reasons: the kernel has no type information (BTF) for kvm_amd or kvm_intel");
+	read_tables();
+	assert_int_equal(value_at("exit_total", "", "total"), 0);
+	assert_int_equal(value_at("exit_total", "", "total_time"), 0);
+	for (int i = 0; i < 7; i++) {
+		fire("kvm_exit", VCPU, ISA_SVM);
+		fire("kvm_entry", VCPU);
+	}
+	read_tables();
+	assert_int_equal(value_at("exit_total", "", "total"), 7);
+	assert_true(value_at("exit_total", "", "total_time") > 0);
+	assert_int_equal(rows_of("exit"), 0);
+}
+
 /* A kernel that has no types, and of whose kvm_exit nothing is known but that it is another. */
 static void test_no_types_nor_reasons(void **state)
 {
@@ -350,6 +374,9 @@ static void test_no_types_nor_reasons(void **state)
 	family_open("exit");
 	assert_non_null(strstr(family_status(), "attached, without reasons: the kernel has no "));
 	assert_string_equal(attached_events(), ALL_EVENTS);
+	read_tables();
+	assert_int_equal(value_at("exit_total", "", "total"), 0);
+	assert_int_equal(value_at("exit_total", "", "total_time"), 0);
 	fire("kvm_exit", VCPU, ISA_SVM);
 	fire("kvm_entry", VCPU);
 	read_tables();
@@ -479,6 +506,7 @@ int main(void)
 		family_test(test_listed),
 		family_test(test_no_vendor),
 		family_test(test_no_types),
+		family_test(test_no_vendor_types),
 		family_test(test_no_types_nor_reasons),
 		family_test(test_attach_fails),
 		family_test(test_limit),
