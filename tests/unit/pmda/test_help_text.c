@@ -76,6 +76,40 @@ static void test_one_lines(void **state)
 		assert_oneline(helps[i].name, helps[i].oneline);
 }
 
+/* Tables whose values are there as long as the agent is. */
+static bool always_there(const char *table)
+{
+	static const char *const tables[] = { "agent", "family",  "event",
+					      "map",   "control", "control_reset",
+					      "vms",   "vm",	  "trace_events" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
+		if (strcmp(tables[i], table) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Every metric says more than its one line, and one that can be without a value says when. The
+ * texts of statistics are in test_text.c.
+ */
+static void test_no_value(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < metrics_count; i++) {
+		const struct metric *metric = &metrics[i];
+		const struct help *help = help_find(metric->name);
+
+		if (metric_is_subtree(metric) || strcmp(metric->table, "stock") == 0)
+			continue;
+		if (!*help->text)
+			fail_msg("%s has one line only", metric->name);
+		if (!always_there(metric->table) && !strstr(help->text, "No value:"))
+			fail_msg("%s does not say when it has no value", metric->name);
+	}
+}
+
 /* Lines fit a terminal; the first and the last line are not empty. */
 static void test_texts(void **state)
 {
@@ -131,6 +165,7 @@ int main(void)
 		cmocka_unit_test(test_every_metric_has_help),
 		cmocka_unit_test(test_every_help_has_a_metric),
 		cmocka_unit_test(test_one_lines),
+		cmocka_unit_test(test_no_value),
 		cmocka_unit_test(test_texts),
 		cmocka_unit_test(test_quotes),
 		cmocka_unit_test(test_every_item_has_help),
