@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
 /* The daemon's options, loop and privileges. The DSO does not include this file. */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "kernel/privileges.h"
 #include "kernel/proc_hiding.h"
 #include "pmda/agent.h"
+#include "pmda/leaving.h"
 #include "pmda/loading.h"
 #include "pmda/once.h"
 #include "pmda/tick.h"
@@ -55,20 +59,65 @@ static void log_start(struct kvm_agent *agent)
 	}
 }
 
-/* Answer pmcd's requests until it closes the connection, with a tick at least every TICK_MS. */
-static void kvm_loop(pmdaInterface *dispatch, struct kvm_agent *agent)
+/* SIGTERM has come. */
+static volatile sig_atomic_t terminated;
+
+static void on_term(int number)
+{
+	(void)number;
+	terminated = 1;
+}
+
+/* How long to wait for a request, in ms; 0: not at all, and end. */
+static int wait_ms(struct leaving *leaving)
+{
+	if (!terminated)
+		return TICK_MS;
+	if (!leaving->asked)
+		leaving->asked = clock_ns();
+	return leaving_wait(leaving, clock_ns());
+}
+
+/*
+ * Answer pmcd's requests, with a tick at least every TICK_MS, until pmcd closes the connection, or
+ * after SIGTERM until nobody asks. mask: the signals that are blocked outside of waiting, but for
+ * SIGTERM.
+ */
+static void answer(pmdaInterface *dispatch, struct kvm_agent *agent, const sigset_t *mask)
 {
 	struct pollfd in = { .fd = __pmdaInFd(dispatch), .events = POLLIN };
+	struct leaving leaving = { 0 };
+	int ms;
 
-	for (;;) {
-		int ready = poll(&in, 1, TICK_MS);
+	while ((ms = wait_ms(&leaving)) > 0) {
+		const struct timespec wait = { ms / 1000, ms % 1000 * 1000000L };
+		int ready = ppoll(&in, 1, &wait, mask);
 
 		if (ready < 0 && errno != EINTR)
 			return;
-		if (ready > 0 && __pmdaMainPDU(dispatch) < 0)
-			return;
+		if (ready > 0) {
+			if (__pmdaMainPDU(dispatch) < 0)
+				return;
+			leaving.request = clock_ns();
+		}
 		kvm_tick(agent);
 	}
+	pmNotifyErr(LOG_INFO, "ended by SIGTERM");
+}
+
+/* SIGTERM is seen while the daemon waits. What it starts at its end takes signals as before. */
+static void kvm_loop(pmdaInterface *dispatch, struct kvm_agent *agent)
+{
+	struct sigaction action = { .sa_handler = on_term }, old;
+	sigset_t term, before;
+
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	sigprocmask(SIG_BLOCK, &term, &before);
+	sigaction(SIGTERM, &action, &old);
+	answer(dispatch, agent, &before);
+	sigaction(SIGTERM, &old, NULL);
+	sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
 /*

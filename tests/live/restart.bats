@@ -281,3 +281,14 @@ warnings() {
 	[ "$(wc -l <"$WORK/all")" = 3 ]
 	expect_one_to_one "$WORK/all"
 }
+
+# A client that has fetched asks for names next: pmlogger of PCP 6.0.3 ends if it gets none.
+@test "an agent that is terminated still answers who has just asked, then ends" {
+	pid=$(pgrep -P "$PMCD_PID" -x pmdakvm)
+	run "$BUILD/tests/fetch_indom" "$PMCD_HOST" kvm.agent.family.attached "$pid"
+	echo "$output"
+	[ "$output" = "4 instances" ]
+	gone() { ! kill -0 "$pid" 2>/dev/null; }
+	wait_for 10 gone
+	grep -q "ended by SIGTERM" "$WORK/kvm.log" || grep -q "ended by SIGTERM" "$WORK"/kvm.log.prev
+}

@@ -21,3 +21,8 @@ $(O)/tests/load_dso: tests/programs/load_dso.c
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $< -o $@ $(PCP_LIBS) -lbpf
+
+$(O)/tests/fetch_indom: tests/programs/fetch_indom.c
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $< -o $@ $(PCP_LIBS)
