@@ -16,14 +16,21 @@
 #include "cause.bpf.h"
 #include "kernel_words.bpf.h"
 
-#define KVM_ISA_VMX 1 /* arch/x86/kvm/trace.h */
+#define KVM_ISA_VMX   1 /* arch/x86/kvm/trace.h */
+#define KVM_ISA_ARM64 3 /* ours: arm64 has no such argument */
+
+/* arch/arm64/include/asm/kvm_asm.h: kinds of exits, and a flag: an SError was pending, too */
+#define ARM_EXCEPTION_TRAP 2
+#define ARM_EXIT_SERROR	   (1U << 31)
 
 const volatile struct exit_setup setup;
 
 /* The slot of a code that is not in the first range. */
 static __noinline __u32 slot_search(__u32 isa_number, __u32 code)
 {
-	const volatile struct exit_isa *isa = isa_number == KVM_ISA_VMX ? &setup.vmx : &setup.svm;
+	const volatile struct exit_isa *isa = isa_number == KVM_ISA_VMX	  ? &setup.vmx :
+					      isa_number == KVM_ISA_ARM64 ? &setup.arm64 :
+									    &setup.svm;
 
 	for (int i = 1; i < CODE_RANGES; i++) {
 		__u32 at = code - isa->ranges[i].first;
@@ -68,9 +75,9 @@ static __always_inline __u32 slot_given(const volatile struct exit_isa *isa, __u
 	return setup.has_reasons && mask ? slot_of(isa, isa_number, code & mask) : 0;
 }
 
-static __always_inline int exited(__u64 vcpu, __u32 isa, __u32 slot)
+static __always_inline int exited(__u64 vcpu, __u32 flags, __u32 isa, __u32 slot)
 {
-	struct engine_record *record = record_find(vcpu, FIND_MAKE);
+	struct engine_record *record = record_find(vcpu, flags | FIND_MAKE);
 	__u64 now;
 
 	event_count(EXIT_EVENT_EXIT);
@@ -108,7 +115,7 @@ int exit_vcpu_first(const __u64 *ctx)
 		isa = setup.svm.isa;
 		slot = slot_read(&setup.svm, 0, vcpu);
 	}
-	return exited(vcpu, isa, slot);
+	return exited(vcpu, 0, isa, slot);
 }
 
 int exit_reason_first(const __u64 *ctx);
@@ -126,7 +133,21 @@ int exit_reason_first(const __u64 *ctx)
 		isa = setup.svm.isa;
 		slot = slot_given(&setup.svm, 0, (__u32)ctx[0]);
 	}
-	return exited(ctx[1], isa, slot);
+	return exited(ctx[1], 0, isa, slot);
+}
+
+int exit_trap(const __u64 *ctx);
+
+/* arm64: kvm_exit(ret, esr_ec, pc). No argument names the vCPU: the thread does. */
+SEC("raw_tp")
+int exit_trap(const __u64 *ctx)
+{
+	__u32 kind = (__u32)ctx[0] & ~ARM_EXIT_SERROR;
+
+	if (kind == ARM_EXCEPTION_TRAP)
+		kind = EXIT_TRAP_CODE | (__u32)ctx[1];
+	return exited(0, FIND_ANY_VCPU, setup.arm64.isa,
+		      slot_given(&setup.arm64, KVM_ISA_ARM64, kind));
 }
 
 static __always_inline int entered(struct engine_record *record)

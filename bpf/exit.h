@@ -14,7 +14,10 @@
 
 #define EXIT_SLOTS  COUNTER_SLOTS_MAX
 
-/* Location of the exit reason relative to struct kvm_vcpu, and the slots of its codes. */
+/*
+ * Location of the exit reason relative to struct kvm_vcpu, and the slots of its codes. Where the
+ * event has the code, only the mask counts.
+ */
 struct exit_isa {
 	__u32 isa;     /* as in struct record */
 	__s32 pointer; /* offset of a pointer to the code's struct; EXIT_NO_POINTER: none */
@@ -25,6 +28,9 @@ struct exit_isa {
 
 #define EXIT_NO_POINTER 0x7fffffff
 
+/* In arm64's codes: set for a trap, whose exception class the lower bits are. */
+#define EXIT_TRAP_CODE 0x100
+
 /* Indexes of struct engine_control events. */
 enum { EXIT_EVENT_EXIT, EXIT_EVENT_ENTRY };
 
@@ -33,6 +39,7 @@ struct exit_setup {
 	struct exit_isa vmx, svm;
 	__u32 has_reasons;    /* 0: reasons cannot be read; all exits count as "other" */
 	__u32 entry_has_vcpu; /* argument 0 of kvm_entry is the vCPU */
+	struct exit_isa arm64;
 };
 
 #endif /* PMDAKVM_BPF_EXIT_H */

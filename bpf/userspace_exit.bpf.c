@@ -3,7 +3,7 @@
 /*
  * The userspace_exit family: reasons of exits to the VMM, and the time until the next KVM_RUN.
  * kvm_userspace_exit marks the end of a KVM_RUN. On x86, kvm_fpu with load 1 marks the start of
- * the next; on kernels without that event kvm_entry is the closest one.
+ * the next; elsewhere, where that event is but never fires, kvm_entry is the closest one.
  *
  * These events do not identify the vCPU; records are found by thread. No kernel memory is read.
  *

@@ -17,6 +17,7 @@ _Static_assert(REASONS_RANGES_MAX == CODE_RANGES, "REASONS_RANGES_MAX differs fr
 _Static_assert(REASONS_UNKNOWN_SLOTS == UNKNOWN_SLOTS && REASONS_SLOT_UNKNOWN == 1 &&
 		       REASONS_SLOT_OTHER == 0,
 	       "slots of unknown codes differ between bpf/ and exit_reasons.h");
+_Static_assert(REASONS_ARM64_TRAP == EXIT_TRAP_CODE, "codes of traps differ from exit_reasons.h");
 
 /* --- types --- */
 
@@ -108,6 +109,25 @@ static int vcpu_argument(const struct btf *btf, const char *name, bool *ret_ther
 	return -ENOENT;
 }
 
+/* Are these the arguments (int ret, unsigned int esr_ec, unsigned long pc) of kvm_exit on arm64? */
+static bool is_trap(const struct btf *btf)
+{
+	static const __u32 sizes[] = { 4, 4, 8 };
+	__s32 id = btf__find_by_name_kind(btf, "btf_trace_kvm_exit", BTF_KIND_TYPEDEF);
+	const struct btf_type *proto = pointee(btf, (__u32)id);
+	const struct btf_param *params = btf_params(proto);
+
+	if (btf_vlen(proto) != 1 + sizeof(sizes) / sizeof(sizes[0]))
+		return false;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		const struct btf_type *type = resolve(btf, params[i + 1].type);
+
+		if (!type || !btf_is_int(type) || type->size != sizes[i])
+			return false;
+	}
+	return true;
+}
+
 static int read_arguments(const struct btf *btf, struct exit_layout *layout)
 {
 	static const int forms[] = { EXIT_VCPU_FIRST, EXIT_REASON_FIRST };
@@ -116,6 +136,10 @@ static int read_arguments(const struct btf *btf, struct exit_layout *layout)
 
 	if (!there)
 		return -ENOENT;
+	if (place < 0 && is_trap(btf)) {
+		layout->form = EXIT_TRAP;
+		return 0;
+	}
 	if (place < 0 || place >= (int)(sizeof(forms) / sizeof(forms[0])))
 		return -EINVAL;
 	layout->form = (enum exit_form)forms[place];
@@ -126,8 +150,9 @@ static int read_arguments(const struct btf *btf, struct exit_layout *layout)
 /* --- reasons --- */
 
 /* The bits of a code. Intel's has flags above. */
-#define VMX_MASK 0xffff
-#define SVM_MASK 0xffffffff
+#define VMX_MASK   0xffff
+#define SVM_MASK   0xffffffff
+#define ARM64_MASK 0xffffffff
 
 /*
  * Locate vcpu_svm.vmcb->control.exit_code. Where the field is 64 bits wide, no code needs the upper
@@ -207,13 +232,16 @@ static void slots_set(struct exit_setup *setup)
 {
 	setup->vmx.isa = REASONS_VMX + 1;
 	setup->svm.isa = REASONS_SVM + 1;
+	setup->arm64.isa = REASONS_ARM64 + 1;
 	exit_layout_ranges(REASONS_VMX, setup->vmx.ranges);
 	exit_layout_ranges(REASONS_SVM, setup->svm.ranges);
+	exit_layout_ranges(REASONS_ARM64, setup->arm64.ranges);
 }
 
 static void read_reasons(struct kernel_types *types, const struct btf *vmlinux,
-			 struct exit_setup *setup)
+			 struct exit_layout *layout)
 {
+	struct exit_setup *setup = &layout->setup;
 	struct {
 		const char *module;
 		struct exit_isa *to;
@@ -224,6 +252,11 @@ static void read_reasons(struct kernel_types *types, const struct btf *vmlinux,
 	};
 
 	slots_set(setup);
+	if (layout->form == EXIT_TRAP) {
+		setup->arm64.mask = ARM64_MASK;
+		setup->has_reasons = 1;
+		return;
+	}
 	for (size_t i = 0; i < sizeof(vendors) / sizeof(vendors[0]); i++) {
 		if (vendors[i].read(module_types(types, vendors[i].module, vmlinux),
 				    vendors[i].to) == 0)
@@ -243,7 +276,7 @@ int exit_layout_read(struct kernel_types *types, struct exit_layout *ret_layout)
 	err = read_arguments(module_types(types, "kvm", vmlinux), &layout);
 	if (err)
 		return err;
-	read_reasons(types, vmlinux, &layout.setup);
+	read_reasons(types, vmlinux, &layout);
 	*ret_layout = layout;
 	return 0;
 }

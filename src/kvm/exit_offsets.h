@@ -18,6 +18,7 @@
 enum exit_form {
 	EXIT_VCPU_FIRST,   /* (vcpu, isa), since Linux 5.16 */
 	EXIT_REASON_FIRST, /* (reason, vcpu, isa), before Linux 5.16 */
+	EXIT_TRAP,	   /* (ret, esr_ec, pc), arm64 */
 	EXIT_FORMS,
 };
 
@@ -28,8 +29,9 @@ struct exit_layout {
 
 /*
  * Read the types of vmlinux, kvm if it is a module, kvm_amd and kvm_intel. A vendor without
- * BTF gets no reasons. Returns 0, -ENOENT if BTF has no kvm_exit, -EINVAL if the arguments of
- * kvm_exit are unknown, or the error from reading the files. ret_layout is untouched on failure.
+ * BTF gets no reasons; arm64 needs none. Returns 0, -ENOENT if BTF has no kvm_exit, -EINVAL if the
+ * arguments of kvm_exit are unknown, or the error from reading the files. ret_layout is untouched
+ * on failure.
  */
 int exit_layout_read(struct kernel_types *types, struct exit_layout *ret_layout);
 

@@ -89,14 +89,15 @@ static int object_prepare(struct bpf_object *object)
 {
 	__u32 cpus = (__u32)libbpf_num_possible_cpus();
 	struct engine_control *control = variable(object, ".bss", "control");
-	void *setup = variable(object, ".rodata", "setup"); /* the old one's begins alike */
+	void *setup = variable(object, ".rodata", "setup");
 	struct exit_setup made;
 	int err = setup_make(&made);
 
 	if (err)
 		return err;
 	if (setup)
-		memcpy(setup, &made, sizeof(made));
+		memcpy(setup, &made,
+		       offsetof(struct exit_setup, arm64)); /* as far as all are alike */
 	if (control && is_engine(object))
 		control->events[EXIT_EVENT_EXIT] = control->events[EXIT_EVENT_ENTRY] = SLOT;
 	err = map_size(object, "exit_rows", cpus);

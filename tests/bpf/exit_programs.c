@@ -63,7 +63,7 @@ uint64_t vcpu_address(unsigned vcpu)
 void exit_setup_make(unsigned flags, struct exit_setup *setup)
 {
 	setup->has_reasons = !(flags & NO_REASONS);
-	setup->entry_has_vcpu = !(flags & NO_ENTRY_VCPU);
+	setup->entry_has_vcpu = !(flags & (NO_ENTRY_VCPU | TRAP));
 	setup->vmx.isa = REASONS_VMX + 1;
 	setup->vmx.pointer = EXIT_NO_POINTER;
 	setup->vmx.code = offsetof(struct vcpu, vmx_code);
@@ -74,6 +74,9 @@ void exit_setup_make(unsigned flags, struct exit_setup *setup)
 	setup->svm.code = offsetof(struct vcpu, svm_code) - offsetof(struct vcpu, vmcb);
 	setup->svm.mask = 0xffffffff;
 	exit_layout_ranges(REASONS_SVM, setup->svm.ranges);
+	setup->arm64.isa = REASONS_ARM64 + 1;
+	setup->arm64.mask = flags & TRAP ? 0xffffffff : 0;
+	exit_layout_ranges(REASONS_ARM64, setup->arm64.ranges);
 }
 
 bool __real_typed_loads_exist(struct kernel_types *types); /* family.h has a host of its own */
@@ -87,9 +90,16 @@ bool typed_loads(void)
 	return exist;
 }
 
+static struct bpf_program *exit_program(unsigned flags)
+{
+	return flags & TRAP	    ? programs->progs.exit_trap :
+	       flags & REASON_FIRST ? programs->progs.exit_reason_first :
+				      programs->progs.exit_vcpu_first;
+}
+
 static int programs_load(unsigned flags)
 {
-	bool reason_first = flags & REASON_FIRST;
+	struct bpf_program *wanted;
 
 	programs = calloc(1, sizeof(*programs));
 	assert_non_null(programs);
@@ -98,8 +108,11 @@ static int programs_load(unsigned flags)
 					  flags & TYPED ? clocked_exit_typed_bpf__elf_bytes : NULL),
 			 0);
 	exit_setup_make(flags, (struct exit_setup *)&programs->rodata->setup);
-	bpf_program__set_autoload(programs->progs.exit_vcpu_first, !reason_first);
-	bpf_program__set_autoload(programs->progs.exit_reason_first, reason_first);
+	wanted = exit_program(flags);
+	bpf_program__set_autoload(programs->progs.exit_vcpu_first, false);
+	bpf_program__set_autoload(programs->progs.exit_reason_first, false);
+	bpf_program__set_autoload(programs->progs.exit_trap, false);
+	bpf_program__set_autoload(wanted, true);
 	counter_maps_size(programs, exit);
 	return clocked_exit_bpf__load(programs);
 }
@@ -114,8 +127,7 @@ void exits_load(unsigned flags, unsigned entries)
 	loaded = flags;
 	exit_maps = counter_maps_of(programs, exit, EXIT_SLOTS);
 	pools_fill(&exit_maps, entries, flags & TWO_BLOCKS ? 2 : BLOCKS_CHUNK - 1);
-	exit_fd = bpf_program__fd(flags & REASON_FIRST ? programs->progs.exit_reason_first :
-							 programs->progs.exit_vcpu_first);
+	exit_fd = bpf_program__fd(exit_program(flags));
 	for (unsigned i = 0; i < VCPUS; i++)
 		vcpu_at(i)->vmcb = vcpu_address(i) + offsetof(struct vcpu, vmcb);
 }
@@ -149,6 +161,13 @@ void kvm_exit(unsigned vcpu, unsigned isa, uint32_t code)
 	run_with(exit_fd, vcpu_address(vcpu), isa);
 }
 
+void kvm_exit_arm64(uint32_t ret, uint32_t esr_ec)
+{
+	assert_true(loaded & TRAP);
+	/* the upper halves of registers can hold anything */
+	run_with(exit_fd, ret | 0x5eedULL << 32, esr_ec | 0x5eedULL << 32, 0x40080000);
+}
+
 void kvm_exit_unreadable(void)
 {
 	run_with(exit_fd, 8, ISA_SVM);
@@ -157,7 +176,7 @@ void kvm_exit_unreadable(void)
 void kvm_entry(unsigned vcpu)
 {
 	run_with(bpf_program__fd(programs->progs.exit_entry),
-		 loaded & NO_ENTRY_VCPU ? 0x5eed : vcpu_address(vcpu));
+		 loaded & (NO_ENTRY_VCPU | TRAP) ? 0x5eed : vcpu_address(vcpu));
 }
 
 void thread_ends(void)

@@ -21,6 +21,7 @@ enum {
 	NO_VMX = 8,	   /* the place of Intel's reasons is not known */
 	TWO_BLOCKS = 16,   /* there is room for two reasons of a vCPU */
 	TYPED = 32,	   /* reads by typed loads */
+	TRAP = 64,	   /* kvm_exit(ret, esr_ec, pc), kvm_entry(pc), of arm64 */
 };
 
 /* Has this kernel typed loads? */
@@ -49,6 +50,9 @@ uint64_t vcpu_address(unsigned vcpu);
 void kvm_exit(unsigned vcpu, unsigned isa, uint32_t code);
 void kvm_entry(unsigned vcpu);
 void thread_ends(void);
+
+/* An exit of arm64: the kind, and the class, which means something if the kind is a trap. */
+void kvm_exit_arm64(uint32_t ret, uint32_t esr_ec);
 
 /* The same exit of a vCPU whose memory cannot be read. */
 void kvm_exit_unreadable(void);

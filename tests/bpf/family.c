@@ -180,8 +180,8 @@ static void layout_make(struct exit_layout *layout)
 
 int family_setup(void **state)
 {
-	static const char *const events[] = { "kvm_entry", "kvm_exit", "kvm_fpu",
-					      "kvm_userspace_exit", NULL };
+	static const char *const events[] = { "kvm_cpuid", "kvm_entry",		 "kvm_exit",
+					      "kvm_fpu",   "kvm_userspace_exit", NULL };
 
 	(void)state;
 	host = (struct host){ .events = events, .vendor = REASONS_SVM };

@@ -139,7 +139,9 @@ static void agree(unsigned flags, unsigned records, uint64_t *ret_overflow)
 	generation = epoch = 0;
 	exits_load(flags, records);
 	exit_setup_make(flags, &setup);
-	assert_int_equal(old_exits_load(&setup, sizeof(setup), flags & REASON_FIRST, records), 0);
+	assert_int_equal(old_exits_load(&setup, offsetof(struct exit_setup, arm64),
+					flags & REASON_FIRST, records),
+			 0);
 	old_control_set(exit_maps.control->generation, exit_maps.control->epoch);
 	in_thread(events);
 	events();

@@ -124,6 +124,82 @@ static void test_flags(void **state)
 	}
 }
 
+static void arm64_exit_to(uint32_t ret, uint32_t esr_ec, unsigned slot)
+{
+	kvm_exit_arm64(ret, esr_ec);
+	counts[slot]++;
+	assert_counts(ret);
+}
+
+static unsigned arm64_slot(const char *name)
+{
+	const struct reason *reason = reasons_find_name(REASONS_ARM64, name);
+
+	assert_non_null(reason);
+	return (unsigned)reasons_slot_of(REASONS_ARM64, reason->code);
+}
+
+/*
+ * arm64: a trap's reason is its class, any other kind's is the kind, whatever the class says. Bit
+ * 31 says that an SError was pending, too.
+ */
+static void test_arm64(void **state)
+{
+	const struct entry *list;
+	uint64_t code;
+
+	(void)state;
+	load(TRAP);
+	arm64_exit_to(0, 0x24, arm64_slot("IRQ"));
+	arm64_exit_to(1, 0, arm64_slot("SERROR"));
+	arm64_exit_to(3, 0x3f, arm64_slot("IL"));
+	arm64_exit_to(0xbadca11, 0x18, arm64_slot("HYP_GONE"));
+	arm64_exit_to(1U << 31, 0, arm64_slot("IRQ"));
+	arm64_exit_to(1U << 31 | 2, 0x24, arm64_slot("DABT_LOW"));
+	for (uint32_t class = 0; class < 64; class ++)
+		arm64_exit_to(2, class, (unsigned)reasons_slot_of(REASONS_ARM64, 0x100 | class));
+	assert_false(code_of(&exit_maps, REASONS_SLOT_UNKNOWN, &code));
+	arm64_exit_to(0x1234, 0, REASONS_SLOT_UNKNOWN);
+	assert_true(code_of(&exit_maps, REASONS_SLOT_UNKNOWN, &code));
+	assert_int_equal(code, 0x1234);
+	assert_int_equal(entries_read(&exit_maps, &list), 1);
+	assert_int_equal(list[0].head.isa, REASONS_ARM64 + 1);
+	assert_int_equal(list[0].head.vcpu, 0);
+}
+
+static void arm64_thread(void)
+{
+	for (int i = 0; i < 3; i++) {
+		kvm_exit_arm64(2, 0x24);
+		kvm_entry(0);
+	}
+}
+
+/* Neither event names a vCPU: a record is a thread's, and its exits and entries are pairs. */
+static void test_arm64_pairs(void **state)
+{
+	unsigned wfx, abort;
+	const struct entry *list;
+
+	(void)state;
+	load(TRAP);
+	wfx = arm64_slot("WFx");
+	abort = arm64_slot("DABT_LOW");
+	clock_set(1000);
+	kvm_entry(0);
+	clock_set(1100);
+	kvm_exit_arm64(2, 1);
+	in_thread(arm64_thread);
+	clock_set(1400);
+	kvm_entry(0);
+	assert_int_equal(counters_of(&exit_maps, wfx).count, 1);
+	assert_int_equal(counters_of(&exit_maps, wfx).time, 300);
+	assert_int_equal(counters_of(&exit_maps, abort).count, 3);
+	assert_int_equal(counters_of(&exit_maps, abort).time, 0);
+	assert_int_equal(counters_guest_time(&exit_maps), 100);
+	assert_int_equal(entries_read(&exit_maps, &list), 2);
+}
+
 /* Without reading kernel memory all exits are "other"; times are known. */
 static void test_no_reasons(void **state)
 {
@@ -206,6 +282,8 @@ int main(void)
 		cmocka_unit_test_teardown(test_unknown_codes, exits_unload),
 		cmocka_unit_test_teardown(test_edges_of_ranges, exits_unload),
 		cmocka_unit_test_teardown(test_flags, exits_unload),
+		cmocka_unit_test_teardown(test_arm64, exits_unload),
+		cmocka_unit_test_teardown(test_arm64_pairs, exits_unload),
 		cmocka_unit_test_teardown(test_no_reasons, exits_unload),
 		cmocka_unit_test_teardown(test_unknown_place, exits_unload),
 		cmocka_unit_test_teardown(test_unreadable, exits_unload),

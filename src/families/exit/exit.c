@@ -23,8 +23,13 @@ static void destroy(void *skeleton)
 /* The program for a form of kvm_exit's arguments. */
 static struct bpf_program *form_program(const struct exit_bpf *skeleton, enum exit_form form)
 {
-	return form == EXIT_VCPU_FIRST ? skeleton->progs.exit_vcpu_first :
-					 skeleton->progs.exit_reason_first;
+	struct bpf_program *const programs[EXIT_FORMS] = {
+		[EXIT_VCPU_FIRST] = skeleton->progs.exit_vcpu_first,
+		[EXIT_REASON_FIRST] = skeleton->progs.exit_reason_first,
+		[EXIT_TRAP] = skeleton->progs.exit_trap,
+	};
+
+	return programs[form];
 }
 
 /* Open the object, which reads by typed loads or not, and select the program for this layout. */
@@ -60,6 +65,8 @@ static int load(struct exits *exits, const struct exit_layout *layout, bool type
 				report);
 	if (err)
 		return err;
+	if (layout->form == EXIT_TRAP)
+		vcpu_counters_set_isa(&exits->counters, REASONS_ARM64 + 1);
 	exits->reasons = layout->setup.has_reasons;
 	exits->programs[0] = PROGRAM(skeleton->progs.exit_thread, "sched_process_exit");
 	exits->programs[1] = PROGRAM(form_program(skeleton, layout->form), "kvm_exit");
@@ -195,6 +202,11 @@ static void vendor_find(struct exits *exits)
 {
 	enum reasons_isa isa;
 
+	/* arm64 has no vendor's module */
+	if (exits->layout.setup.arm64.mask) {
+		exits->fires = true;
+		return;
+	}
 	exits->fires = kvm_vendor(KVM_MODULES_DIR, &isa) == 0;
 	if (exits->fires)
 		vcpu_counters_set_isa(&exits->counters, isa + 1);

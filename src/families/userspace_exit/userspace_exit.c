@@ -93,9 +93,9 @@ static int userspace_exit_attach(void *state, struct report *report, char **ret_
 	int err;
 
 	(void)report;
-	/* kvm_fpu, if there is one, is closer to the start of KVM_RUN */
+	/* kvm_fpu is closer to the start of KVM_RUN; but fires on x86 alone, which has kvm_cpuid */
 	if (strcmp(exits->programs[2].event, "kvm_fpu") != 0 && exits->programs[2].link_fd < 0 &&
-	    events_has(exits->env.events, "kvm_fpu"))
+	    events_has(exits->env.events, "kvm_fpu") && events_has(exits->env.events, "kvm_cpuid"))
 		exits->programs[2] = (struct program){
 			.program = skeleton->progs.userspace_exit_fpu,
 			.event = "kvm_fpu",

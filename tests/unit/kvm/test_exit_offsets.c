@@ -289,26 +289,53 @@ static void test_no_types_of_kvm(void **state)
 	kernel_types_close(&types);
 }
 
-/* arm64: kvm_exit(ret, esr_ec, pc) has no vCPU. */
-static void test_other_arguments(void **state)
+/* arm64: kvm_exit(int ret, unsigned int esr_ec, unsigned long pc), kvm_entry(pc): no vCPU. */
+static void test_arm64(void **state)
 {
 	struct exit_layout layout;
 	int args[3];
 
 	(void)state;
 	begin();
-	args[0] = args[1] = u32_id;
+	args[0] = type(btf__add_int(base, "int", 4, BTF_INT_SIGNED));
+	args[1] = u32_id;
 	args[2] = u64_id;
 	tracepoint("btf_trace_kvm_exit", args, 3);
-	untouched_fill(&layout, sizeof(layout));
-	assert_int_equal(read_layout(NULL, &layout), -EINVAL);
-	assert_untouched(&layout, sizeof(layout));
+	tracepoint("btf_trace_kvm_entry", args + 2, 1);
+	assert_int_equal(read_layout(NULL, &layout), 0);
+	assert_int_equal(layout.form, EXIT_TRAP);
+	assert_int_equal(layout.setup.entry_has_vcpu, 0);
+	assert_int_equal(layout.setup.has_reasons, 1);
+	assert_int_equal(layout.setup.arm64.isa, REASONS_ARM64 + 1);
+	assert_int_equal(layout.setup.arm64.mask, 0xffffffff);
+	assert_int_equal(layout.setup.svm.mask | layout.setup.vmx.mask, 0);
+}
+
+/* Arguments that no kernel has, among them nearly those of arm64. */
+static void test_other_arguments(void **state)
+{
+	struct exit_layout layout;
+
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		int pointer = type(begin()), list[4];
+
+		list[0] = i == 0 ? u64_id : u32_id;
+		list[1] = i == 1 ? type(btf__add_ptr(base, 0)) : u32_id;
+		list[2] = i == 2 ? u32_id : u64_id;
+		list[3] = pointer;
+		tracepoint("btf_trace_kvm_exit", list, i == 3 ? 2 : i == 4 ? 4 : 3);
+		untouched_fill(&layout, sizeof(layout));
+		assert_int_equal(read_layout(NULL, &layout), -EINVAL);
+		assert_untouched(&layout, sizeof(layout));
+	}
 }
 
 /* The slots that BPF programs compute are those of exit_reasons.h. */
 static void test_ranges(void **state)
 {
-	static const enum reasons_isa isas[] = { REASONS_VMX, REASONS_SVM, REASONS_USERSPACE };
+	static const enum reasons_isa isas[] = { REASONS_VMX, REASONS_SVM, REASONS_ARM64,
+						 REASONS_USERSPACE };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(isas); i++) {
@@ -336,7 +363,7 @@ int main(void)
 		work_test(test_intel_with_vt),	 work_test(test_before_5_16),
 		work_test(test_unknown_structs), work_test(test_nothing_to_read),
 		work_test(test_other_arguments), cmocka_unit_test(test_ranges),
-		work_test(test_no_types_of_kvm),
+		work_test(test_no_types_of_kvm), work_test(test_arm64),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
