@@ -25,6 +25,12 @@
 
 const volatile struct exit_setup setup;
 
+/*
+ * The vendor's module is gone: one that is loaded next can have its structs in another form.
+ * Written by the user side, which reads its types within a second.
+ */
+__u32 vendor_gone;
+
 /* The slot of a code that is not in the first range. */
 static __noinline __u32 slot_search(__u32 isa_number, __u32 code)
 {
@@ -59,7 +65,7 @@ static __always_inline __u32 slot_read(const volatile struct exit_isa *isa, __u3
 	__u32 mask = isa->mask;
 	__s32 pointer = isa->pointer;
 
-	if (!setup.has_reasons || !mask)
+	if (!setup.has_reasons || !mask || vendor_gone)
 		return 0;
 	if (pointer != EXIT_NO_POINTER)
 		base = pointer_at(base, pointer);

@@ -41,6 +41,7 @@ struct exits {
 	uint64_t generation;	    /* of VMs' records then */
 	struct exit_layout layout;  /* the loaded one; exit family only */
 	bool has_layout;
+	bool vendor_gone;   /* the vendor's module was there, and is not: exits have no reason */
 	bool few_arguments; /* a kvm_exit of unknown types has less than EXIT_REASON_FIRST uses */
 	char *no_reasons;   /* message for missing reasons; NULL: reasons are known */
 };

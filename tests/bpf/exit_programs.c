@@ -149,6 +149,11 @@ void clock_set(uint64_t ns)
 	programs->bss->test_clock = ns;
 }
 
+void vendor_gone_set(bool gone)
+{
+	programs->bss->vendor_gone = gone;
+}
+
 /* Where the event has the code, it is not in memory. */
 void kvm_exit(unsigned vcpu, unsigned isa, uint32_t code)
 {

@@ -46,6 +46,9 @@ void clock_set(uint64_t ns);
 /* The address that the events have of vCPU 0 ... VCPUS - 1. */
 uint64_t vcpu_address(unsigned vcpu);
 
+/* Say whether the vendor's module is gone. */
+void vendor_gone_set(bool gone);
+
 /* The events, at the clock's time. */
 void kvm_exit(unsigned vcpu, unsigned isa, uint32_t code);
 void kvm_entry(unsigned vcpu);

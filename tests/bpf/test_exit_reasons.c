@@ -233,6 +233,22 @@ static void test_unknown_place(void **state)
 	}
 }
 
+/* While the vendor's module is gone, nothing is read of memory; what the event says holds. */
+static void test_vendor_gone(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+		unsigned cpuid = (unsigned)reasons_slot_of(REASONS_SVM, 0x72);
+
+		load(forms[i]);
+		exit_to(ISA_SVM, 0x72, cpuid);
+		vendor_gone_set(true);
+		exit_to(ISA_SVM, 0x72, forms[i] ? cpuid : REASONS_SLOT_OTHER);
+		vendor_gone_set(false);
+		exit_to(ISA_SVM, 0x72, cpuid);
+		exits_unload(state);
+	}
+}
+
 /* An exit whose reason cannot be read is counted, once. */
 static void test_unreadable(void **state)
 {
@@ -272,6 +288,7 @@ static void test_typed(void **state)
 	exits_unload(state);
 	test_flags(state);
 	test_unknown_place(state);
+	test_vendor_gone(state);
 	test_unreadable(state);
 }
 
@@ -287,6 +304,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_no_reasons, exits_unload),
 		cmocka_unit_test_teardown(test_unknown_place, exits_unload),
 		cmocka_unit_test_teardown(test_unreadable, exits_unload),
+		cmocka_unit_test_teardown(test_vendor_gone, exits_unload),
 		cmocka_unit_test_setup_teardown(test_typed, typed_setup, typed_teardown),
 	};
 

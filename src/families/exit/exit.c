@@ -126,14 +126,30 @@ static int load_any(struct exits *exits, const struct exit_layout *layout, struc
 	return 0;
 }
 
+/* Is only the vendor's module gone? */
+static bool is_vendor_gone(const struct exits *exits, const struct exit_layout *fresh)
+{
+	return exits->layout.setup.has_reasons && !fresh->setup.has_reasons &&
+	       exits->layout.form == fresh->form;
+}
+
 /* Can the loaded object stay? It can if nothing changed, or if only the vendor's module is gone. */
 static bool is_as_loaded(const struct exits *exits, const struct exit_layout *fresh)
 {
-	if (!exits->has_layout)
-		return false;
-	if (exits->layout.setup.has_reasons && !fresh->setup.has_reasons)
-		return exits->layout.form == fresh->form;
-	return exit_layout_equal(&exits->layout, fresh);
+	return exits->has_layout &&
+	       (is_vendor_gone(exits, fresh) || exit_layout_equal(&exits->layout, fresh));
+}
+
+/*
+ * Another module can have its structs in another form. So while the module is gone, and until the
+ * types of the next are read, reasons that are read from memory are not: those exits are "other".
+ */
+static void vendor_note(struct exits *exits, bool gone)
+{
+	struct exit_bpf *skeleton = exits->counters.object.family;
+
+	exits->vendor_gone = gone && exits->reasons && exits->layout.form == EXIT_VCPU_FIRST;
+	skeleton->bss->vendor_gone = exits->vendor_gone;
 }
 
 /* The message for an error from exit_layout_read(). */
@@ -156,6 +172,7 @@ static int load_and_attach(struct exits *exits, const struct exit_layout *layout
 		if (err)
 			return err;
 	}
+	vendor_note(exits, is_vendor_gone(exits, layout));
 	return exits_attach(exits);
 }
 
@@ -215,6 +232,8 @@ static void vendor_find(struct exits *exits)
 /* What the status says of an attached family; NULL: nothing. */
 static const char *attached_text(const struct exits *exits)
 {
+	if (exits->vendor_gone)
+		return "attached, without reasons: kvm_amd or kvm_intel was unloaded";
 	return exits->fires ?
 		       exits->no_reasons :
 		       "attached, but kvm_exit never fires here: neither kvm_amd nor kvm_intel is loaded";

@@ -20,10 +20,11 @@ expect "npf, before the first VM" "$(value kvm.exit.count npf)" 0
 guest --pio "$PIO" >/dev/null
 expect "exits" "$(value kvm.exit.count io)" "$PIO"
 rmmod kvm_amd
-sleep 2
+until_true 6 is kvm.agent.family.status exit \
+	"attached, without reasons: kvm_amd or kvm_intel was unloaded"
 expect "exits, without the vendor module" "$(value kvm.exit.count io)" "$PIO"
 modules_load
-sleep 2
+until_true 6 is kvm.agent.family.status exit attached
 guest --pio "$PIO" >/dev/null
 expect "exits, with it anew" "$(value kvm.exit.count io)" $((2 * PIO))
 pmstore $host kvm.control.attached 0 >/dev/null
