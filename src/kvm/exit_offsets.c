@@ -85,15 +85,16 @@ static bool is_code(const struct btf *btf, __u32 id)
 
 /*
  * The position of the vCPU among a tracepoint's arguments; -ENOENT: no such tracepoint or argument.
+ * How many arguments there are, or -1: no such tracepoint.
  */
-static int vcpu_argument(const struct btf *btf, const char *name, bool *ret_there)
+static int vcpu_argument(const struct btf *btf, const char *name, int *ret_n)
 {
 	__s32 id = btf__find_by_name_kind(btf, name, BTF_KIND_TYPEDEF);
 	const struct btf_type *type = id < 0 ? NULL : pointee(btf, (__u32)id);
 	const struct btf_param *params;
 
-	*ret_there = type && btf_is_func_proto(type);
-	if (!*ret_there)
+	*ret_n = type && btf_is_func_proto(type) ? btf_vlen(type) - 1 : -1;
+	if (*ret_n < 0)
 		return -ENOENT;
 	params = btf_params(type);
 	for (int i = 1; i < btf_vlen(type);
@@ -130,20 +131,23 @@ static bool is_trap(const struct btf *btf)
 
 static int read_arguments(const struct btf *btf, struct exit_layout *layout)
 {
-	static const int forms[] = { EXIT_VCPU_FIRST, EXIT_REASON_FIRST };
-	bool there;
-	int place = vcpu_argument(btf, "btf_trace_kvm_exit", &there);
+	static const struct {
+		enum exit_form form;
+		int arguments;
+	} forms[] = { { EXIT_VCPU_FIRST, 2 }, { EXIT_REASON_FIRST, 3 } };
+	int n, place = vcpu_argument(btf, "btf_trace_kvm_exit", &n);
 
-	if (!there)
+	if (n < 0)
 		return -ENOENT;
 	if (place < 0 && is_trap(btf)) {
 		layout->form = EXIT_TRAP;
 		return 0;
 	}
-	if (place < 0 || place >= (int)(sizeof(forms) / sizeof(forms[0])))
+	if (place < 0 || place >= (int)(sizeof(forms) / sizeof(forms[0])) ||
+	    n != forms[place].arguments)
 		return -EINVAL;
-	layout->form = (enum exit_form)forms[place];
-	layout->setup.entry_has_vcpu = vcpu_argument(btf, "btf_trace_kvm_entry", &there) == 0;
+	layout->form = forms[place].form;
+	layout->setup.entry_has_vcpu = vcpu_argument(btf, "btf_trace_kvm_entry", &n) == 0;
 	return 0;
 }
 

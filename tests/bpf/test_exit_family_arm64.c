@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* The exit family on arm64, whose kvm_exit and kvm_entry have other arguments. */
+/*
+ * The exit family on arm64, whose kvm_exit and kvm_entry have other arguments, and on architectures
+ * to which it does not apply.
+ */
 #include "bpf/family.h"
+
+#include <errno.h>
 
 #include "kvm/exit_reasons.h"
 
@@ -59,11 +64,38 @@ static void test_limit(void **state)
 	assert_int_equal(value_at("map", "exit_cells", "dropped"), 31);
 }
 
+/* KVM of s390 has neither event, that of LoongArch enters by others. */
+static void test_no_events(void **state)
+{
+	static const char *const s390[] = { "kvm_fpu", "kvm_s390_sie_exit", "kvm_userspace_exit",
+					    NULL };
+	static const char *const loongarch[] = { "kvm_enter", "kvm_exit", "kvm_fpu",
+						 "kvm_userspace_exit", NULL };
+	const char *const *const kernels[] = { s390, loongarch };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(kernels); i++) {
+		host.events = kernels[i];
+		family_open("exit");
+		assert_string_equal(
+			family_status(),
+			"does not apply: this kernel's KVM has no kvm_exit or kvm_entry");
+		assert_int_equal(family_err(), -EOPNOTSUPP);
+		assert_string_equal(attached_events(), "");
+		assert_false(collector_waits(collector));
+		read_tables();
+		assert_int_equal(rows_of("exit"), 0);
+		if (i + 1 < ARRAY_SIZE(kernels))
+			collector_close(collector);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		family_test(test_events),
 		family_test(test_limit),
+		family_test(test_no_events),
 	};
 
 	return run_group("test_exit_family_arm64", tests, ARRAY_SIZE(tests));

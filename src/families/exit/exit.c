@@ -152,6 +152,13 @@ static void vendor_note(struct exits *exits, bool gone)
 	skeleton->bss->vendor_gone = exits->vendor_gone;
 }
 
+/* Has this architecture's KVM these events? That of s390 has others, as has LoongArch's. */
+static bool has_events(const struct exits *exits)
+{
+	return events_has(exits->env.events, "kvm_exit") &&
+	       events_has(exits->env.events, "kvm_entry");
+}
+
 /* The message for an error from exit_layout_read(). */
 static const char *layout_error_text(const struct exits *exits, int err)
 {
@@ -159,7 +166,7 @@ static const char *layout_error_text(const struct exits *exits, int err)
 		return "KVM is not loaded";
 	if (err == -ENOENT)
 		return "this kernel has no type information (BTF) for KVM";
-	return err == -EINVAL ? "kvm_exit has unknown arguments" : strerror(-err);
+	return err == -EINVAL ? "does not apply: kvm_exit has unknown arguments" : strerror(-err);
 }
 
 /* Returns 0, or an error, with a message for people but for errors of attaching. */
@@ -201,8 +208,14 @@ static int attach_untyped(struct exits *exits, struct report *report, char **ret
 static int attach_any(struct exits *exits, struct report *report, char **ret_error)
 {
 	struct exit_layout fresh;
-	int err = exit_layout_read(exits->env.types, &fresh);
+	int err;
 
+	if (exits->env.events->n && !has_events(exits)) {
+		*ret_error =
+			strdup("does not apply: this kernel's KVM has no kvm_exit or kvm_entry");
+		return -EOPNOTSUPP;
+	}
+	err = exit_layout_read(exits->env.types, &fresh);
 	if (!err)
 		return load_and_attach(exits, &fresh, report, ret_error);
 	if (err == -ENOENT && exits->env.events->n)

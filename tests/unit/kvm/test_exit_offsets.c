@@ -311,6 +311,63 @@ static void test_arm64(void **state)
 	assert_int_equal(layout.setup.svm.mask | layout.setup.vmx.mask, 0);
 }
 
+enum { NONE, U32, U64, BOOL, VCPU, OTHER };
+
+/* The arguments of kvm_exit and kvm_entry in kernels up to 7.3, by their source. */
+static const struct {
+	const char *kernel;
+	int exit[4], entry[3];
+	int err;
+	enum exit_form form;
+	bool entry_has_vcpu;
+} kernels[] = {
+	{ "x86, 5.4", { U32, VCPU, U32 }, { U32 }, 0, EXIT_REASON_FIRST, false },
+	{ "x86, 5.10", { U32, VCPU, U32 }, { VCPU }, 0, EXIT_REASON_FIRST, true },
+	{ "x86, 5.16", { VCPU, U32 }, { VCPU }, 0, EXIT_VCPU_FIRST, true },
+	{ "x86, 6.12", { VCPU, U32 }, { VCPU, BOOL }, 0, EXIT_VCPU_FIRST, true },
+	{ "arm64", { U32, U32, U64 }, { U64 }, 0, EXIT_TRAP, false },
+	{ "riscv", { OTHER }, { VCPU }, -EINVAL, 0, false },
+	{ "powerpc", { U32, VCPU }, { NONE }, -EINVAL, 0, false },
+	{ "s390", { NONE }, { NONE }, -ENOENT, 0, false },
+};
+
+/* Add a tracepoint with these arguments, up to NONE; none at all: no such tracepoint. */
+static void tracepoint_of(const char *name, const int *kinds, size_t max, const int *types)
+{
+	int args[4];
+	size_t n = 0;
+
+	for (; n < max && kinds[n] != NONE; n++)
+		args[n] = types[kinds[n]];
+	if (n)
+		tracepoint(name, args, n);
+}
+
+static void test_kernels(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(kernels); i++) {
+		struct exit_layout layout;
+		int types[OTHER + 1], err;
+
+		types[VCPU] = begin();
+		types[U32] = u32_id;
+		types[U64] = u64_id;
+		types[BOOL] = type(btf__add_int(base, "_Bool", 1, BTF_INT_BOOL));
+		types[OTHER] =
+			type(btf__add_ptr(base, type(btf__add_struct(base, "kvm_cpu_trap", 40))));
+		tracepoint_of("btf_trace_kvm_exit", kernels[i].exit, 4, types);
+		tracepoint_of("btf_trace_kvm_entry", kernels[i].entry, 3, types);
+		err = read_layout(NULL, &layout);
+		if (err != kernels[i].err)
+			fail_msg("%s: error %d", kernels[i].kernel, err);
+		if (!err && (layout.form != kernels[i].form ||
+			     layout.setup.entry_has_vcpu != kernels[i].entry_has_vcpu))
+			fail_msg("%s: form %d, kvm_entry has the vCPU: %d", kernels[i].kernel,
+				 (int)layout.form, (int)layout.setup.entry_has_vcpu);
+	}
+}
+
 /* Arguments that no kernel has, among them nearly those of arm64. */
 static void test_other_arguments(void **state)
 {
@@ -364,6 +421,7 @@ int main(void)
 		work_test(test_unknown_structs), work_test(test_nothing_to_read),
 		work_test(test_other_arguments), cmocka_unit_test(test_ranges),
 		work_test(test_no_types_of_kvm), work_test(test_arm64),
+		work_test(test_kernels),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
