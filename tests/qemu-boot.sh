@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 The pmdakvm authors
 #
-# qemu-boot.sh FOLDER: boot QEMU with KVM, SeaBIOS, a serial port, VGA and an IDE disk with nothing to
-# boot from, while perf records its accesses. SeaBIOS gives up after a second; the VM, boot-PID, is
-# paused then, and stays until standard input ends. FOLDER gets
+# qemu-boot.sh FOLDER: boot QEMU with KVM, SeaBIOS, a serial port, VGA and an IDE disk, while perf
+# records its accesses. The disk's boot sector sets the serial port's speed, writes 1009 bytes there
+# and resets the machine. The VM, boot-PID, is paused then, and stays until standard input ends. FOLDER
+# gets
 #
 #	pid	QEMU's process
 #	paused	appears once the VM is paused
@@ -20,11 +21,21 @@ cd "$folder"
 rm -f paused commands qmp stream
 mkfifo commands
 exec 8<>commands
+
+# cli. Speed: DLAB on (port 0x3fb, 0x83), 1 to 0x3f8, 0 to 0x3f9, DLAB off
+sector='\xfa\xba\xfb\x03\xb0\x83\xee\xba\xf8\x03\xb0\x01\xee\x42\xb0\x00\xee\xba\xfb\x03\xb0\x03\xee'
+# CX = 1009; wait for bit 5 of 0x3fd, write a dot to 0x3f8, loop
+sector+='\xb9\xf1\x03\xba\xfd\x03\xec\xa8\x20\x74\xfb\xba\xf8\x03\xb0\x2e\xee\xe2\xf0'
+# 0xfe to the keyboard controller resets; hlt
+sector+='\xb0\xfe\xe6\x64\xf4\xeb\xfd'
+rm -f disk
 truncate -s 1M disk
+printf %b "$sector" | dd of=disk conv=notrunc status=none
+printf '\x55\xaa' | dd of=disk bs=1 seek=510 conv=notrunc status=none
 
 perf record -q -m 16M -o perf.data -e kvm:kvm_pio -e kvm:kvm_mmio -e kvm:kvm_msr -e kvm:kvm_cpuid -- \
 	qemu-system-x86_64 -name boot -accel kvm -cpu qemu64,-svm -m 64 -nodefaults -nographic -vga std \
-	-serial file:serial -drive file=disk,format=raw,if=ide -boot reboot-timeout=1000 \
+	-serial file:serial -drive file=disk,format=raw,if=ide \
 	-no-reboot -no-shutdown -pidfile pid -qmp stdio <&8 >qmp 2>qemu.err &
 perf=$!
 trap '[ ! -s pid ] || kill "$(cat pid)" 2>/dev/null || true; wait' EXIT

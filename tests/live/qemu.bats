@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 The pmdakvm authors
 #
-# What causes the exits of a real VM: QEMU boots SeaBIOS, and ours are held against perf's records of
+# What causes the exits of a real VM: QEMU boots SeaBIOS and a boot sector (see qemu-boot.sh), and ours are held against perf's records of
 # the same events, and against the file behind its serial port.
 
 load common
@@ -82,16 +82,11 @@ ours() {
 				}
 			exit bad
 		}' "$WORK/ours" "$WORK/theirs"
-	# what is heavy is there, and all but exact
+	# of what is heavy nearly all has stayed in the table
 	sort -k2,2nr "$WORK/theirs" | head -n 10 | while read -r key count; do
 		echo "$key: $count, ours $(ours "$key")"
 		[ "$(ours "$key")" -ge $((count * 9 / 10)) ]
 	done
-	# most ports were never evicted: what the kernel counted of them, exactly
-	exact=$(LC_ALL=C comm -12 "$WORK/ours" "$WORK/theirs" | grep -c '^io:')
-	ports=$(grep -c '^io:' "$WORK/theirs")
-	echo "$exact of $ports ports and directions are exact"
-	[ "$exact" -ge $((ports / 2)) ]
 }
 
 @test "a booting QEMU: writes to the serial port are the bytes of its file, and those of the divisor" {
@@ -102,6 +97,7 @@ ours() {
 		$1 == "io:0x3f8:w" && dlab { n++ } END { print n + 0 }' "$WORK/stream")
 	bytes=$(stat -c %s "$WORK/serial")
 	echo "$bytes bytes, $divisor writes of the divisor, ours $(ours io:0x3f8:w)"
-	[ "$bytes" -gt 100 ]
+	[ "$bytes" -ge 1009 ]
+	[ "$divisor" -ge 1 ]
 	[ "$(ours io:0x3f8:w)" = $((bytes + divisor)) ]
 }
