@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * fetch_indom HOST METRIC PID: fetch a metric, send SIGTERM to its agent, wait 50 ms, and ask for the
- * names of the metric's instances, as pmlogger does after a fetch. Fails if there are none.
+ * fetch_indom HOST METRIC PID: fetch a metric, send SIGTERM to its agent, wait 50 ms, and ask for
+ * the names of the metric's instances, as pmlogger does after a fetch. Fails if there are none.
  */
 #include <pcp/pmapi.h>
 #include <signal.h>
