@@ -277,50 +277,6 @@ static void test_no_layout(void **state)
 	assert_true(collector_waits(collector));
 }
 
-/* Reasons that any guest has are there before the first exit, of the vendor that is here. */
-static void test_listed(void **state)
-{
-	uint64_t count;
-
-	(void)state;
-	family_open("exit");
-	assert_in_range(rows_of("exit"), 10, 14);
-	read_tables();
-	assert_int_equal(value_at("exit", "npf", "count"), 0);
-	assert_false(value_of("exit", "npf", "max", &count));
-	assert_false(value_of("exit", "EPT_VIOLATION", "count", &count));
-	assert_int_equal(value_at("exit_total", "", "total"), 0);
-	collector_close(collector);
-	host.vendor = REASONS_VMX;
-	family_open("exit");
-	read_tables();
-	assert_int_equal(value_at("exit", "EPT_VIOLATION", "count"), 0);
-	assert_false(value_of("exit", "npf", "count", &count));
-}
-
-/* kvm_exit is there, but nothing fires it. */
-static void test_no_vendor(void **state)
-{
-	uint64_t count;
-
-	(void)state;
-	host.vendor = -ENOENT;
-	family_open("exit");
-	assert_string_equal(
-		family_status(),
-		"attached, but kvm_exit never fires here: neither kvm_amd nor kvm_intel is loaded");
-	read_tables();
-	assert_int_equal(rows_of("exit"), 0);
-	assert_false(value_of("exit_total", "", "total", &count));
-	host.vendor = REASONS_SVM;
-	host.stamp++;
-	family_tick();
-	assert_string_equal(family_status(), "attached");
-	read_tables();
-	assert_int_equal(value_at("exit_total", "", "total"), 0);
-	assert_int_equal(value_at("exit", "hlt", "count"), 0);
-}
-
 /*
  * Modules have no types before Linux 5.11: the reason is among the arguments. The record of an
  * entry, which does not say of which vCPU it is, becomes that of the next exit.
@@ -339,30 +295,6 @@ static void test_no_types(void **state)
 	assert_counts(31, 7);
 	assert_true(value_at("exit", "hlt", "time") > 0);
 	assert_int_equal(value_at("map", "exit_cells", "used"), 1);
-}
-
-/* KVM's types are there, the vendor's are not: totals come from the arguments alone. */
-static void test_no_vendor_types(void **state)
-{
-	(void)state;
-	host.layout.form = EXIT_VCPU_FIRST;
-	host.layout.setup.has_reasons = 0;
-	host.layout.setup.svm.mask = 0;
-	family_open("exit");
-	assert_string_equal(
-		family_status(),
-		"attached, without reasons: the kernel has no type information (BTF) for kvm_amd or kvm_intel");
-	read_tables();
-	assert_int_equal(value_at("exit_total", "", "total"), 0);
-	assert_int_equal(value_at("exit_total", "", "total_time"), 0);
-	for (int i = 0; i < 7; i++) {
-		fire("kvm_exit", VCPU, ISA_SVM);
-		fire("kvm_entry", VCPU);
-	}
-	read_tables();
-	assert_int_equal(value_at("exit_total", "", "total"), 7);
-	assert_true(value_at("exit_total", "", "total_time") > 0);
-	assert_int_equal(rows_of("exit"), 0);
 }
 
 /* A kernel that has no types, and of whose kvm_exit nothing is known but that it is another. */
@@ -492,16 +424,23 @@ static void test_thread_end(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		family_test(test_events),	   family_test(test_reset_max),
-		family_test(test_detach),	   family_test(test_another_layout),
-		family_test(test_missed),	   family_test(test_ends_missed),
-		family_test(test_vendor_gone),	   family_test(test_reasons_refused),
-		family_test(test_typed_loads),	   family_test(test_loads_refused),
-		family_test(test_no_layout),	   family_test(test_listed),
-		family_test(test_no_vendor),	   family_test(test_no_types),
-		family_test(test_no_vendor_types), family_test(test_no_types_nor_reasons),
-		family_test(test_attach_fails),	   family_test(test_limit),
-		family_test(test_reloaded),	   family_test(test_limit_of_counters),
+		family_test(test_events),
+		family_test(test_reset_max),
+		family_test(test_detach),
+		family_test(test_another_layout),
+		family_test(test_missed),
+		family_test(test_ends_missed),
+		family_test(test_vendor_gone),
+		family_test(test_reasons_refused),
+		family_test(test_typed_loads),
+		family_test(test_loads_refused),
+		family_test(test_no_layout),
+		family_test(test_no_types),
+		family_test(test_no_types_nor_reasons),
+		family_test(test_attach_fails),
+		family_test(test_limit),
+		family_test(test_reloaded),
+		family_test(test_limit_of_counters),
 		family_test(test_thread_end),
 	};
 
