@@ -46,7 +46,6 @@ static void test_events(void **state)
 	assert_int_equal(value_at("exit", "DABT_LOW", "count"), 31);
 	assert_true(value_at("exit", "DABT_LOW", "time") > 0);
 	assert_int_equal(value_at("exit", "IRQ", "count"), 1);
-	assert_int_equal(rows_of("exit"), 2);
 	assert_int_equal(value_at("exit_total", "", "total"), 32);
 }
 
