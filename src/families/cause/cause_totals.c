@@ -122,6 +122,7 @@ static bool vm_admits(struct cause_totals *totals, uint32_t vm, uint64_t key)
 	if (list_find(&totals->vms, vm, key))
 		return true;
 	list_of(&totals->vms, vm, &n);
+	n -= n ? 2 : 0; /* none and other come with the first record */
 	for (size_t i = 0; i < totals->fresh.n; i++) {
 		if (totals->fresh.list[i].vm != vm)
 			continue;
