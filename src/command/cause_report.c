@@ -105,13 +105,24 @@ static int lines_read(const struct snapshot_table *table, struct line **ret_line
 	return 0;
 }
 
+/* The text of a label in a set, which may be NULL; NULL: it has none. */
+static const char *label_text(const struct labels *labels, const char *key)
+{
+	for (size_t i = 0; labels && i < labels->n; i++) {
+		if (strcmp(labels->list[i].key, key) == 0)
+			return labels->list[i].text;
+	}
+	return NULL;
+}
+
+/* A snapshot that was loaded from a file has all labels in one set. */
 static const char *device_of(const struct snapshot_row *row)
 {
-	for (size_t i = 0; row->own && i < row->own->n; i++) {
-		if (strcmp(row->own->list[i].key, "device") == 0 && row->own->list[i].text)
-			return row->own->list[i].text;
-	}
-	return "-";
+	const char *device = label_text(row->own, "device");
+
+	if (!device)
+		device = label_text(row->labels, "device");
+	return device ? device : "-";
 }
 
 static int format(const struct line *line, const struct column *column, char **ret_text)

@@ -99,3 +99,20 @@ expect "heavy after a kill" "$(value kvm.cause.accesses io:0x80:w)" "$heavy"
 guest --access io:0x80:w=7 >/dev/null
 expect "heavy goes on" "$(value kvm.cause.accesses io:0x80:w)" $((heavy + 7))
 whole
+
+# detached while the agent runs: nothing is counted; then it goes on
+was=$(sum kvm.cause.accesses)
+exits=$(sum kvm.cause.count)
+total=$(value kvm.exit.total)
+pmstore $host -i cause kvm.control.attached 0 >/dev/null
+guest --access io:0x80:w=5 >/dev/null
+expect "accesses while detached" "$(sum kvm.cause.accesses)" "$was"
+expect "exits while detached" "$(sum kvm.cause.count)" "$exits"
+[ "$(value kvm.exit.total)" -gt "$total" ]
+taken_back
+lost=$(($(value kvm.exit.total) - exits))
+pmstore $host -i cause kvm.control.attached 1 >/dev/null
+guest --access io:0x80:w=11 >/dev/null
+taken_back
+expect "accesses when attached again" "$(sum kvm.cause.accesses)" $((was + 11))
+expect "exits when attached again" "$(sum kvm.cause.count)" $(($(value kvm.exit.total) - lost))
