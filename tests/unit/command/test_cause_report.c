@@ -48,14 +48,13 @@ static void test_by_vm(void **state)
 	print_to("out", text);
 	printed = read_text("out");
 	assert_string_equal(
-		printed,
-		"Causes of VM exits by VM:\n\n"
-		"VM     CAUSE      DEVICE   Accesses Samples Exit time To VMM  VMM time\n"
-		"db-2   io:0x3f8:w serial         13      13 2345.68us     13 1234.57us\n"
-		"db-2   none       -               -       7    1.00us      0    0.00us\n"
-		"web-10 io:0x70:r  rtc             3       -         -      3    0.01us\n"
-		"web-10 cpuid:0x1  features        5       -         -      0    0.00us\n"
-		"\n");
+		printed, "Causes of VM exits by VM:\n\n"
+			 "VM     CAUSE      DEVICE   Accesses Samples Exit time To VMM  VMM time\n"
+			 "db-2   io:0x3f8:w serial         13      13 2345.68us     13 1234.57us\n"
+			 "db-2   none       -               -       7    1.00us      0    0.00us\n"
+			 "web-10 io:0x70:r  rtc             3       -         -      3    0.01us\n"
+			 "web-10 cpuid:0x1  features        5       -         -      0    0.00us\n"
+			 "\n");
 	free(printed);
 }
 
