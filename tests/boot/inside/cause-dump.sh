@@ -37,14 +37,14 @@ until_true 90 grep -q "userspace_exit: attached in" /tmp/err
 mkfifo /tmp/hold
 sleep 1000 >/tmp/hold &
 guest --vcpus 2 --hold --access io:0x70:w=13/17 --access io:0x3fd:r=19/23 \
-	--access mmio:0xd0000010:w=29/31 --access mmio:0xfed000f0:r=37/41 --access msr:0x10:r=43/47 \
+	--access mmio:0xd0000010:w=29/31 --access mmio:0xfed000f0:r=37/41 --access msr:0x1b:r=43/47 \
 	--access cpuid:0x1=53/59 --access io:0x71:r=5/7,delay-us=20000 </tmp/hold >/tmp/done &
 vm=guest-$!
 until_true 60 grep -q ^done /tmp/done
 sleep 6 # the records of threads that have ended are taken back
 kill -TERM $dump
 wait $dump
-for wanted in io:0x70:w=30 io:0x3fd:r=42 mmio:0xd0000000:w=60 mmio:0xfed000f0:r=78 msr:0x10:r=90 \
+for wanted in io:0x70:w=30 io:0x3fd:r=42 mmio:0xd0000000:w=60 mmio:0xfed000f0:r=78 msr:0x1b:r=90 \
 	cpuid:0x1=112 io:0x71:r=12; do
 	key=${wanted%=*} number=${wanted##*=}
 	expect "$key, accesses" "$(of kvm.vm.cause.accesses "$vm::$key")" "$number"
