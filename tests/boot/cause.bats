@@ -18,14 +18,14 @@ load boot
 
 @test "Linux 6.1 on Intel: accesses, exits and times are exact by cause" {
 	new_work
-	boot 6.1 "$TOP/tests/boot/inside/cause-dump.sh" --machine intel --add jq --timeout 300
+	boot 6.1 "$TOP/tests/boot/inside/cause-dump.sh" --machine intel --add jq --timeout 600
 	cat "$WORK/out"
 	grep -q "^the host's times: " "$WORK/out"
 }
 
 @test "Linux 6.12 on Intel: accesses, exits and times are exact by cause" {
 	new_work
-	boot 6.12 "$TOP/tests/boot/inside/cause-dump.sh" --machine intel --add jq --timeout 300
+	boot 6.12 "$TOP/tests/boot/inside/cause-dump.sh" --machine intel --add jq --timeout 600
 	cat "$WORK/out"
 	grep -q "^the host's times: " "$WORK/out"
 }
