@@ -205,7 +205,7 @@ plus() {
 	output=$(awk '
 		/^read\(0/ { asked = 1; next }
 		/^write\(1/ { printf "%s", calls }
-		/^(write\(1|poll\(|restart_syscall)/ { asked = 0; calls = ""; next }
+		/^(write\(1|p?poll\(|restart_syscall)/ { asked = 0; calls = ""; next }
 		asked && !/^brk/ { calls = calls $0 "\n" }' "$WORK/calls")
 	echo "$output"
 	[ "$output" = "" ]
@@ -228,10 +228,13 @@ plus() {
 		export PMDA_LOCAL="clear"
 		pminfo -L -K clear -K "add,95,$BUILD/pmda_kvm.so,kvm_init" -n "$WORK/ns" -fdtl \
 			kvm.trace kvm.agent kvm.exits >"$WORK/local"
-		pmval -L -K clear -K "add,95,$BUILD/pmda_kvm.so,kvm_init" -n "$WORK/ns" -r -s 3 \
+		pmval -L -K clear -K "add,95,$BUILD/pmda_kvm.so,kvm_init" -n "$WORK/ns" -r -s 6 \
 			-t 1 kvm.trace.kvm_pio >"$WORK/pmval" 3>&- &
 		pmval_pid=$!
-		sleep 0.7
+		# until it has attached all families
+		traces() { ls -l "/proc/$pmval_pid/fd" | grep -c anon_inode:bpf || true; }
+		settled() { local n; n=$(traces); sleep 0.3; [ "$n" -gt 0 ] && [ "$(traces)" = "$n" ]; }
+		wait_for 10 settled
 		LD_PRELOAD='' "$BUILD/tests/guest" --pio $PIO --cpus 0
 		wait $pmval_pid
 	)

@@ -112,7 +112,6 @@ hlt 250.00 1600.00 100.00" ]
 	awk '$2 == "IO" && $3 > 100 && $4 > 0 && $5 > 0 { found = 1 } END { exit !found }' "$WORK/out"
 }
 
-<<<<<<< HEAD
 # Clients that begin before the first VM show it once it is there. pmrep ends where a report
 # sorts by a metric that has no instance yet.
 has() {
@@ -123,16 +122,11 @@ has() {
 	need_kvm
 	reports="kvm-userspace kvm-vm"
 	[ ! -e /sys/module/kvm_amd ] && [ ! -e /sys/module/kvm_intel ] || reports="$reports kvm-exits"
-=======
-@test ":kvm-cause names what a live guest does, its device, and the VMM's time" {
-	need_kvm
->>>>>>> e2edde6 (tests: The report :kvm-cause of a live guest)
 	(
 		pmcd_env "$WORK"
 		conf '[trace]' kvm_pio
 		pmcd_files "$WORK" "$TOP" "$BUILD" daemon -c "$WORK/kvm.conf"
 		pmcd_start "$WORK"
-<<<<<<< HEAD
 		wait_for 10 has MMIO 0
 		pids=
 		for report in $reports; do
@@ -158,7 +152,15 @@ has() {
 	[ "$status" = 1 ]
 	run grep "must have instances" "$WORK"/kvm-*
 	[ "$status" = 1 ]
-=======
+}
+
+@test ":kvm-cause names what a live guest does, its device, and the VMM's time" {
+	need_kvm
+	(
+		pmcd_env "$WORK"
+		conf '[trace]' kvm_pio
+		pmcd_files "$WORK" "$TOP" "$BUILD" daemon -c "$WORK/kvm.conf"
+		pmcd_start "$WORK"
 		"$BUILD/tests/guest" --repeat --pause-ms 10 --access io:0x3f8:w=101 --access cpuid:0x1=53 >/dev/null 2>&1 3>&- &
 		guest=$!
 		counts() { [ -n "$(value kvm.cause.userspace_count io:0x3f8:w)" ]; }
@@ -171,5 +173,4 @@ has() {
 	awk '$2 ~ /^guest-[0-9]+::io:0x3f8:w$/ && $3 == "serial" && $4 > 100 && $5 > 100 && $6 > 0 { found = 1 }
 		END { exit !found }' "$WORK/out"
 	grep -qE 'guest-[0-9]+::cpuid:0x1 +[a-z]' "$WORK/out"
->>>>>>> e2edde6 (tests: The report :kvm-cause of a live guest)
 }
