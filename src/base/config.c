@@ -73,6 +73,7 @@ struct parser {
 	enum section section;
 	unsigned line;
 	unsigned warnings;
+	bool obsolete; /* a line without effect was met */
 };
 
 static void warn(struct parser *parser, const char *format, ...)
@@ -90,18 +91,14 @@ static void warn(struct parser *parser, const char *format, ...)
 	va_end(args);
 }
 
-/* A line that is accepted and does nothing. */
-static void note_obsolete(struct parser *parser, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void note_obsolete(struct parser *parser, const char *format, ...)
+/* A line that is accepted and does nothing. The first is said. */
+static void note_obsolete(struct parser *parser, const char *option)
 {
-	va_list args;
-
-	va_start(args, format);
-	report_vadd_at(parser->report, REPORT_INFO, parser->config->path, parser->line, format,
-		       args);
-	va_end(args);
+	if (!parser->obsolete)
+		report_add(parser->report, REPORT_INFO,
+			   "%s:%u: %s has no effect any more: all VMs have histograms",
+			   parser->config->path, parser->line, option);
+	parser->obsolete = true;
 }
 
 int config_init(struct config *ret_config)
@@ -326,8 +323,7 @@ static int parse_option(struct parser *parser, char *text)
 		return 0;
 	}
 	if (option->takes == TAKES_NOTHING) {
-		note_obsolete(parser, "%s has no effect any more: all VMs have histograms",
-			      option->name);
+		note_obsolete(parser, option->name);
 		return 0;
 	}
 	if (option->takes == TAKES_NUMBER || option->takes == TAKES_NUMBER_OR_OFF) {

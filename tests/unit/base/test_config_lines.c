@@ -231,7 +231,8 @@ static void test_bad_limits(void **state)
 /* An option of an earlier version has no effect, whatever its value; one line says so. */
 static void test_obsolete(void **state)
 {
-	static const char text[] = "[bpf]\nvm_histograms = 100\nvcpus = 3\n[trace]\na\n";
+	static const char text[] = "[bpf]\nvm_histograms = 100\nvcpus = 3\nvm_histograms = 0\n"
+				   "[trace]\na\n";
 	struct report report = { 0 };
 	struct config config;
 
