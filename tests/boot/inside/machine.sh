@@ -63,7 +63,7 @@ for key in common_cpu cpu; do
 done
 [ -n "$cpu" ] || echo 16384 >$tracing/buffer_size_kb
 for file in /reasons/*; do
-	sed -nE 's/^REASON\((0x[0-9a-f]+|[0-9]+),[[:space:]]*"(.*)"\)/\1 \2/p' "$file" |
+	sed -nE 's/^REASON\((0x[0-9a-f]+|[0-9]+),[[:space:]]*"([^"]*)".*/\1 \2/p' "$file" |
 		while read -r code name; do
 			echo "name ${file##*/} $((code)) $name"
 		done
