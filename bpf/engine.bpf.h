@@ -144,17 +144,8 @@ struct {
 } ENGINE_MAP(_meta) SEC(".maps");
 
 #ifdef ENGINE_SLOTS
-/*
- * The trace family's rows, one per possible CPU, where its loader shares them; max_entries is set
- * before loading.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct trace_row);
-} trace_rows SEC(".maps");
+/* shared by the loader where it has this object count for trace */
+#include "trace_rows.bpf.h"
 #endif
 
 #ifdef ENGINE_RECORD

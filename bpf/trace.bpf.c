@@ -15,15 +15,7 @@
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include "trace.h"
-
-/* One row of counters per possible CPU; max_entries is set before loading. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct trace_row);
-} trace_rows SEC(".maps");
+#include "trace_rows.bpf.h"
 
 /* Used by the user side only. */
 struct {
