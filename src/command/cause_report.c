@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "command/text_table.h"
+
 const char *const cause_report_tables[CAUSE_REPORT_TABLES] = { "cause", "vm_cause" };
 
 static const char *const titles[CAUSE_REPORT_TABLES] = {
@@ -170,25 +172,20 @@ static int line_print(struct libscols_table *table, bool by_vm, const struct lin
 
 		if (err)
 			return err;
-		err = scols_line_refer_data(printed, at++, text); /* on success it owns text */
-		if (err) {
-			free(text);
+		err = text_table_take(printed, at++, text);
+		if (err)
 			return err;
-		}
 	}
 	return 0;
 }
 
 static int lines_print(bool by_vm, const struct line *lines, size_t n, FILE *file)
 {
-	struct libscols_table *table;
+	struct libscols_table *table = text_table_new(file);
 	int err = -ENOMEM;
 
-	scols_init_debug(0);
-	table = scols_new_table();
 	if (!table)
 		return -ENOMEM;
-	scols_table_set_stream(table, file);
 	for (size_t i = !by_vm; i < COLUMNS; i++) {
 		if (!scols_table_new_column(table, columns[i].heading, 0,
 					    columns[i].how <= TEXT_DEVICE ? 0 : SCOLS_FL_RIGHT))
@@ -220,10 +217,7 @@ static int report_print(const struct snapshot_table *table, const char *title, b
 		fputc('\n', file);
 	}
 	free(lines);
-	errno = 0;
-	if (!err && (fflush(file) || ferror(file)))
-		err = errno ? -errno : -EIO;
-	return err;
+	return err ? err : text_table_written(file);
 }
 
 int cause_report_print(const struct snapshot *snapshot, FILE *file)

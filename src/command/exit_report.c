@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "command/exit_report_lines.h"
+#include "command/text_table.h"
 
 enum column {
 	COLUMN_VM,
@@ -196,11 +197,9 @@ static int print_line(struct libscols_table *table, unsigned shown, const struct
 		err = format(entry, group, column, &text);
 		if (err)
 			return err;
-		err = scols_line_refer_data(line, at++, text); /* on success it owns text */
-		if (err) {
-			free(text);
+		err = text_table_take(line, at++, text);
+		if (err)
 			return err;
-		}
 	}
 	return 0;
 }
@@ -208,14 +207,11 @@ static int print_line(struct libscols_table *table, unsigned shown, const struct
 static int print_lines(const struct view *view, unsigned shown, const struct exit_lines *lines,
 		       FILE *file)
 {
-	struct libscols_table *table;
+	struct libscols_table *table = text_table_new(file);
 	int err = -ENOMEM;
 
-	scols_init_debug(0);
-	table = scols_new_table();
 	if (!table)
 		return -ENOMEM;
-	scols_table_set_stream(table, file);
 	for (enum column column = 0; column < COLUMNS; column++) {
 		const char *heading = columns[column].heading;
 
@@ -269,10 +265,7 @@ static int print_view(const struct view *view, const struct exit_lines *lines, b
 	if (!err && view->total && lines->groups[0].values[EXIT_NUMBER_COUNT].present)
 		err = print_total(&lines->groups[0], file);
 	fputc('\n', file);
-	errno = 0;
-	if (!err && (fflush(file) || ferror(file)))
-		err = errno ? -errno : -EIO;
-	return err;
+	return err ? err : text_table_written(file);
 }
 
 /* Add a table to the NULL-terminated list, unless it is in it. */

@@ -8,10 +8,10 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <libsmartcols.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "command/json_text.h"
+#include "command/text_table.h"
 #include "metrics/metric_table.h"
 
 enum { COLUMN_METRIC, COLUMN_INSTANCE, COLUMN_VALUE, COLUMN_UNITS, COLUMNS };
@@ -66,10 +66,7 @@ static int add_line(struct table_output *out, const struct metric_place *place,
 		return scols_line_set_data(line, COLUMN_VALUE, cell->text);
 	if (asprintf(&value, "%" PRIu64, cell->number) < 0)
 		return -ENOMEM;
-	err = scols_line_refer_data(line, COLUMN_VALUE, value); /* on success it owns value */
-	if (err)
-		free(value);
-	return err;
+	return text_table_take(line, COLUMN_VALUE, value);
 }
 
 static int table_visit(const struct metric_place *place, void *data)
@@ -110,14 +107,11 @@ int output_table(const struct snapshot *snapshot, const struct output_options *o
 		[COLUMN_VALUE] = { "VALUE", SCOLS_FL_RIGHT },
 		[COLUMN_UNITS] = { "UNITS", 0 },
 	};
-	struct table_output out = { .options = options };
+	struct table_output out = { .options = options, .table = text_table_new(file) };
 	int err = -ENOMEM;
 
-	scols_init_debug(0);
-	out.table = scols_new_table();
 	if (!out.table)
 		return -ENOMEM;
-	scols_table_set_stream(out.table, file);
 	for (size_t i = 0; i < COLUMNS; i++) {
 		if (!scols_table_new_column(out.table, columns[i].name, 0, columns[i].flags))
 			goto out;
