@@ -8,15 +8,11 @@
  */
 #define _GNU_SOURCE
 #include "fakes/fake_causes.h"
+#include "fakes/single_steps.h"
 #include "fakes/support.h"
 
-#include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/ptrace.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #define A CAUSE_KEY(CAUSE_PIO, 1, 0x3f8)
 #define B CAUSE_KEY(CAUSE_PIO, 0, 0x3fd)
@@ -57,7 +53,7 @@ static void scene_make(void)
 	fake_causes_count(record, 5, SECOND);
 }
 
-static void assert_taken_over(struct fake_causes *memory)
+static void assert_taken_over(void *memory)
 {
 	struct cause_sums next;
 
@@ -73,67 +69,24 @@ static void assert_taken_over(struct fake_causes *memory)
 	cause_sums_free(&next);
 }
 
-static void child_run(void)
+static void agent_run(void)
 {
-	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL))
-		_exit(77);
-	raise(SIGSTOP);
 	cause_sums_read(&sums, 1, all, NULL);
 	cause_sums_finish(&sums, 1);
 	cause_sums_retire(&sums, 1);
-	raise(SIGSTOP);
-	_exit(0);
-}
-
-/* Step through the child. Returns how many times the memory has changed. */
-static unsigned steps_run(pid_t child)
-{
-	struct fake_causes *copy = malloc(sizeof(*copy)), *before = malloc(sizeof(*before));
-	unsigned changes = 0;
-	int status;
-
-	assert_non_null(copy);
-	assert_non_null(before);
-	memcpy(before, live, sizeof(*before));
-	while (ptrace(PTRACE_SINGLESTEP, child, NULL, NULL) == 0 &&
-	       waitpid(child, &status, 0) > 0 && WIFSTOPPED(status) &&
-	       WSTOPSIG(status) == SIGTRAP) {
-		if (memcmp(before, live, sizeof(*before)) == 0)
-			continue;
-		changes++;
-		memcpy(before, live, sizeof(*before));
-		memcpy(copy, live, sizeof(*copy));
-		assert_taken_over(copy);
-	}
-	free(copy);
-	free(before);
-	return changes;
 }
 
 static void test_killed(void **state)
 {
-	unsigned changes;
-	pid_t child;
-	int status;
+	int changes;
 
 	(void)state;
-	if (getenv("LD_PRELOAD") && strstr(getenv("LD_PRELOAD"), "vgpreload")) {
-		print_message("# single steps do not work under valgrind\n");
-		skip();
-	}
+	need_single_steps();
 	live = mmap(NULL, sizeof(*live), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_ptr_not_equal(live, MAP_FAILED);
 	scene_make();
-	child = fork();
-	assert_true(child >= 0);
-	if (!child)
-		child_run();
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_true(WIFSTOPPED(status));
-	changes = steps_run(child);
-	kill(child, SIGKILL);
-	waitpid(child, &status, 0);
-	print_message("# %u changes\n", changes);
+	changes = single_steps(agent_run, live, sizeof(*live), assert_taken_over);
+	print_message("# %d changes\n", changes);
 	assert_true(changes > 100);
 	cause_sums_free(&sums);
 	munmap(live, sizeof(*live));

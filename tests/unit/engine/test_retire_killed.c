@@ -7,16 +7,11 @@
  */
 #define _GNU_SOURCE
 #include "fakes/fake_engine.h"
+#include "fakes/single_steps.h"
 #include "fakes/support.h"
 
-#include <errno.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/ptrace.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "engine/retire.h"
 
@@ -89,71 +84,35 @@ static void assert_taken_over(void)
 	fake_engine_unload(&next);
 }
 
-static void child_run(void)
+static void agent_run(void)
 {
-	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL))
-		_exit(77);
-	raise(SIGSTOP);
 	retire_tick(&of_vms, &vms, 1, RETIRE_TICK);
-	raise(SIGSTOP);
-	_exit(0);
 }
 
-/* Step through the child. Returns how many times the memory has changed. */
-static unsigned steps_run(pid_t child)
+static void assert_killed(void *copy)
 {
-	struct fake_engine *live = fake_engine, *copy = malloc(sizeof(*copy));
-	struct fake_engine *before = malloc(sizeof(*before));
-	unsigned changes = 0;
-	int status;
+	struct fake_engine *live = fake_engine;
 
-	assert_non_null(copy);
-	assert_non_null(before);
-	memcpy(before, live, sizeof(*before));
-	while (ptrace(PTRACE_SINGLESTEP, child, NULL, NULL) == 0 &&
-	       waitpid(child, &status, 0) > 0 && WIFSTOPPED(status) &&
-	       WSTOPSIG(status) == SIGTRAP) {
-		if (memcmp(before, live, sizeof(*before)) == 0)
-			continue;
-		changes++;
-		memcpy(before, live, sizeof(*before));
-		memcpy(copy, live, sizeof(*copy));
-		fake_engine = copy;
-		assert_taken_over();
-		fake_engine = live;
-	}
-	free(copy);
-	free(before);
-	return changes;
+	fake_engine = copy;
+	assert_taken_over();
+	fake_engine = live;
 }
 
 static void test_killed(void **state)
 {
-	unsigned changes;
-	pid_t child;
-	int status;
+	int changes;
 
 	(void)state;
-	if (getenv("LD_PRELOAD") && strstr(getenv("LD_PRELOAD"), "vgpreload")) {
-		print_message("# single steps do not work under valgrind\n");
-		skip();
-	}
+	need_single_steps();
 	counters_make(&counters);
 	scene_make();
-	child = fork();
-	assert_true(child >= 0);
-	if (!child)
-		child_run();
-	assert_int_equal(waitpid(child, &status, 0), child);
-	if (!WIFSTOPPED(status)) {
+	changes = single_steps(agent_run, fake_engine, sizeof(*fake_engine), assert_killed);
+	if (changes < 0) {
 		vm_counters_free(&of_vms);
 		fake_engine_unload(&counters);
 		print_message("# ptrace is refused: run with permission to trace\n");
 		skip();
 	}
-	changes = steps_run(child);
-	kill(child, SIGKILL);
-	waitpid(child, &status, 0);
 	assert_taken_over();
 	assert_true(changes > 50);
 	vm_counters_free(&of_vms);
