@@ -5,6 +5,7 @@
 
 load common
 load stat
+load numbers
 
 setup() {
 	need_kvm
@@ -22,10 +23,6 @@ teardown() {
 	jobs -p | xargs -r kill -9 2>/dev/null || true
 	pmcd_stop
 	umount -l "$WORK/bpf" 2>/dev/null || true
-}
-
-agent() {
-	pgrep -P "$PMCD_PID" -x pmdakvm
 }
 
 # idle: 50 idle VMs of a process each; sets IDLE to the PID of their parent
@@ -46,10 +43,6 @@ churn() {
 		GROUPS_=("${GROUPS_[@]:1}" "$IDLE")
 		"$BUILD/tests/guest" --pio 503 --mmio 101 3>&- >/dev/null
 	done
-}
-
-another() {
-	[ -n "$(values kvm.nvms)" ] && [ "$(agent)" != "$1" ]
 }
 
 # logged: wait until pmlogger has logged, so that it asks for nothing in the next half second
@@ -120,24 +113,9 @@ client() {
 	[[ $output =~ [0-9]$ ]]
 
 	# no number has two names, no name two numbers
-	pmdumplog -i "$WORK/archive" | awk '
-		/^InDom:/ { domain = $2 }
-		match($0, /^ +[0-9]+ or ".*"/) {
-			number = $1
-			name = substr($0, RSTART, RLENGTH)
-			sub(/^[^"]*"/, "", name)
-			if (names[domain, number] != "" && names[domain, number] != name)
-				print "two names:", domain, number, name, names[domain, number]
-			if (numbers[domain, name] != "" && numbers[domain, name] != number)
-				print "two numbers:", domain, number, name, numbers[domain, name]
-			names[domain, number] = name
-			numbers[domain, name] = number
-			n++
-		}
-		END { print n " instances" }' >"$WORK/numbers"
-	cat "$WORK/numbers"
-	[ "$(wc -l <"$WORK/numbers")" = 1 ]
-	[ "$(cut -d' ' -f1 "$WORK/numbers")" -gt 1000 ]
+	archive_numbers archive >"$WORK/numbers"
+	expect_one_to_one "$WORK/numbers"
+	[ "$(wc -l <"$WORK/numbers")" -gt 1000 ]
 
 	# no counter falls
 	pmdumplog -d "$WORK/archive" | awk '

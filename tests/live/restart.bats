@@ -6,6 +6,7 @@
 
 load common
 load stat
+load numbers
 
 setup() {
 	need_kvm
@@ -24,10 +25,6 @@ teardown() {
 	return 0
 }
 
-agent() {
-	pgrep -P "$PMCD_PID" -x pmdakvm
-}
-
 # numbers [METRIC...]: lines "DOMAIN NUMBER NAME" of the instances that there are now
 numbers() {
 	pminfo -h "$PMCD_HOST" -df "${@:-kvm}" | awk '
@@ -41,22 +38,6 @@ numbers() {
 			sub(/"\]$/, "", line)
 			print domain, number, line
 		}' | sort -u
-}
-
-# expect_one_to_one FILE: in lines "DOMAIN NUMBER NAME" no number has two names, no name two numbers
-expect_one_to_one() {
-	[ -s "$1" ]
-	run awk '{
-		name = $0
-		sub(/^[^ ]+ [^ ]+ /, "", name)
-		if (($1, $2) in names && names[$1, $2] != name)
-			print "two names:", $0, "and", names[$1, $2]
-		if (($1, name) in numbers && numbers[$1, name] != $2)
-			print "two numbers:", $0, "and", numbers[$1, name]
-		names[$1, $2] = name
-		numbers[$1, name] = $2
-	}' "$1"
-	[ -z "$output" ]
 }
 
 # idle COUNT [OPTION...]: idle VMs of one process; sets IDLE to its PID
@@ -73,10 +54,6 @@ kill_agent() {
 	let_go "$1"
 	kill -9 "$old"
 	wait_for 70 another "$old"
-}
-
-another() {
-	[ -n "$(values kvm.nvms)" ] && [ "$(agent)" != "$1" ]
 }
 
 # record ARCHIVE: log until stop_logger
@@ -107,19 +84,6 @@ expect_vm() {
 		NR == 1 { for (i = 2; i <= NF; i++) if ($i == "\"" name "\"") column = i; next }
 		$column != "" { n[$column == pid]++ }
 		END { if (!column || !n[1] || n[0]) exit 1 }' "$WORK/pmrep" || { head "$WORK/pmrep" && return 1; }
-}
-
-# archive_numbers ARCHIVE: lines "DOMAIN NUMBER NAME" of all instances in it
-archive_numbers() {
-	pmdumplog -i "$WORK/$1" | awk '
-		/^InDom:/ { domain = $2 }
-		match($0, /^ +[0-9]+ or ".*"/) {
-			number = $1
-			name = substr($0, RSTART, RLENGTH)
-			sub(/^[^"]*"/, "", name)
-			sub(/"$/, "", name)
-			print domain, number, name
-		}' | sort -u
 }
 
 @test "an archive that spans a kill -9 with the first VM gone has each VM's values under its own name" {
