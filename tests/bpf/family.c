@@ -129,6 +129,7 @@ int __wrap_events_find(struct kernel_types *types, const char *tracefs, struct e
 	assert_non_null(events.names);
 	for (size_t i = 0; i < events.n; i++)
 		events.names[i] = strdup(host.events[i]);
+	events.loaded = events.n || host.unlisted;
 	*ret_events = events;
 	return 0;
 }

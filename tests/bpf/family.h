@@ -19,6 +19,7 @@ extern struct config config;
 /* What the family finds; the setup decides for a KVM on AMD of before Linux 5.16. */
 extern struct host {
 	const char *const *events; /* of this kernel, NULL-terminated */
+	bool unlisted;		   /* KVM is loaded, and its events are listed nowhere */
 	struct exit_layout layout;
 	int layout_err; /* of reading that */
 	int vendor;	/* enum reasons_isa of the vendor's module; -ENOENT: there is none */

@@ -277,6 +277,24 @@ static void test_no_layout(void **state)
 	assert_true(collector_waits(collector));
 }
 
+/* Where KVM's events are listed nowhere, no family says that KVM is not loaded. */
+static void test_unlisted(void **state)
+{
+	static const char *const names[] = { "trace", "exit", "userspace_exit", "cause" };
+	static const char *const none[] = { NULL };
+
+	(void)state;
+	host.events = none;
+	host.unlisted = true;
+	host.layout_err = -ENOENT;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		family_open(names[i]);
+		assert_null(strstr(family_status(), "not loaded"));
+		if (i + 1 < sizeof(names) / sizeof(names[0]))
+			collector_close(collector);
+	}
+}
+
 /*
  * Modules have no types before Linux 5.11: the reason is among the arguments. The record of an
  * entry, which does not say of which vCPU it is, becomes that of the next exit.
@@ -424,23 +442,15 @@ static void test_thread_end(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		family_test(test_events),
-		family_test(test_reset_max),
-		family_test(test_detach),
-		family_test(test_another_layout),
-		family_test(test_missed),
-		family_test(test_ends_missed),
-		family_test(test_vendor_gone),
-		family_test(test_reasons_refused),
-		family_test(test_typed_loads),
-		family_test(test_loads_refused),
-		family_test(test_no_layout),
-		family_test(test_no_types),
-		family_test(test_no_types_nor_reasons),
-		family_test(test_attach_fails),
-		family_test(test_limit),
-		family_test(test_reloaded),
-		family_test(test_limit_of_counters),
+		family_test(test_events),	family_test(test_reset_max),
+		family_test(test_detach),	family_test(test_another_layout),
+		family_test(test_missed),	family_test(test_ends_missed),
+		family_test(test_vendor_gone),	family_test(test_reasons_refused),
+		family_test(test_typed_loads),	family_test(test_loads_refused),
+		family_test(test_no_layout),	family_test(test_unlisted),
+		family_test(test_no_types),	family_test(test_no_types_nor_reasons),
+		family_test(test_attach_fails), family_test(test_limit),
+		family_test(test_reloaded),	family_test(test_limit_of_counters),
 		family_test(test_thread_end),
 	};
 

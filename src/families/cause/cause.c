@@ -269,8 +269,8 @@ static int cause_attach(void *state, struct report *report, char **ret_error)
 
 	(void)report;
 	if (!cause->env.events->n) {
-		*ret_error = strdup("KVM is not loaded");
-		return -ENOENT;
+		*ret_error = events_missing(cause->env.events, cause->env.config->tracefs);
+		return cause->env.events->loaded ? -EOPNOTSUPP : -ENOENT;
 	}
 	if (is_attached(cause))
 		return 0;
@@ -279,8 +279,9 @@ static int cause_attach(void *state, struct report *report, char **ret_error)
 	err = programs_attach_all(cause);
 	if (err) {
 		cause_detach(cause);
-		*ret_error = err == -ENOENT ? strdup("KVM is not loaded") :
-					      privs_load_text(err, cause->env.config->lockdown);
+		*ret_error = err == -ENOENT ?
+				     events_missing(cause->env.events, cause->env.config->tracefs) :
+				     privs_load_text(err, cause->env.config->lockdown);
 		return err;
 	}
 	pins_generation(cause->counters.object.meta, 1);
