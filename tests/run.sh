@@ -37,6 +37,7 @@ export TOP BUILD TMPDIR=$work
 cd "$TOP"
 log=$work/tap
 : >"$log"
+: >"$work/times"
 
 # Is this part to be run?
 wanted() {
@@ -51,7 +52,7 @@ wanted() {
 # shellcheck disable=SC2317 # xargs calls it
 # boot_one FILE NUMBER TEST: one test of many that run at a time: what it prints is shown at once.
 boot_one() {
-	local name out status=0 pattern
+	local name out status=0 pattern start=$EPOCHSECONDS
 	name=boot-$(basename "$1" .bats)
 	out=$work/$name.$2
 	# shellcheck disable=SC2016 # $ is sed's
@@ -65,6 +66,7 @@ boot_one() {
 		flock 9
 		printf '\n# %s\n' "$name"
 		cat "$out"
+		echo "$((EPOCHSECONDS - start)) s $name: $3" >>"$work/times"
 		sed -nE "s/^(not )?ok[ 0-9-]*/\1ok $name: /p" "$out" >>"$log"
 	} 9>>"$log"
 }
@@ -72,7 +74,7 @@ boot_one() {
 # Show what a suite prints, and keep its results for the count. A suite that ends
 # badly without a failed test (a crash, say) is a failed test itself.
 suite() {
-	local name=$1 status=0
+	local name=$1 status=0 start=$EPOCHSECONDS
 	shift
 	printf '\n# %s\n' "$name"
 	"$@" >"$work/out" 2>&1 </dev/null || status=$?
@@ -83,6 +85,7 @@ suite() {
 		echo "not ok - $name ended with status $status" | tee -a "$work/out"
 	fi
 	grep -E '^(not )?ok' "$work/out" | sed "s|^\(not ok\|ok\)[ 0-9-]*|\1 $name: |" >>"$log" || true
+	echo "$((EPOCHSECONDS - start)) s $name" >>"$work/times"
 }
 
 # What is left on the host is a failed test.
@@ -181,6 +184,9 @@ skipped=$(grep -ci '^ok.*# skip' "$log" || true)
 passed=$(($(grep -c '^ok' "$log" || true) - skipped))
 status=0
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ] || status=1
+printf '\nThe slowest parts:\n'
+awk '{ part = $3; for (i = 4; i <= NF; i++) part = part " " $i; sum[part] += $1 }
+	END { for (part in sum) print sum[part], "s", part }' "$work/times" | sort -rn | head -20
 echo
 grep '^not ok' "$log" | sed 's/^not ok/FAILED/' || true
 grep -i '^ok.*# skip' "$log" | sed 's/^ok/SKIPPED/' || true
