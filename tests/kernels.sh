@@ -2,13 +2,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 The pmdakvm authors
 #
-# kernels.sh TOP BUILD [FILE]: run the tests of machines and kernels that $KERNELS names (see run.sh), and
-# make FILE, a page of what they found, of the lines that they write to $KERNELS_TABLE.
+# kernels.sh TOP BUILD [FILE]: run the tests of machines and kernels that $KERNELS names (see run.sh), of
+# all with every other boot, and make FILE, a page of what they found, of the lines that they write to
+# $KERNELS_TABLE.
 set -euo pipefail
 top=$1 build=$2 page=${3:-}
 
 : >"$KERNELS_TABLE"
-"$top/tests/run.sh" "$top" "$build" boot-kernels
+parts=(boot-kernels)
+[ "$KERNELS" != all ] || mapfile -t parts < <(basename -s .bats "$top"/tests/boot/*.bats | sed 's/^/boot-/')
+"$top/tests/run.sh" "$top" "$build" "${parts[@]}"
 [ -n "$page" ] || exit 0
 mkdir -p "$(dirname "$top/$page")"
 {

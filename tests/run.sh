@@ -7,7 +7,8 @@
 # last line counts them. Fails if a test failed; with CI=true also if one was skipped that
 # .ci/allowed-skips does not name.
 #
-# KERNELS="MACHINE-KERNEL..." chooses among the tests of boot-kernels; "all" takes all of them.
+# KERNELS="MACHINE-KERNEL..." chooses among the tests of boot-kernels; "all" takes all of them, and of
+# the other boots those that are tagged "long", too.
 #
 # The tests run in a mount namespace of their own, so what they mount is gone
 # afterwards. At the end they must have left nothing in PCP's folders.
@@ -29,7 +30,8 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/pmdakvm-tests.XXXXXX")
 chmod 755 "$work"
 # shellcheck source=tests/leftovers.sh
 . tests/leftovers.sh
-trap 'leftovers_end; rm -rf "$work"' EXIT
+boots=
+trap '[ -z "$boots" ] || kill -- "-$boots" 2>/dev/null || true; leftovers_end; rm -rf "$work"' EXIT
 # shellcheck source=scripts/pmcd.sh
 . scripts/pmcd.sh
 TOP=$(plain_path "$TOP" "$work/top") BUILD=$(plain_path "$BUILD" "$work/build")
@@ -49,8 +51,18 @@ wanted() {
 	return 1
 }
 
-# shellcheck disable=SC2317 # xargs calls it
-# boot_one FILE NUMBER TEST: one test of many that run at a time: what it prints is shown at once.
+# show NAME FILE SECONDS: what a suite printed, in one piece, and its results for the count.
+show() {
+	{
+		flock 9
+		printf '\n# %s\n' "$1"
+		cat "$2"
+		sed -nE "s|^(not )?ok[ 0-9-]*|\1ok $1: |p" "$2" >>"$log"
+		echo "$3 $1" >>"$work/times"
+	} 9>>"$log"
+}
+
+# boot_one FILE NUMBER TEST: one test of many that run at a time.
 boot_one() {
 	local name out status=0 pattern start=$EPOCHSECONDS
 	name=boot-$(basename "$1" .bats)
@@ -62,30 +74,31 @@ boot_one() {
 		echo "not ok - $name ended with status $status" >>"$out"
 	fi
 	grep -qE '^(not )?ok' "$out" || echo "not ok - $name: no test is called: $3" >>"$out"
-	{
-		flock 9
-		printf '\n# %s\n' "$name"
-		cat "$out"
-		echo "$((EPOCHSECONDS - start)) s $name: $3" >>"$work/times"
-		sed -nE "s/^(not )?ok[ 0-9-]*/\1ok $name: /p" "$out" >>"$log"
-	} 9>>"$log"
+	show "$name" "$out" $((EPOCHSECONDS - start))
 }
 
-# Show what a suite prints, and keep its results for the count. A suite that ends
-# badly without a failed test (a crash, say) is a failed test itself.
+# boots_run 7>LOCK 8<QUEUE: one boot after the other, until the queue, lines of boot_one's arguments with
+# tabs, is empty. Two can share it.
+boots_run() {
+	local file number test
+	while flock 7 && IFS=$'\t' read -r -u 8 file number test; do
+		flock -u 7
+		boot_one "$file" "$number" "$test" 7>&- 8<&-
+	done
+}
+
+# suite NAME COMMAND...: a suite that ends badly without a failed test (a crash, say) is a failed test
+# itself.
 suite() {
 	local name=$1 status=0 start=$EPOCHSECONDS
 	shift
-	printf '\n# %s\n' "$name"
 	"$@" >"$work/out" 2>&1 </dev/null || status=$?
 	# cmocka 1.1.5 calls a skipped test "not ok"
 	sed -i 's/^not ok \([0-9]* # SKIP\)/ok \1/' "$work/out"
-	cat "$work/out"
 	if [ "$status" != 0 ] && ! grep -q '^not ok' "$work/out"; then
-		echo "not ok - $name ended with status $status" | tee -a "$work/out"
+		echo "not ok - $name ended with status $status" >>"$work/out"
 	fi
-	grep -E '^(not )?ok' "$work/out" | sed "s|^\(not ok\|ok\)[ 0-9-]*|\1 $name: |" >>"$log" || true
-	echo "$((EPOCHSECONDS - start)) s $name" >>"$work/times"
+	show "$name" "$work/out" $((EPOCHSECONDS - start))
 }
 
 # What is left on the host is a failed test.
@@ -117,7 +130,7 @@ valgrind_one() {
 	fi
 }
 
-# boots FILE: its tests that are to be run, for boot_one.
+# boots FILE: its tests that are to be run, for boot_one. Those tagged "long" only with all kernels.
 boots() {
 	local test number=0
 	while IFS= read -r test; do
@@ -126,14 +139,32 @@ boots() {
 			[[ " $KERNELS " != *" ${test%%:*} "* ]]; then
 			continue
 		fi
-		printf '%s\0' "$1" "$number" "$test"
-	done < <(sed -nE 's/^@test "(.*)" \{$/\1/p' "$1")
+		printf '%s\t%s\t%s\n' "$1" "$number" "$test"
+	done < <(awk -v all="$([ "$KERNELS" != all ] || echo all)" '
+		/^@test / && (all || previous != "# bats test_tags=long") {
+			sub(/^@test "/, "")
+			sub(/" \{$/, "")
+			print
+		}
+		{ previous = $0 }' "$1")
 }
 
 watched=
 if [ -n "${PMDAKVM_TESTS_INSIDE:-}" ] && leftovers_watch "$work/layers"; then
 	watched=yes
 fi
+# Boots under emulation count nothing of this host's: one at a time beside the tests that do not either,
+# two when those are done, and none beside the live tests. Those of many kernels first: they take longest.
+for file in tests/boot/kernels.bats $(printf '%s\n' tests/boot/*.bats | grep -v kernels.bats); do
+	if wanted "boot-$(basename "$file" .bats)"; then
+		boots "$file"
+	fi
+done >"$work/boots"
+export -f boot_one boots_run show
+export work log
+exec 8<"$work/boots"
+setsid bash -c boots_run 7>"$work/queue" &
+boots=$!
 for source in tests/unit/*/test_*.c; do
 	test=$BUILD/${source%.c}
 	if wanted unit; then
@@ -154,6 +185,10 @@ done
 if wanted fuzz && [ -z "${SAN:-}" ]; then
 	suite fuzz tests/fuzz/run.sh "$BUILD" 60
 fi
+boots_run 7>"$work/queue"
+wait $boots || echo "not ok - boots: ended with status $?" >>"$log"
+boots=
+exec 8<&-
 if [ -d /sys/kernel/tracing ] && [ "$(id -u)" = 0 ] && ! mountpoint -q /sys/kernel/tracing; then
 	mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null || true
 fi
@@ -167,16 +202,6 @@ for file in tests/live/*.bats; do
 		suite "$name" bats --tap "$file"
 	fi
 done
-# Boots under emulation count nothing of this host's: two at a time. Each test is one, those of many
-# kernels first, since they take longest.
-for file in tests/boot/kernels.bats $(printf '%s\n' tests/boot/*.bats | grep -v kernels.bats); do
-	if wanted "boot-$(basename "$file" .bats)"; then
-		boots "$file"
-	fi
-done >"$work/boots"
-export -f boot_one
-export work log
-xargs -r -0 -n 3 -P 2 bash -c 'boot_one "$@"' boot_one <"$work/boots" || echo "not ok - boots: xargs ended badly" >>"$log"
 suite leftovers leftovers
 
 failed=$(grep -c '^not ok' "$log" || true)
@@ -185,8 +210,7 @@ passed=$(($(grep -c '^ok' "$log" || true) - skipped))
 status=0
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ] || status=1
 printf '\nThe slowest parts:\n'
-awk '{ part = $3; for (i = 4; i <= NF; i++) part = part " " $i; sum[part] += $1 }
-	END { for (part in sum) print sum[part], "s", part }' "$work/times" | sort -rn | head -20
+awk '{ sum[$2] += $1 } END { for (part in sum) print sum[part] " s", part }' "$work/times" | sort -rn | head -20
 echo
 grep '^not ok' "$log" | sed 's/^not ok/FAILED/' || true
 grep -i '^ok.*# skip' "$log" | sed 's/^ok/SKIPPED/' || true

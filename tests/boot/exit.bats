@@ -8,6 +8,7 @@ load boot
 
 NUMBERS="MMIO=211 CPUID=$CPUID MSR=307 HYPERCALL=401 HLT=101"
 
+# bats test_tags=long
 @test "Linux 6.1: exits are exact by reason, VM and vCPU; halts carry their sleep" {
 	agent_boot 6.1 exit.sh "$NUMBERS"
 	grep -q "^missed: 0" "$WORK/out"
@@ -24,6 +25,7 @@ NUMBERS="MMIO=211 CPUID=$CPUID MSR=307 HYPERCALL=401 HLT=101"
 	grep -q "^labels of io's histogram: right" "$WORK/out"
 }
 
+# bats test_tags=long
 @test "Linux 6.12: more vCPUs than the limit, a detach in a pair, an agent that is killed" {
 	agent_boot 6.12 exit-life.sh "" --timeout 280
 	grep -q "^generation: 3" "$WORK/out"
@@ -35,11 +37,13 @@ NUMBERS="MMIO=211 CPUID=$CPUID MSR=307 HYPERCALL=401 HLT=101"
 	grep -q "^exits to the VMM, HLT: 2" "$WORK/out"
 }
 
+# bats test_tags=long
 @test "Linux 6.12: lockdown confidentiality leaves reasons, too" {
 	agent_boot 6.12 exit-lockdown.sh "$NUMBERS TYPED=1" --append "lsm=lockdown lockdown=confidentiality"
 	grep -q "^exits to the VMM, HLT: 2" "$WORK/out"
 }
 
+# bats test_tags=long
 @test "Linux 6.1: KVM comes late, its vendor module later; both leave, and come again" {
 	agent_boot 6.1 exit-late.sh "" --no-modules
 	grep -q "^lines that warn: 0" "$WORK/out"

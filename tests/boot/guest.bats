@@ -18,10 +18,12 @@ accesses() {
 	grep -q '^all equal: ' "$WORK/out"
 }
 
+# bats test_tags=long
 @test "AMD: each access of the guest is one of the kernel's, by key" {
 	accesses amd 6.1
 }
 
+# bats test_tags=long
 @test "Intel: each access of the guest is one of the kernel's, by key" {
 	accesses intel 6.1
 }

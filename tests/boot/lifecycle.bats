@@ -11,6 +11,7 @@ load boot
 	grep -q "generation, after kill -9: 3" "$WORK/out"
 }
 
+# bats test_tags=long
 @test "Linux 6.12: KVM comes late, leaves, comes again; a CPU too; the agent is killed" {
 	agent_boot 6.12 late.sh "" --no-modules --timeout 300
 	grep -q "generation, after kill -9: 3" "$WORK/out"
@@ -34,6 +35,7 @@ load boot
 	grep -q "port writes, with KVM anew: $((2 * PIO))" "$WORK/out"
 }
 
+# bats test_tags=long
 @test "Linux 6.1: no lockdown, integrity and confidentiality" {
 	for mode in none integrity confidentiality; do
 		agent_boot 6.1 lockdown.sh MODE=$mode --append "lsm=lockdown lockdown=$mode"

@@ -30,6 +30,7 @@ stat_boot() {
 	stat_boot 6.1
 }
 
+# bats test_tags=long
 @test "Linux 6.12: values are KVM_GET_STATS_FD's and debugfs's, KVM comes late, and again" {
 	stat_boot 6.12
 }
