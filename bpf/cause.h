@@ -45,7 +45,7 @@ enum cause_kind {
 
 #define CAUSE_KEY(kind, write, number)                                            \
 	((__u64)(kind) << CAUSE_KIND_SHIFT | ((write) ? CAUSE_WRITE : (__u64)0) | \
-	 ((__u64)(number)&CAUSE_NUMBER))
+	 (CAUSE_NUMBER & (__u64)(number)))
 
 /*
  * The number of an address is its 4 KiB page; that of a register of the I/O APIC, the HPET or the

@@ -34,7 +34,7 @@
  */
 #define BUCKET_FIRST	     9
 
-#define BUCKET_PLACE(bucket) (((bucket)-BUCKET_FIRST) % EXIT_BUCKETS)
+#define BUCKET_PLACE(bucket) ((-BUCKET_FIRST + (bucket)) % EXIT_BUCKETS)
 
 /* What a record has counted of one key. */
 struct block {

@@ -120,36 +120,33 @@ static const char *const vcpu_columns[] = {
 };
 
 /* Reasons of the host, of VMs or of vCPUs. */
-#define REASONS(of, table_name, keys_of, fill_of)                                            \
-	{                                                                                    \
-		.name = table_name, .owner = of, .label = REASON, .columns = reason_columns, \
-		.keys = keys_of, .fill = fill_of                                             \
-	}
+#define REASONS(of, table_name, keys_of, fill_of)                                    \
+	.name = table_name, .owner = of, .label = REASON, .columns = reason_columns, \
+	.keys = keys_of, .fill = fill_of
 
 /* Their buckets. */
-#define BUCKETS(of, table_name, keys_of, fill_of)                                              \
-	{                                                                                      \
-		.name = table_name, .owner = of, .variant = EXIT_BUCKET_ROWS, .label = REASON, \
-		.columns = latency_columns, .keys = keys_of, .fill = fill_of                   \
-	}
+#define BUCKETS(of, table_name, keys_of, fill_of)                                      \
+	.name = table_name, .owner = of, .variant = EXIT_BUCKET_ROWS, .label = REASON, \
+	.columns = latency_columns, .keys = keys_of, .fill = fill_of
 
 const struct table exit_tables[EXIT_TABLES] = {
 	{ .name = "exit_total", .columns = total_columns, .fill = total_fill },
-	REASONS(OWNER_HOST, "exit", reason_keys, reason_fill),
-	BUCKETS(OWNER_HOST, "exit_latency", bucket_keys, bucket_fill),
+	{ REASONS(OWNER_HOST, "exit", reason_keys, reason_fill) },
+	{ BUCKETS(OWNER_HOST, "exit_latency", bucket_keys, bucket_fill) },
 	{ .name = "vm_exit_total",
 	  .owner = OWNER_VM,
 	  .columns = vm_total_columns,
 	  .fill = exits_vm_total_fill },
-	REASONS(OWNER_VM, "vm_exit", exits_owned_keys, exits_owned_fill),
-	BUCKETS(OWNER_VM, "vm_exit_latency", exits_vm_bucket_keys, exits_vm_bucket_fill),
+	{ REASONS(OWNER_VM, "vm_exit", exits_owned_keys, exits_owned_fill) },
+	{ BUCKETS(OWNER_VM, "vm_exit_latency", exits_vm_bucket_keys, exits_vm_bucket_fill) },
 	{ .name = "vcpu", .owner = OWNER_VCPU, .columns = vcpu_columns, .fill = exits_vcpu_fill },
-	REASONS(OWNER_VCPU, "vcpu_exit", exits_owned_keys, exits_owned_fill),
+	{ REASONS(OWNER_VCPU, "vcpu_exit", exits_owned_keys, exits_owned_fill) },
 };
 
 const struct table userspace_exit_tables[USERSPACE_EXIT_TABLES] = {
-	REASONS(OWNER_HOST, "userspace_exit", reason_keys, reason_fill),
-	BUCKETS(OWNER_HOST, "userspace_exit_latency", bucket_keys, bucket_fill),
-	REASONS(OWNER_VM, "vm_userspace_exit", exits_owned_keys, exits_owned_fill),
-	BUCKETS(OWNER_VM, "vm_userspace_exit_latency", exits_vm_bucket_keys, exits_vm_bucket_fill),
+	{ REASONS(OWNER_HOST, "userspace_exit", reason_keys, reason_fill) },
+	{ BUCKETS(OWNER_HOST, "userspace_exit_latency", bucket_keys, bucket_fill) },
+	{ REASONS(OWNER_VM, "vm_userspace_exit", exits_owned_keys, exits_owned_fill) },
+	{ BUCKETS(OWNER_VM, "vm_userspace_exit_latency", exits_vm_bucket_keys,
+		  exits_vm_bucket_fill) },
 };

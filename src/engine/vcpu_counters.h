@@ -47,21 +47,18 @@ struct counters_object {
 };
 
 /* Those of the skeleton of family NAME, which destroy() destroys. */
-#define COUNTERS_OBJECT(bpf, name)                                                    \
-	{                                                                             \
-		.family = (bpf), .destroy = destroy, .skeleton = (bpf)->skeleton,     \
-		.records = { (bpf)->maps.name##_cells, (bpf)->maps.name##_cells_0,    \
-			     (bpf)->maps.name##_cells_free },                         \
-		.blocks = { (bpf)->maps.name##_blocks, (bpf)->maps.name##_blocks_0,   \
-			    (bpf)->maps.name##_blocks_free },                         \
-		.index = (bpf)->maps.name##_index, .ended = (bpf)->maps.name##_ended, \
-		.state = (bpf)->maps.name##_state, .rows = (bpf)->maps.name##_rows,   \
-		.codes = (bpf)->maps.name##_codes, .meta = (bpf)->maps.name##_meta,   \
-		.events = (bpf)->maps.trace_rows, .control = &(bpf)->bss->control,    \
-		.causes = { (bpf)->maps.cause_cells, (bpf)->maps.cause_cells_free,    \
-			    (bpf)->maps.cause_index, (bpf)->maps.cause_rows,          \
-			    (bpf)->maps.cause_shared },                               \
-	}
+#define COUNTERS_OBJECT(bpf, name)                                            \
+	.family = (bpf), .destroy = destroy, .skeleton = (bpf)->skeleton,     \
+	.records = { (bpf)->maps.name##_cells, (bpf)->maps.name##_cells_0,    \
+		     (bpf)->maps.name##_cells_free },                         \
+	.blocks = { (bpf)->maps.name##_blocks, (bpf)->maps.name##_blocks_0,   \
+		    (bpf)->maps.name##_blocks_free },                         \
+	.index = (bpf)->maps.name##_index, .ended = (bpf)->maps.name##_ended, \
+	.state = (bpf)->maps.name##_state, .rows = (bpf)->maps.name##_rows,   \
+	.codes = (bpf)->maps.name##_codes, .meta = (bpf)->maps.name##_meta,   \
+	.events = (bpf)->maps.trace_rows, .control = &(bpf)->bss->control,    \
+	.causes = { (bpf)->maps.cause_cells, (bpf)->maps.cause_cells_free,    \
+		    (bpf)->maps.cause_index, (bpf)->maps.cause_rows, (bpf)->maps.cause_shared }
 
 /* Largest numbers of records and of blocks. */
 struct counters_limits {

@@ -44,15 +44,13 @@ static const struct subtree_texts {
 	  .end = "No value: the event is not attached; kvm.agent.event.status gives the reason.\n"
 		 "Runs of the program that the kernel skipped are not included;\n"
 		 "kvm.agent.event.missed counts them." },
-#define STATISTIC(table_name, what_text, cumulative, instant, peak, any_text, end_text) \
-	{                                                                               \
-		.table = table_name, .unknown = "KVM's statistic ",                     \
-		.unknown_after = " of this kernel", .what = what_text,                  \
-		.by_kind = { [STAT_CUMULATIVE] = cumulative,                            \
-			     [STAT_INSTANT] = instant,                                  \
-			     [STAT_PEAK] = peak },                                      \
-		.any = any_text, .from = FROM_KERNEL, .end = end_text                   \
-	}
+#define STATISTIC(table_name, what_text, cumulative, instant, peak, any_text, end_text)         \
+	.table = table_name, .unknown = "KVM's statistic ", .unknown_after = " of this kernel", \
+	.what = what_text,                                                                      \
+	.by_kind = { [STAT_CUMULATIVE] = cumulative,                                            \
+		     [STAT_INSTANT] = instant,                                                  \
+		     [STAT_PEAK] = peak },                                                      \
+	.any = any_text, .from = FROM_KERNEL, .end = end_text
 #define HOST_STATISTIC(table_name)                                                             \
 	STATISTIC(table_name, "KVM's statistic ",                                              \
 		  ", summed over all VMs, those that have\nended included.",                   \
@@ -62,32 +60,32 @@ static const struct subtree_texts {
 		  "all VMs, those that have ended included; a gauge over those that run; of\n" \
 		  "peaks it is the largest.",                                                  \
 		  NO_STATISTIC)
-	HOST_STATISTIC("stock"),
-	HOST_STATISTIC("stat"),
-	STATISTIC("stat_hist", "KVM's histogram ", NULL, NULL, NULL,
-		  ", summed over all VMs, including those that have\n"
-		  "ended: how often a value fell into each bucket.",
-		  NO_STATISTIC),
-	STATISTIC(
+	{ HOST_STATISTIC("stock") },
+	{ HOST_STATISTIC("stat") },
+	{ STATISTIC("stat_hist", "KVM's histogram ", NULL, NULL, NULL,
+		    ", summed over all VMs, including those that have\n"
+		    "ended: how often a value fell into each bucket.",
+		    NO_STATISTIC) },
+	{ STATISTIC(
 		"vm_stat", "KVM's statistic ",
 		" of each VM since it was created: the VM's own\nvalue, or the sum over its vCPUs.",
 		" of each VM now: the VM's own value, or the sum\nover its vCPUs.",
 		" of each VM: the largest since it was created,\nits own or of one of its vCPUs.",
 		" of each VM: the VM's own value, or, over its\n"
 		"vCPUs, the sum, or of peaks the largest.",
-		NO_STATISTIC),
-	STATISTIC(
+		NO_STATISTIC) },
+	{ STATISTIC(
 		"vm_stat_hist", "KVM's histogram ", NULL, NULL, NULL,
 		" of each VM, summed over its vCPUs: how often a\n"
 		"value fell into each bucket. A bucket has no instance until a value falls into it.",
-		NO_STATISTIC),
-	STATISTIC("vcpu_stat", "KVM's statistic ", " of each vCPU since it was created.",
-		  " of each vCPU now.", " of each vCPU: the largest since it was created.",
-		  " of each vCPU.", NO_STATISTIC),
-	STATISTIC("vcpu_stat_hist", "KVM's histogram ", NULL, NULL, NULL,
-		  " of each vCPU: how often a value fell into each\n"
-		  "bucket. A bucket has no instance until a value falls into it.",
-		  NO_STATISTIC),
+		NO_STATISTIC) },
+	{ STATISTIC("vcpu_stat", "KVM's statistic ", " of each vCPU since it was created.",
+		    " of each vCPU now.", " of each vCPU: the largest since it was created.",
+		    " of each vCPU.", NO_STATISTIC) },
+	{ STATISTIC("vcpu_stat_hist", "KVM's histogram ", NULL, NULL, NULL,
+		    " of each vCPU: how often a value fell into each\n"
+		    "bucket. A bucket has no instance until a value falls into it.",
+		    NO_STATISTIC) },
 };
 
 /* The texts of a subtree, by its table; NULL: it has none. */

@@ -30,15 +30,12 @@
 #include "variants.h"
 #include "vcpus.h"
 
-#define REPEATS	 4
-#define PATIENCE 3000 /* waits of 10 ms for another program to be detached */
+#define REPEATS	      4
+#define PATIENCE      3000 /* waits of 10 ms for another program to be detached */
 
-#define PAIR	 "tests/bench/pair.bpf.o"
-#define OURS	 "bpf/exit.bpf.o"
-#define EXIT_PROGRAMS                           \
-	{                                       \
-		"exit_vcpu_first", "exit_entry" \
-	}
+#define PAIR	      "tests/bench/pair.bpf.o"
+#define OURS	      "bpf/exit.bpf.o"
+#define EXIT_PROGRAMS "exit_vcpu_first", "exit_entry"
 
 enum mode { HOT, TWO, ENTER, COLD, TURNS, MODES };
 
@@ -69,21 +66,24 @@ static struct variant variants[VARIANTS] = {
 	[CLOCK] = { .name = "clock", .object = PAIR, .programs = { "clock_exit", "clock_entry" } },
 	[OLD] = { .name = "old",
 		  .object = "tests/bench/old/exit.bpf.o",
-		  .programs = EXIT_PROGRAMS,
+		  .programs = { EXIT_PROGRAMS },
 		  .counts = true },
-	[OURS_NEAR] = { .name = "ours", .object = OURS, .programs = EXIT_PROGRAMS, .counts = true },
+	[OURS_NEAR] = { .name = "ours",
+			.object = OURS,
+			.programs = { EXIT_PROGRAMS },
+			.counts = true },
 	[OURS_FAR] = { .name = "far",
 		       .object = OURS,
-		       .programs = EXIT_PROGRAMS,
+		       .programs = { EXIT_PROGRAMS },
 		       .counts = true,
 		       .far = true },
 	[PROBE] = { .name = "probe",
 		    .object = "tests/bench/probe.bpf.o",
-		    .programs = EXIT_PROGRAMS,
+		    .programs = { EXIT_PROGRAMS },
 		    .counts = true },
 	[MISS] = { .name = "miss",
 		   .object = "tests/bench/miss.bpf.o",
-		   .programs = EXIT_PROGRAMS,
+		   .programs = { EXIT_PROGRAMS },
 		   .counts = true },
 };
 

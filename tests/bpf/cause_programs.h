@@ -11,7 +11,7 @@
 #include "bpf/counters.h"
 
 /* Addresses of vCPUs; nothing reads there. */
-#define VCPU(n) (0xffff888000001000ULL + (n)*0x1000ULL)
+#define VCPU(n) (0xffff888000001000ULL + 0x1000ULL * (n))
 
 /* Load all; there is room for so many records of causes. */
 void causes_load(unsigned records);

@@ -20,7 +20,7 @@ struct fake_record {
 };
 
 /* All that outlives an agent. */
-extern struct fake_engine {
+struct fake_engine {
 	struct engine_control control;
 	struct engine_state state;
 	struct fake_record records[FAKE_RECORDS];
@@ -34,7 +34,9 @@ extern struct fake_engine {
 		__u32 number; /* 0: no entry */
 	} index[FAKE_RECORDS];
 	__u64 codes[REASONS_SLOT_FIRST]; /* by slot; 0: not claimed */
-} * fake_engine;
+};
+
+extern struct fake_engine *fake_engine;
 
 /* The unknown codes that were looked up so far, and other system calls. */
 extern unsigned fake_engine_calls;

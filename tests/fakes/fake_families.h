@@ -49,14 +49,8 @@ int fake_keys(void *state, const struct owner *owner, struct table_sync *sync);
 int fake_fill(void *state, const struct table_row *row);
 
 /* A table with these functions. */
-/* Versions of clang-format disagree here. */
-/* clang-format off */
-#define FAKE_TABLE(table_name)                                                         \
-	{                                                                              \
-		.name = (table_name), .make_columns = fake_columns, .keys = fake_keys, \
-		.fill = fake_fill                                                      \
-	}
-/* clang-format on */
+#define FAKE_TABLE(table_name) \
+	.name = (table_name), .make_columns = fake_columns, .keys = fake_keys, .fill = fake_fill
 
 /* The fake machine: results of the calls to it, and counts of these calls. */
 extern struct machine {

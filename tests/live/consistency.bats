@@ -176,6 +176,16 @@ local_agent() {
 	clang-format --dry-run -Werror $(files '*.c' '*.h')
 }
 
+# So it is with a macro that is an initialiser: the braces go where it is used.
+@test "no macro is an initialiser in braces" {
+	# shellcheck disable=SC2046
+	found=$(awk '/^[\t ]*\{[\t ]*\\$/ && before ~ /^#define .*\\$/ { getline
+		if ($0 !~ /;/ && $0 ~ /^[\t ]*(\.|[a-z]+, )/) print FILENAME ":" FNR }
+		{ before = $0 }' $(files '*.c' '*.h'))
+	echo "$found"
+	[ -z "$found" ]
+}
+
 @test "no file has more than 500 lines" {
 	for file in $(files '*.c' '*.h' '*.sh' '*.bats' '*.bash' '*.py' Makefile); do
 		[ "$(wc -l <"$file")" -le 500 ] || { echo "$file"; return 1; }

@@ -75,13 +75,11 @@ static const char *const columns[] = {
 	NULL,
 };
 
-#define CAUSES(of, table_name)                                                         \
-	{                                                                              \
-		.name = table_name, .owner = of, .label = "cause", .columns = columns, \
-		.keys = cause_keys, .fill = cause_fill                                 \
-	}
+#define CAUSES(of, table_name)                                                                     \
+	.name = table_name, .owner = of, .label = "cause", .columns = columns, .keys = cause_keys, \
+	.fill = cause_fill
 
 const struct table cause_tables[CAUSE_TABLES] = {
-	CAUSES(OWNER_HOST, "cause"),
-	CAUSES(OWNER_VM, "vm_cause"),
+	{ CAUSES(OWNER_HOST, "cause") },
+	{ CAUSES(OWNER_VM, "vm_cause") },
 };

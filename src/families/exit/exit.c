@@ -61,7 +61,7 @@ static int load(struct exits *exits, const struct exit_layout *layout, bool type
 
 	if (err)
 		return err;
-	err = exits_load_object(exits, &(struct counters_object)COUNTERS_OBJECT(skeleton, exit),
+	err = exits_load_object(exits, &(struct counters_object){ COUNTERS_OBJECT(skeleton, exit) },
 				report);
 	if (err)
 		return err;

@@ -48,7 +48,8 @@ static int load(struct exits *exits, struct report *report)
 	};
 	exit_layout_ranges(REASONS_USERSPACE, skeleton->rodata->setup.ranges);
 	err = exits_load_object(
-		exits, &(struct counters_object)COUNTERS_OBJECT(skeleton, userspace_exit), report);
+		exits, &(struct counters_object){ COUNTERS_OBJECT(skeleton, userspace_exit) },
+		report);
 	if (err)
 		return err;
 	exits->programs[0] = PROGRAM(skeleton->progs.userspace_exit_thread, "sched_process_exit");

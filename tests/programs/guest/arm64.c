@@ -53,7 +53,7 @@ enum {
 #define HVC			 0xd4000002u /* hvc #0 */
 #define MRS			 0xd5200000u /* mrs x0: the register goes to bit 5, as it is in a key */
 #define MSR			 0xd5000000u /* msr or sys, x0 */
-#define AND_LOW_BITS(bits)	 (0x92400000u | ((__u32)(bits)-1) << 10 | X_COUNTER << 5 | X_INDEX)
+#define AND_LOW_BITS(bits)	 (0x92400000u | (-1 + (__u32)(bits)) << 10 | X_COUNTER << 5 | X_INDEX)
 #define ADD_PAGES		 (0x8b000000u | X_INDEX << 16 | 12u << 10 | X_ADDRESS << 5 | X_ADDRESS)
 #define BRANCH			 0x14000000u /* b .: the distance in words goes to bit 0 */
 #define WORD			 4u

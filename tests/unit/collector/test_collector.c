@@ -224,7 +224,7 @@ static void test_the_most_tables(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
 		snprintf(names[i], sizeof(names[i]), "table%zu", i);
-		tables[i] = (struct table)FAKE_TABLE(names[i]);
+		tables[i] = (struct table){ FAKE_TABLE(names[i]) };
 	}
 	fake_alpha_tables(tables, ARRAY_SIZE(tables));
 	assert_open_fails(-ENOSPC);
@@ -240,7 +240,7 @@ static void test_the_most_tables(void **state)
 
 static void test_two_tables_of_one_name(void **state)
 {
-	static const struct table tables[] = { FAKE_TABLE("beta_one") };
+	static const struct table tables[] = { { FAKE_TABLE("beta_one") } };
 
 	(void)state;
 	fake_alpha_tables(tables, 1);
