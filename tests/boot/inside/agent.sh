@@ -52,12 +52,12 @@ until_true() {
 
 # value METRIC [INSTANCE]
 value() {
-	pminfo $host -f "$1" | sed -nE "s/^ +(inst \[[0-9]+ or \"${2:-}\"\] )?value \"?([^\"]*)\"?$/\2/p"
+	pminfo $host -f "$1" 2>&1 | tee /tmp/pminfo | sed -nE "s/^ +(inst \[[0-9]+ or \"${2:-}\"\] )?value \"?([^\"]*)\"?$/\2/p"
 }
 
 # sum METRIC: over its instances
 sum() {
-	pminfo $host -f "$1" | awk '/value/ { n += $NF } END { print n + 0 }'
+	pminfo $host -f "$1" 2>&1 | tee /tmp/pminfo | awk '/value/ { n += $NF } END { print n + 0 }'
 }
 
 # dumped METRIC: the sum over its instances in what kvmbpf dump --json wrote to /tmp/dump
@@ -74,6 +74,8 @@ expect() {
 	if [ "$2" != "$3" ]; then
 		echo "$1: is \"$2\", should be \"$3\""
 		cat $work/kvm.log
+		echo "the last answer of pmcd's:"
+		head -n 60 /tmp/pminfo
 		exit 1
 	fi
 	echo "$1: $2"
