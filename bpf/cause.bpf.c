@@ -50,43 +50,53 @@ static __always_inline bool is_better(__u64 key, __u64 than)
 	return kind < other;
 }
 
-/* The record of the vCPU that has the thread's open exit. */
-static __noinline struct cause_record *current_of(const struct cause_record *first)
-{
-	struct cause_record *record = record_at(first->current);
+__u32 current_of(__u32 number);
 
+/* The number of the record of the vCPU that has the thread's open exit; 0: none. */
+SLOW_PATH __u32 current_of(__u32 number)
+{
+	const struct cause_record *first = cause_at(number), *record;
+
+	if (!first)
+		return 0;
+	number = first->current;
+	record = cause_at(number);
 	if (!record || record->head.start != first->head.start ||
 	    record->head.tid != first->head.tid)
-		return NULL;
-	cause_renew(record, control.generation);
-	return record;
+		return 0;
+	cause_renew((struct cause_record *)record, number, control.generation);
+	return number;
 }
 
 /* Without an open exit: the event may tell what the last trip was for. */
-static __always_inline void happened(struct cause_record *record, __u64 key, __u32 how)
+static __always_inline void happened(struct cause_record *record, __u32 number, __u64 key,
+				     __u64 how)
 {
 	if (record->back)
-		cause_settle(record, how & IS_ANSWER ? key : record->trip_key);
+		cause_settle(number, how & IS_ANSWER ? key : record->trip_key);
 	if (how & IS_DEVICE)
 		record->run_key = key;
 }
 
-static __always_inline int caused(__u64 key, __u32 how)
+static __always_inline int caused(__u64 key, __u64 how)
 {
-	struct cause_record *record = record_find(0, FIND_ANY_VCPU | FIND_MAKE), *current;
+	__u32 number, current;
+	struct cause_record *record = record_number_find(0, FIND_ANY_VCPU | FIND_MAKE, &number);
 
 	if (!record)
 		return how & IS_ACCESS ? cause_count_nowhere(1, 0, 0, 0, 0) : 0;
-	cause_renew(record, control.generation);
-	if (record->current) {
-		current = current_of(record);
-		if (current)
-			record = current;
+	cause_renew(record, number, control.generation);
+	current = record->current ? current_of(number) : 0;
+	if (current) {
+		number = current;
+		record = record_at(number);
+		if (!record)
+			return 0;
 	}
 	if (how & IS_ACCESS)
-		cause_find(record, key, true)->accesses++;
+		cause_find(record, number, key, true)->accesses++;
 	if (!record->open)
-		happened(record, key, how);
+		happened(record, number, key, how);
 	else if (key != CAUSE_NONE && is_better(key, record->key))
 		record->key = key;
 	return 0;

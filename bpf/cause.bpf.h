@@ -64,10 +64,22 @@ struct {
 	__type(value, struct cause_row);
 } cause_rows SEC(".maps");
 
+/* The record of a number that a hint or another record has. Slow paths look it up again. */
+static __always_inline struct cause_record *cause_at(__u32 number)
+{
+#ifdef ENGINE_RECORD
+	return (struct cause_record *)records_at(&ENGINE_MAP(_cells), number);
+#else
+	return (struct cause_record *)records_at(&cause_cells, number);
+#endif
+}
+
+int cause_count_nowhere(__u64 accesses, __u64 count, __u64 time, __u64 trips, __u64 trip_time);
+
 /* --- the table --- */
 
-static __noinline int cause_count_nowhere(__u64 accesses, __u64 count, __u64 time, __u64 trips,
-					  __u64 trip_time)
+SLOW_PATH int cause_count_nowhere(__u64 accesses, __u64 count, __u64 time, __u64 trips,
+				  __u64 trip_time)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct cause_row *row = bpf_map_lookup_elem(&cause_rows, &cpu);
@@ -88,12 +100,13 @@ static __always_inline __u64 cause_set(__u64 key)
 	return (key * 0x9e3779b97f4a7c15ULL >> 60) % CAUSE_SETS * CAUSE_WAYS;
 }
 
-static __always_inline __u64 cause_weight(const struct cause_slot *slot)
+/* What votes against a slot have to reach; no branch, for the verifier follows each. */
+static __always_inline __s64 cause_weight(const struct cause_slot *slot)
 {
-	const struct cause_counts *counts = &slot->counts;
-	__u64 weight = counts->accesses > counts->count ? counts->accesses : counts->count;
+	__s64 more = (__s64)(slot->counts.accesses - slot->counts.count);
+	__s64 weight = (__s64)slot->counts.count + (more & ~(more >> 63)) - slot->votes;
 
-	return weight > slot->votes ? weight - slot->votes : 0;
+	return weight & ~(weight >> 63);
 }
 
 /* A slot starts with a key. A reader sees by changes that it may have read half of it. */
@@ -119,34 +132,43 @@ static __always_inline void cause_start(struct cause_record *record, struct caus
 	__sync_fetch_and_add(changes, 1);
 }
 
-/* An event of a key that has no slot. Returns where to count it. */
-static __noinline struct cause_counts *cause_miss(struct cause_record *record, __u64 key)
+__u64 cause_miss(__u32 number, __u64 key);
+
+/*
+ * An event of a key that has no slot in the record's table. Returns which it gets; CAUSE_SLOTS:
+ * none, it counts as other.
+ */
+SLOW_PATH __u64 cause_miss(__u32 number, __u64 key)
 {
-	__u64 set = cause_set(key), least = ~0ULL;
-	struct cause_slot *slot = &record->slots[set];
+	struct cause_record *record = cause_at(number);
+	__s64 least, weakest = 0;
+	struct cause_slot *slot;
+	__u64 set = cause_set(key);
 
+	if (!record)
+		return CAUSE_SLOTS;
+	least = cause_weight(&record->slots[set]);
 #pragma unroll
-	for (int i = 0; i < CAUSE_WAYS; i++) {
-		struct cause_slot *other = &record->slots[set + i];
-		__u64 weight = other->key ? cause_weight(other) : 0;
+	for (int i = 1; i < CAUSE_WAYS; i++) {
+		__s64 weight = cause_weight(&record->slots[set + i]);
+		__s64 is_less = (weight - least) >> 63;
 
-		if (weight < least) {
-			least = weight;
-			slot = other;
-		}
+		least += (weight - least) & is_less;
+		weakest += (i - weakest) & is_less;
 	}
+	set += weakest & (CAUSE_WAYS - 1);
+	slot = &record->slots[set];
 	if (slot->key) {
 		slot->votes++;
 		if (least > 1)
-			return &record->other;
+			return CAUSE_SLOTS;
 	}
 	cause_start(record, slot, key);
-	return &slot->counts;
+	return set;
 }
 
-/* Where to count a key, which is not CAUSE_NONE; takes: it may take a slot. */
-static __always_inline struct cause_counts *cause_find(struct cause_record *record, __u64 key,
-						       bool takes)
+/* The counts of a key that has a slot, else NULL. */
+static __always_inline struct cause_counts *cause_known(struct cause_record *record, __u64 key)
 {
 	__u64 set = cause_set(key);
 
@@ -155,24 +177,44 @@ static __always_inline struct cause_counts *cause_find(struct cause_record *reco
 		if (record->slots[set + i].key == key)
 			return &record->slots[set + i].counts;
 	}
-	return takes ? cause_miss(record, key) : &record->other;
+	return NULL;
+}
+
+/* Where to count a key, which is not CAUSE_NONE; takes: it may take a slot. */
+static __always_inline struct cause_counts *cause_find(struct cause_record *record, __u32 number,
+						       __u64 key, bool takes)
+{
+	struct cause_counts *counts = cause_known(record, key);
+	__u64 slot;
+
+	if (likely(counts))
+		return counts;
+	slot = takes ? cause_miss(number, key) : CAUSE_SLOTS;
+	return slot < CAUSE_SLOTS ? &record->slots[slot].counts : &record->other;
 }
 
 /* Only accesses take slots, and what is no access. */
-static __noinline struct cause_counts *cause_counts_of(struct cause_record *record, __u64 key)
+static __always_inline struct cause_counts *cause_counts_of(struct cause_record *record,
+							    __u32 number, __u64 key)
 {
 	if (key == CAUSE_NONE)
 		return &record->none;
-	return cause_find(record, key, key >> CAUSE_KIND_SHIFT == CAUSE_APIC);
+	return cause_find(record, number, key, key >> CAUSE_KIND_SHIFT == CAUSE_APIC);
 }
 
 /* --- exits and trips --- */
 
-/* Trips that wait were caused by this. */
-static __noinline int cause_settle(struct cause_record *record, __u64 key)
-{
-	struct cause_counts *counts = cause_counts_of(record, key);
+int cause_settle(__u32 number, __u64 key);
 
+/* Trips that wait were caused by this. */
+SLOW_PATH int cause_settle(__u32 number, __u64 key)
+{
+	struct cause_record *record = cause_at(number);
+	struct cause_counts *counts;
+
+	if (!record)
+		return 0;
+	counts = cause_counts_of(record, number, key);
 	counts->trips += record->trips;
 	counts->trip_time += record->trip_time;
 	record->trips = 0;
@@ -182,25 +224,38 @@ static __noinline int cause_settle(struct cause_record *record, __u64 key)
 	return 0;
 }
 
-static __noinline int cause_charge(struct cause_record *record, __u64 key, __u64 time)
-{
-	struct cause_counts *counts = cause_counts_of(record, key);
+int cause_charge(__u32 number, __u64 key, __u64 time);
 
+/* The open exit ends. */
+SLOW_PATH int cause_charge(__u32 number, __u64 key, __u64 time)
+{
+	struct cause_record *record = cause_at(number);
+	struct cause_counts *counts;
+
+	if (!record)
+		return 0;
+	counts = cause_counts_of(record, number, key);
 	counts->count++;
 	counts->time += time;
 	record->open = 0;
 	return 0;
 }
 
-/* Programs were detached since: what is open ends here, and its time stays unknown. */
-static __noinline int cause_void(struct cause_record *record, __u32 generation)
-{
-	__u64 key = record->open ? record->key : record->trip_key;
+int cause_void(__u32 number, __u32 generation);
 
+/* Programs were detached since: what is open ends here, and its time stays unknown. */
+SLOW_PATH int cause_void(__u32 number, __u32 generation)
+{
+	struct cause_record *record = cause_at(number);
+	__u64 key;
+
+	if (!record)
+		return 0;
+	key = record->open ? record->key : record->trip_key;
 	if (record->open)
-		cause_charge(record, key, 0);
+		cause_charge(number, key, 0);
 	if (record->trips || record->trip_time)
-		cause_settle(record, key);
+		cause_settle(number, key);
 	record->away = 0;
 	record->back = 0;
 	record->due = 0;
@@ -212,20 +267,17 @@ static __noinline int cause_void(struct cause_record *record, __u32 generation)
 	return 0;
 }
 
-static __always_inline void cause_renew(struct cause_record *record, __u32 generation)
+static __always_inline void cause_renew(struct cause_record *record, __u32 number, __u32 generation)
 {
-	if (record->head.generation != generation)
-		cause_void(record, generation);
+	if (!likely(record->head.generation == generation))
+		cause_void(number, generation);
 }
 
 #ifndef ENGINE_RECORD
 
-static __always_inline struct cause_record *cause_at(__u32 number)
-{
-	return (struct cause_record *)records_at(&cause_cells, number);
-}
+__u32 cause_search(__u64 start, __u64 vcpu);
 
-static __noinline __u32 cause_search(__u64 start, __u64 vcpu)
+SLOW_PATH __u32 cause_search(__u64 start, __u64 vcpu)
 {
 	__u32 zero = 0;
 	struct engine_control *shared = bpf_map_lookup_elem(&cause_shared, &zero);
@@ -252,21 +304,13 @@ static __always_inline struct cause_record *cause_of(struct record *owner, __u64
 {
 	struct cause_record *record = cause_at(owner->cause);
 
-	if (!cause_is_of(record, owner, vcpu)) {
+	if (!likely(cause_is_of(record, owner, vcpu))) {
 		owner->cause = cause_search(owner->start, vcpu);
 		record = owner->cause ? cause_at(owner->cause) : NULL;
 	}
 	if (record)
-		cause_renew(record, control.causes);
+		cause_renew(record, owner->cause, control.causes);
 	return record;
-}
-
-/* The thread's first record: events that name no vCPU lead there. */
-static __noinline struct cause_record *cause_first(struct cause_record *record)
-{
-	__u32 number = cause_search(record->head.start, 0);
-
-	return number ? cause_at(number) : NULL;
 }
 
 /* An exit is open; counted: in a block of its record. */
@@ -277,34 +321,53 @@ static __always_inline void cause_exits(struct record *owner)
 	if (!record)
 		return;
 	if (record->open) /* it was replaced */
-		cause_charge(record, record->key, 0);
+		cause_charge(owner->cause, record->key, 0);
 	record->open = owner->block != 0;
 	record->key = CAUSE_NONE;
-	if (record->head.further) {
-		struct cause_record *first = cause_first(record);
+	if (!likely(!record->head.further)) {
+		/* events that name no vCPU lead to the thread's first record */
+		__u32 first = cause_search(owner->start, 0);
 
-		if (first)
-			first->current = owner->cause;
-	} else {
-		record->current = 0;
+		record = first ? cause_at(first) : NULL;
+		if (record)
+			record->current = owner->cause;
+		return;
 	}
+	record->current = 0;
 }
 
 /* The trips of an exit that ends, or of none. */
-static __always_inline void cause_trips_end(struct cause_record *record, __u64 key)
+static __always_inline void cause_trips_end(struct cause_record *record, __u32 number, __u64 key)
 {
 	if (record->away) {
 		record->trip_key = key;
 		record->due = 1;
 	} else if (record->trips || record->trip_time) {
-		cause_settle(record, key);
+		cause_settle(number, key);
 	}
+}
+
+int cause_further_ends(__u64 start, __u64 key);
+
+/* The same of a further vCPU: the thread's first record has them. */
+SLOW_PATH int cause_further_ends(__u64 start, __u64 key)
+{
+	__u32 number = cause_search(start, 0);
+	struct cause_record *first = number ? cause_at(number) : NULL;
+
+	if (!first)
+		return 0;
+	if (key != CAUSE_NONE && first->trips)
+		cause_find(first, number, key, true); /* another vCPU has counted its access */
+	cause_trips_end(first, number, key);
+	return 0;
 }
 
 /* The guest goes on. closed: an exit ends, after this time. */
 static __always_inline void cause_enters(struct record *owner, bool closed, __u64 time)
 {
-	struct cause_record *record = cause_of(owner, owner->vcpu), *first = record;
+	struct cause_record *record = cause_of(owner, owner->vcpu);
+	struct cause_counts *counts;
 	__u64 key;
 
 	if (!record) {
@@ -314,20 +377,24 @@ static __always_inline void cause_enters(struct record *owner, bool closed, __u6
 	}
 	key = record->open ? record->key : CAUSE_NONE;
 	if (key != CAUSE_NONE) {
-		cause_charge(record, key, time);
+		counts = cause_known(record, key);
+		if (!likely(counts)) {
+			cause_charge(owner->cause, key, time);
+		} else {
+			counts->count++;
+			counts->time += time;
+			record->open = 0;
+		}
 	} else if (owner->block) {
 		/* of one that was void its time is left to count */
 		record->none.count += record->open;
 		record->none.time += time;
 		record->open = 0;
 	}
-	if (record->head.further) {
-		first = cause_first(record);
-		if (first && key != CAUSE_NONE && first->trips)
-			cause_find(first, key, true); /* another vCPU has counted its access */
-	}
-	if (first)
-		cause_trips_end(first, key);
+	if (likely(!record->head.further))
+		cause_trips_end(record, owner->cause, key);
+	else
+		cause_further_ends(owner->start, key);
 }
 
 /* KVM_RUN ends with a trip, which is counted in a block. */
@@ -340,7 +407,7 @@ static __always_inline void cause_trip_begins(struct record *owner)
 		return;
 	}
 	if (record->back && !record->open && !record->current)
-		cause_settle(record, record->trip_key);
+		cause_settle(owner->cause, record->trip_key);
 	record->trips++;
 	record->away = 1;
 	record->trip_key = record->run_key;
@@ -359,7 +426,7 @@ static __always_inline void cause_trip_ends(struct record *owner, __u64 time)
 	record->away = 0;
 	record->run_key = CAUSE_NONE;
 	if (record->due)
-		cause_settle(record, record->trip_key);
+		cause_settle(owner->cause, record->trip_key);
 	else
 		record->back = 1;
 }

@@ -231,6 +231,13 @@ static __always_inline struct block *block_at(__u32 number)
 #endif
 
 /*
+ * Slow paths are global functions: the verifier checks one for itself, and not again on each path
+ * that leads to it, which makes loading many times faster. Before Linux 5.13 such take numbers
+ * only, no pointers. They are in the objects' symbols, but nobody else calls them.
+ */
+#define SLOW_PATH __noinline
+
+/*
  * The maps of a family's records. Functions that take them are inlined: the verifier has to know
  * each map.
  */
@@ -306,7 +313,9 @@ static __always_inline __u32 records_search(const struct record_maps *maps, __u6
 	return records_of_key(maps, &key, vcpu, make);
 }
 
-static __noinline __u32 record_search(__u64 start, __u64 vcpu, bool make)
+__u32 record_search(__u64 start, __u64 vcpu, bool make);
+
+SLOW_PATH __u32 record_search(__u64 start, __u64 vcpu, bool make)
 {
 	const struct record_maps maps = { &ENGINE_MAP(_cells), &ENGINE_MAP(_cells_free),
 					  &ENGINE_MAP(_index), &control.records_taken };
@@ -323,16 +332,16 @@ static __always_inline bool record_is(const struct engine_record *record,
 
 enum { FIND_ANY_VCPU = 1, FIND_MAKE = 2 };
 
-/* The number of what the set's first hint does not lead to, which does from now on; 0: none. */
-static __noinline __u32 record_miss(__u32 *hint, __u64 start, __u32 tid, __u64 vcpu, __u32 flags)
-{
-	struct thread thread = { start, tid };
-	__u32 number;
+__u32 record_miss(__u32 set, __u64 start, __u32 tid, __u64 vcpu, __u32 flags);
 
-	if (!hint)
-		return 0;
-	number = hint[1];
-	if (record_is(record_at(number), &thread, vcpu, flags & FIND_ANY_VCPU))
+/* The number of what the set's first hint does not lead to, which does from now on; 0: none. */
+SLOW_PATH __u32 record_miss(__u32 set, __u64 start, __u32 tid, __u64 vcpu, __u32 flags)
+{
+	__u32 *hint = &hints[set & (HINTS - 2)], number = hint[1];
+	const struct engine_record *record = (const void *)records_at(&ENGINE_MAP(_cells), number);
+	struct thread thread = { start, tid };
+
+	if (record_is(record, &thread, vcpu, flags & FIND_ANY_VCPU))
 		return number;
 	number = record_search(start, vcpu, flags & FIND_MAKE);
 	if (number) {
@@ -346,17 +355,27 @@ static __noinline __u32 record_miss(__u32 *hint, __u64 start, __u32 tid, __u64 v
  * Find the current thread's record for a vCPU (address), or with FIND_ANY_VCPU that of its first
  * one; FIND_MAKE: create it if there is none. NULL: there is none, or no room for it.
  */
-static __always_inline struct engine_record *record_find(__u64 vcpu, __u32 flags)
+static __always_inline struct engine_record *record_number_find(__u64 vcpu, __u32 flags,
+								__u32 *ret_number)
 {
 	struct thread thread = thread_now();
 	__u64 hash = (thread.start ^ vcpu) * 0x9e3779b97f4a7c15ULL;
-	__u32 *hint = &hints[hash >> 48 & (HINTS - 2)], number;
-	struct engine_record *record = record_at(hint[0]);
+	__u32 set = hash >> 48 & (HINTS - 2), number = hints[set];
+	struct engine_record *record = record_at(number);
 
+	*ret_number = number;
 	if (likely(record_is(record, &thread, vcpu, flags & FIND_ANY_VCPU)))
 		return record;
-	number = record_miss(hint, thread.start, thread.tid, vcpu, flags);
+	number = record_miss(set, thread.start, thread.tid, vcpu, flags);
+	*ret_number = number;
 	return number ? record_at(number) : NULL;
+}
+
+static __always_inline struct engine_record *record_find(__u64 vcpu, __u32 flags)
+{
+	__u32 number;
+
+	return record_number_find(vcpu, flags, &number);
 }
 
 /* Forget an exit or entry from before a detach: its generation differs. */

@@ -25,8 +25,10 @@ static __always_inline void event_count(__u32 event)
 		row->count[slot]++;
 }
 
+int overflow_count(__u32 slot, bool has_record);
+
 /* Count what found no record, or no block, by its slot; its time is unknown. */
-static __noinline int overflow_count(__u32 slot, bool has_record)
+SLOW_PATH int overflow_count(__u32 slot, bool has_record)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct overflow_row *row = bpf_map_lookup_elem(&ENGINE_MAP(_rows), &cpu);
@@ -38,8 +40,10 @@ static __noinline int overflow_count(__u32 slot, bool has_record)
 	return 0;
 }
 
+__u32 block_take(void);
+
 /* Take a free block. Returns its number; 0: none is free. */
-static __noinline __u32 block_take(void)
+SLOW_PATH __u32 block_take(void)
 {
 	__u32 number = 0;
 
@@ -125,12 +129,14 @@ static __always_inline void pair_close(struct engine_record *record, __u64 now)
 	block->bucket[bucket_place(time) % EXIT_BUCKETS]++;
 }
 
+__u32 code_claim(__u64 code);
+
 /*
  * Return the slot of a code outside all ranges. The first UNKNOWN_SLOTS such codes claim slots
  * 1 to UNKNOWN_SLOTS in a hash map from slot to code; BPF_NOEXIST under the map's lock decides
  * concurrent claims. Further codes get slot 0.
  */
-static __noinline __u32 code_claim(__u64 code)
+SLOW_PATH __u32 code_claim(__u64 code)
 {
 /* the verifier does not track a loop counter on the stack */
 #pragma unroll

@@ -31,8 +31,10 @@ const volatile struct exit_setup setup;
  */
 __u32 vendor_gone;
 
+__u32 slot_search(__u32 isa_number, __u32 code);
+
 /* The slot of a code that is not in the first range. */
-static __noinline __u32 slot_search(__u32 isa_number, __u32 code)
+SLOW_PATH __u32 slot_search(__u32 isa_number, __u32 code)
 {
 	const volatile struct exit_isa *isa = isa_number == KVM_ISA_VMX	  ? &setup.vmx :
 					      isa_number == KVM_ISA_ARM64 ? &setup.arm64 :
