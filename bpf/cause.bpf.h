@@ -14,6 +14,15 @@
 
 #ifndef ENGINE_RECORD
 
+/* Without the cause family one element, which no number leads to. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct cause_record));
+} cause_cells_0 SEC(".maps");
+
 struct cause_chunk {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -68,9 +77,9 @@ struct {
 static __always_inline struct cause_record *cause_at(__u32 number)
 {
 #ifdef ENGINE_RECORD
-	return (struct cause_record *)records_at(&ENGINE_MAP(_cells), number);
+	return record_at(number);
 #else
-	return (struct cause_record *)records_at(&cause_cells, number);
+	return element_at(&cause_cells_0, &cause_cells, RECORDS_BITS, number);
 #endif
 }
 
@@ -100,20 +109,32 @@ static __always_inline __u64 cause_set(__u64 key)
 	return (key * 0x9e3779b97f4a7c15ULL >> 60) % CAUSE_SETS * CAUSE_WAYS;
 }
 
-/* What votes against a slot have to reach; no branch, for the verifier follows each. */
+/*
+ * 1 for a negative number, else 0. To be multiplied with: of branches, and of masks with all bits
+ * or none, the verifier follows both ways.
+ */
+static __always_inline __s64 is_negative(__s64 number)
+{
+	__u64 sign = (__u64)number >> 63;
+
+	keep_here(sign);
+	return (__s64)sign;
+}
+
+/* What votes against a slot have to reach. */
 static __always_inline __s64 cause_weight(const struct cause_slot *slot)
 {
 	__s64 more = (__s64)(slot->counts.accesses - slot->counts.count);
-	__s64 weight = (__s64)slot->counts.count + (more & ~(more >> 63)) - slot->votes;
+	__s64 weight = (__s64)slot->counts.count + more * (1 - is_negative(more)) - slot->votes;
 
-	return weight & ~(weight >> 63);
+	return weight * (1 - is_negative(weight));
 }
 
 /* A slot starts with a key. A reader sees by changes that it may have read half of it. */
 static __always_inline void cause_start(struct cause_record *record, struct cause_slot *slot,
-					__u64 key)
+					__u64 set, __u64 key)
 {
-	__u32 *changes = &record->changes[cause_set(key) / CAUSE_WAYS];
+	__u32 *changes = &record->changes[set];
 
 	__sync_fetch_and_add(changes, 1);
 	record->other.accesses += slot->counts.accesses;
@@ -151,19 +172,21 @@ SLOW_PATH __u64 cause_miss(__u32 number, __u64 key)
 #pragma unroll
 	for (int i = 1; i < CAUSE_WAYS; i++) {
 		__s64 weight = cause_weight(&record->slots[set + i]);
-		__s64 is_less = (weight - least) >> 63;
+		__s64 is_less = is_negative(weight - least);
 
-		least += (weight - least) & is_less;
-		weakest += (i - weakest) & is_less;
+		least += (weight - least) * is_less;
+		weakest += (i - weakest) * is_less;
 	}
-	set += weakest & (CAUSE_WAYS - 1);
+	set += (__u64)weakest;
+	keep_here(set); /* Linux 5.10 forgets what it knows of a number on the stack */
+	set &= CAUSE_SLOTS - 1;
 	slot = &record->slots[set];
 	if (slot->key) {
 		slot->votes++;
 		if (least > 1)
 			return CAUSE_SLOTS;
 	}
-	cause_start(record, slot, key);
+	cause_start(record, slot, set / CAUSE_WAYS, key);
 	return set;
 }
 
@@ -281,7 +304,8 @@ SLOW_PATH __u32 cause_search(__u64 start, __u64 vcpu)
 {
 	__u32 zero = 0;
 	struct engine_control *shared = bpf_map_lookup_elem(&cause_shared, &zero);
-	struct record_maps maps = { &cause_cells, &cause_cells_free, &cause_index, NULL };
+	struct record_maps maps = { &cause_cells_0, &cause_cells, &cause_cells_free, &cause_index,
+				    NULL };
 
 	if (!shared)
 		return 0;

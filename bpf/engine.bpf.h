@@ -53,13 +53,17 @@ struct blocks_chunk {
 } ENGINE_MAP(_blocks_0) SEC(".maps");
 #endif
 
-/* Chunks of records and of blocks; the user side adds them. max_entries is set before loading. */
+/*
+ * Further chunks of records and of blocks, from number 1 on, which the user side adds. Each change
+ * of such a map waits for all CPUs, 5 to 20 ms, so the first chunks are not in them. max_entries is
+ * set before loading.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__array(values, struct records_chunk);
-} ENGINE_MAP(_cells) SEC(".maps") = { .values = { &ENGINE_MAP(_cells_0) } };
+} ENGINE_MAP(_cells) SEC(".maps");
 
 #ifdef ENGINE_SLOTS
 struct {
@@ -67,7 +71,7 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__array(values, struct blocks_chunk);
-} ENGINE_MAP(_blocks) SEC(".maps") = { .values = { &ENGINE_MAP(_blocks_0) } };
+} ENGINE_MAP(_blocks) SEC(".maps");
 #endif
 
 /* Numbers of free records and blocks, which are zeroed; max_entries is set before loading. */
@@ -191,42 +195,33 @@ static __always_inline struct thread thread_now(void)
  */
 #define keep_here(value) asm volatile("" : "+r"(value))
 
-/* Numbers in the first chunk take one look-up, others two. */
-static __always_inline struct engine_record *record_at(__u32 number)
+/* An element of chunks of 1 << bits; those in the first chunk take one look-up, others two. */
+static __always_inline void *element_at(void *first, void *chunks, __u32 bits, __u32 number)
 {
-	struct engine_record *record;
 	__u32 chunk, at;
-	void *records;
+	void *found;
 
-	if (likely(number < RECORDS_CHUNK)) {
-		record = bpf_map_lookup_elem(&ENGINE_MAP(_cells_0), &number);
-		keep_here(record);
-		return record;
+	if (likely(number < 1U << bits)) {
+		found = bpf_map_lookup_elem(first, &number);
+		keep_here(found);
+		return found;
 	}
 	keep_here(number);
-	chunk = number >> RECORDS_BITS;
-	at = number % RECORDS_CHUNK;
-	records = bpf_map_lookup_elem(&ENGINE_MAP(_cells), &chunk);
-	return records ? bpf_map_lookup_elem(records, &at) : NULL;
+	chunk = number >> bits;
+	at = number & ((1U << bits) - 1);
+	found = bpf_map_lookup_elem(chunks, &chunk);
+	return found ? bpf_map_lookup_elem(found, &at) : NULL;
+}
+
+static __always_inline struct engine_record *record_at(__u32 number)
+{
+	return element_at(&ENGINE_MAP(_cells_0), &ENGINE_MAP(_cells), RECORDS_BITS, number);
 }
 
 #ifdef ENGINE_SLOTS
 static __always_inline struct block *block_at(__u32 number)
 {
-	struct block *block;
-	__u32 chunk, at;
-	void *blocks;
-
-	if (likely(number < BLOCKS_CHUNK)) {
-		block = bpf_map_lookup_elem(&ENGINE_MAP(_blocks_0), &number);
-		keep_here(block);
-		return block;
-	}
-	keep_here(number);
-	chunk = number >> BLOCKS_BITS;
-	at = number % BLOCKS_CHUNK;
-	blocks = bpf_map_lookup_elem(&ENGINE_MAP(_blocks), &chunk);
-	return blocks ? bpf_map_lookup_elem(blocks, &at) : NULL;
+	return element_at(&ENGINE_MAP(_blocks_0), &ENGINE_MAP(_blocks), BLOCKS_BITS, number);
 }
 #endif
 
@@ -242,16 +237,13 @@ static __always_inline struct block *block_at(__u32 number)
  * each map.
  */
 struct record_maps {
-	void *cells, *free, *index;
+	void *first, *cells, *free, *index;
 	__u32 *taken; /* how many were taken */
 };
 
-static __always_inline struct record *records_at(void *cells, __u32 number)
+static __always_inline struct record *records_at(const struct record_maps *maps, __u32 number)
 {
-	__u32 chunk = number >> RECORDS_BITS, at = number % RECORDS_CHUNK;
-	void *records = bpf_map_lookup_elem(cells, &chunk);
-
-	return records ? bpf_map_lookup_elem(records, &at) : NULL;
+	return element_at(maps->first, maps->cells, RECORDS_BITS, number);
 }
 
 /* Take a free record for a key. Returns its number; 0: none is free. */
@@ -263,7 +255,7 @@ static __always_inline __u32 records_take(const struct record_maps *maps, struct
 
 	if (bpf_map_pop_elem(maps->free, &number))
 		return 0;
-	record = records_at(maps->cells, number);
+	record = records_at(maps, number);
 	if (!record)
 		return 0;
 	record->vcpu = vcpu;
@@ -301,7 +293,7 @@ static __always_inline __u32 records_search(const struct record_maps *maps, __u6
 	__u64 numbers = bpf_get_current_pid_tgid();
 	struct record_key key = { .start = start, .tid = (__u32)numbers, .tgid = numbers >> 32 };
 	__u32 number = records_of_key(maps, &key, vcpu, make);
-	struct record *record = number ? records_at(maps->cells, number) : NULL;
+	struct record *record = number ? records_at(maps, number) : NULL;
 
 	if (!record || !vcpu || record->vcpu == vcpu)
 		return number;
@@ -317,8 +309,9 @@ __u32 record_search(__u64 start, __u64 vcpu, bool make);
 
 SLOW_PATH __u32 record_search(__u64 start, __u64 vcpu, bool make)
 {
-	const struct record_maps maps = { &ENGINE_MAP(_cells), &ENGINE_MAP(_cells_free),
-					  &ENGINE_MAP(_index), &control.records_taken };
+	const struct record_maps maps = { &ENGINE_MAP(_cells_0), &ENGINE_MAP(_cells),
+					  &ENGINE_MAP(_cells_free), &ENGINE_MAP(_index),
+					  &control.records_taken };
 
 	return records_search(&maps, start, vcpu, make);
 }
@@ -338,10 +331,9 @@ __u32 record_miss(__u32 set, __u64 start, __u32 tid, __u64 vcpu, __u32 flags);
 SLOW_PATH __u32 record_miss(__u32 set, __u64 start, __u32 tid, __u64 vcpu, __u32 flags)
 {
 	__u32 *hint = &hints[set & (HINTS - 2)], number = hint[1];
-	const struct engine_record *record = (const void *)records_at(&ENGINE_MAP(_cells), number);
 	struct thread thread = { start, tid };
 
-	if (record_is(record, &thread, vcpu, flags & FIND_ANY_VCPU))
+	if (record_is(record_at(number), &thread, vcpu, flags & FIND_ANY_VCPU))
 		return number;
 	number = record_search(start, vcpu, flags & FIND_MAKE);
 	if (number) {

@@ -14,7 +14,7 @@
 #include "pin.h"
 
 /* Version of these layouts; part of each family's NAME_LAYOUT. */
-#define ENGINE_LAYOUT 2
+#define ENGINE_LAYOUT 3
 
 /* Largest number of keys of a family. */
 #define COUNTER_SLOTS_MAX 256

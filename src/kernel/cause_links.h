@@ -12,7 +12,15 @@
 #include <stddef.h>
 
 /* The shared maps: chunks of records, free records, index, rows, global data. */
-enum cause_map { CAUSE_CELLS, CAUSE_FREE, CAUSE_INDEX, CAUSE_ROWS, CAUSE_SHARED, CAUSE_MAPS };
+enum cause_map {
+	CAUSE_FIRST,
+	CAUSE_CELLS,
+	CAUSE_FREE,
+	CAUSE_INDEX,
+	CAUSE_ROWS,
+	CAUSE_SHARED,
+	CAUSE_MAPS
+};
 
 #define CAUSE_LINKS_MAX 4
 

@@ -27,6 +27,8 @@ static struct counter_maps cause_maps, exits_maps, trips_maps;
 			struct bpf_map *map;                                                      \
 			int fd;                                                                   \
 		} shared[] = {                                                                    \
+			{ (programs)->maps.cause_cells_0,                                         \
+			  bpf_map__fd(causes->maps.cause_cells_0) },                              \
 			{ (programs)->maps.cause_cells, bpf_map__fd(causes->maps.cause_cells) },  \
 			{ (programs)->maps.cause_cells_free,                                      \
 			  bpf_map__fd(causes->maps.cause_cells_free) },                           \

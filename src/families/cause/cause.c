@@ -155,6 +155,7 @@ static void links_offer(struct cause *cause)
 	const struct cause_bpf *skeleton = cause->counters.object.family;
 	struct cause_links *links = cause->env.causes;
 
+	links->maps[CAUSE_FIRST] = skeleton->maps.cause_cells_0;
 	links->maps[CAUSE_CELLS] = skeleton->maps.cause_cells;
 	links->maps[CAUSE_FREE] = skeleton->maps.cause_cells_free;
 	links->maps[CAUSE_INDEX] = skeleton->maps.cause_index;

@@ -154,7 +154,7 @@ static void assert_pool(size_t chunks)
 	for (__u32 key = 0; key < CHUNKS; key++)
 		assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(object->maps.exit_cells), &key,
 						     &id) == 0,
-				 key < chunks);
+				 key && key < chunks);
 }
 
 /* The pins of the chunks are these, and no others. */
