@@ -92,6 +92,13 @@ $(O)/gen/families.o: $(O)/gen/families.c $(FAMILIES:%=$(O)/gen/%.skel.h)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -c $< -o $@
 
+# the kernel types that programs name, sorted
+$(O)/gen/core_type_names.h: vmlinux/vmlinux.h
+	$(call say,GEN,$@)
+	@mkdir -p $(@D)
+	$(Q){ echo bpf_func_id; sed -nE 's/^struct ([a-z_0-9]+) \{$$/\1/p' $<; } | \
+		LC_ALL=C sort | sed 's/.*/"&",/' > $@
+
 $(O)/gen/help.c: help tools/help.awk
 	$(call say,GEN,$@)
 	@mkdir -p $(@D)
@@ -118,6 +125,7 @@ $(COMMAND_OBJ): ALL_CFLAGS += $(shell $(PKG_CONFIG) --cflags smartcols jansson)
 BPF_LIBS := -lbpf -lelf -lz -lcap-ng -ljansson
 PCP_LIBS := -lpcp_pmda -lpcp
 
+$(O)/src/kernel/core_types.o: $(O)/gen/core_type_names.h
 $(O)/src/%.o: src/%.c | $(SKELETONS)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)

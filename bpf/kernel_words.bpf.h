@@ -22,19 +22,27 @@
 
 extern void *bpf_rdonly_cast(const void *address, __u32 type) __ksym;
 
-/* struct timespec64 stands for any type that begins with 8 bytes, struct upid for one with 4. */
+/*
+ * The kernel's numbers of types, which the loader puts into the types that libbpf gets
+ * (src/kernel/core_types.c). struct timespec64 stands for any type that begins with 8 bytes, struct
+ * upid for one with 4.
+ */
+enum kernel_word_ids { KERNEL_WORD_ID = 1, KERNEL_HALF_WORD_ID };
+
 static __always_inline __u64 word_at(const void *base, __s64 offset)
 {
-	const struct timespec64 *at = bpf_rdonly_cast((const char *)base + offset,
-						      bpf_core_type_id_kernel(struct timespec64));
+	const struct timespec64 *at =
+		bpf_rdonly_cast((const char *)base + offset,
+				bpf_core_enum_value(enum kernel_word_ids, KERNEL_WORD_ID));
 
 	return (__u64)at->tv_sec;
 }
 
 static __always_inline __u32 half_word_at(const void *base, __s64 offset)
 {
-	const struct upid *at = bpf_rdonly_cast((const char *)base + offset,
-						bpf_core_type_id_kernel(struct upid));
+	const struct upid *at =
+		bpf_rdonly_cast((const char *)base + offset,
+				bpf_core_enum_value(enum kernel_word_ids, KERNEL_HALF_WORD_ID));
 
 	return (__u32)at->nr;
 }

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "kernel/core_types.h"
+
 /* Read a file; base is NULL for vmlinux itself. */
 static void file_read(const char *dir, struct btf *base, struct kernel_types_file *file)
 {
@@ -69,6 +71,29 @@ int kernel_types_module(struct kernel_types *types, const char *name, const stru
 	return err;
 }
 
+const char *kernel_types_core(struct kernel_types *types)
+{
+	/* those of another directory are not those of the kernel that loads the object */
+	struct kernel_types others = { .dir = KERNEL_TYPES_DIR };
+	bool own = strcmp(types->dir, others.dir) == 0;
+	const struct btf *kernel;
+	struct btf *core = NULL;
+
+	if (types->core[0])
+		return types->core;
+	if (kernel_types_vmlinux(own ? types : &others, &kernel) == 0)
+		core = core_types_copy(kernel);
+	kernel_types_close(&others);
+	if (!core)
+		return NULL;
+	types->core_fd = core_types_write(core);
+	btf__free(core);
+	if (types->core_fd < 0)
+		return NULL;
+	snprintf(types->core, sizeof(types->core), "/proc/self/fd/%d", types->core_fd);
+	return types->core;
+}
+
 void kernel_types_close(struct kernel_types *types)
 {
 	/* modules refer to vmlinux, which is the first */
@@ -77,4 +102,7 @@ void kernel_types_close(struct kernel_types *types)
 	if (types->n)
 		malloc_trim(0); /* they took megabytes */
 	types->n = 0;
+	if (types->core[0])
+		close(types->core_fd);
+	types->core[0] = 0;
 }

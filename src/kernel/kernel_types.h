@@ -29,6 +29,8 @@ struct kernel_types {
 	const char *dir;
 	struct kernel_types_file files[KERNEL_TYPES_FILES];
 	size_t n;
+	char core[32]; /* path of core_types.h's file; empty: not made */
+	int core_fd;
 };
 
 /*
@@ -44,6 +46,12 @@ int kernel_types_vmlinux(struct kernel_types *types, const struct btf **ret_btf)
  * such module, it is built in, or it has no type information.
  */
 int kernel_types_module(struct kernel_types *types, const char *name, const struct btf **ret_btf);
+
+/*
+ * The file for libbpf's btf_custom_path when it opens the object of a program of vCPU threads;
+ * NULL: libbpf is to read the kernel's. Valid until kernel_types_close().
+ */
+const char *kernel_types_core(struct kernel_types *types);
 
 /* Free what was read; the next call reads anew. */
 void kernel_types_close(struct kernel_types *types);

@@ -20,8 +20,10 @@ bool typed_loads_exist(struct kernel_types *types);
 
 /*
  * Open a skeleton that NAME__create_skeleton() has filled in: the object of this image, an
- * elf_bytes function of a skeleton; NULL: its own. Returns 0 or an error.
+ * elf_bytes function of a skeleton; NULL: its own. types: of kernel_types_core(), which
+ * the typed build cannot do without; NULL: libbpf reads the kernel's. Returns 0 or an error.
  */
-int typed_loads_open(struct bpf_object_skeleton *skeleton, const void *(*image)(size_t *ret_size));
+int typed_loads_open(struct bpf_object_skeleton *skeleton, const void *(*image)(size_t *ret_size),
+		     const char *types);
 
 #endif /* PMDAKVM_TYPED_LOADS_H */

@@ -130,7 +130,8 @@ static void unload(struct vm_passes *passes)
 }
 
 /* Load the iterator for a layout, and link it. Returns 0 or an error, with nothing loaded. */
-static int load(struct vm_passes *passes, const struct stat_layout *layout, bool typed)
+static int load(struct vm_passes *passes, const struct stat_layout *layout, bool typed,
+		struct kernel_types *types)
 {
 	int err;
 
@@ -138,7 +139,8 @@ static int load(struct vm_passes *passes, const struct stat_layout *layout, bool
 	err = passes->bpf ? vms_bpf__create_skeleton(passes->bpf) : -ENOMEM;
 	if (!err)
 		err = typed_loads_open(passes->bpf->skeleton,
-				       typed ? vms_typed_bpf__elf_bytes : NULL);
+				       typed ? vms_typed_bpf__elf_bytes : NULL,
+				       kernel_types_core(types));
 	if (!err) {
 		passes->bpf->rodata->offsets = (struct vms_offsets){
 			.vm_stat = layout->vm_stat,
@@ -166,9 +168,9 @@ static int load(struct vm_passes *passes, const struct stat_layout *layout, bool
 static int load_any(struct vm_passes *passes, const struct stat_layout *layout,
 		    struct kernel_types *types)
 {
-	if (typed_loads_exist(types) && load(passes, layout, true) == 0)
+	if (typed_loads_exist(types) && load(passes, layout, true, types) == 0)
 		return 0;
-	return load(passes, layout, false);
+	return load(passes, layout, false, types);
 }
 
 /* Read the layout of KVM's types. Returns 0 or an error, with a text for it. */

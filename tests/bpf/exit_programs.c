@@ -99,13 +99,16 @@ static struct bpf_program *exit_program(unsigned flags)
 
 static int programs_load(unsigned flags)
 {
+	struct kernel_types types = { .dir = KERNEL_TYPES_DIR };
 	struct bpf_program *wanted;
+	int err;
 
 	programs = calloc(1, sizeof(*programs));
 	assert_non_null(programs);
 	assert_int_equal(clocked_exit_bpf__create_skeleton(programs), 0);
 	assert_int_equal(typed_loads_open(programs->skeleton,
-					  flags & TYPED ? clocked_exit_typed_bpf__elf_bytes : NULL),
+					  flags & TYPED ? clocked_exit_typed_bpf__elf_bytes : NULL,
+					  kernel_types_core(&types)),
 			 0);
 	exit_setup_make(flags, (struct exit_setup *)&programs->rodata->setup);
 	wanted = exit_program(flags);
@@ -114,7 +117,9 @@ static int programs_load(unsigned flags)
 	bpf_program__set_autoload(programs->progs.exit_trap, false);
 	bpf_program__set_autoload(wanted, true);
 	counter_maps_size(programs, exit);
-	return clocked_exit_bpf__load(programs);
+	err = clocked_exit_bpf__load(programs);
+	kernel_types_close(&types);
+	return err;
 }
 
 void exits_load(unsigned flags, unsigned entries)

@@ -67,6 +67,15 @@ int __wrap_stat_layout_kvm(const char *module_dir, const char *btf_dir)
 	return kernel.kvm_err;
 }
 
+#define CORE_TYPES "core types"
+
+const char *__wrap_kernel_types_core(struct kernel_types *types);
+const char *__wrap_kernel_types_core(struct kernel_types *types)
+{
+	assert_ptr_equal(types, &kernel_types);
+	return CORE_TYPES;
+}
+
 int __wrap_stat_layout_read(struct kernel_types *types, struct stat_layout *ret_layout);
 int __wrap_stat_layout_read(struct kernel_types *types, struct stat_layout *ret_layout)
 {
@@ -130,10 +139,12 @@ void __wrap_bpf_object__destroy_skeleton(struct bpf_object_skeleton *s)
 int __wrap_bpf_object__open_skeleton(struct bpf_object_skeleton *s, const void *opts);
 int __wrap_bpf_object__open_skeleton(struct bpf_object_skeleton *s, const void *opts)
 {
-	assert_null(opts);
+	const struct bpf_object_open_opts *given = opts;
+
 	if (strcmp(s->name, "stat_bpf") == 0)
 		return open_maps(s);
 	assert_string_equal(s->name, "vms_bpf");
+	assert_string_equal(given->btf_custom_path, CORE_TYPES);
 	for (int i = 0; i < s->map_cnt; i++) {
 		if (strstr(skeleton_map(s, i)->name, ".rodata") && skeleton_map(s, i)->mmaped)
 			*skeleton_map(s, i)->mmaped = &mapped;

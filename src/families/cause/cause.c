@@ -104,7 +104,9 @@ static int load(struct cause *cause, struct report *report)
 {
 	const struct config *config = cause->env.config;
 	const struct counters_limits limits = { .records = config->vcpus };
-	struct cause_bpf *skeleton = cause_bpf__open();
+	LIBBPF_OPTS(bpf_object_open_opts, opts,
+		    .btf_custom_path = kernel_types_core(cause->env.types));
+	struct cause_bpf *skeleton = cause_bpf__open_opts(&opts);
 	struct counters_object object;
 	int err;
 

@@ -33,14 +33,15 @@ static struct bpf_program *form_program(const struct exit_bpf *skeleton, enum ex
 }
 
 /* Open the object, which reads by typed loads or not, and select the program for this layout. */
-static int object_open(const struct exit_layout *layout, bool typed, struct exit_bpf **ret_skeleton)
+static int object_open(const struct exit_layout *layout, bool typed, struct kernel_types *types,
+		       struct exit_bpf **ret_skeleton)
 {
 	struct exit_bpf *skeleton = calloc(1, sizeof(*skeleton));
 	int err = skeleton ? exit_bpf__create_skeleton(skeleton) : -ENOMEM;
 
 	if (!err)
-		err = typed_loads_open(skeleton->skeleton,
-				       typed ? exit_typed_bpf__elf_bytes : NULL);
+		err = typed_loads_open(skeleton->skeleton, typed ? exit_typed_bpf__elf_bytes : NULL,
+				       kernel_types_core(types));
 	for (int form = 0; !err && form < EXIT_FORMS; form++)
 		err = bpf_program__set_autoload(form_program(skeleton, form),
 						form == (int)layout->form);
@@ -57,7 +58,7 @@ static int load(struct exits *exits, const struct exit_layout *layout, bool type
 		struct report *report)
 {
 	struct exit_bpf *skeleton = NULL;
-	int err = object_open(layout, typed, &skeleton);
+	int err = object_open(layout, typed, exits->env.types, &skeleton);
 
 	if (err)
 		return err;

@@ -102,23 +102,23 @@ static __u32 rodata_offset(const struct bpf_object *object, const char *name)
 	return 0;
 }
 
-#define assert_serves(name, rodata_name)                                                         \
-	do {                                                                                     \
-		struct name##_bpf *plain = calloc(1, sizeof(*plain));                            \
-		struct name##_bpf *typed = calloc(1, sizeof(*typed));                            \
-                                                                                                 \
-		assert_int_equal(name##_bpf__create_skeleton(plain), 0);                         \
-		assert_int_equal(name##_bpf__create_skeleton(typed), 0);                         \
-		assert_int_equal(typed_loads_open(plain->skeleton, NULL), 0);                    \
-		assert_int_equal(typed_loads_open(typed->skeleton, name##_typed_bpf__elf_bytes), \
-				 0);                                                             \
-		assert_same(plain->obj, typed->obj);                                             \
-		assert_int_equal(rodata_offset(plain->obj, rodata_name),                         \
-				 rodata_offset(typed->obj, rodata_name));                        \
-		assert_false(names_the_function(plain->obj));                                    \
-		assert_true(names_the_function(typed->obj));                                     \
-		name##_bpf__destroy(plain);                                                      \
-		name##_bpf__destroy(typed);                                                      \
+#define assert_serves(name, rodata_name)                                                          \
+	do {                                                                                      \
+		struct name##_bpf *plain = calloc(1, sizeof(*plain));                             \
+		struct name##_bpf *typed = calloc(1, sizeof(*typed));                             \
+                                                                                                  \
+		assert_int_equal(name##_bpf__create_skeleton(plain), 0);                          \
+		assert_int_equal(name##_bpf__create_skeleton(typed), 0);                          \
+		assert_int_equal(typed_loads_open(plain->skeleton, NULL, NULL), 0);               \
+		assert_int_equal(                                                                 \
+			typed_loads_open(typed->skeleton, name##_typed_bpf__elf_bytes, NULL), 0); \
+		assert_same(plain->obj, typed->obj);                                              \
+		assert_int_equal(rodata_offset(plain->obj, rodata_name),                          \
+				 rodata_offset(typed->obj, rodata_name));                         \
+		assert_false(names_the_function(plain->obj));                                     \
+		assert_true(names_the_function(typed->obj));                                      \
+		name##_bpf__destroy(plain);                                                       \
+		name##_bpf__destroy(typed);                                                       \
 	} while (0)
 
 /* Before Linux 6.2, the object that is loaded must not name the function. */
