@@ -37,9 +37,10 @@ static int members_copy(struct copy *copy, const struct btf_type *type, const ch
 		id = btf_is_struct(type) ? btf__add_struct(copy->to, name, type->size) :
 					   btf__add_union(copy->to, name, type->size);
 	for (__u16 i = 0; id >= 0 && i < n; i++) {
-		int err = btf__add_field(
-			copy->to, btf__name_by_offset(copy->from, members[i].name_off), ids[i],
-			btf_member_bit_offset(type, i), btf_member_bitfield_size(type, i));
+		int err = btf__add_field(copy->to,
+					 btf__name_by_offset(copy->from, members[i].name_off),
+					 ids[i], btf_member_bit_offset(type, i),
+					 btf_member_bitfield_size(type, i));
 
 		id = err < 0 ? err : id;
 	}
@@ -156,8 +157,7 @@ struct btf *core_types_copy(const struct btf *kernel)
 	struct copy copy = { .from = kernel, .to = btf__new_empty() };
 
 	copy.ids = calloc(btf__type_cnt(kernel), sizeof(*copy.ids));
-	if (copy.ids && copy.to && named_copy(&copy) >= 0 &&
-	    numbers_add(&copy) >= 0) {
+	if (copy.ids && copy.to && named_copy(&copy) >= 0 && numbers_add(&copy) >= 0) {
 		free(copy.ids);
 		return copy.to;
 	}

@@ -11,8 +11,8 @@
 #include <bpf/btf.h>
 
 /*
- * Copy from a kernel's BTF the types that vmlinux.h has, with those that they contain; pointers lose
- * their type. One that the kernel has not is left out. Returns NULL if there is no memory; the
+ * Copy from a kernel's BTF the types that vmlinux.h has, with those that they contain; pointers
+ * lose their type. One that the kernel has not is left out. Returns NULL if there is no memory; the
  * caller frees it with btf__free().
  */
 struct btf *core_types_copy(const struct btf *kernel);

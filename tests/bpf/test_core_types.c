@@ -35,8 +35,8 @@ static struct bpf_object *loaded(const void *(*image)(size_t *ret_size), const c
 /* Does an instruction have a number that loading makes up: of a map, or of a function? */
 static bool is_made_up(const struct bpf_insn *insn)
 {
-	return insn->src_reg && (insn->code == (BPF_LD | BPF_DW | BPF_IMM) ||
-				 insn->code == (BPF_JMP | BPF_CALL));
+	return insn->src_reg &&
+	       (insn->code == (BPF_LD | BPF_DW | BPF_IMM) || insn->code == (BPF_JMP | BPF_CALL));
 }
 
 static void assert_same(const struct bpf_program *one, const struct bpf_program *other)
