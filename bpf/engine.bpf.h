@@ -330,9 +330,12 @@ __u32 record_miss(__u32 set, __u64 start, __u32 tid, __u64 vcpu, __u32 flags);
 /* The number of what the set's first hint does not lead to, which does from now on; 0: none. */
 SLOW_PATH __u32 record_miss(__u32 set, __u64 start, __u32 tid, __u64 vcpu, __u32 flags)
 {
-	__u32 *hint = &hints[set & (HINTS - 2)], number = hint[1];
 	struct thread thread = { start, tid };
+	__u32 *hint, number;
 
+	keep_here(set); /* with two hints there is one set, and an unused argument has no value */
+	hint = &hints[set & (HINTS - 2)];
+	number = hint[1];
 	if (record_is(record_at(number), &thread, vcpu, flags & FIND_ANY_VCPU))
 		return number;
 	number = record_search(start, vcpu, flags & FIND_MAKE);

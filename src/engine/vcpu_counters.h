@@ -57,9 +57,9 @@ struct counters_object {
 	.state = (bpf)->maps.name##_state, .rows = (bpf)->maps.name##_rows,   \
 	.codes = (bpf)->maps.name##_codes, .meta = (bpf)->maps.name##_meta,   \
 	.events = (bpf)->maps.trace_rows, .control = &(bpf)->bss->control,    \
-	.causes = { (bpf)->maps.cause_cells_0, (bpf)->maps.cause_cells,       \
+	.causes = { (bpf)->maps.cause_cells_0,	  (bpf)->maps.cause_cells,    \
 		    (bpf)->maps.cause_cells_free, (bpf)->maps.cause_index,    \
-		    (bpf)->maps.cause_rows, (bpf)->maps.cause_shared }
+		    (bpf)->maps.cause_rows,	  (bpf)->maps.cause_shared }
 
 /* Largest numbers of records and of blocks. */
 struct counters_limits {

@@ -6,12 +6,11 @@
 BENCH := $(O)/tests/bench
 
 BENCH_BPF := $(BENCH)/empty $(BENCH)/pair
-# the exit family's programs on a kernel without bpf_rdonly_cast(), and with hints that miss
-BENCH_EXIT := $(BENCH)/probe $(BENCH)/miss
-$(BENCH)/probe.raw.o: BPF_CFLAGS += -Dbpf_rdonly_cast=bpf_no_rdonly_cast
+# the exit family's programs with hints that miss
+BENCH_EXIT := $(BENCH)/miss
 $(BENCH)/miss.raw.o: BPF_CFLAGS += -DHINTS=2
 
-$(BENCH_EXIT:%=%.raw.o): bpf/exit.bpf.c
+$(BENCH_EXIT:%=%.raw.o): bpf/exit_typed.bpf.c
 	$(call say,BPF,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@

@@ -34,7 +34,7 @@
 #define PATIENCE      3000 /* waits of 10 ms for another program to be detached */
 
 #define PAIR	      "tests/bench/pair.bpf.o"
-#define OURS	      "bpf/exit.bpf.o"
+#define OURS	      "bpf/exit_typed.bpf.o"
 #define EXIT_PROGRAMS "exit_vcpu_first", "exit_entry"
 
 enum mode { HOT, TWO, ENTER, COLD, TURNS, MODES };
@@ -52,6 +52,10 @@ enum {
 	OURS_FAR,
 	PROBE,
 	MISS,
+	ONE_KEY,
+	CAUSES,
+	WHOLE,
+	WHOLE_CLOCK,
 	VARIANTS
 };
 
@@ -78,13 +82,28 @@ static struct variant variants[VARIANTS] = {
 		       .counts = true,
 		       .far = true },
 	[PROBE] = { .name = "probe",
-		    .object = "tests/bench/probe.bpf.o",
+		    .object = "bpf/exit.bpf.o",
 		    .programs = { EXIT_PROGRAMS },
 		    .counts = true },
 	[MISS] = { .name = "miss",
 		   .object = "tests/bench/miss.bpf.o",
 		   .programs = { EXIT_PROGRAMS },
 		   .counts = true },
+	/* each event is an access to the same port */
+	[ONE_KEY] = { .name = "one-key", .object = "bpf/cause.bpf.o", .programs = { "cause_pio" } },
+	[CAUSES] = { .name = "causes",
+		     .object = OURS,
+		     .programs = { EXIT_PROGRAMS },
+		     .counts = true,
+		     .causes = true },
+	[WHOLE] = { .name = "whole",
+		    .object = OURS,
+		    .programs = { "exit_vcpu_first", "cause_pio", "exit_entry" },
+		    .counts = true,
+		    .causes = true },
+	[WHOLE_CLOCK] = { .name = "whole-clock",
+			  .object = PAIR,
+			  .programs = { "clock_exit", "empty_exit", "clock_entry" } },
 };
 
 #define BIT(variant) (1u << (variant))
@@ -92,10 +111,12 @@ static struct variant variants[VARIANTS] = {
 /* The variants of each mode; all have the first one. */
 static const unsigned wanted[] = {
 	[HOT] = BIT(ONE_EMPTY) | BIT(ONE_TRACE) | BIT(EMPTY) | BIT(CLOCK) | BIT(OLD) |
-		BIT(OURS_NEAR) | BIT(OURS_FAR) | BIT(PROBE),
+		BIT(OURS_NEAR) | BIT(OURS_FAR) | BIT(PROBE) | BIT(ONE_KEY) | BIT(CAUSES) |
+		BIT(WHOLE) | BIT(WHOLE_CLOCK),
 	[TWO] = BIT(CLOCK) | BIT(OLD) | BIT(OURS_NEAR),
 	[ENTER] = BIT(CLOCK) | BIT(OLD) | BIT(OURS_NEAR) | BIT(PROBE),
-	[COLD] = BIT(CLOCK) | BIT(OLD) | BIT(OURS_NEAR) | BIT(OURS_FAR) | BIT(PROBE),
+	[COLD] = BIT(CLOCK) | BIT(OLD) | BIT(OURS_NEAR) | BIT(OURS_FAR) | BIT(PROBE) | BIT(CAUSES) |
+		 BIT(WHOLE) | BIT(WHOLE_CLOCK),
 	[TURNS] = BIT(CLOCK) | BIT(OURS_NEAR) | BIT(MISS),
 };
 
@@ -218,7 +239,7 @@ static int measure(enum mode mode, struct variant *variant, unsigned round)
 {
 	int own = 0, before, after;
 
-	for (unsigned i = 0; variant->object && i < 2; i++)
+	for (unsigned i = 0; variant->object && i < VARIANT_PROGRAMS; i++)
 		own += variant->programs[i] != NULL;
 	for (int wait = 0; wait < PATIENCE; wait++) {
 		unsigned long long n;

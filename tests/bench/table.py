@@ -21,9 +21,13 @@ PAIRS = {
     "ours": "ours: all of it, trace counts included",
     "far": "ours, beyond the first chunks",
     "probe": "ours, with two probe reads",
+    "causes": "ours, and charged to causes",
     "miss": "ours, with hints that miss",
     "one-empty": "one empty program",
     "one-trace": "the trace family's program",
+    "one-key": "the cause family's: an access to a port",
+    "whole-clock": "the floor, and one empty program",
+    "whole": "an I/O exit in all: the pair, charged, and its access",
 }
 MODES = {
     "hot": "in a loop of events",
@@ -174,7 +178,10 @@ def show_pairs(directory, bars, lines):
     for text, mode, name, to, most in (
             ("exit pair, trace included / clock floor: hot", "hot", "ours", "clock", 1.25),
             ("the same, cold", "cold", "ours", "clock", 1.35),
-            ("the same with two probe reads, hot", "hot", "probe", "clock", 1.55)):
+            ("the same with two probe reads, hot", "hot", "probe", "clock", 1.55),
+            ("exit pair with causes / clock floor: hot", "hot", "causes", "clock", 1.40),
+            ("the same, cold", "cold", "causes", "clock", 1.50),
+            ("a key's event / empty program", "hot", "one-key", "one-empty", 2)):
         ratio = modes[mode].ratio(name, to) if mode in modes else None
         bars.put(text, most, ratio and ratio[0], ratio_text(ratio))
     ratio = modes["hot"].ratio("one-trace", "one-empty") if "hot" in modes else None

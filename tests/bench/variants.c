@@ -13,12 +13,15 @@
 
 #include "bpf/exit.h"
 #include "bpf/trace.h"
+#include "kernel/kernel_types.h"
 #include "kernel/prog_template.h"
 #include "kvm/exit_reasons.h"
 #include "kvm/stat_schema.h"
 
-#define RECORDS 64
-#define SLOT	7 /* an event's in the trace family's rows */
+#define RECORDS	   64
+#define SLOT	   7 /* an event's in the trace family's rows */
+
+#define GENERATION 1 /* of the cause family's programs */
 
 /* --- what is set before loading --- */
 
@@ -85,14 +88,35 @@ static bool is_engine(struct bpf_object *object)
 	return bpf_object__find_map_by_name(object, "exit_blocks_0") != NULL;
 }
 
+static bool is_cause(struct bpf_object *object)
+{
+	return bpf_object__find_map_by_name(object, "cause_sums") != NULL;
+}
+
+static int cause_prepare(struct bpf_object *object)
+{
+	struct engine_control *control = variable(object, ".data.shared", "control");
+	int err = map_size(object, "cause_cells_free", RECORDS);
+
+	if (!control)
+		return -ENOENT;
+	control->generation = GENERATION;
+	if (!err)
+		err = map_size(object, "cause_index", RECORDS);
+	return err ? err : map_size(object, "cause_rows", (__u32)libbpf_num_possible_cpus());
+}
+
 static int object_prepare(struct bpf_object *object)
 {
 	__u32 cpus = (__u32)libbpf_num_possible_cpus();
 	struct engine_control *control = variable(object, ".bss", "control");
 	void *setup = variable(object, ".rodata", "setup");
 	struct exit_setup made;
-	int err = setup_make(&made);
+	int err;
 
+	if (is_cause(object))
+		return cause_prepare(object);
+	err = setup_make(&made);
 	if (err)
 		return err;
 	if (setup)
@@ -176,36 +200,95 @@ static int template_fd(const struct bpf_program *program)
 	return err;
 }
 
+static bool is_wanted(const struct variant *variant, const struct bpf_program *program)
+{
+	for (unsigned i = 0; i < VARIANT_PROGRAMS && variant->programs[i]; i++) {
+		if (strcmp(variant->programs[i], bpf_program__name(program)) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Open an object with the variant's programs in it, and set its sizes. Returns 0 or an error. */
+static int object_open(const struct variant *variant, const char *folder, const char *name,
+		       struct bpf_object **ret_object)
+{
+	struct kernel_types types = { .dir = KERNEL_TYPES_DIR };
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = kernel_types_core(&types));
+	struct bpf_program *program;
+	struct bpf_object *object;
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	object = bpf_object__open_file(path, &opts);
+	if (!object)
+		return -errno;
+	bpf_object__for_each_program(program, object)
+		bpf_program__set_autoload(program, is_wanted(variant, program));
+	*ret_object = object;
+	return object_prepare(object);
+}
+
+/* Load the cause family's object, and have the variant's own share its maps. */
+static int causes_load(struct variant *variant, const char *folder, unsigned load)
+{
+	static const char *const shared[][2] = {
+		{ "cause_cells_0", "cause_cells_0" },
+		{ "cause_cells", "cause_cells" },
+		{ "cause_cells_free", "cause_cells_free" },
+		{ "cause_index", "cause_index" },
+		{ "cause_rows", "cause_rows" },
+		{ "cause_shared", ".data.shared" },
+	};
+	struct bpf_object *object = variant->loaded[load];
+	struct engine_control *control = variable(object, ".bss", "control");
+	int err = object_open(variant, folder, "bpf/cause.bpf.o", &variant->charged[load]);
+
+	if (!err)
+		err = bpf_object__load(variant->charged[load]);
+	for (unsigned i = 0; i < sizeof(shared) / sizeof(shared[0]) && !err; i++) {
+		const struct bpf_map *from = bpf_object__find_map_by_name(variant->charged[load],
+									  shared[i][1]);
+
+		err = bpf_map__reuse_fd(bpf_object__find_map_by_name(object, shared[i][0]),
+					bpf_map__fd(from));
+	}
+	if (!err)
+		control->causes = GENERATION;
+	return err;
+}
+
+static int program_fd(const struct variant *variant, unsigned load, const char *name)
+{
+	struct bpf_object *objects[] = { variant->loaded[load], variant->charged[load] };
+
+	for (unsigned i = 0; i < 2 && objects[i]; i++) {
+		const struct bpf_program *program = bpf_object__find_program_by_name(objects[i],
+										     name);
+
+		if (program)
+			return variant->template ? template_fd(program) : bpf_program__fd(program);
+	}
+	return -ENOENT;
+}
+
 static int load_one(struct variant *variant, const char *folder, unsigned load)
 {
 	struct bpf_object *object;
-	struct bpf_program *program;
-	char path[4096];
-	int err;
+	int err = object_open(variant, folder, variant->object, &variant->loaded[load]);
 
-	snprintf(path, sizeof(path), "%s/%s", folder, variant->object);
-	object = bpf_object__open_file(path, NULL);
-	if (!object)
-		return -errno;
-	variant->loaded[load] = object;
-	bpf_object__for_each_program(program, object)
-	{
-		const char *name = bpf_program__name(program);
-		const char *second = variant->programs[1];
-
-		bpf_program__set_autoload(program, strcmp(name, variant->programs[0]) == 0 ||
-							   (second && strcmp(name, second) == 0));
-	}
-	err = object_prepare(object);
+	object = variant->loaded[load];
+	if (!err && variant->causes)
+		err = causes_load(variant, folder, load);
 	if (!err)
 		err = bpf_object__load(object);
 	if (!err && is_engine(object))
 		err = engine_fill(variant, load);
-	for (unsigned i = 0; i < 2 && variant->programs[i] && !err; i++) {
-		program = bpf_object__find_program_by_name(object, variant->programs[i]);
-		variant->prog_fds[load][i] = !program	       ? -ENOENT :
-					     variant->template ? template_fd(program) :
-								 bpf_program__fd(program);
+	if (!err && (is_cause(object) || variant->causes))
+		queue_fill(variant->causes ? variant->charged[load] : object, "cause_cells_free", 1,
+			   RECORDS);
+	for (unsigned i = 0; i < VARIANT_PROGRAMS && variant->programs[i] && !err; i++) {
+		variant->prog_fds[load][i] = program_fd(variant, load, variant->programs[i]);
 		if (variant->prog_fds[load][i] < 0)
 			err = variant->prog_fds[load][i];
 	}
@@ -225,7 +308,7 @@ int variant_load(struct variant *variant, const char *folder)
 
 int variant_attach(struct variant *variant, unsigned load, const char *event)
 {
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < VARIANT_PROGRAMS; i++) {
 		variant->links[i] = -1;
 		if (!variant->object || !variant->programs[i])
 			continue;
@@ -238,7 +321,7 @@ int variant_attach(struct variant *variant, unsigned load, const char *event)
 
 void variant_detach(struct variant *variant)
 {
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < VARIANT_PROGRAMS; i++) {
 		if (variant->links[i] >= 0)
 			close(variant->links[i]);
 	}

@@ -8,17 +8,20 @@
 #include <stdbool.h>
 
 /* Each is loaded so often: where its code and its maps are changes its cost by some per cent. */
-#define VARIANT_LOADS 4
+#define VARIANT_LOADS	 4
+
+#define VARIANT_PROGRAMS 3
 
 struct variant {
 	const char *name;
-	const char *object;	 /* below the folder of objects; NULL: no programs */
-	const char *programs[2]; /* NULL: none */
-	bool counts;		 /* it counts exits: the number is checked */
-	bool far;		 /* its records and blocks are not in the first chunks */
-	bool template;		 /* the trace family's program for one event */
-	struct bpf_object *loaded[VARIANT_LOADS];
-	int prog_fds[VARIANT_LOADS][2], links[2];
+	const char *object;			/* below the folder of objects; NULL: no programs */
+	const char *programs[VARIANT_PROGRAMS]; /* in the order of attaching; NULL: none */
+	bool counts;				/* it counts exits: the number is checked */
+	bool far;      /* its records and blocks are not in the first chunks */
+	bool causes;   /* it charges causes: programs can be the cause family's, too */
+	bool template; /* the trace family's program for one event */
+	struct bpf_object *loaded[VARIANT_LOADS], *charged[VARIANT_LOADS];
+	int prog_fds[VARIANT_LOADS][VARIANT_PROGRAMS], links[VARIANT_PROGRAMS];
 	int further_fd[VARIANT_LOADS]; /* far: its chunk of blocks */
 };
 
