@@ -91,7 +91,11 @@ const char *kernel_types_core(struct kernel_types *types)
 	if (types->core_fd < 0)
 		return NULL;
 	snprintf(types->core, sizeof(types->core), "/proc/self/fd/%d", types->core_fd);
-	return types->core;
+	if (access(types->core, R_OK) == 0)
+		return types->core;
+	close(types->core_fd);
+	types->core[0] = 0;
+	return NULL;
 }
 
 void kernel_types_close(struct kernel_types *types)
