@@ -104,17 +104,25 @@ static void family_open(struct collector *collector, struct collector_family *op
 		family_note(open, err, error, false, env->report);
 }
 
-/* Attach a family that is open. Returns 0, or the error of adding its tables. */
-static int family_begin(struct collector *collector, struct collector_family *open,
-			struct family_env *env)
+/* Attach the families that are open, and either are attached last or are not. */
+static void families_attach(struct collector *collector, bool last, struct report *report)
 {
-	const struct family_ops *ops = open->family->ops;
-	uint64_t opened = open->attach_time;
+	for (size_t i = 0; i < families_count; i++) {
+		struct collector_family *open = &collector->families[i];
+		uint64_t opened = open->attach_time;
 
-	if (open->loaded) {
-		family_attach(open, false, env->report);
+		if (!open->loaded || open->family->ops->last != last)
+			continue;
+		family_attach(open, false, report);
 		open->attach_time += opened;
 	}
+}
+
+/* Returns 0, or the error of adding its tables. */
+static int family_add(struct collector *collector, const struct collector_family *open)
+{
+	const struct family_ops *ops = open->family->ops;
+
 	if (!open->state)
 		return 0;
 	return sources_add(&collector->sources, ops->tables, ops->ntables, open->state);
@@ -133,8 +141,10 @@ static int families_open(struct collector *collector, struct family_env *env)
 	/* all are open before any is attached: one may use the maps of another */
 	for (size_t i = 0; i < families_count; i++)
 		family_open(collector, &collector->families[i], env);
+	families_attach(collector, false, env->report);
+	families_attach(collector, true, env->report);
 	for (size_t i = 0; !err && i < families_count; i++)
-		err = family_begin(collector, &collector->families[i], env);
+		err = family_add(collector, &collector->families[i]);
 	if (!err)
 		err = sources_add(&collector->sources, vm_tables, vm_tables_count, collector->vms);
 	if (!err)

@@ -8,6 +8,7 @@
 #ifndef PMDAKVM_FAMILY_H
 #define PMDAKVM_FAMILY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -52,6 +53,8 @@ struct family_ops {
 	void (*tick)(void *state, struct report *report);
 	/* Begin a new epoch for maxima. Returns 0 or an error. May be NULL. */
 	int (*reset_max)(void *state);
+	/* It attaches no program to what others count for it, so they are attached first. */
+	bool last;
 	const struct table *tables;
 	size_t ntables;
 };

@@ -323,6 +323,11 @@ void fake_hooks(size_t family)
 	all_ops[family]->map = fake_map;
 }
 
+void fake_last(size_t family)
+{
+	all_ops[family]->last = true;
+}
+
 int fake_setup(void **state)
 {
 	(void)state;
@@ -330,6 +335,7 @@ int fake_setup(void **state)
 		all_ops[i]->refresh = NULL;
 		all_ops[i]->tick = NULL;
 		all_ops[i]->map = NULL;
+		all_ops[i]->last = false;
 	}
 	memset(fakes, 0, sizeof(fakes));
 	memset(&machine, 0, sizeof(machine));

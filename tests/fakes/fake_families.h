@@ -40,6 +40,9 @@ void fake_alpha_tables(const struct table *tables, size_t n);
 /* Give a family the optional hooks refresh, tick and map, until the next setup. */
 void fake_hooks(size_t family);
 
+/* Have a family be attached after the others, until the next setup. */
+void fake_last(size_t family);
+
 /* The number of table reads, over all families. */
 unsigned fake_reads(void);
 

@@ -443,6 +443,7 @@ static const struct table trace_tables[] = {
 extern const struct family_ops trace_family;
 
 const struct family_ops trace_family = {
+	.last = true,
 	.open = trace_open,
 	.attach = trace_attach,
 	.detach = trace_detach,

@@ -211,8 +211,31 @@ static void test_a_table_that_cannot_be_made(void **state)
 	fakes[BETA].sync_err = -ENOMEM;
 	assert_open_fails(-ENOMEM);
 	assert_int_equal(fakes[BETA].attaches, 1);
-	assert_int_equal(fakes[GAMMA].opens, 1); /* all are, before any is attached */
-	assert_int_equal(fakes[GAMMA].attaches, 0);
+	assert_int_equal(fakes[GAMMA].opens, 1);
+	assert_int_equal(fakes[GAMMA].attaches, 1); /* all are, before any has tables */
+}
+
+static unsigned attached_before[FAKES];
+
+static void note_attached(const struct family_env *env)
+{
+	(void)env;
+	for (size_t i = 0; i < FAKES; i++)
+		attached_before[i] = fakes[i].attaches;
+}
+
+/* One that others count events for is attached after them, and its tables keep their place. */
+static void test_attached_last(void **state)
+{
+	(void)state;
+	fake_last(BETA);
+	fakes[BETA].when_attached = note_attached;
+	open_all();
+	for (size_t i = 0; i < FAKES; i++) {
+		assert_int_equal(fakes[i].opens, 1);
+		assert_int_equal(attached_before[i], 1);
+	}
+	assert_string_equal(collector_snapshot(collector)->tables[2]->name, "beta_one");
 }
 
 /* The limit is the number of bits in the mask of collector_read(); 9 tables belong to no family. */
@@ -416,6 +439,7 @@ int main(void)
 		fake_test(test_all_open),
 		fake_test(test_one_fails),
 		fake_test(test_one_cannot_be_attached),
+		fake_test(test_attached_last),
 		fake_test(test_one_waits),
 		fake_test(test_one_fails_without_words_and_state),
 		fake_test(test_nothing_to_count),
