@@ -4,20 +4,16 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "collector/collector.h"
+#include "command/arguments.h"
 #include "command/cause_report.h"
 #include "command/commands.h"
-#include "metrics/metric_table.h"
-#include "command/metric_output.h"
+#include "command/counting.h"
 #include "command/exit_report.h"
-
-/* The largest -d. */
-#define SECONDS_MAX 1e9
+#include "command/metric_output.h"
+#include "metrics/metric_table.h"
 
 struct options {
 	struct config config;
@@ -74,27 +70,6 @@ static void usage(FILE *out)
 	      out);
 }
 
-static int bad(const char *format, const char *what)
-{
-	fputs("kvmbpf dump: ", stderr);
-	fprintf(stderr, format, what);
-	fputs("; see kvmbpf dump --help\n", stderr);
-	return EXIT_USAGE;
-}
-
-static int parse_seconds(const char *text, double *ret_seconds)
-{
-	char *end;
-	double seconds;
-
-	errno = 0;
-	seconds = strtod(text, &end);
-	if (end == text || *end || errno || !(seconds >= 0) || seconds > SECONDS_MAX)
-		return -EINVAL;
-	*ret_seconds = seconds;
-	return 0;
-}
-
 static int add_event(struct options *options, const char *pattern)
 {
 	int err = config_add_event(&options->config, pattern, 0);
@@ -108,12 +83,13 @@ static int add_event(struct options *options, const char *pattern)
 static int check(const struct options *options, const char *more)
 {
 	if (more)
-		return bad("unexpected argument \"%s\"", more);
+		return arguments_bad("dump", "unexpected argument \"%s\"", more);
 	if (options->config_path && options->events)
-		return bad("-c and -e exclude each other%s", "");
+		return arguments_bad("dump", "-c and -e exclude each other");
 	if (options->awake && (options->json || options->nmetrics))
-		return bad("--no-halt concerns tables of exits, which %s does not print",
-			   options->json ? "--json" : "--metric");
+		return arguments_bad("dump",
+				     "--no-halt concerns tables of exits, which %s does not print",
+				     options->json ? "--json" : "--metric");
 	return 0;
 }
 
@@ -131,12 +107,14 @@ static int parse(int argc, char **argv, struct options *options)
 			options->config_path = optarg;
 			break;
 		case 'd':
-			if (parse_seconds(optarg, &options->seconds))
-				return bad("-d: invalid number of seconds \"%s\"", optarg);
+			if (arguments_seconds(optarg, &options->seconds))
+				return arguments_bad("dump", "-d: invalid number of seconds \"%s\"",
+						     optarg);
 			break;
 		case 'e':
 			if (add_event(options, optarg))
-				return bad("-e: invalid event name or pattern \"%s\"", optarg);
+				return arguments_bad(
+					"dump", "-e: invalid event name or pattern \"%s\"", optarg);
 			break;
 		case 'h':
 			usage(stdout);
@@ -164,59 +142,6 @@ static int parse(int argc, char **argv, struct options *options)
 		}
 	}
 	return check(options, optind < argc ? argv[optind] : NULL);
-}
-
-static void show_report(struct report *report, bool verbose)
-{
-	for (size_t i = 0; i < report->n; i++) {
-		if (report->lines[i].level > REPORT_DEBUG || verbose)
-			fprintf(stderr, "kvmbpf: %s\n", report->lines[i].text);
-	}
-	report_clear(report);
-}
-
-static void report_attached(struct report *report, const struct collector *collector)
-{
-	const struct collector_family *open = collector_families(collector);
-
-	for (size_t i = 0; i < families_count; i++) {
-		if (!open[i].err)
-			report_add(report, REPORT_DEBUG, "%s: attached in %.1f ms",
-				   families[i].name, (double)open[i].attach_time / 1e6);
-	}
-}
-
-static double monotonic(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
-
-/*
- * Wait until the time is over or one of the signals, which are blocked, arrives. Ticks once a
- * second, to follow KVM being loaded and new CPUs.
- */
-static void wait_for_end(struct collector *collector, const struct options *options,
-			 const sigset_t *signals)
-{
-	double end = monotonic() + options->seconds;
-
-	for (;;) {
-		double left = options->seconds < 0 ? 1 : end - monotonic();
-		struct report report = { 0 };
-		struct timespec ts = { .tv_sec = 1 };
-
-		if (left <= 0)
-			return;
-		if (left < 1)
-			ts = (struct timespec){ .tv_nsec = (long)(left * 1e9) };
-		if (sigtimedwait(signals, NULL, &ts) >= 0)
-			return;
-		collector_tick(collector, &report);
-		show_report(&report, options->verbose);
-	}
 }
 
 static int name_visit(const struct metric_place *place, void *data)
@@ -323,45 +248,21 @@ static int load_and_print(const struct options *options)
 
 static int count_and_print(const struct options *options)
 {
-	struct collector *collector = NULL;
-	struct report report = { 0 };
-	struct items items = { 0 }; /* not loaded from or saved to a file: kvmbpf shows no PMID */
-	int err, status = EXIT_FAILURE;
-	sigset_t signals;
+	struct counting *counting;
+	int err, status = counting_open(&options->config, options->verbose, &counting);
 
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGHUP);
-	sigprocmask(SIG_BLOCK, &signals, NULL);
-	err = collector_open(&options->config, &items, NULL, false, &report, &collector);
-	if (!err)
-		report_attached(&report, collector);
-	show_report(&report, options->verbose);
-	if (err) {
-		fprintf(stderr, "kvmbpf: cannot start counting: %s\n", strerror(-err));
-		goto out;
-	}
-	if (!collector_attached(collector) && !collector_waits(collector)) {
-		fputs("kvmbpf: no family could be attached: nothing to count\n", stderr);
-		status = EXIT_NOTHING;
-		goto out;
-	}
-	wait_for_end(collector, options, &signals);
-	err = collector_read(collector, UINT64_MAX);
+	if (status)
+		return status;
+	counting_wait(counting, options->seconds);
+	status = EXIT_FAILURE;
+	err = counting_read(counting, UINT64_MAX);
 	if (!err && options->save)
-		err = save(collector_snapshot(collector), options->save);
+		err = save(counting_snapshot(counting), options->save);
 	if (!err)
-		status = print(collector_snapshot(collector), options);
-	if (!status && !collector_attached(collector)) {
-		fprintf(stderr, "kvmbpf: nothing was counted: %s\n",
-			collector_waits(collector) ? "KVM was not loaded" :
-						     "no family could be attached");
-		status = EXIT_NOTHING;
-	}
-out:
-	collector_close(collector);
-	items_free(&items);
+		status = print(counting_snapshot(counting), options);
+	if (!status)
+		status = counting_status(counting);
+	counting_close(counting);
 	return status;
 }
 
@@ -375,7 +276,7 @@ static int configure(struct options *options)
 		return options->events ? 0 : config_add_event(&options->config, "*", 0);
 	config_free(&options->config);
 	err = config_load(options->config_path, &report, &options->config);
-	show_report(&report, options->verbose);
+	counting_show(&report, options->verbose);
 	return err == -ENOMEM ? err : 0;
 }
 

@@ -7,6 +7,7 @@
 
 #include "command/commands.h"
 
+/* Each subcommand has a file of its name, its function in commands.h, and a row here. */
 static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
