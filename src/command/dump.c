@@ -169,10 +169,12 @@ static bool say_missing(const struct snapshot *snapshot, const struct options *o
 static int tables_print(const struct snapshot *snapshot, const struct options *options,
 			const struct snapshot_table **shown)
 {
-	int err = exit_report_print(snapshot, options->awake, stdout, shown);
+	static const struct sheet_choice choice;
+	const struct exit_report_options exits = { .awake = options->awake, .choice = &choice };
+	int err = exit_report_print(snapshot, &exits, stdout, shown);
 
 	if (!err)
-		err = cause_report_print(snapshot, stdout);
+		err = cause_report_print(snapshot, &choice, stdout);
 	while (*shown)
 		shown++;
 	for (size_t i = 0; i < CAUSE_REPORT_TABLES; i++) {
