@@ -220,8 +220,8 @@ static int json_cell(void *data, const struct sheet_column *column, size_t at,
 	return err;
 }
 
-int sheet_print_json(const struct sheet *sheet, const struct sheet_choice *choice,
-		     const char *name, FILE *file)
+int sheet_print_json(const struct sheet *sheet, const struct sheet_choice *choice, const char *name,
+		     FILE *file)
 {
 	static const struct format format = { json_row, json_cell };
 	struct json_out out = { .rows = json_array() };

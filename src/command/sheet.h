@@ -31,15 +31,15 @@ struct sheet {
 	size_t ncolumns;
 	size_t nrows;
 	/* Fill in a cell that is all 0. Returns 0 or -ENOMEM. The sheet frees the text. */
-	int (*cell)(const struct sheet *sheet, size_t row, size_t column,
-		    struct sheet_cell *cell);
+	int (*cell)(const struct sheet *sheet, size_t row, size_t column, struct sheet_cell *cell);
 	const void *data; /* the cell function's */
 };
 
 /* What the user chose. Names of columns are taken whatever their case, spaces and hyphens are. */
 struct sheet_choice {
-	const char *columns; /* separated by commas, in the order to print them; NULL: all but extra */
-	const char *sort;    /* a column, with ":asc" or ":desc" behind it; NULL: as they are */
+	const char
+		*columns; /* separated by commas, in the order to print them; NULL: all but extra */
+	const char *sort; /* a column, with ":asc" or ":desc" behind it; NULL: as they are */
 };
 
 /* A set of columns, of the sheets that a command can print. */
@@ -69,8 +69,8 @@ int sheet_print_csv(const struct sheet *sheet, const struct sheet_choice *choice
  * Print {"schema":1,"NAME":[{...}]}, an object for each row; absent values are left out. Returns as
  * sheet_print_table() does.
  */
-int sheet_print_json(const struct sheet *sheet, const struct sheet_choice *choice,
-		     const char *name, FILE *file);
+int sheet_print_json(const struct sheet *sheet, const struct sheet_choice *choice, const char *name,
+		     FILE *file);
 
 /* Set a cell to a copy of a text; NULL: it stays absent. Returns 0 or -ENOMEM. */
 int sheet_cell_text(struct sheet_cell *cell, const char *text);

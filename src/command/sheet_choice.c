@@ -197,8 +197,7 @@ static int row_compare(const void *left, const void *right, void *data)
 
 static int rows_sort(const struct sheet *sheet, size_t column, bool down, size_t *rows)
 {
-	struct keys keys = { .cells = calloc(sheet->nrows + 1, sizeof(*keys.cells)),
-			     .down = down };
+	struct keys keys = { .cells = calloc(sheet->nrows + 1, sizeof(*keys.cells)), .down = down };
 	int err = keys.cells ? 0 : -ENOMEM;
 
 	for (size_t i = 0; !err && i < sheet->nrows; i++) {

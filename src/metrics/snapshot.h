@@ -148,9 +148,9 @@ void snapshot_cell_unset(struct snapshot_cell *cell);
 int snapshot_save(const struct snapshot *snapshot, FILE *file);
 
 /*
- * Read the text format of snapshot_save(). Returns 0; -EINVAL for an invalid line; -EILSEQ for one
- * that is not UTF-8; -ENOMEM; or the
- * error of reading. On failure *ret_line is the line number and ret_snapshot is untouched.
+ * Read the text format of snapshot_save(), or of version 2. Returns 0; -EINVAL for an invalid line;
+ * -EILSEQ for one that is not UTF-8; -ENODATA if the end is missing; -ENOMEM; or the error of
+ * reading. On failure *ret_line is the line number and ret_snapshot is untouched.
  */
 int snapshot_load(FILE *file, struct snapshot *ret_snapshot, unsigned *ret_line);
 
