@@ -16,6 +16,7 @@
 struct counting {
 	struct collector *collector;
 	struct items items; /* not loaded from or saved to a file: kvmbpf shows no PMID */
+	double since;	    /* monotonic(), when all was attached */
 	bool verbose;
 	bool ended; /* a signal came */
 	sigset_t signals;
@@ -50,6 +51,14 @@ static void signals_block(sigset_t *signals)
 	sigprocmask(SIG_BLOCK, signals, NULL);
 }
 
+static double monotonic(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
 int counting_open(const struct config *config, bool verbose, struct counting **ret_counting)
 {
 	struct counting *counting = calloc(1, sizeof(*counting));
@@ -74,16 +83,14 @@ int counting_open(const struct config *config, bool verbose, struct counting **r
 		counting_close(counting);
 		return EXIT_NOTHING;
 	}
+	counting->since = monotonic();
 	*ret_counting = counting;
 	return 0;
 }
 
-static double monotonic(void)
+double counting_seconds(const struct counting *counting)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+	return monotonic() - counting->since;
 }
 
 /* Ticks once a second, to follow KVM being loaded and new CPUs. */

@@ -26,6 +26,9 @@ int counting_open(const struct config *config, bool verbose, struct counting **r
  */
 bool counting_wait(struct counting *counting, double seconds);
 
+/* For how long it has counted, in seconds. */
+double counting_seconds(const struct counting *counting);
+
 /*
  * Read the tables in the mask (bit i: table i of the snapshot), all by UINT64_MAX. Returns 0 or
  * -ENOMEM.

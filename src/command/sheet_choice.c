@@ -67,12 +67,12 @@ static bool name_is_known(const struct sheet_columns *sets, size_t nsets, const 
 	return false;
 }
 
-/* Has an earlier set a column of this name? */
-static bool is_repeated(const struct sheet_columns *sets, size_t set, const char *name)
+/* Has an earlier column of the sets this name? */
+static bool is_repeated(const struct sheet_columns *sets, size_t set, size_t column)
 {
-	for (size_t i = 0; i < set; i++) {
-		for (size_t j = 0; j < sets[i].n; j++) {
-			if (strcasecmp(sets[i].list[j].name, name) == 0)
+	for (size_t i = 0; i <= set; i++) {
+		for (size_t j = 0; j < (i < set ? sets[i].n : column); j++) {
+			if (strcasecmp(sets[i].list[j].name, sets[set].list[column].name) == 0)
 				return true;
 		}
 	}
@@ -88,7 +88,7 @@ static int name_unknown(const char *command, const char *text, size_t len,
 		text);
 	for (size_t i = 0; i < nsets; i++) {
 		for (size_t j = 0; j < sets[i].n; j++) {
-			if (is_repeated(sets, i, sets[i].list[j].name))
+			if (is_repeated(sets, i, j))
 				continue;
 			fprintf(stderr, "%s%s", separator, sets[i].list[j].name);
 			separator = ", ";

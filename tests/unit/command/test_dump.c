@@ -129,7 +129,7 @@ static void test_bad_options(void **state)
 static void test_help(void **state)
 {
 	static const char *const options[] = { "--all",	    "--config", "--duration", "--event",
-					       "--help",    "--json",	"--load",     "--metric",
+					       "--help",    "--json",	"--from",     "--metric",
 					       "--no-halt", "--save",	"--verbose" };
 
 	(void)state;
@@ -242,7 +242,8 @@ static void test_load_that_fails(void **state)
 	assert_has(err_out, "kvmbpf: old:1: ");
 	write_text("other", SNAPSHOT "table\tfamily\ncolumn\tattached\nrow\t0\t\tf\xfcr\t-\t1\n");
 	assert_int_equal(run(A("--load"), A("other"), A("--json")), 1);
-	assert_string_equal(err_out, "kvmbpf: other:17: not UTF-8, so not written by --save\n");
+	assert_string_equal(err_out,
+			    "kvmbpf: other:17: not UTF-8, so not written by kvmbpf save\n");
 	assert_string_equal(out, "");
 }
 
