@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "command/sheet_choice.h"
+#include "command/sheet_print.h"
 #include "command/text_table.h"
 
 const char *const cause_report_tables[CAUSE_REPORT_TABLES] = { "cause", "vm_cause" };

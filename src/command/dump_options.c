@@ -15,6 +15,7 @@
 #include "command/counting.h"
 #include "command/exit_report.h"
 #include "command/metric_output.h"
+#include "command/sheet_choice.h"
 
 /* Options without a letter. */
 enum {

@@ -15,9 +15,9 @@ enum dump_format { DUMP_TABLE, DUMP_JSON, DUMP_CSV, DUMP_OPENMETRICS, DUMP_PROME
 struct dump_options {
 	struct config config;
 	const char *config_path;
-	const char *save; /* also write what was read to this file */
-	const char *from; /* print this file, and count nothing */
-	const char *since; /* subtract this file's counters */
+	const char *save;     /* also write what was read to this file */
+	const char *from;     /* print this file, and count nothing */
+	const char *since;    /* subtract this file's counters */
 	const char **metrics; /* patterns of -m */
 	size_t nmetrics;
 	char **made; /* patterns made of others, to be freed */

@@ -56,8 +56,7 @@ static void count_cell(const struct snapshot_table *counts, const char *name,
 	}
 }
 
-static int event_cell(const struct sheet *sheet, size_t row, size_t column,
-		      struct sheet_cell *cell)
+static int event_cell(const struct sheet *sheet, size_t row, size_t column, struct sheet_cell *cell)
 {
 	const struct events *events = sheet->data;
 	const char *name = events->events->rows[row].name;
@@ -110,8 +109,9 @@ int command_events(int argc, char **argv)
 {
 	static const struct list list = {
 		.command = "events",
-		.about = "List KVM's tracepoints in this kernel: whether each can be counted, or why not, how\n"
-			 "often it came, and how many of these times the kernel skipped the counting program.\n",
+		.about =
+			"List KVM's tracepoints in this kernel: whether each can be counted, or why not, how\n"
+			"often it came, and how many of these times the kernel skipped the counting program.\n",
 		.family = "trace",
 		.events = true,
 		.seconds = true,

@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "command/exit_report_lines.h"
+#include "command/sheet_choice.h"
+#include "command/sheet_print.h"
 #include "command/text_table.h"
 
 enum column {

@@ -63,8 +63,8 @@ static enum metric_units bucket_units(const struct metric_place *place)
 /* Ends of names by which other types are known. */
 static bool has_end_of_others(const char *name)
 {
-	static const char *const ends[] = { "_total", "_count", "_sum", "_bucket", "_created",
-					    "_info" };
+	static const char *const ends[] = { "_total",  "_count",   "_sum",
+					    "_bucket", "_created", "_info" };
 
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
 		if (ends_with(name, ends[i]))
@@ -84,7 +84,7 @@ static void family_make(const struct metric_place *place, bool histogram, struct
 		if (!isalnum((unsigned char)*p))
 			*p = '_';
 	}
-	family->type = histogram ? "histogram" :
+	family->type = histogram			  ? "histogram" :
 		       place->semantics == METRIC_COUNTER ? "counter" :
 							    "gauge";
 	if (place->semantics == METRIC_COUNTER)

@@ -86,8 +86,8 @@ static void groups_read(const struct metric_place *place, struct buckets *bucket
 		for (end = row; end < place->table->nrows && is_same(&rows[row], &rows[end]); end++)
 			any |= is_value(place, end);
 		if (any)
-			buckets->groups[buckets->ngroups++] =
-				(struct bucket_group){ row, end - row };
+			buckets->groups[buckets->ngroups++] = (struct bucket_group){ row,
+										     end - row };
 	}
 }
 

@@ -11,6 +11,8 @@
 #include "command/arguments.h"
 #include "command/commands.h"
 #include "command/counting.h"
+#include "command/sheet_choice.h"
+#include "command/sheet_print.h"
 #include "command/snapshot_file.h"
 
 enum { OPTION_CSV = 256, OPTION_FROM };
@@ -51,7 +53,8 @@ static void usage(const struct list *list, FILE *out)
 	      out);
 	for (size_t i = 0; i < list->ncolumns; i++)
 		fprintf(out, "%s%s", i ? ", " : "", list->columns[i].name);
-	fputs("\n\nWithout --from it requires root, or CAP_BPF and CAP_PERFMON. See kvmbpf(8).\n", out);
+	fputs("\n\nWithout --from it requires root, or CAP_BPF and CAP_PERFMON. See kvmbpf(8).\n",
+	      out);
 }
 
 /* Returns 0; EXIT_USAGE after an error message; or -1 for --help. */
@@ -62,8 +65,8 @@ static int parse_one(const struct list *list, int c, struct options *options)
 		if (!list->seconds)
 			return arguments_bad(list->command, "-d: this list counts nothing");
 		if (arguments_seconds(optarg, &options->seconds))
-			return arguments_bad(list->command,
-					     "-d: invalid number of seconds \"%s\"", optarg);
+			return arguments_bad(list->command, "-d: invalid number of seconds \"%s\"",
+					     optarg);
 		return 0;
 	case 'h':
 		usage(list, stdout);

@@ -16,8 +16,8 @@ struct list {
 	const struct sheet_column *columns;
 	size_t ncolumns;
 	/*
-	 * Make the rows of a sheet, which has columns already; sheet_free takes what it made. Return
-	 * 0 or -ENOMEM.
+	 * Make the rows of a sheet, which has columns already; sheet_free takes what it made.
+	 * Return 0 or -ENOMEM.
 	 */
 	int (*sheet_make)(const struct snapshot *snapshot, struct sheet *sheet);
 	void (*sheet_free)(struct sheet *sheet);

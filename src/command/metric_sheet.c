@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "command/sheet_choice.h"
+#include "command/sheet_print.h"
 #include "metrics/metric_table.h"
 
 enum { METRIC, INSTANCE, VALUE, UNITS, SEMANTICS, LABELS };

@@ -12,9 +12,12 @@
 #include "command/snapshot_file.h"
 
 static const struct option long_options[] = {
-	{ "config", required_argument, NULL, 'c' },   { "duration", required_argument, NULL, 'd' },
-	{ "event", required_argument, NULL, 'e' },    { "help", no_argument, NULL, 'h' },
-	{ "once", no_argument, NULL, '1' },	      { "verbose", no_argument, NULL, 'v' },
+	{ "config", required_argument, NULL, 'c' },
+	{ "duration", required_argument, NULL, 'd' },
+	{ "event", required_argument, NULL, 'e' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "once", no_argument, NULL, '1' },
+	{ "verbose", no_argument, NULL, 'v' },
 	{ 0 },
 };
 

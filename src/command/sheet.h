@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
-/*
- * Sheets: rows of values of which the user chooses columns and order. A sheet is printed as a table
- * for people, as CSV, or as JSON.
- */
+/* Sheets: rows of values of which the user chooses columns and order; sheet_print.h prints them. */
 #ifndef PMDAKVM_SHEET_H
 #define PMDAKVM_SHEET_H
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 struct sheet_column {
 	const char *name; /* the heading; in CSV and JSON in lower case, with "_" for spaces */
@@ -47,30 +42,6 @@ struct sheet_columns {
 	const struct sheet_column *list;
 	size_t n;
 };
-
-/*
- * Check the choice against the columns of a command's sheets. Returns 0, or -EINVAL after telling
- * on stderr which name is unknown and which ones are known.
- */
-int sheet_choice_check(const struct sheet_choice *choice, const char *command,
-		       const struct sheet_columns *sets, size_t nsets);
-
-/* Returns whether the choice leaves the sheet any column. */
-bool sheet_is_chosen(const struct sheet *sheet, const struct sheet_choice *choice);
-
-/*
- * Print the chosen columns, rows as chosen. Columns and an order that the sheet does not have are
- * passed over. Return 0, -ENOMEM, or the error of writing.
- */
-int sheet_print_table(const struct sheet *sheet, const struct sheet_choice *choice, FILE *file);
-int sheet_print_csv(const struct sheet *sheet, const struct sheet_choice *choice, FILE *file);
-
-/*
- * Print {"schema":1,"NAME":[{...}]}, an object for each row; absent values are left out. Returns as
- * sheet_print_table() does.
- */
-int sheet_print_json(const struct sheet *sheet, const struct sheet_choice *choice, const char *name,
-		     FILE *file);
 
 /* Set a cell to a copy of a text; NULL: it stays absent. Returns 0 or -ENOMEM. */
 int sheet_cell_text(struct sheet_cell *cell, const char *text);

@@ -70,8 +70,8 @@ static struct snapshot_cell *cell_of(struct snapshot_table *table, size_t row, c
 static void row_clear(struct snapshot_table *counts, size_t row, uint64_t bound)
 {
 	struct snapshot_cell *count = cell_of(counts, row, "count");
-	struct snapshot_cell *time = cell_of(counts, row, "time"), *max = cell_of(counts, row,
-										   "max");
+	struct snapshot_cell *time = cell_of(counts, row, "time"),
+			     *max = cell_of(counts, row, "max");
 
 	if (count)
 		snapshot_cell_set(count, 0);

@@ -14,8 +14,8 @@
 
 enum { HOST, KERNEL, MACHINE, VERSION, TIME, DURATION, COLUMNS };
 
-static const char *const columns[COLUMNS] = { "host", "kernel", "machine", "version", "time",
-					      "duration" };
+static const char *const columns[COLUMNS] = { "host",	 "kernel", "machine",
+					      "version", "time",   "duration" };
 
 /* Fill in the row: time in seconds since 1970, duration in ns. */
 static int row_fill(struct snapshot_table *table, double seconds)
@@ -137,9 +137,8 @@ static void error_print(const char *path, unsigned line, int err)
 		fprintf(stderr, "kvmbpf: %s:%u: not UTF-8, so not written by kvmbpf save\n", path,
 			line);
 	else if (err == -ENODATA)
-		fprintf(stderr,
-			"kvmbpf: %s:%u: the file was cut off here: copy or save it again\n", path,
-			line);
+		fprintf(stderr, "kvmbpf: %s:%u: the file was cut off here: copy or save it again\n",
+			path, line);
 	else
 		fprintf(stderr, "kvmbpf: %s: %s\n", path, strerror(-err));
 }

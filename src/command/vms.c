@@ -25,8 +25,8 @@ static const struct sheet_column columns[COLUMNS] = {
 static const struct {
 	const char *column, *label;
 } sources[COLUMNS] = {
-	[PID] = { .column = "pid" },	  [VCPUS] = { .column = "vcpus" },
-	[NAME] = { .column = "name" },	  [UUID] = { .label = "uuid" },
+	[PID] = { .column = "pid" },	    [VCPUS] = { .column = "vcpus" },
+	[NAME] = { .column = "name" },	    [UUID] = { .label = "uuid" },
 	[MACHINE] = { .label = "machine" }, [POD] = { .label = "pod" },
 	[CGROUP] = { .label = "cgroup" },
 };
@@ -80,7 +80,8 @@ int command_vms(int argc, char **argv)
 {
 	static const struct list list = {
 		.command = "vms",
-		.about = "List the VMs that run, how many vCPUs they have, and by which names they are known.\n",
+		.about =
+			"List the VMs that run, how many vCPUs they have, and by which names they are known.\n",
 		.family = "stat",
 		.columns = columns,
 		.ncolumns = COLUMNS,

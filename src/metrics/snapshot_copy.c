@@ -117,8 +117,8 @@ static int name_compare(const void *left, const void *right)
 /* The rows of a table by name. Returns NULL if there is no memory; the caller frees it. */
 static const struct snapshot_row **rows_by_name(const struct snapshot_table *table)
 {
-	const struct snapshot_row **rows =
-		calloc(table->nrows + 1, sizeof(const struct snapshot_row *));
+	const struct snapshot_row **rows = calloc(table->nrows + 1,
+						  sizeof(const struct snapshot_row *));
 
 	if (!rows)
 		return NULL;
@@ -153,8 +153,8 @@ static int subtract_visit(const struct metric_place *place, void *data)
 		return -ENOMEM;
 	for (size_t row = 0; row < place->table->nrows; row++) {
 		const struct snapshot_row *key = &place->table->rows[row];
-		const struct snapshot_row **found =
-			bsearch(&key, rows, from->nrows, sizeof(*rows), name_compare);
+		const struct snapshot_row **found = bsearch(&key, rows, from->nrows, sizeof(*rows),
+							    name_compare);
 
 		if (found)
 			cell_subtract(snapshot_table_cell(place->table, row, place->column),
