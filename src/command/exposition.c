@@ -73,17 +73,62 @@ static bool has_end_of_others(const char *name)
 	return false;
 }
 
+/* Write a metric's name with underscores. */
+static void name_plain(const char *from, char *to, size_t size)
+{
+	snprintf(to, size, "%s", from);
+	for (; *to; to++) {
+		if (!isalnum((unsigned char)*to))
+			*to = '_';
+	}
+}
+
+/* kvm.vcpu.exit_time and kvm.vcpu.exit.time have one name, without dots. */
+static bool is_taken(const struct metric *metric, const char *name)
+{
+	char other[256];
+
+	for (const struct metric *earlier = metrics; earlier < metric; earlier++) {
+		if (metric_is_subtree(earlier))
+			continue;
+		name_plain(earlier->name, other, sizeof(other));
+		if (strcmp(other, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Parts of a name that are abbreviated units to promtool, such as tb in instruction_tb, which is an
+ * instruction: they join the part before.
+ */
+static void units_join(char *name)
+{
+	static const char *const units[] = { "s",  "ms", "us", "ns", "sec", "b", "kb",
+					     "mb", "gb", "tb", "pb", "m",   "h", "d" };
+	char *part = strchr(name, '_');
+
+	while (part) {
+		size_t len = strcspn(part + 1, "_");
+		bool joins = false;
+
+		for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+			joins |= strlen(units[i]) == len && strncmp(part + 1, units[i], len) == 0;
+		if (joins)
+			memmove(part, part + 1, strlen(part));
+		part = strchr(joins ? part : part + 1, '_');
+	}
+}
+
 static void family_make(const struct metric_place *place, bool histogram, struct family *family)
 {
 	char *name = family->name;
 
 	*family = (struct family){ .place = place, .histogram = histogram };
 	family->units = histogram ? bucket_units(place) : place->units;
-	snprintf(name, sizeof(place->name), "%s", place->name);
-	for (char *p = name; *p; p++) {
-		if (!isalnum((unsigned char)*p))
-			*p = '_';
-	}
+	name_plain(place->name, name, sizeof(place->name));
+	if (!metric_is_subtree(place->metric) && is_taken(place->metric, name))
+		strcat(name, "_by_reason");
 	family->type = histogram			  ? "histogram" :
 		       place->semantics == METRIC_COUNTER ? "counter" :
 							    "gauge";
@@ -97,6 +142,7 @@ static void family_make(const struct metric_place *place, bool histogram, struct
 		add_end(name, "_bytes");
 		family->unit = "bytes";
 	}
+	units_join(name);
 	if (place->semantics != METRIC_COUNTER && has_end_of_others(name))
 		strcat(name, "_value");
 }

@@ -6,7 +6,9 @@
  *
  * A name's dots become underscores. Nanoseconds become seconds, and the name ends in _seconds;
  * that of bytes in _bytes. Counters end in _total. A gauge whose name ends as those of other types
- * do gets _value. Buckets are cumulative, and all histograms of a metric have the same ones.
+ * do gets _value. Of two metrics that would have one name, the one with reasons gets _by_reason.
+ * A part that promtool takes for an abbreviated unit joins the part before it.
+ * Buckets are cumulative, and all histograms of a metric have the same ones.
  */
 #ifndef PMDAKVM_EXPOSITION_H
 #define PMDAKVM_EXPOSITION_H
