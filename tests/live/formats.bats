@@ -331,6 +331,14 @@ need_prometheus() {
 	END
 }
 
+@test "which VM exits most, why, what in it, and what it costs: one line of the man page" {
+	sed -n '/^# which VM exits most/,/^\.fi/p' "$TOP/man/kvmbpf.8" | sed '1d; $d' |
+		sed 's/\\-/-/g; s/\\\\/\\/g; s/^kvmbpf dump --delta 5/kvmbpf dump --from "$SNAPSHOT"/' >"$WORK/line"
+	grep -q '^kvmbpf dump --from' "$WORK/line"
+	# shellcheck source=/dev/null
+	[ "$(. "$WORK/line")" = "web1-4711: 10201 exits, 9500 io, io:0x3f8:w (serial): 49400000 ns" ]
+}
+
 @test "--from and --save take - for standard input and output" {
 	kvmbpf vms --from - <"$SNAPSHOT" | diff "$TOP/tests/data/formats/vms.txt" -
 }
