@@ -325,17 +325,25 @@ static const char *without_tables(const struct dump_options *options)
 	return options->nmetrics ? "--metric" : NULL;
 }
 
+/* The option that has a meaning only where events are counted, or NULL. */
+static const char *of_counting(const struct dump_options *options)
+{
+	if (options->save)
+		return "--save";
+	if (options->delta >= 0)
+		return "--delta";
+	return options->seconds >= 0 ? "-d" : NULL;
+}
+
 static int check_time(const struct dump_options *options)
 {
 	bool since = options->delta >= 0 || options->since;
 
 	if (options->delta >= 0 && options->seconds >= 0)
 		return arguments_bad("dump", "-d and --delta exclude each other");
-	if (options->from && (options->delta >= 0 || options->seconds >= 0 || options->save))
+	if (options->from && of_counting(options))
 		return arguments_bad("dump", "--from counts nothing: %s has no meaning with it",
-				     options->save	 ? "--save" :
-				     options->delta >= 0 ? "--delta" :
-							   "-d");
+				     of_counting(options));
 	if (options->since && !options->from)
 		return arguments_bad("dump", "--since needs --from");
 	if (since && options->format >= DUMP_OPENMETRICS)

@@ -129,9 +129,9 @@ static void family_make(const struct metric_place *place, bool histogram, struct
 	name_plain(place->name, name, sizeof(place->name));
 	if (!metric_is_subtree(place->metric) && is_taken(place->metric, name))
 		strcat(name, "_by_reason");
-	family->type = histogram			  ? "histogram" :
-		       place->semantics == METRIC_COUNTER ? "counter" :
-							    "gauge";
+	family->type = place->semantics == METRIC_COUNTER ? "counter" : "gauge";
+	if (histogram)
+		family->type = "histogram";
 	if (place->semantics == METRIC_COUNTER)
 		take_end(name, "_total");
 	if (family->units == METRIC_NSEC) {

@@ -11,8 +11,8 @@ extern char *out, *err_out;
 #define A(text) ((char *)(text))
 
 /*
- * Run a subcommand with the arguments, which end with NULL; its standard output is the file. Returns
- * the exit status.
+ * Run a subcommand with the arguments, which end with NULL; its standard output is the file.
+ * Returns the exit status.
  */
 int run_command(const char *path, int (*command)(int argc, char **argv), char **argv);
 void run_command_free(void);

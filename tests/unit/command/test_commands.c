@@ -10,10 +10,11 @@
 
 #include "command/commands.h"
 
-#define dump(...)   run_command("stdout", command_dump, (char *[]){ A("dump"), __VA_ARGS__, NULL })
-#define save(...)   run_command("stdout", command_save, (char *[]){ A("save"), __VA_ARGS__, NULL })
-#define vms(...)    run_command("stdout", command_vms, (char *[]){ A("vms"), __VA_ARGS__, NULL })
-#define events(...) run_command("stdout", command_events, (char *[]){ A("events"), __VA_ARGS__, NULL })
+#define dump(...) run_command("stdout", command_dump, (char *[]){ A("dump"), __VA_ARGS__, NULL })
+#define save(...) run_command("stdout", command_save, (char *[]){ A("save"), __VA_ARGS__, NULL })
+#define vms(...)  run_command("stdout", command_vms, (char *[]){ A("vms"), __VA_ARGS__, NULL })
+#define events(...) \
+	run_command("stdout", command_events, (char *[]){ A("events"), __VA_ARGS__, NULL })
 
 static int setup(void **state)
 {
@@ -46,7 +47,8 @@ static void test_save(void **state)
 	assert_string_equal(out, printed);
 	assert_string_equal(err_out, "");
 	free(printed);
-	assert_int_equal(dump(A("--from"), A("saved"), A("-v"), A("-m"), A("kvm.agent.version")), 0);
+	assert_int_equal(dump(A("--from"), A("saved"), A("-v"), A("-m"), A("kvm.agent.version")),
+			 0);
 	assert_has(err_out, "kvmbpf: saved: saved on ");
 	assert_has(err_out, " UTC after 0.0 s\n");
 }
@@ -130,8 +132,8 @@ static void see_no_events(const struct family_env *env)
 /* Events are counted by CPU: they cost guests nothing where VMs are chosen. */
 static void test_no_events_for_vms(void **state)
 {
-	static const char *const chosen[][2] = { { "--vm", "x" },     { "-p", "1" },
-						 { "--vcpu", "0" },   { "--reason", "io" },
+	static const char *const chosen[][2] = { { "--vm", "x" },	{ "-p", "1" },
+						 { "--vcpu", "0" },	{ "--reason", "io" },
 						 { "--cause", "io:*" }, { "--slower-than", "1" } };
 
 	(void)state;
@@ -142,15 +144,15 @@ static void test_no_events_for_vms(void **state)
 	}
 }
 
-#define SNAPSHOT                                                                             \
-	"pmdakvm-snapshot\t2\n"                                                              \
-	"table\tvm\ncolumn\tvcpus\ncolumn\tpid\ncolumn\tname\n"                              \
-	"row\t0\tb-2\t\t-\t2\t2\t'b\nlabels\t{\"vm\":\"b\",\"pid\":2,\"uuid\":\"u-1\"}\n"    \
-	"row\t1\ta-10\t\t-\t1\t-\t'a\n"                                                      \
-	"table\tevent\ncolumn\tattached\ncolumn\tstatus\n"                                   \
-	"row\t0\t\tkvm_exit\t-\t1\t'attached\nrow\t1\t\tkvm_mine\t-\t0\t'no such event\n"    \
-	"table\tevent_missed\ncolumn\tmissed\nrow\t0\t\tkvm_exit\t-\t3\n"                    \
-	"table\ttrace\ncolumn\tkvm_exit\n"                                                   \
+#define SNAPSHOT                                                                          \
+	"pmdakvm-snapshot\t2\n"                                                           \
+	"table\tvm\ncolumn\tvcpus\ncolumn\tpid\ncolumn\tname\n"                           \
+	"row\t0\tb-2\t\t-\t2\t2\t'b\nlabels\t{\"vm\":\"b\",\"pid\":2,\"uuid\":\"u-1\"}\n" \
+	"row\t1\ta-10\t\t-\t1\t-\t'a\n"                                                   \
+	"table\tevent\ncolumn\tattached\ncolumn\tstatus\n"                                \
+	"row\t0\t\tkvm_exit\t-\t1\t'attached\nrow\t1\t\tkvm_mine\t-\t0\t'no such event\n" \
+	"table\tevent_missed\ncolumn\tmissed\nrow\t0\t\tkvm_exit\t-\t3\n"                 \
+	"table\ttrace\ncolumn\tkvm_exit\n"                                                \
 	"row\t0\tcpu0\t\t-\t5\nrow\t1\tcpu1\t\t-\t6\nrow\t2\tcpu2\t\t-\t-\n"
 
 static void test_lists(void **state)

@@ -62,31 +62,32 @@ static void test_types(void **state)
 		   "table\tagent\ncolumn\tversion\nrow\t0\t\t\t-\t'1\n"
 		   "table\ttrace_events\ncolumn\tcount\nrow\t0\t\t\t-\t3\n"
 		   "table\tmap\ncolumn\tbytes\nrow\t0\t\tm\t-\t4096\nlabels\t{\"map\":\"m\"}\n");
-	assert_printed(true,
-		       "# HELP kvm_trace_count_value Number of events that kvm.conf names in [trace]\n"
-		       "# TYPE kvm_trace_count_value gauge\n"
-		       "kvm_trace_count_value 3\n"
-		       "# HELP kvm_agent_map_bytes Kernel memory that the entries of a BPF map take\n"
-		       "# TYPE kvm_agent_map_bytes gauge\n"
-		       "# UNIT kvm_agent_map_bytes bytes\n"
-		       "kvm_agent_map_bytes{map=\"m\"} 4096\n"
-		       "# HELP kvm_exit Exits: how often a vCPU left guest mode, for any reason\n"
-		       "# TYPE kvm_exit counter\n"
-		       "kvm_exit_total 7\n"
-		       "# HELP kvm_exit_count Exits by reason\n"
-		       "# TYPE kvm_exit_count counter\n"
-		       "kvm_exit_count_total{reason=\"io\"} 18446744073709551615\n"
-		       "kvm_exit_count_total{reason=\"hlt\"} 0\n"
-		       "# HELP kvm_exit_time_seconds Time from exits to the next guest entries, by reason\n"
-		       "# TYPE kvm_exit_time_seconds counter\n"
-		       "# UNIT kvm_exit_time_seconds seconds\n"
-		       "kvm_exit_time_seconds_total{reason=\"io\"} 18446744073.709551615\n"
-		       "# HELP kvm_exit_max_seconds Longest time from an exit to the next guest entry, by reason\n"
-		       "# TYPE kvm_exit_max_seconds gauge\n"
-		       "# UNIT kvm_exit_max_seconds seconds\n"
-		       "kvm_exit_max_seconds{reason=\"io\"} 0.000001\n"
-		       "kvm_exit_max_seconds{reason=\"hlt\"} 0\n"
-		       "# EOF\n");
+	assert_printed(
+		true,
+		"# HELP kvm_trace_count_value Number of events that kvm.conf names in [trace]\n"
+		"# TYPE kvm_trace_count_value gauge\n"
+		"kvm_trace_count_value 3\n"
+		"# HELP kvm_agent_map_bytes Kernel memory that the entries of a BPF map take\n"
+		"# TYPE kvm_agent_map_bytes gauge\n"
+		"# UNIT kvm_agent_map_bytes bytes\n"
+		"kvm_agent_map_bytes{map=\"m\"} 4096\n"
+		"# HELP kvm_exit Exits: how often a vCPU left guest mode, for any reason\n"
+		"# TYPE kvm_exit counter\n"
+		"kvm_exit_total 7\n"
+		"# HELP kvm_exit_count Exits by reason\n"
+		"# TYPE kvm_exit_count counter\n"
+		"kvm_exit_count_total{reason=\"io\"} 18446744073709551615\n"
+		"kvm_exit_count_total{reason=\"hlt\"} 0\n"
+		"# HELP kvm_exit_time_seconds Time from exits to the next guest entries, by reason\n"
+		"# TYPE kvm_exit_time_seconds counter\n"
+		"# UNIT kvm_exit_time_seconds seconds\n"
+		"kvm_exit_time_seconds_total{reason=\"io\"} 18446744073.709551615\n"
+		"# HELP kvm_exit_max_seconds Longest time from an exit to the next guest entry, by reason\n"
+		"# TYPE kvm_exit_max_seconds gauge\n"
+		"# UNIT kvm_exit_max_seconds seconds\n"
+		"kvm_exit_max_seconds{reason=\"io\"} 0.000001\n"
+		"kvm_exit_max_seconds{reason=\"hlt\"} 0\n"
+		"# EOF\n");
 }
 
 /* The older format knows counters by their whole names, and no units. */
@@ -112,26 +113,27 @@ static void test_histograms(void **state)
 		   "row\t3\t\tio\t64-18446744073709551615\t1\nlabels\t{\"reason\":\"io\"}\n"
 		   "row\t4\t\thlt\t4-7\t-\nlabels\t{\"reason\":\"hlt\"}\n"
 		   "row\t5\t\tmsr\t8-15\t9\nlabels\t{\"reason\":\"msr\"}\n");
-	assert_printed(true,
-		       "# HELP kvm_exit_time_seconds Time from exits to the next guest entries, by reason\n"
-		       "# TYPE kvm_exit_time_seconds counter\n"
-		       "# UNIT kvm_exit_time_seconds seconds\n"
-		       "kvm_exit_time_seconds_total 1.5\n"
-		       "# HELP kvm_exit_latency_seconds Exits by reason and by the time until the next guest entry\n"
-		       "# TYPE kvm_exit_latency_seconds histogram\n"
-		       "# UNIT kvm_exit_latency_seconds seconds\n"
-		       "kvm_exit_latency_seconds_bucket{reason=\"io\",le=\"0.000000007\"} 3\n"
-		       "kvm_exit_latency_seconds_bucket{reason=\"io\",le=\"0.000000015\"} 3\n"
-		       "kvm_exit_latency_seconds_bucket{reason=\"io\",le=\"0.000000031\"} 5\n"
-		       "kvm_exit_latency_seconds_bucket{reason=\"io\",le=\"+Inf\"} 6\n"
-		       "kvm_exit_latency_seconds_count{reason=\"io\"} 6\n"
-		       "kvm_exit_latency_seconds_sum{reason=\"io\"} 1.5\n"
-		       "kvm_exit_latency_seconds_bucket{reason=\"msr\",le=\"0.000000007\"} 0\n"
-		       "kvm_exit_latency_seconds_bucket{reason=\"msr\",le=\"0.000000015\"} 9\n"
-		       "kvm_exit_latency_seconds_bucket{reason=\"msr\",le=\"0.000000031\"} 9\n"
-		       "kvm_exit_latency_seconds_bucket{reason=\"msr\",le=\"+Inf\"} 9\n"
-		       "kvm_exit_latency_seconds_count{reason=\"msr\"} 9\n"
-		       "# EOF\n");
+	assert_printed(
+		true,
+		"# HELP kvm_exit_time_seconds Time from exits to the next guest entries, by reason\n"
+		"# TYPE kvm_exit_time_seconds counter\n"
+		"# UNIT kvm_exit_time_seconds seconds\n"
+		"kvm_exit_time_seconds_total 1.5\n"
+		"# HELP kvm_exit_latency_seconds Exits by reason and by the time until the next guest entry\n"
+		"# TYPE kvm_exit_latency_seconds histogram\n"
+		"# UNIT kvm_exit_latency_seconds seconds\n"
+		"kvm_exit_latency_seconds_bucket{reason=\"io\",le=\"0.000000007\"} 3\n"
+		"kvm_exit_latency_seconds_bucket{reason=\"io\",le=\"0.000000015\"} 3\n"
+		"kvm_exit_latency_seconds_bucket{reason=\"io\",le=\"0.000000031\"} 5\n"
+		"kvm_exit_latency_seconds_bucket{reason=\"io\",le=\"+Inf\"} 6\n"
+		"kvm_exit_latency_seconds_count{reason=\"io\"} 6\n"
+		"kvm_exit_latency_seconds_sum{reason=\"io\"} 1.5\n"
+		"kvm_exit_latency_seconds_bucket{reason=\"msr\",le=\"0.000000007\"} 0\n"
+		"kvm_exit_latency_seconds_bucket{reason=\"msr\",le=\"0.000000015\"} 9\n"
+		"kvm_exit_latency_seconds_bucket{reason=\"msr\",le=\"0.000000031\"} 9\n"
+		"kvm_exit_latency_seconds_bucket{reason=\"msr\",le=\"+Inf\"} 9\n"
+		"kvm_exit_latency_seconds_count{reason=\"msr\"} 9\n"
+		"# EOF\n");
 }
 
 /* Bounds that are no powers of two stay as they are; the unit is the statistic's. */
@@ -157,17 +159,18 @@ static void test_labels(void **state)
 	char *text;
 
 	(void)state;
-	load(MAGIC "table\tvm\ncolumn\tvcpus\n"
-		   "row\t1\ta-1\t\t-\t1\nlabels\t{\"vm\":\"a\\\\\\\"\\n\xc3\xa9\",\"pid\":1,\"x.y\":\"z\"}\n"
-		   "row\t2\ta-1.2\t\t-\t2\nlabels\t{\"vm\":\"a\",\"pid\":1}\n"
-		   "row\t3\ta.2-1\t\t-\t3\nlabels\t{\"vm\":\"a.2\",\"pid\":1}\n"
-		   "table\tvcpu\ncolumn\texits\nrow\t1\ta-1.23::vcpu4\t\t-\t5\n"
-		   "labels\t{\"vm\":\"a\",\"pid\":1,\"vcpu\":4}\n");
+	load(MAGIC
+	     "table\tvm\ncolumn\tvcpus\n"
+	     "row\t1\ta-1\t\t-\t1\nlabels\t{\"vm\":\"a\\\\\\\"\\n\xc3\xa9\",\"pid\":1,\"x.y\":\"z\"}\n"
+	     "row\t2\ta-1.2\t\t-\t2\nlabels\t{\"vm\":\"a\",\"pid\":1}\n"
+	     "row\t3\ta.2-1\t\t-\t3\nlabels\t{\"vm\":\"a.2\",\"pid\":1}\n"
+	     "table\tvcpu\ncolumn\texits\nrow\t1\ta-1.23::vcpu4\t\t-\t5\n"
+	     "labels\t{\"vm\":\"a\",\"pid\":1,\"vcpu\":4}\n");
 	text = printed(false);
-	assert_non_null(strstr(
-		text, "kvm_vm_vcpus{vm=\"a\\\\\\\"\\n\xc3\xa9\",pid=\"1\",x_y=\"z\"} 1\n"
-		      "kvm_vm_vcpus{vm=\"a\",pid=\"1\",nth=\"2\"} 2\n"
-		      "kvm_vm_vcpus{vm=\"a.2\",pid=\"1\"} 3\n"));
+	assert_non_null(strstr(text,
+			       "kvm_vm_vcpus{vm=\"a\\\\\\\"\\n\xc3\xa9\",pid=\"1\",x_y=\"z\"} 1\n"
+			       "kvm_vm_vcpus{vm=\"a\",pid=\"1\",nth=\"2\"} 2\n"
+			       "kvm_vm_vcpus{vm=\"a.2\",pid=\"1\"} 3\n"));
 	assert_non_null(strstr(text, "kvm_vcpu_exits_total{vm=\"a\",pid=\"1\",vcpu=\"4\","
 				     "nth=\"23\"} 5\n"));
 	free(text);

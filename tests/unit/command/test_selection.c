@@ -167,8 +167,19 @@ static void test_nothing_is_selected(void **state)
 
 static void test_bad_patterns(void **state)
 {
-	static const char *const bad[] = { "",	  "x",	 "-1",	"1-",  "1-x", "2-1", "1,",
-					   ",1",  "1,,2", "1 ",	"0x1", "1.5", "18446744073709551616" };
+	static const char *const bad[] = { "",
+					   "x",
+					   "-1",
+					   "1-",
+					   "1-x",
+					   "2-1",
+					   "1,",
+					   ",1",
+					   "1,,2",
+					   "1 ",
+					   "0x1",
+					   "1.5",
+					   "18446744073709551616" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -187,13 +198,20 @@ static void test_unknown(void **state)
 		const char *pattern;
 		bool unknown;
 	} cases[] = {
-		{ BY_VM, "one", false },	 { BY_VM, "o*-1", false },
-		{ BY_VM, "One", true },		 { BY_PID, "22", false },
-		{ BY_PID, "2", true },		 { BY_VCPU, "0-3", false },
-		{ BY_VCPU, "1-3", true },	 { BY_REASON, "ept_*", false },
-		{ BY_REASON, "cpuid", false },	 { BY_REASON, "mmio", false },
-		{ BY_REASON, "cpuids", true },	 { BY_CAUSE, "io:0x3f8:*", false },
-		{ BY_CAUSE, "io:0x3f9:*", true }, { BY_EVENT, "kvm_exit", false },
+		{ BY_VM, "one", false },
+		{ BY_VM, "o*-1", false },
+		{ BY_VM, "One", true },
+		{ BY_PID, "22", false },
+		{ BY_PID, "2", true },
+		{ BY_VCPU, "0-3", false },
+		{ BY_VCPU, "1-3", true },
+		{ BY_REASON, "ept_*", false },
+		{ BY_REASON, "cpuid", false },
+		{ BY_REASON, "mmio", false },
+		{ BY_REASON, "cpuids", true },
+		{ BY_CAUSE, "io:0x3f8:*", false },
+		{ BY_CAUSE, "io:0x3f9:*", true },
+		{ BY_EVENT, "kvm_exit", false },
 		{ BY_EVENT, "kvm_msr", true },
 	};
 

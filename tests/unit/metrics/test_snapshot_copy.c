@@ -9,19 +9,19 @@
 
 #define MAGIC "pmdakvm-snapshot\t2\n"
 
-static const char everything[] =
-	MAGIC "table\tvm\ncolumn\tvcpus\ncolumn\tname\n"
-	      "row\t7\tone-1\t\t-\t2\t'one\nlabels\t{\"vm\":\"one\",\"pid\":1}\n"
-	      "row\t8\ttwo-2\t\t-\t-\t'two\n"
-	      "row\t9\tthree-3\t\t-\t3\t'three\nlabels\t{\"vm\":\"three\"}\n"
-	      "table\tvm_stat\ncolumn\texits\tcounter\tcount\ncolumn\tpages\tinstant\tcount\n"
-	      "row\t1\tone-1\t\t-\t100\t50\n"
-	      "row\t2\ttwo-2\t\t-\t18446744073709551615\t60\n"
-	      "table\texit_latency\ncolumn\tlatency\n"
-	      "row\t0\t\thlt\t4-7\t3\n"
-	      "row\t0\t\thlt\t8-18446744073709551615\t4\n"
-	      "table\tno columns\nrow\t0\t\tx\t-\nrow\t0\t\ty\t-\n"
-	      "table\tof no metric\ncolumn\tc\tcounter\tcount\nrow\t0\t\tx\t-\t9\n";
+static const char everything[] = MAGIC
+	"table\tvm\ncolumn\tvcpus\ncolumn\tname\n"
+	"row\t7\tone-1\t\t-\t2\t'one\nlabels\t{\"vm\":\"one\",\"pid\":1}\n"
+	"row\t8\ttwo-2\t\t-\t-\t'two\n"
+	"row\t9\tthree-3\t\t-\t3\t'three\nlabels\t{\"vm\":\"three\"}\n"
+	"table\tvm_stat\ncolumn\texits\tcounter\tcount\ncolumn\tpages\tinstant\tcount\n"
+	"row\t1\tone-1\t\t-\t100\t50\n"
+	"row\t2\ttwo-2\t\t-\t18446744073709551615\t60\n"
+	"table\texit_latency\ncolumn\tlatency\n"
+	"row\t0\t\thlt\t4-7\t3\n"
+	"row\t0\t\thlt\t8-18446744073709551615\t4\n"
+	"table\tno columns\nrow\t0\t\tx\t-\nrow\t0\t\ty\t-\n"
+	"table\tof no metric\ncolumn\tc\tcounter\tcount\nrow\t0\t\tx\t-\t9\n";
 
 static void load(const char *text, struct snapshot *snapshot)
 {
@@ -87,9 +87,12 @@ static void test_rows_are_kept(void **state)
 	static const struct {
 		const char *digits, *names[4];
 	} cases[] = {
-		{ "111", { "one-1", "two-2", "three-3" } }, { "011", { "two-2", "three-3" } },
-		{ "101", { "one-1", "three-3" } },	    { "001", { "three-3" } },
-		{ "110", { "one-1", "two-2" } },	    { "000", { NULL } },
+		{ "111", { "one-1", "two-2", "three-3" } },
+		{ "011", { "two-2", "three-3" } },
+		{ "101", { "one-1", "three-3" } },
+		{ "001", { "three-3" } },
+		{ "110", { "one-1", "two-2" } },
+		{ "000", { NULL } },
 	};
 
 	(void)state;
@@ -117,21 +120,21 @@ static void test_rows_are_kept(void **state)
 /* A new row began at 0; a counter that fell is absent; gauges, and what no metric has, stay. */
 static void test_subtract(void **state)
 {
-	static const char earlier[] =
-		MAGIC "table\texit_latency\ncolumn\tlatency\n"
-		      "row\t0\t\thlt\t8-18446744073709551615\t1\n"
-		      "table\tvm_stat\ncolumn\tpages\tinstant\tcount\ncolumn\texits\tcounter\tcount\n"
-		      "row\t2\ttwo-2\t\t-\t1\t18446744073709551614\n"
-		      "row\t1\tone-1\t\t-\t60\t101\n"
-		      "table\tof no metric\ncolumn\tc\tcounter\tcount\nrow\t0\t\tx\t-\t9\n";
+	static const char earlier[] = MAGIC
+		"table\texit_latency\ncolumn\tlatency\n"
+		"row\t0\t\thlt\t8-18446744073709551615\t1\n"
+		"table\tvm_stat\ncolumn\tpages\tinstant\tcount\ncolumn\texits\tcounter\tcount\n"
+		"row\t2\ttwo-2\t\t-\t1\t18446744073709551614\n"
+		"row\t1\tone-1\t\t-\t60\t101\n"
+		"table\tof no metric\ncolumn\tc\tcounter\tcount\nrow\t0\t\tx\t-\t9\n";
 	static const struct {
 		const char *table;
 		size_t row, column;
 		bool present;
 		uint64_t number;
 	} cases[] = {
-		{ "vm_stat", 0, 0, false, 0 },	  { "vm_stat", 0, 1, true, 50 },
-		{ "vm_stat", 1, 0, true, 1 },	  { "vm_stat", 1, 1, true, 60 },
+		{ "vm_stat", 0, 0, false, 0 },	   { "vm_stat", 0, 1, true, 50 },
+		{ "vm_stat", 1, 0, true, 1 },	   { "vm_stat", 1, 1, true, 60 },
 		{ "exit_latency", 0, 0, true, 3 }, { "exit_latency", 1, 0, true, 3 },
 		{ "of no metric", 0, 0, true, 9 }, { "vm", 0, 0, true, 2 },
 	};
@@ -152,8 +155,8 @@ static void test_subtract(void **state)
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		const struct snapshot_table *table = snapshot_find_table(&copy, cases[i].table);
-		const struct snapshot_cell *cell =
-			snapshot_table_cell(table, cases[i].row, cases[i].column);
+		const struct snapshot_cell *cell = snapshot_table_cell(table, cases[i].row,
+								       cases[i].column);
 
 		assert_int_equal(cell->present, cases[i].present);
 		assert_int_equal(cell->number, cases[i].number);
