@@ -84,6 +84,7 @@ int counting_open(const struct config *config, bool verbose, struct counting **r
 		return EXIT_NOTHING;
 	}
 	counting->since = monotonic();
+	counting_say(counting, "counting");
 	*ret_counting = counting;
 	return 0;
 }
@@ -139,6 +140,12 @@ int counting_status(const struct counting *counting)
 		collector_waits(counting->collector) ? "KVM was not loaded" :
 						       "no family could be attached");
 	return EXIT_NOTHING;
+}
+
+void counting_say(const struct counting *counting, const char *what)
+{
+	if (counting->verbose)
+		fprintf(stderr, "kvmbpf: %s\n", what);
 }
 
 void counting_close(struct counting *counting)

@@ -44,6 +44,9 @@ int counting_reset_max(struct counting *counting);
 /* Returns 0, or EXIT_NOTHING after having said that nothing was counted, and why. */
 int counting_status(const struct counting *counting);
 
+/* Print a line to stderr, if details are wanted. */
+void counting_say(const struct counting *counting, const char *what);
+
 /* Detach and free; takes NULL. */
 void counting_close(struct counting *counting);
 

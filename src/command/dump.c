@@ -177,6 +177,8 @@ static int delta_begin(struct counting *counting, struct snapshot *ret_earlier)
 		err = snapshot_copy(counting_snapshot(counting), ret_earlier);
 	if (!err)
 		counting_reset_max(counting);
+	if (!err)
+		counting_say(counting, "counting what is added from now on");
 	return err;
 }
 
