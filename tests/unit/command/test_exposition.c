@@ -112,7 +112,7 @@ static void test_histograms(void **state)
 		   "row\t2\t\tio\t16-31\t2\nlabels\t{\"reason\":\"io\",\"bucket\":\"16-31\"}\n"
 		   "row\t3\t\tio\t64-18446744073709551615\t1\nlabels\t{\"reason\":\"io\"}\n"
 		   "row\t4\t\thlt\t4-7\t-\nlabels\t{\"reason\":\"hlt\"}\n"
-		   "row\t5\t\tmsr\t8-15\t9\nlabels\t{\"reason\":\"msr\"}\n");
+		   "row\t5\t\tmsr\t4-7\t9\nlabels\t{\"reason\":\"msr\"}\n");
 	assert_printed(
 		true,
 		"# HELP kvm_exit_time_seconds Time from exits to the next guest entries, by reason\n"
@@ -128,7 +128,7 @@ static void test_histograms(void **state)
 		"kvm_exit_latency_seconds_bucket{reason=\"io\",le=\"+Inf\"} 6\n"
 		"kvm_exit_latency_seconds_count{reason=\"io\"} 6\n"
 		"kvm_exit_latency_seconds_sum{reason=\"io\"} 1.5\n"
-		"kvm_exit_latency_seconds_bucket{reason=\"msr\",le=\"0.000000007\"} 0\n"
+		"kvm_exit_latency_seconds_bucket{reason=\"msr\",le=\"0.000000007\"} 9\n"
 		"kvm_exit_latency_seconds_bucket{reason=\"msr\",le=\"0.000000015\"} 9\n"
 		"kvm_exit_latency_seconds_bucket{reason=\"msr\",le=\"0.000000031\"} 9\n"
 		"kvm_exit_latency_seconds_bucket{reason=\"msr\",le=\"+Inf\"} 9\n"
