@@ -43,11 +43,16 @@ main()
 		private_apt_open "$work/apt" "$(dpkg --print-architecture)" "$release" \
 			"$release-updates" "$release-security"
 		private_apt apt-get -q update >/dev/null || :
-		(cd "$work" && private_apt apt-get -q download prometheus >/dev/null) ||
+		# newer releases have promtool in a package of its own
+		cd "$work"
+		private_apt apt-get -q download prometheus >/dev/null ||
 			skip "cannot download the package prometheus: $(why)"
-		deb=$(echo "$work"/*.deb)
+		private_apt apt-get -q download promtool >/dev/null || :
 		mkdir "$work/bin"
-		dpkg --fsys-tarfile "$deb" | tar -x -C "$work/bin" --strip-components=3 ./usr/bin
+		for deb in "$work"/*.deb; do
+			dpkg --fsys-tarfile "$deb" | tar -x -C "$work/bin" --strip-components=3 ./usr/bin
+		done
+		[[ -x $work/bin/promtool ]] || skip "cannot download the package promtool: $(why)"
 		rm -rf "$dir"
 		mv "$work/bin" "$dir"
 	fi

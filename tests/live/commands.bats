@@ -18,11 +18,17 @@ teardown() {
 	[ ${#GUESTS[@]} = 0 ] || let_go "${GUESTS[@]}"
 }
 
-# guest NAME OPTION...: run a guest and hold it; sets VM to its instance and adds it to GUESTS.
+# guest NAME OPTION...: run a guest of that name until teardown, and return when it is done; sets VM
+# to its instance and adds its PID to GUESTS.
 guest() {
-	hold "$@"
-	GUESTS+=("$GUEST")
-	VM=$1-$GUEST
+	local name=$1
+	shift
+	# the name is that of its program
+	cp "$BUILD/tests/guest" "$WORK/$name"
+	"$WORK/$name" "$@" --hold <&9 >"$WORK/done.$name" 3>&- &
+	GUESTS+=("$!")
+	VM=$name-$!
+	wait_for 20 grep -q done "$WORK/done.$name"
 }
 
 # start ARGUMENT...: start kvmbpf in the background; returns when it counts, or has read what was.
@@ -116,7 +122,9 @@ replay() {
 @test "events lists the kernel's own, and how often they came" {
 	[ -d /sys/kernel/tracing/events/kvm ] || skip "tracefs cannot be read, and lists the events"
 	"$BUILD/kvmbpf" events --csv -o event,attached >"$WORK/out"
-	find /sys/kernel/tracing/events/kvm -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | sort >"$WORK/kernel"
+	find /sys/kernel/tracing/events/kvm /sys/kernel/tracing/events/kvmmmu -mindepth 1 -maxdepth 1 -type d \
+		-printf '%f\n' 2>/dev/null | sort >"$WORK/kernel"
+	[ -s "$WORK/kernel" ]
 	sed 1d "$WORK/out" | cut -d, -f1 | sort | diff "$WORK/kernel" -
 	# each is attached, or says why not
 	"$BUILD/kvmbpf" events --json | jq -e '[.events[] | .attached == 1 or (.status | length > 10)] | all'
