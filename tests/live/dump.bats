@@ -71,8 +71,9 @@ of() {
 
 @test "--load shows what --save wrote, as any user" {
 	need_kvm
-	dump -d 1 --json --save "$WORK/saved"
+	dump --json --save "$WORK/saved"
 	"$BUILD/tests/guest" --pio $PIO
+	kill -INT "$DUMP_PID"
 	wait "$DUMP_PID"
 	chmod 644 "$WORK/saved"
 	run setpriv --reuid nobody --clear-groups "$BUILD/kvmbpf" dump --load "$WORK/saved" --json
