@@ -149,28 +149,12 @@ static int families_open(struct collector *collector, struct family_env *env)
 	return err;
 }
 
-/* Are all families opened, or one that has rows of VMs or vCPUs? */
-static bool has_vms(const struct config *config)
-{
-	if (!config->only)
-		return true;
-	for (size_t i = 0; i < families_count; i++) {
-		const struct family_ops *ops = families[i].ops;
-
-		for (size_t j = 0; is_chosen(config, &families[i]) && j < ops->ntables; j++) {
-			if (ops->tables[j].owner == OWNER_VM || ops->tables[j].owner == OWNER_VCPU)
-				return true;
-		}
-	}
-	return false;
-}
-
 /* Have the register make passes, if any family needs them; families ask it whether it does. */
 static void register_attach(struct collector *collector)
 {
 	char *error = NULL;
 
-	if (has_vms(collector->config))
+	if (!collector->config->only || collector->config->only_with_vms)
 		vms_attach(collector->vms, &collector->types, collector->config->lockdown, &error);
 	free(error);
 }
