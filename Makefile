@@ -112,11 +112,10 @@ objects = $(patsubst %.c,$(O)/%.o,$(foreach dir,$(1),$(sort $(wildcard src/$(dir
 
 # the library depends neither on PCP nor on the command line
 LIB_OBJ := $(call objects,base kernel metrics kvm vms engine families families/* collector) \
-	$(O)/gen/families.o
+	$(O)/gen/families.o $(O)/gen/help.o
 PMDA_MAIN := $(O)/src/pmda/main.o $(O)/src/pmda/loading.o
 PMDA_DSO := $(O)/src/pmda/dso.o
-PMDA_OBJ := $(filter-out $(PMDA_MAIN) $(PMDA_DSO),$(call objects,pmda)) $(O)/gen/help.o
-HELP_OBJ := $(O)/src/pmda/help.o $(O)/gen/help.o
+PMDA_OBJ := $(filter-out $(PMDA_MAIN) $(PMDA_DSO),$(call objects,pmda))
 COMMAND_MAIN := $(O)/src/command/kvmbpf.o
 COMMAND_OBJ := $(filter-out $(COMMAND_MAIN),$(call objects,command))
 
@@ -153,7 +152,7 @@ $(O)/kvmbpf: $(COMMAND_MAIN) $(O)/libcommand.a $(O)/libpmdakvm.a
 # --- tools ---
 TOOLS := $(patsubst tools/%.c,$(O)/tools/%,$(wildcard tools/*.c))
 
-$(TOOLS): $(O)/tools/%: tools/%.c $(HELP_OBJ) $(O)/libpmdakvm.a
+$(TOOLS): $(O)/tools/%: tools/%.c $(O)/libpmdakvm.a
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $< $(filter %.o %.a,$^) -o $@ $(BPF_LIBS)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 The pmdakvm authors
-# Generate C from the file help; src/pmda/help.h declares the result.
+# Generate C from the file help; src/metrics/help.h declares the result.
 
 function quoted(text) {
 	gsub(/\\/, "\\\\", text)
@@ -16,7 +16,7 @@ function finish() {
 }
 
 BEGIN {
-	print "#include \"pmda/help.h\"\n\nconst struct help helps[] = {"
+	print "#include \"metrics/help.h\"\n\nconst struct help helps[] = {"
 }
 
 /^#/ { next }

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "metrics/metric_table.h"
-#include "pmda/help.h"
+#include "metrics/help.h"
 
 #define BEGIN_LINE ".\\\" METRICS: made by \"make tables\", do not edit\n"
 #define END_LINE   ".\\\" END\n"

@@ -84,6 +84,12 @@ static void family_attach(struct collector_family *open, bool quiet, struct repo
 	family_note(open, err, error, quiet, report);
 }
 
+/* Is the family to be opened? */
+static bool is_chosen(const struct config *config, const struct family *family)
+{
+	return !config->only || strcmp(family->name, config->only) == 0;
+}
+
 static void family_open(struct collector *collector, struct collector_family *open,
 			struct family_env *env)
 {
@@ -92,7 +98,7 @@ static void family_open(struct collector *collector, struct collector_family *op
 	char *error = NULL;
 	int err;
 
-	if (collector->config->only && strcmp(open->family->name, collector->config->only) != 0) {
+	if (!is_chosen(collector->config, open->family)) {
 		family_note(open, -ECANCELED, strdup("not selected"), true, env->report);
 		return;
 	}
@@ -153,12 +159,12 @@ static int families_open(struct collector *collector, struct family_env *env)
 	return err;
 }
 
-/* Have the register make passes; families ask it whether it does. */
+/* Have the register make passes, if any family needs them; families ask it whether it does. */
 static void register_attach(struct collector *collector)
 {
 	char *error = NULL;
 
-	if (!collector->config->only)
+	if (!collector->config->only || collector->config->only_with_vms)
 		vms_attach(collector->vms, &collector->types, collector->config->lockdown, &error);
 	free(error);
 }

@@ -5,11 +5,12 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <libsmartcols.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "command/sheet_choice.h"
+#include "command/sheet_print.h"
 #include "command/text_table.h"
 
 const char *const cause_report_tables[CAUSE_REPORT_TABLES] = { "cause", "vm_cause" };
@@ -27,22 +28,32 @@ static const char *const value_names[VALUES] = {
 };
 
 /* Columns that are printed: a text, or a value, in microseconds or plain. */
+enum { COLUMNS = 8 };
+
 static const struct column {
-	const char *heading;
 	enum { TEXT_VM, TEXT_CAUSE, TEXT_DEVICE, PLAIN, MICROSECONDS } how;
 	enum value value;
-} columns[] = {
-	{ "VM", TEXT_VM, 0 },
-	{ "CAUSE", TEXT_CAUSE, 0 },
-	{ "DEVICE", TEXT_DEVICE, 0 },
-	{ "Accesses", PLAIN, ACCESSES },
-	{ "Samples", PLAIN, COUNT },
-	{ "Exit time", MICROSECONDS, TIME },
-	{ "To VMM", PLAIN, USERSPACE_COUNT },
-	{ "VMM time", MICROSECONDS, USERSPACE_TIME },
+} columns[COLUMNS] = {
+	{ TEXT_VM, 0 },
+	{ TEXT_CAUSE, 0 },
+	{ TEXT_DEVICE, 0 },
+	{ PLAIN, ACCESSES },
+	{ PLAIN, COUNT },
+	{ MICROSECONDS, TIME },
+	{ PLAIN, USERSPACE_COUNT },
+	{ MICROSECONDS, USERSPACE_TIME },
 };
 
-#define COLUMNS (sizeof(columns) / sizeof(columns[0]))
+static const struct sheet_column headings[COLUMNS] = {
+	{ .name = "VM" },
+	{ .name = "CAUSE" },
+	{ .name = "DEVICE" },
+	{ .name = "Accesses", .right = true },
+	{ .name = "Samples", .right = true },
+	{ .name = "Exit time", .right = true },
+	{ .name = "To VMM", .right = true },
+	{ .name = "VMM time", .right = true },
+};
 
 struct line {
 	const struct snapshot_row *row;
@@ -117,110 +128,91 @@ static const char *label_text(const struct labels *labels, const char *key)
 	return NULL;
 }
 
-/* A snapshot that was loaded from a file has all labels in one set. */
+/* NULL: it is not known. A snapshot that was loaded from a file has all labels in one set. */
 static const char *device_of(const struct snapshot_row *row)
 {
 	const char *device = label_text(row->own, "device");
 
 	if (!device)
 		device = label_text(row->labels, "device");
-	return device ? device : "-";
+	return device;
 }
 
-static int format(const struct line *line, const struct column *column, char **ret_text)
+/* The lines of a table; those of the host have no column VM. */
+struct cause_sheet {
+	const struct line *lines;
+	size_t first; /* column */
+};
+
+static int cause_cell(const struct sheet *sheet, size_t row, size_t at, struct sheet_cell *cell)
 {
-	const struct snapshot_row *row = line->row;
-	const struct snapshot_cell *cell = &line->values[column->value];
-	const char *key = row->name + row->owner_bytes;
-	int n = -1;
+	const struct cause_sheet *causes = sheet->data;
+	const struct column *column = &columns[causes->first + at];
+	const struct line *line = &causes->lines[row];
+	const struct snapshot_cell *value = &line->values[column->value];
+	const char *key = line->row->name + line->row->owner_bytes;
+	char *text;
 
 	switch (column->how) {
 	case TEXT_VM:
-		n = asprintf(ret_text, "%.*s", (int)row->owner_bytes, row->name);
+		if (asprintf(&text, "%.*s", (int)line->row->owner_bytes, line->row->name) < 0)
+			return -ENOMEM;
+		cell->text = text;
+		cell->present = true;
 		break;
 	case TEXT_CAUSE:
-		n = asprintf(ret_text, "%s", row->owner_bytes ? key + strlen("::") : key);
-		break;
+		return sheet_cell_text(cell, line->row->owner_bytes ? key + strlen("::") : key);
 	case TEXT_DEVICE:
-		n = asprintf(ret_text, "%s", device_of(row));
-		break;
+		return sheet_cell_text(cell, device_of(line->row));
 	case PLAIN:
-		n = cell->present ? asprintf(ret_text, "%" PRIu64, cell->number) :
-				    asprintf(ret_text, "-");
+		if (value->present)
+			sheet_cell_number(cell, value->number);
 		break;
 	case MICROSECONDS:
+		if (!value->present)
+			break;
+		sheet_cell_number(cell, value->number);
 		/* rounded to hundredths */
-		n = cell->present ?
-			    asprintf(ret_text, "%" PRIu64 ".%02" PRIu64 "us",
-				     (cell->number + 5) / 1000, (cell->number + 5) / 10 % 100) :
-			    asprintf(ret_text, "-");
+		if (asprintf(&text, "%" PRIu64 ".%02" PRIu64 "us", (value->number + 5) / 1000,
+			     (value->number + 5) / 10 % 100) < 0)
+			return -ENOMEM;
+		cell->text = text;
 		break;
-	}
-	return n < 0 ? -ENOMEM : 0;
-}
-
-static int line_print(struct libscols_table *table, bool by_vm, const struct line *line)
-{
-	struct libscols_line *printed = scols_table_new_line(table, NULL);
-	size_t at = 0;
-
-	if (!printed)
-		return -ENOMEM;
-	for (size_t i = !by_vm; i < COLUMNS; i++) {
-		char *text;
-		int err = format(line, &columns[i], &text);
-
-		if (err)
-			return err;
-		err = text_table_take(printed, at++, text);
-		if (err)
-			return err;
 	}
 	return 0;
 }
 
-static int lines_print(bool by_vm, const struct line *lines, size_t n, FILE *file)
+const struct sheet_column *cause_report_columns(size_t *ret_n)
 {
-	struct libscols_table *table = text_table_new(file);
-	int err = -ENOMEM;
-
-	if (!table)
-		return -ENOMEM;
-	for (size_t i = !by_vm; i < COLUMNS; i++) {
-		if (!scols_table_new_column(table, columns[i].heading, 0,
-					    columns[i].how <= TEXT_DEVICE ? 0 : SCOLS_FL_RIGHT))
-			goto out;
-	}
-	for (size_t i = 0; i < n; i++) {
-		err = line_print(table, by_vm, &lines[i]);
-		if (err)
-			goto out;
-	}
-	err = scols_print_table(table);
-out:
-	scols_unref_table(table);
-	return err;
+	*ret_n = COLUMNS;
+	return headings;
 }
 
 static int report_print(const struct snapshot_table *table, const char *title, bool by_vm,
-			FILE *file)
+			const struct sheet_choice *choice, FILE *file)
 {
+	struct cause_sheet causes = { .first = !by_vm };
+	struct sheet sheet = { .columns = headings + causes.first,
+			       .ncolumns = COLUMNS - causes.first,
+			       .cell = cause_cell,
+			       .data = &causes };
 	struct line *lines;
-	size_t n;
-	int err = lines_read(table, &lines, &n);
+	int err = lines_read(table, &lines, &sheet.nrows);
 
 	if (err)
 		return err;
-	if (n) {
+	causes.lines = lines;
+	if (sheet.nrows && sheet_is_chosen(&sheet, choice)) {
 		fprintf(file, "%s:\n\n", title);
-		err = lines_print(by_vm, lines, n, file);
+		err = sheet_print_table(&sheet, choice, file);
 		fputc('\n', file);
 	}
 	free(lines);
 	return err ? err : text_table_written(file);
 }
 
-int cause_report_print(const struct snapshot *snapshot, FILE *file)
+int cause_report_print(const struct snapshot *snapshot, const struct sheet_choice *choice,
+		       FILE *file)
 {
 	int err = 0;
 
@@ -229,7 +221,7 @@ int cause_report_print(const struct snapshot *snapshot, FILE *file)
 									 cause_report_tables[i]);
 
 		if (table)
-			err = report_print(table, titles[i], i == 1, file);
+			err = report_print(table, titles[i], i == 1, choice, file);
 	}
 	return err;
 }

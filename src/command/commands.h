@@ -8,5 +8,8 @@
 #define EXIT_NOTHING 3 /* nothing could be counted */
 
 int command_dump(int argc, char **argv);
+int command_events(int argc, char **argv);
+int command_save(int argc, char **argv);
+int command_vms(int argc, char **argv);
 
 #endif /* PMDAKVM_COMMANDS_H */

@@ -3,221 +3,21 @@
 /* kvmbpf dump: attach the families, wait, print the snapshot. */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <getopt.h>
-#include <signal.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "collector/collector.h"
 #include "command/cause_report.h"
 #include "command/commands.h"
-#include "metrics/metric_table.h"
-#include "command/metric_output.h"
+#include "command/counting.h"
+#include "command/dump_options.h"
 #include "command/exit_report.h"
-
-/* The largest -d. */
-#define SECONDS_MAX 1e9
-
-struct options {
-	struct config config;
-	const char *config_path;
-	const char *save;
-	const char *load;
-	const char **metrics; /* patterns of -m */
-	size_t nmetrics;
-	double seconds; /* negative: until interrupted */
-	bool events;	/* -e was given */
-	bool json;
-	bool all;
-	bool awake; /* --no-halt */
-	bool verbose;
-};
-
-static const struct option long_options[] = {
-	{ "all", no_argument, NULL, 'a' },
-	{ "config", required_argument, NULL, 'c' },
-	{ "duration", required_argument, NULL, 'd' },
-	{ "event", required_argument, NULL, 'e' },
-	{ "help", no_argument, NULL, 'h' },
-	{ "json", no_argument, NULL, 'j' },
-	{ "load", required_argument, NULL, 'L' },
-	{ "metric", required_argument, NULL, 'm' },
-	{ "no-halt", no_argument, NULL, 'H' },
-	{ "save", required_argument, NULL, 'S' },
-	{ "verbose", no_argument, NULL, 'v' },
-	{ 0 },
-};
-
-static void usage(FILE *out)
-{
-	fputs("Usage: kvmbpf dump [OPTION]...\n"
-	      "Count KVM's tracepoints for a while, then print VM exits by reason, VM and vCPU in\n"
-	      "the style of perf kvm stat, what in guests causes them, all other counters, and\n"
-	      "KVM's own statistics of VMs.\n"
-	      "\n"
-	      "  -d, --duration SECONDS  count for SECONDS, such as 0.5 (default: until ^C)\n"
-	      "  -e, --event PATTERN     count these events only, as in [trace] of kvm.conf;\n"
-	      "                          may be given more than once (default: all events)\n"
-	      "  -c, --config FILE       count the events named in this kvm.conf\n"
-	      "  -m, --metric PATTERN    print these metrics only, such as 'kvm.exit.*', and no\n"
-	      "                          tables of exits; may be given more than once\n"
-	      "      --no-halt           leave exits in which a vCPU sleeps out of those tables\n"
-	      "  -j, --json              print all metrics as JSON, and no tables\n"
-	      "  -a, --all               print values of 0 and metrics about kvmbpf itself, too\n"
-	      "      --save FILE         also save the values to FILE\n"
-	      "      --load FILE         print a FILE written by --save, and count nothing\n"
-	      "  -v, --verbose           report when counting begins, and details of failures\n"
-	      "  -h, --help              show this text\n"
-	      "\n"
-	      "Counting requires root, or CAP_BPF and CAP_PERFMON. See kvmbpf(8).\n",
-	      out);
-}
-
-static int bad(const char *format, const char *what)
-{
-	fputs("kvmbpf dump: ", stderr);
-	fprintf(stderr, format, what);
-	fputs("; see kvmbpf dump --help\n", stderr);
-	return EXIT_USAGE;
-}
-
-static int parse_seconds(const char *text, double *ret_seconds)
-{
-	char *end;
-	double seconds;
-
-	errno = 0;
-	seconds = strtod(text, &end);
-	if (end == text || *end || errno || !(seconds >= 0) || seconds > SECONDS_MAX)
-		return -EINVAL;
-	*ret_seconds = seconds;
-	return 0;
-}
-
-static int add_event(struct options *options, const char *pattern)
-{
-	int err = config_add_event(&options->config, pattern, 0);
-
-	options->events = true;
-	options->config.only = "trace";
-	return err == -EEXIST ? 0 : err;
-}
-
-/* Refuse options that exclude each other, and more: the first argument that is no option. */
-static int check(const struct options *options, const char *more)
-{
-	if (more)
-		return bad("unexpected argument \"%s\"", more);
-	if (options->config_path && options->events)
-		return bad("-c and -e exclude each other%s", "");
-	if (options->awake && (options->json || options->nmetrics))
-		return bad("--no-halt concerns tables of exits, which %s does not print",
-			   options->json ? "--json" : "--metric");
-	return 0;
-}
-
-/* Returns 0; EXIT_USAGE after an error message; or -1 for --help. */
-static int parse(int argc, char **argv, struct options *options)
-{
-	int c;
-
-	while ((c = getopt_long(argc, argv, "ac:d:e:hjm:v", long_options, NULL)) != -1) {
-		switch (c) {
-		case 'a':
-			options->all = true;
-			break;
-		case 'c':
-			options->config_path = optarg;
-			break;
-		case 'd':
-			if (parse_seconds(optarg, &options->seconds))
-				return bad("-d: invalid number of seconds \"%s\"", optarg);
-			break;
-		case 'e':
-			if (add_event(options, optarg))
-				return bad("-e: invalid event name or pattern \"%s\"", optarg);
-			break;
-		case 'h':
-			usage(stdout);
-			return -1;
-		case 'H':
-			options->awake = true;
-			break;
-		case 'j':
-			options->json = true;
-			break;
-		case 'L':
-			options->load = optarg;
-			break;
-		case 'm':
-			options->metrics[options->nmetrics++] = optarg;
-			break;
-		case 'S':
-			options->save = optarg;
-			break;
-		case 'v':
-			options->verbose = true;
-			break;
-		default:
-			return EXIT_USAGE;
-		}
-	}
-	return check(options, optind < argc ? argv[optind] : NULL);
-}
-
-static void show_report(struct report *report, bool verbose)
-{
-	for (size_t i = 0; i < report->n; i++) {
-		if (report->lines[i].level > REPORT_DEBUG || verbose)
-			fprintf(stderr, "kvmbpf: %s\n", report->lines[i].text);
-	}
-	report_clear(report);
-}
-
-static void report_attached(struct report *report, const struct collector *collector)
-{
-	const struct collector_family *open = collector_families(collector);
-
-	for (size_t i = 0; i < families_count; i++) {
-		if (!open[i].err)
-			report_add(report, REPORT_DEBUG, "%s: attached in %.1f ms",
-				   families[i].name, (double)open[i].attach_time / 1e6);
-	}
-}
-
-static double monotonic(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
-
-/*
- * Wait until the time is over or one of the signals, which are blocked, arrives. Ticks once a
- * second, to follow KVM being loaded and new CPUs.
- */
-static void wait_for_end(struct collector *collector, const struct options *options,
-			 const sigset_t *signals)
-{
-	double end = monotonic() + options->seconds;
-
-	for (;;) {
-		double left = options->seconds < 0 ? 1 : end - monotonic();
-		struct report report = { 0 };
-		struct timespec ts = { .tv_sec = 1 };
-
-		if (left <= 0)
-			return;
-		if (left < 1)
-			ts = (struct timespec){ .tv_nsec = (long)(left * 1e9) };
-		if (sigtimedwait(signals, NULL, &ts) >= 0)
-			return;
-		collector_tick(collector, &report);
-		show_report(&report, options->verbose);
-	}
-}
+#include "command/exposition.h"
+#include "command/metric_output.h"
+#include "command/slower.h"
+#include "command/snapshot_file.h"
+#include "metrics/metric_table.h"
+#include "metrics/snapshot_copy.h"
 
 static int name_visit(const struct metric_place *place, void *data)
 {
@@ -225,7 +25,7 @@ static int name_visit(const struct metric_place *place, void *data)
 }
 
 /* Report each pattern of -m that matches no metric. Returns whether there are any. */
-static bool say_missing(const struct snapshot *snapshot, const struct options *options)
+static bool say_missing(const struct snapshot *snapshot, const struct dump_options *options)
 {
 	bool missing = false;
 
@@ -241,13 +41,16 @@ static bool say_missing(const struct snapshot *snapshot, const struct options *o
 }
 
 /* Print the tables of exits and of causes; shown gets those whose numbers they have. */
-static int tables_print(const struct snapshot *snapshot, const struct options *options,
+static int tables_print(const struct snapshot *snapshot, const struct dump_options *options,
 			const struct snapshot_table **shown)
 {
-	int err = exit_report_print(snapshot, options->awake, stdout, shown);
+	const struct exit_report_options exits = { .awake = options->awake,
+						   .by_vcpu = options->selection.n[BY_VCPU],
+						   .choice = &options->choice };
+	int err = exit_report_print(snapshot, &exits, stdout, shown);
 
 	if (!err)
-		err = cause_report_print(snapshot, stdout);
+		err = cause_report_print(snapshot, &options->choice, stdout);
 	while (*shown)
 		shown++;
 	for (size_t i = 0; i < CAUSE_REPORT_TABLES; i++) {
@@ -257,143 +60,173 @@ static int tables_print(const struct snapshot *snapshot, const struct options *o
 	return err;
 }
 
-/* With -m: all values of the chosen metrics, zeros included, and no tables of exits. */
-static int print(const struct snapshot *snapshot, const struct options *options)
+/* The table of metrics, below those of exits unless -m is given. */
+static int people_print(const struct snapshot *snapshot, const struct dump_options *options)
 {
 	const struct snapshot_table *shown[EXIT_REPORT_TABLES + CAUSE_REPORT_TABLES + 1] = { NULL };
-	struct output_options output = { .all = options->all || options->nmetrics,
-					 .names = options->metrics,
-					 .nnames = options->nmetrics,
-					 .without = options->all ? NULL : shown };
+	/* with -m: all values of the chosen metrics, zeros included */
+	const struct output_options output = { .all = options->all || options->nmetrics,
+					       .names = options->metrics,
+					       .nnames = options->nmetrics,
+					       .choice = &options->choice,
+					       .without = options->all ? NULL : shown };
 	size_t hidden = 0;
 	int err = 0;
 
-	if (!options->json && !options->nmetrics)
+	if (options->selection.slower) {
+		uint64_t bound = slower_bound(options->selection.slower);
+
+		printf("Only exits that took %" PRIu64 ".%03" PRIu64
+		       "us or more, without those that sleep.\n\n",
+		       bound / 1000, bound % 1000);
+	}
+	if (!options->nmetrics)
 		err = tables_print(snapshot, options, shown);
-	if (!err)
-		err = options->json ? output_json(snapshot, &output, stdout) :
-				      output_table(snapshot, &output, stdout, &hidden);
+	if (!err && !options->selection.slower)
+		err = output_table(snapshot, &output, stdout, &hidden);
+	if (!err && hidden)
+		fprintf(stderr,
+			"kvmbpf: %zu values not shown (0, or about kvmbpf itself): use --all\n",
+			hidden);
+	return err;
+}
+
+static int machines_print(const struct snapshot *snapshot, const struct dump_options *options)
+{
+	const struct output_options output = { .all = true,
+					       .names = options->metrics,
+					       .nnames = options->nmetrics,
+					       .choice = &options->choice };
+
+	switch (options->format) {
+	case DUMP_JSON:
+		return output_json(snapshot, &output, stdout);
+	case DUMP_CSV:
+		return output_csv(snapshot, &output, stdout);
+	case DUMP_OPENMETRICS:
+	case DUMP_PROMETHEUS:
+		return exposition_print(snapshot, &output, options->format == DUMP_OPENMETRICS,
+					stdout);
+	case DUMP_TABLE:
+		break;
+	}
+	return -EINVAL;
+}
+
+/* Print what is selected of a copy of what was read. Returns an exit status. */
+static int print_copy(struct snapshot *copy, const struct dump_options *options)
+{
+	bool unknown = selection_unknown(&options->selection, copy);
+	int err;
+
+	selection_apply(&options->selection, copy);
+	if (options->selection.slower)
+		slower_apply(slower_bound(options->selection.slower), copy);
+	err = options->format ? machines_print(copy, options) : people_print(copy, options);
+	if (err == -EPIPE) /* nobody reads on */
+		return EXIT_FAILURE;
 	if (err) {
 		fprintf(stderr, "kvmbpf: cannot write the output: %s\n", strerror(-err));
 		return EXIT_FAILURE;
 	}
-	if (hidden)
-		fprintf(stderr,
-			"kvmbpf: %zu values not shown (0, or about kvmbpf itself): use --all\n",
-			hidden);
-	return say_missing(snapshot, options) ? EXIT_FAILURE : EXIT_SUCCESS;
+	unknown |= say_missing(copy, options);
+	return unknown ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-static int save(const struct snapshot *snapshot, const char *path)
+/* Print a snapshot, or what was added to it since an earlier one, which may be NULL. */
+static int print(const struct snapshot *snapshot, const struct snapshot *earlier,
+		 const struct dump_options *options)
 {
-	FILE *file = fopen(path, "we");
-	int err;
+	struct snapshot copy;
+	int err = snapshot_copy(snapshot, &copy), status = EXIT_FAILURE;
 
-	err = file ? snapshot_save(snapshot, file) : -errno;
-	if (file && fclose(file) && !err)
-		err = -errno;
 	if (err)
-		fprintf(stderr, "kvmbpf: %s: %s\n", path, strerror(-err));
+		goto out;
+	if (earlier)
+		err = snapshot_subtract(&copy, earlier);
+	if (!err)
+		status = print_copy(&copy, options);
+	snapshot_free(&copy);
+out:
+	if (err)
+		fprintf(stderr, "kvmbpf: cannot print: %s\n", strerror(-err));
+	return status;
+}
+
+static int load_and_print(const struct dump_options *options)
+{
+	struct snapshot snapshot = { 0 }, earlier = { 0 };
+	int err, status = EXIT_FAILURE;
+
+	err = snapshot_file_load(options->from, options->verbose, &snapshot);
+	if (!err && options->since)
+		err = snapshot_file_load(options->since, options->verbose, &earlier);
+	if (!err)
+		status = print(&snapshot, options->since ? &earlier : NULL, options);
+	snapshot_free(&snapshot);
+	snapshot_free(&earlier);
+	return status;
+}
+
+/* For --delta: keep what was read now, and let maxima begin anew. */
+static int delta_begin(struct counting *counting, struct snapshot *ret_earlier)
+{
+	int err = counting_read(counting, UINT64_MAX);
+
+	if (!err)
+		err = snapshot_copy(counting_snapshot(counting), ret_earlier);
+	if (!err)
+		counting_reset_max(counting);
+	if (!err)
+		counting_say(counting, "counting what is added from now on");
 	return err;
 }
 
-static int load_and_print(const struct options *options)
+static int read_and_print(struct counting *counting, const struct dump_options *options)
 {
-	FILE *file = fopen(options->load, "re");
-	struct snapshot snapshot = { 0 };
-	unsigned line = 0;
-	int err, status = EXIT_FAILURE;
+	struct snapshot earlier = { 0 };
+	bool delta = options->delta >= 0;
+	int err = delta ? delta_begin(counting, &earlier) : 0, status = EXIT_FAILURE;
 
-	err = file ? snapshot_load(file, &snapshot, &line) : -errno;
-	if (err == -EINVAL)
-		fprintf(stderr, "kvmbpf: %s:%u: not a snapshot written by --save\n", options->load,
-			line);
-	else if (err == -EILSEQ)
-		fprintf(stderr, "kvmbpf: %s:%u: not UTF-8, so not written by --save\n",
-			options->load, line);
-	else if (err)
-		fprintf(stderr, "kvmbpf: %s: %s\n", options->load, strerror(-err));
-	else
-		status = print(&snapshot, options);
-	snapshot_free(&snapshot);
-	if (file)
-		fclose(file);
-	return status;
-}
-
-static int count_and_print(const struct options *options)
-{
-	struct collector *collector = NULL;
-	struct report report = { 0 };
-	struct items items = { 0 }; /* not loaded from or saved to a file: kvmbpf shows no PMID */
-	int err, status = EXIT_FAILURE;
-	sigset_t signals;
-
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGHUP);
-	sigprocmask(SIG_BLOCK, &signals, NULL);
-	err = collector_open(&options->config, &items, NULL, false, &report, &collector);
 	if (!err)
-		report_attached(&report, collector);
-	show_report(&report, options->verbose);
-	if (err) {
-		fprintf(stderr, "kvmbpf: cannot start counting: %s\n", strerror(-err));
-		goto out;
-	}
-	if (!collector_attached(collector) && !collector_waits(collector)) {
-		fputs("kvmbpf: no family could be attached: nothing to count\n", stderr);
-		status = EXIT_NOTHING;
-		goto out;
-	}
-	wait_for_end(collector, options, &signals);
-	err = collector_read(collector, UINT64_MAX);
+		counting_wait(counting, delta ? options->delta : options->seconds);
+	if (!err)
+		err = counting_read(counting, UINT64_MAX);
 	if (!err && options->save)
-		err = save(collector_snapshot(collector), options->save);
+		err = snapshot_file_save(counting_snapshot(counting), options->save,
+					 counting_seconds(counting));
 	if (!err)
-		status = print(collector_snapshot(collector), options);
-	if (!status && !collector_attached(collector)) {
-		fprintf(stderr, "kvmbpf: nothing was counted: %s\n",
-			collector_waits(collector) ? "KVM was not loaded" :
-						     "no family could be attached");
-		status = EXIT_NOTHING;
-	}
-out:
-	collector_close(collector);
-	items_free(&items);
+		status = print(counting_snapshot(counting), delta ? &earlier : NULL, options);
+	snapshot_free(&earlier);
 	return status;
 }
 
-/* Without -e: choose events by -c, or else all. Returns 0 or -ENOMEM. */
-static int configure(struct options *options)
+static int count_and_print(const struct dump_options *options)
 {
-	struct report report = { 0 };
-	int err;
+	struct counting *counting;
+	int status = counting_open(&options->config, options->verbose, &counting);
 
-	if (!options->config_path)
-		return options->events ? 0 : config_add_event(&options->config, "*", 0);
-	config_free(&options->config);
-	err = config_load(options->config_path, &report, &options->config);
-	show_report(&report, options->verbose);
-	return err == -ENOMEM ? err : 0;
+	if (status)
+		return status;
+	status = read_and_print(counting, options);
+	if (!status)
+		status = counting_status(counting);
+	counting_close(counting);
+	return status;
 }
 
 int command_dump(int argc, char **argv)
 {
-	struct options options = { .seconds = -1 };
-	int status = EXIT_FAILURE;
+	struct dump_options options;
+	int status;
 
-	if (config_init(&options.config))
+	if (dump_options_init(&options, argc))
 		return EXIT_FAILURE;
-	options.metrics = calloc((size_t)argc, sizeof(*options.metrics));
-	if (options.metrics)
-		status = parse(argc, argv, &options);
-	if (!status && configure(&options))
+	status = dump_options_parse(argc, argv, &options);
+	if (!status && dump_options_configure(&options))
 		status = EXIT_FAILURE;
 	if (!status)
-		status = options.load ? load_and_print(&options) : count_and_print(&options);
-	free(options.metrics);
-	config_free(&options.config);
+		status = options.from ? load_and_print(&options) : count_and_print(&options);
+	dump_options_free(&options);
 	return status < 0 ? EXIT_SUCCESS : status;
 }

@@ -6,15 +6,17 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <libsmartcols.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "command/exit_report_lines.h"
+#include "command/sheet_choice.h"
+#include "command/sheet_print.h"
 #include "command/text_table.h"
 
 enum column {
 	COLUMN_VM,
+	COLUMN_VCPU,
 	COLUMN_NAME,
 	COLUMN_SAMPLES,
 	COLUMN_SAMPLES_SHARE,
@@ -41,6 +43,7 @@ struct view {
 	unsigned columns;    /* bits by enum column */
 	const char *beside;  /* a table with the same numbers as the totals, or NULL */
 	bool total;	     /* print a line of totals below */
+	bool by_vcpu;	     /* print it only for options->by_vcpu */
 	struct exit_lines_source source;
 };
 
@@ -77,6 +80,15 @@ static const struct view views[] = {
 				   [EXIT_NUMBER_GUEST] = "guest_time",
 				   [EXIT_NUMBER_HALT] = "halt_time" },
 		      .delays = "vcpu_thread" } },
+	{ .title = "VM exits by vCPU and reason, as shares of the vCPU's",
+	  .heading = "VM-EXIT",
+	  .columns = SHARES | BIT(VCPU) | BIT(MAX),
+	  .by_vcpu = true,
+	  .source = { .table = "vcpu_exit",
+		      .numbers = { [EXIT_NUMBER_COUNT] = "count",
+				   [EXIT_NUMBER_TIME] = "time",
+				   [EXIT_NUMBER_MAX] = "max" },
+		      .by_vm = true } },
 	{ .title = "Exits to userspace by reason, all VMs",
 	  .heading = "USERSPACE-EXIT",
 	  .columns = SHARES,
@@ -94,10 +106,13 @@ static const struct view views[] = {
 static int format_hundredths(const char *before, unsigned __int128 hundredths, const char *after,
 			     char **ret_text)
 {
-	return asprintf(ret_text, "%s%" PRIu64 ".%02u%s", before, (uint64_t)(hundredths / 100),
-			(unsigned)(hundredths % 100), after) < 0 ?
-		       -ENOMEM :
-		       0;
+	char *text;
+
+	if (asprintf(&text, "%s%" PRIu64 ".%02u%s", before, (uint64_t)(hundredths / 100),
+		     (unsigned)(hundredths % 100), after) < 0)
+		return -ENOMEM;
+	*ret_text = text;
+	return 0;
 }
 
 static unsigned __int128 divide(unsigned __int128 dividend, unsigned __int128 divisor)
@@ -110,21 +125,19 @@ static int format_time(const struct exit_value *value, char **ret_text)
 	return format_hundredths(value->more ? ">" : "", divide(value->number, 10), "us", ret_text);
 }
 
-static int format_share(const struct exit_value *value, const struct exit_value *whole,
-			char **ret_text)
+/* The part of the whole, which is above 0, in hundredths of a percent. */
+static uint64_t share(const struct exit_value *value, const struct exit_value *whole)
 {
-	unsigned __int128 part = value->number;
-
-	return format_hundredths("", divide(part * 10000, whole->number), "%", ret_text);
+	return (uint64_t)divide((unsigned __int128)value->number * 10000, whole->number);
 }
 
-/* Time per exit; the caller checks that both are above 0 (a time of 0: no exit has ended yet). */
-static int format_average(const struct exit_line *entry, char **ret_text)
+/* Time per exit in hundredths of a microsecond; both are above 0 (time 0: no exit has ended yet).
+ */
+static uint64_t average(const struct exit_line *entry)
 {
 	unsigned __int128 count = entry->values[EXIT_NUMBER_COUNT].number;
 
-	return format_hundredths("", divide(entry->values[EXIT_NUMBER_TIME].number, count * 10),
-				 "us", ret_text);
+	return (uint64_t)divide(entry->values[EXIT_NUMBER_TIME].number, count * 10);
 }
 
 /* Which number of an entry a column shows, and in which format. */
@@ -134,6 +147,7 @@ static const struct {
 	enum exit_number number;
 } columns[COLUMNS] = {
 	[COLUMN_VM] = { "VM", TEXT_VM, 0 },
+	[COLUMN_VCPU] = { "VCPU", TEXT_VM, 0 },
 	[COLUMN_NAME] = { NULL, TEXT_NAME, 0 },
 	[COLUMN_SAMPLES] = { "Samples", PLAIN, EXIT_NUMBER_COUNT },
 	[COLUMN_SAMPLES_SHARE] = { "Samples%", SHARE, EXIT_NUMBER_COUNT },
@@ -148,89 +162,80 @@ static const struct {
 	[COLUMN_RUN_DELAY] = { "Run delay", NANOSECONDS, EXIT_NUMBER_DELAY },
 };
 
-static int format(const struct exit_line *entry, const struct exit_line *group, enum column column,
-		  char **ret_text)
+/* A view's lines as a sheet. */
+struct view_sheet {
+	const struct exit_lines *lines;
+	struct sheet_column list[COLUMNS];
+	enum column columns[COLUMNS]; /* what they show */
+	struct sheet sheet;
+};
+
+static int text_cell(const char *text, size_t len, struct sheet_cell *cell)
 {
+	char *copy;
+
+	if (asprintf(&copy, "%.*s", (int)len, text) < 0)
+		return -ENOMEM;
+	cell->text = copy;
+	cell->present = true;
+	return 0;
+}
+
+static int view_cell(const struct sheet *sheet, size_t row, size_t at, struct sheet_cell *cell)
+{
+	const struct view_sheet *view = sheet->data;
+	const struct exit_line *entry = &view->lines->entries[row];
+	enum column column = view->columns[at];
 	const struct exit_value *value = &entry->values[columns[column].number];
-	const struct exit_value *whole = &group->values[columns[column].number];
+	const struct exit_value *whole =
+		&view->lines->groups[entry->group].values[columns[column].number];
 
 	switch (columns[column].how) {
 	case TEXT_VM:
-		return asprintf(ret_text, "%.*s", (int)entry->vm_len, entry->vm) < 0 ? -ENOMEM : 0;
+		return text_cell(entry->vm, entry->vm_len, cell);
 	case TEXT_NAME:
-		return asprintf(ret_text, "%.*s", (int)entry->name_len, entry->name) < 0 ? -ENOMEM :
-											   0;
+		return text_cell(entry->name, entry->name_len, cell);
 	case PLAIN:
 		if (value->present)
-			return asprintf(ret_text, "%" PRIu64, value->number) < 0 ? -ENOMEM : 0;
+			sheet_cell_number(cell, value->number);
 		break;
 	case SHARE:
-		if (value->present && whole->number)
-			return format_share(value, whole, ret_text);
-		break;
+		if (!value->present || !whole->number)
+			break;
+		sheet_cell_number(cell, share(value, whole));
+		return format_hundredths("", cell->number, "%", &cell->text);
 	case AVERAGE:
-		if (value->number && entry->values[EXIT_NUMBER_COUNT].number)
-			return format_average(entry, ret_text);
-		break;
+		if (!value->number || !entry->values[EXIT_NUMBER_COUNT].number)
+			break;
+		sheet_cell_number(cell, average(entry));
+		return format_hundredths("", cell->number, "us", &cell->text);
 	case NANOSECONDS:
-		if (value->present)
-			return format_time(value, ret_text);
-		break;
-	}
-	return asprintf(ret_text, "-") < 0 ? -ENOMEM : 0;
-}
-
-static int print_line(struct libscols_table *table, unsigned shown, const struct exit_line *entry,
-		      const struct exit_line *group)
-{
-	struct libscols_line *line = scols_table_new_line(table, NULL);
-	size_t at = 0;
-
-	if (!line)
-		return -ENOMEM;
-	for (enum column column = 0; column < COLUMNS; column++) {
-		char *text;
-		int err;
-
-		if (!(shown & (1U << column)))
-			continue;
-		err = format(entry, group, column, &text);
-		if (err)
-			return err;
-		err = text_table_take(line, at++, text);
-		if (err)
-			return err;
+		if (!value->present)
+			break;
+		sheet_cell_number(cell, value->number);
+		return format_time(value, &cell->text);
 	}
 	return 0;
 }
 
-static int print_lines(const struct view *view, unsigned shown, const struct exit_lines *lines,
-		       FILE *file)
+static void view_sheet_make(const struct view *view, unsigned shown, const struct exit_lines *lines,
+			    struct view_sheet *to)
 {
-	struct libscols_table *table = text_table_new(file);
-	int err = -ENOMEM;
+	size_t n = 0;
 
-	if (!table)
-		return -ENOMEM;
 	for (enum column column = 0; column < COLUMNS; column++) {
 		const char *heading = columns[column].heading;
 
-		if ((shown & (1U << column)) &&
-		    !scols_table_new_column(table, heading ? heading : view->heading, 0,
-					    columns[column].how <= TEXT_NAME ? 0 : SCOLS_FL_RIGHT))
-			goto out;
+		if (!(shown & (1U << column)))
+			continue;
+		to->columns[n] = column;
+		to->list[n++] = (struct sheet_column){ .name = heading ? heading : view->heading,
+						       .right = columns[column].how > TEXT_NAME };
 	}
-	for (size_t i = 0; i < lines->n; i++) {
-		const struct exit_line *entry = &lines->entries[i];
-
-		err = print_line(table, shown, entry, &lines->groups[entry->group]);
-		if (err)
-			goto out;
-	}
-	err = scols_print_table(table);
-out:
-	scols_unref_table(table);
-	return err;
+	to->lines = lines;
+	to->sheet = (struct sheet){
+		.columns = to->list, .ncolumns = n, .nrows = lines->n, .cell = view_cell, .data = to
+	};
 }
 
 /* The line of totals, in perf kvm stat's format. */
@@ -252,16 +257,20 @@ static int print_total(const struct exit_line *group, FILE *file)
 	return 0;
 }
 
-static int print_view(const struct view *view, const struct exit_lines *lines, bool awake,
-		      FILE *file)
+static int print_view(const struct view *view, const struct exit_lines *lines,
+		      const struct exit_report_options *options, FILE *file)
 {
 	unsigned shown = view->columns;
+	struct view_sheet sheet;
 	int err;
 
-	if (awake && view->source.numbers[EXIT_NUMBER_HALT])
+	if (options->awake && view->source.numbers[EXIT_NUMBER_HALT])
 		shown &= ~NOT_AWAKE;
-	fprintf(file, "%s%s:\n\n", view->title, awake ? ", without those that sleep" : "");
-	err = print_lines(view, shown, lines, file);
+	view_sheet_make(view, shown, lines, &sheet);
+	if (!sheet_is_chosen(&sheet.sheet, options->choice))
+		return 0;
+	fprintf(file, "%s%s:\n\n", view->title, options->awake ? ", without those that sleep" : "");
+	err = sheet_print_table(&sheet.sheet, options->choice, file);
 	if (!err && view->total && lines->groups[0].values[EXIT_NUMBER_COUNT].present)
 		err = print_total(&lines->groups[0], file);
 	fputc('\n', file);
@@ -297,8 +306,23 @@ static void view_shown(const struct view *view, const struct snapshot *snapshot,
 		shown_add(snapshot, tables[i], shown);
 }
 
-int exit_report_print(const struct snapshot *snapshot, bool awake, FILE *file,
-		      const struct snapshot_table *ret_shown[EXIT_REPORT_TABLES + 1])
+const struct sheet_column *exit_report_columns(size_t *ret_n)
+{
+	static struct sheet_column list[COLUMNS + sizeof(views) / sizeof(views[0])];
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(views) / sizeof(views[0]); i++)
+		list[n++] = (struct sheet_column){ .name = views[i].heading };
+	for (enum column column = 0; column < COLUMNS; column++) {
+		if (columns[column].heading)
+			list[n++] = (struct sheet_column){ .name = columns[column].heading };
+	}
+	*ret_n = n;
+	return list;
+}
+
+int exit_report_print(const struct snapshot *snapshot, const struct exit_report_options *options,
+		      FILE *file, const struct snapshot_table *ret_shown[EXIT_REPORT_TABLES + 1])
 {
 	const struct snapshot_table *shown[EXIT_REPORT_TABLES + 1] = { NULL };
 	int err = 0;
@@ -306,9 +330,11 @@ int exit_report_print(const struct snapshot *snapshot, bool awake, FILE *file,
 	for (size_t i = 0; !err && i < sizeof(views) / sizeof(views[0]); i++) {
 		struct exit_lines lines;
 
-		err = exit_lines_read(&views[i].source, snapshot, awake, &lines);
+		if (views[i].by_vcpu && !options->by_vcpu)
+			continue;
+		err = exit_lines_read(&views[i].source, snapshot, options->awake, &lines);
 		if (!err && lines.n)
-			err = print_view(&views[i], &lines, awake, file);
+			err = print_view(&views[i], &lines, options, file);
 		if (lines.some)
 			view_shown(&views[i], snapshot, shown);
 		exit_lines_free(&lines);

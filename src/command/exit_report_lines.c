@@ -87,20 +87,15 @@ static int percentiles_read(const struct snapshot *snapshot, const char *table,
 	return 0;
 }
 
-/* The run delay of the row of this name; both tables are in the same order, so at is a good guess.
- */
+/* The run delay of the row of this name; at: where to look first. */
 static struct exit_value delay_read(const struct snapshot_table *table, const char *name,
 				    size_t *at)
 {
-	for (size_t i = 0; table && i < table->nrows; i++) {
-		size_t row = (*at + i) % table->nrows;
+	int row = table ? snapshot_table_find_row(table, name, strlen(name), at) : -1;
 
-		if (strcmp(table->rows[row].name, name) == 0) {
-			*at = row + 1;
-			return value_read(table, row, "run_delay");
-		}
-	}
-	return (struct exit_value){ 0 };
+	if (row < 0)
+		return (struct exit_value){ 0 };
+	return value_read(table, (size_t)row, "run_delay");
 }
 
 static int entries_read(const struct exit_lines_source *source, const struct snapshot *snapshot,

@@ -7,12 +7,16 @@
 
 #include "command/commands.h"
 
+/* Each subcommand has a file of its name, its function in commands.h, and a row here. */
 static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
 	const char *help;
 } commands[] = {
 	{ "dump", command_dump, "count events for a while, then print all counters" },
+	{ "events", command_events, "list KVM's tracepoints, and which can be counted" },
+	{ "save", command_save, "count events for a while, then save all counters to a file" },
+	{ "vms", command_vms, "list VMs and their names" },
 };
 
 static void usage(FILE *out)

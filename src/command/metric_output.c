@@ -5,22 +5,11 @@
 
 #include <errno.h>
 #include <fnmatch.h>
-#include <inttypes.h>
 #include <jansson.h>
-#include <libsmartcols.h>
-#include <unistd.h>
 
 #include "command/json_text.h"
 #include "command/text_table.h"
 #include "metrics/metric_table.h"
-
-enum { COLUMN_METRIC, COLUMN_INSTANCE, COLUMN_VALUE, COLUMN_UNITS, COLUMNS };
-
-struct table_output {
-	const struct output_options *options;
-	struct libscols_table *table;
-	size_t hidden;
-};
 
 struct json_output {
 	const struct output_options *options;
@@ -36,96 +25,16 @@ bool output_wants(const struct output_options *options, const char *name)
 	return options->nnames == 0;
 }
 
-/* Returns whether the metric's table is to be left out. */
-static bool is_without(const struct output_options *options, const struct metric_place *place)
+bool output_wants_place(const struct output_options *options, const struct metric_place *place)
 {
 	const struct snapshot_table *const *without = options->without;
 
+	if (!output_wants(options, place->name))
+		return false;
+
 	while (without && *without && *without != place->table)
 		without++;
-	return without && *without;
-}
-
-static int add_line(struct table_output *out, const struct metric_place *place,
-		    const struct snapshot_row *row, const struct snapshot_cell *cell)
-{
-	struct libscols_line *line = scols_table_new_line(out->table, NULL);
-	char *value = NULL;
-	int err;
-
-	if (!line)
-		return -ENOMEM;
-	err = scols_line_set_data(line, COLUMN_METRIC, place->name);
-	if (!err)
-		err = scols_line_set_data(line, COLUMN_INSTANCE, row->name);
-	if (!err)
-		err = scols_line_set_data(line, COLUMN_UNITS, metric_units_name(place->units));
-	if (err)
-		return err;
-	if (cell->text)
-		return scols_line_set_data(line, COLUMN_VALUE, cell->text);
-	if (asprintf(&value, "%" PRIu64, cell->number) < 0)
-		return -ENOMEM;
-	return text_table_take(line, COLUMN_VALUE, value);
-}
-
-static int table_visit(const struct metric_place *place, void *data)
-{
-	struct table_output *out = data;
-	/* metrics about the agent itself, except counters of what was missed or dropped */
-	bool own = metric_is_own(place->metric) && place->semantics != METRIC_COUNTER;
-
-	if (!output_wants(out->options, place->name) || is_without(out->options, place))
-		return 0;
-	for (size_t row = 0; row < place->table->nrows; row++) {
-		const struct snapshot_cell *cell = snapshot_table_cell(place->table, row,
-								       place->column);
-		int err;
-
-		if (!cell->present)
-			continue;
-		if (!out->options->all && (own || (!cell->text && !cell->number))) {
-			out->hidden++;
-			continue;
-		}
-		err = add_line(out, place, &place->table->rows[row], cell);
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
-int output_table(const struct snapshot *snapshot, const struct output_options *options, FILE *file,
-		 size_t *ret_hidden)
-{
-	static const struct {
-		const char *name;
-		int flags;
-	} columns[COLUMNS] = {
-		[COLUMN_METRIC] = { "METRIC", 0 },
-		[COLUMN_INSTANCE] = { "INSTANCE", 0 },
-		[COLUMN_VALUE] = { "VALUE", SCOLS_FL_RIGHT },
-		[COLUMN_UNITS] = { "UNITS", 0 },
-	};
-	struct table_output out = { .options = options, .table = text_table_new(file) };
-	int err = -ENOMEM;
-
-	if (!out.table)
-		return -ENOMEM;
-	for (size_t i = 0; i < COLUMNS; i++) {
-		if (!scols_table_new_column(out.table, columns[i].name, 0, columns[i].flags))
-			goto out;
-	}
-	err = metrics_each(snapshot, table_visit, &out);
-	if (!err)
-		err = scols_print_table(out.table);
-	if (!err && (fflush(file) || ferror(file)))
-		err = errno ? -errno : -EIO;
-	if (!err)
-		*ret_hidden = out.hidden;
-out:
-	scols_unref_table(out.table);
-	return err;
+	return !without || !*without;
 }
 
 static int label_add(json_t *object, const struct label *label)
@@ -179,8 +88,7 @@ static int json_visit(const struct metric_place *place, void *data)
 	struct json_output *out = data;
 	json_t *values;
 
-	if (place->metric->type == METRIC_STRING || !output_wants(out->options, place->name) ||
-	    is_without(out->options, place))
+	if (place->metric->type == METRIC_STRING || !output_wants_place(out->options, place))
 		return 0;
 	values = metric_values(place);
 	if (!values)
@@ -209,11 +117,9 @@ int output_json(const struct snapshot *snapshot, const struct output_options *op
 		return -ENOMEM;
 	err = metrics_each(snapshot, json_visit, &out);
 	if (!err) {
-		errno = 0;
 		json_text_write(root, file);
 		fputc('\n', file);
-		if (fflush(file) || ferror(file))
-			err = errno ? -errno : -EIO;
+		err = text_table_written(file);
 	}
 	json_decref(root);
 	return err;

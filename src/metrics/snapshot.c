@@ -286,6 +286,20 @@ int snapshot_table_row(struct snapshot_table *table, uint32_t number)
 		       -1;
 }
 
+int snapshot_table_find_row(const struct snapshot_table *table, const char *name, size_t len,
+			    size_t *at)
+{
+	for (size_t i = 0; i < table->nrows; i++) {
+		size_t row = (*at + i) % table->nrows;
+
+		if (strncmp(table->rows[row].name, name, len) == 0 && !table->rows[row].name[len]) {
+			*at = row + 1;
+			return (int)row;
+		}
+	}
+	return -1;
+}
+
 struct snapshot_cell *snapshot_table_cell(const struct snapshot_table *table, size_t row,
 					  size_t column)
 {

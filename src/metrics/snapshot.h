@@ -122,6 +122,13 @@ int snapshot_table_column(const struct snapshot_table *table, const char *name);
 /* Return the index of the row with this instance number, or -1. */
 int snapshot_table_row(struct snapshot_table *table, uint32_t number);
 
+/*
+ * Return the index of the row with this name of len bytes, or -1. *at is where to look first, and
+ * becomes what follows the row: rows of tables in the same order are found at once.
+ */
+int snapshot_table_find_row(const struct snapshot_table *table, const char *name, size_t len,
+			    size_t *at);
+
 /* Return the cell at a row index and a column index. */
 struct snapshot_cell *snapshot_table_cell(const struct snapshot_table *table, size_t row,
 					  size_t column);
@@ -148,9 +155,9 @@ void snapshot_cell_unset(struct snapshot_cell *cell);
 int snapshot_save(const struct snapshot *snapshot, FILE *file);
 
 /*
- * Read the text format of snapshot_save(). Returns 0; -EINVAL for an invalid line; -EILSEQ for one
- * that is not UTF-8; -ENOMEM; or the
- * error of reading. On failure *ret_line is the line number and ret_snapshot is untouched.
+ * Read the text format of snapshot_save(), or of version 2. Returns 0; -EINVAL for an invalid line;
+ * -EILSEQ for one that is not UTF-8; -ENODATA if the end is missing; -ENOMEM; or the error of
+ * reading. On failure *ret_line is the line number and ret_snapshot is untouched.
  */
 int snapshot_load(FILE *file, struct snapshot *ret_snapshot, unsigned *ret_line);
 

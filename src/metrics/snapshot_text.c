@@ -24,7 +24,12 @@
 
 #include "base/utf8.h"
 
-#define MAGIC "pmdakvm-snapshot\t2"
+/*
+ * Version 3 ends with a line "end" and the number of lines before it, so that a file that was cut
+ * off is not taken for a whole one. Version 2 had none.
+ */
+#define MAGIC	  "pmdakvm-snapshot\t3"
+#define MAGIC_OLD "pmdakvm-snapshot\t2"
 
 static void cell_save(const struct snapshot_cell *cell, FILE *file)
 {
@@ -79,8 +84,18 @@ static int row_save(const struct snapshot_table *table, size_t at, FILE *file)
 	return labels_save(row, file);
 }
 
+static size_t lines_of(const struct snapshot_table *table)
+{
+	size_t lines = 1 + table->ncolumns + table->nrows;
+
+	for (size_t row = 0; row < table->nrows; row++)
+		lines += table->rows[row].labels || table->rows[row].own;
+	return lines;
+}
+
 int snapshot_save(const struct snapshot *snapshot, FILE *file)
 {
+	size_t lines = 1;
 	int err = 0;
 
 	fputs(MAGIC "\n", file);
@@ -92,9 +107,11 @@ int snapshot_save(const struct snapshot *snapshot, FILE *file)
 			column_save(&table->columns[column], file);
 		for (size_t row = 0; !err && row < table->nrows; row++)
 			err = row_save(table, row, file);
+		lines += lines_of(table);
 	}
 	if (err)
 		return err;
+	fprintf(file, "end\t%zu\n", lines);
 	errno = 0;
 	if (fflush(file) || ferror(file))
 		return errno ? -errno : -EIO;
@@ -156,6 +173,9 @@ struct loading {
 	struct snapshot snapshot;
 	struct snapshot_table *table; /* the current table, or NULL */
 	int row;		      /* index of the row in the preceding line, or -1 */
+	bool has_end;		      /* the version's files have a line "end" */
+	bool ended;		      /* that line has come */
+	unsigned lines;		      /* number of the current line */
 };
 
 static int labels_read(struct snapshot_row *row, const char *text)
@@ -231,6 +251,23 @@ static int row_parse(struct snapshot_table *table, char *text, int *ret_row)
 	return err;
 }
 
+static int magic_parse(struct loading *loading, const char *text)
+{
+	loading->has_end = strcmp(text, MAGIC) == 0;
+	return loading->has_end || strcmp(text, MAGIC_OLD) == 0 ? 0 : -EINVAL;
+}
+
+static int end_parse(struct loading *loading, const char *text)
+{
+	uint64_t lines;
+
+	if (!loading->has_end || number_parse(text, UINT64_MAX, &lines) ||
+	    lines != loading->lines - 1)
+		return -EINVAL;
+	loading->ended = true;
+	return 0;
+}
+
 static int line_parse(struct loading *loading, char *text)
 {
 	const char *word = strsep(&text, "\t");
@@ -238,8 +275,10 @@ static int line_parse(struct loading *loading, char *text)
 	int row = loading->row;
 
 	loading->row = -1;
-	if (!text)
+	if (!text || loading->ended)
 		return -EINVAL;
+	if (strcmp(word, "end") == 0)
+		return end_parse(loading, text);
 	if (strcmp(word, "table") == 0)
 		return snapshot_add_table(&loading->snapshot, text, &loading->table);
 	if (table && strcmp(word, "column") == 0)
@@ -251,38 +290,51 @@ static int line_parse(struct loading *loading, char *text)
 	return -EINVAL;
 }
 
+/* Parse a line of len bytes, of which the last may be a newline; nothing else ends it. */
+static int line_read(struct loading *loading, char *line, size_t len)
+{
+	bool whole = len && line[len - 1] == '\n';
+	int err;
+
+	loading->lines++;
+	if (whole)
+		line[--len] = '\0';
+	if (strlen(line) != len)
+		return -EINVAL;
+	/* the last line of a file that was cut off can end anywhere, in a character too */
+	if (!whole && loading->has_end && !loading->ended)
+		return -ENODATA;
+	if (!utf8_is_valid(line))
+		return -EILSEQ;
+	if (loading->lines == 1)
+		err = magic_parse(loading, line);
+	else
+		err = line_parse(loading, line);
+	return err == -EEXIST ? -EINVAL : err;
+}
+
 int snapshot_load(FILE *file, struct snapshot *ret_snapshot, unsigned *ret_line)
 {
 	struct loading loading = { .row = -1 };
-	unsigned number = 0;
 	char *line = NULL;
 	size_t size = 0;
 	ssize_t len;
 	int err = 0;
 
 	errno = 0;
-	while (!err && (len = getline(&line, &size, file)) >= 0) {
-		number++;
-		if (len && line[len - 1] == '\n')
-			line[--len] = '\0';
-		if (strlen(line) != (size_t)len)
-			err = -EINVAL;
-		else if (!utf8_is_valid(line))
-			err = -EILSEQ;
-		else if (number == 1)
-			err = strcmp(line, MAGIC) == 0 ? 0 : -EINVAL;
-		else
-			err = line_parse(&loading, line);
-	}
+	while (!err && (len = getline(&line, &size, file)) >= 0)
+		err = line_read(&loading, line, (size_t)len);
 	if (!err && !feof(file))
 		err = errno ? -errno : -EIO;
-	if (!err && !number)
+	if (!err && !loading.lines)
 		err = -EINVAL; /* an empty file is not a snapshot */
+	if (!err && loading.has_end && !loading.ended)
+		err = -ENODATA;
 	free(line);
 	if (err) {
 		snapshot_free(&loading.snapshot);
-		*ret_line = number;
-		return err == -EEXIST ? -EINVAL : err;
+		*ret_line = loading.lines;
+		return err;
 	}
 	*ret_snapshot = loading.snapshot;
 	return 0;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pmda/help.h"
+#include "metrics/help.h"
 #include "pmda/state.h"
 
 /* What is said when a statistic has no value; the table's own reasons precede it. */

@@ -82,8 +82,9 @@ char *read_text(const char *path)
 	assert_non_null(file);
 	if (getdelim(&text, &size, '\0', file) < 0) {
 		assert_true(feof(file));
-		free(text);
-		text = strdup("");
+		/* glibc has a buffer then; strdup() is what a test may have made to fail */
+		assert_non_null(text);
+		*text = '\0';
 	}
 	fclose(file);
 	return text;

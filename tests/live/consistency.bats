@@ -86,8 +86,28 @@ local_agent() {
 	for option in $agent; do
 		grep -qF -- "\\-\\-${option#--}" man/pmdakvm.1 || { echo "$option"; return 1; }
 	done
-	for option in $("$BUILD/kvmbpf" dump --help | grep -oE -- '--[a-z0-9-]+' | sort -u); do
-		grep -qF -- "${option//-/\\-}" man/kvmbpf.8 || { echo "$option"; return 1; }
+	commands=$("$BUILD/kvmbpf" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p')
+	[ "$(wc -w <<<"$commands")" -ge 4 ]
+	for command in $commands; do
+		grep -qx ".SS kvmbpf $command" man/kvmbpf.8 || { echo "$command"; return 1; }
+		# an example of it
+		grep -qE "^kvmbpf $command .*|^\.B kvmbpf $command .*" man/kvmbpf.8 || { echo "$command"; return 1; }
+		for option in $("$BUILD/kvmbpf" "$command" --help | grep -oE -- '--[a-z0-9-]+' | sort -u); do
+			grep -qF -- "${option//-/\\-}" man/kvmbpf.8 || { echo "$command $option"; return 1; }
+		done
+	done
+}
+
+@test "kvmbpf(8) answers each option of other tools, and names only options that kvmbpf has" {
+	page=$(sed -n '/^\.SH OTHER TOOLS/,/^\.SH WHAT/p' man/kvmbpf.8 | sed 's/\\f[BR]//g; s/\\-/-/g')
+	for option in -1 -c -f -g -l -L -p -s -z --vcpu -k '--duration (live)' -d -a -t -v record report live; do
+		grep -qE -- "^$option"$'[,\t ]' <<<"$page" || grep -qF -- "$option"$'\t' <<<"$page" || { echo "$option"; return 1; }
+	done
+	all=$(for command in $("$BUILD/kvmbpf" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p'); do
+		"$BUILD/kvmbpf" "$command" --help
+	done)
+	for option in $(grep -P '\t' <<<"$page" | cut -f2 | grep -oE -- '(^|[ (])--?[a-z0-9][a-z-]*' | tr -d ' (' | sort -u); do
+		grep -qE -- "(^|[ ,])$option([ ,]|\$)" <<<"$all" || { echo "$option"; return 1; }
 	done
 }
 

@@ -71,8 +71,9 @@ of() {
 
 @test "--load shows what --save wrote, as any user" {
 	need_kvm
-	dump -d 1 --json --save "$WORK/saved"
+	dump --json --save "$WORK/saved"
 	"$BUILD/tests/guest" --pio $PIO
+	kill -INT "$DUMP_PID"
 	wait "$DUMP_PID"
 	chmod 644 "$WORK/saved"
 	run setpriv --reuid nobody --clear-groups "$BUILD/kvmbpf" dump --load "$WORK/saved" --json
@@ -83,7 +84,7 @@ of() {
 	echo 'row	what' >>"$WORK/saved"
 	run "$BUILD/kvmbpf" dump --load "$WORK/saved"
 	[ "$status" = 1 ]
-	[ "$output" = "kvmbpf: $WORK/saved:$(wc -l <"$WORK/saved"): not a snapshot written by --save" ]
+	[ "$output" = "kvmbpf: $WORK/saved:$(wc -l <"$WORK/saved"): invalid line: the file is damaged, or of a later version" ]
 	run "$BUILD/kvmbpf" dump --load "$WORK/none"
 	[ "$status" = 1 ]
 	[ "$output" = "kvmbpf: $WORK/none: No such file or directory" ]
@@ -178,7 +179,7 @@ of() {
 	[[ $output == *"dump "* ]]
 	run "$BUILD/kvmbpf" dump --help
 	[ "$status" = 0 ]
-	for option in --all --config --duration --event --json --load --metric --no-halt --save --verbose --help; do
+	for option in --all --config --duration --event --json --from --metric --no-halt --save --verbose --help; do
 		[[ $output == *"$option"* ]]
 	done
 	run "$BUILD/kvmbpf" --version

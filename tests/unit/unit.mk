@@ -21,7 +21,7 @@ UNIT_PMDA := $(filter $(O)/tests/unit/pmda/%,$(UNIT_TESTS))
 $(UNIT_PMDA): $(O)/libpmda.a
 $(UNIT_PMDA): UNIT_LIBS := $(PCP_LIBS)
 
-$(UNIT_TESTS): %: %.o $(UNIT_FAKES) $(HELP_OBJ) $(O)/libcommand.a $(O)/libpmdakvm.a
+$(UNIT_TESTS): %: %.o $(UNIT_FAKES) $(O)/libcommand.a $(O)/libpmdakvm.a
 	$(call say,LD,$@)
 	$(Q)fakes=$$(sed -nE 's|^tests/(fakes/[a-z_0-9]+)\.h:$$|$(O)/tests/\1.o|p' $@.d); \
 	wraps=$$(nm $< $$fakes | sed -n 's/.* T __wrap_/-Wl,--wrap=/p'); \

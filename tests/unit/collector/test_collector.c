@@ -427,6 +427,19 @@ static void test_only_one_family(void **state)
 	assert_int_equal(cell_at("control", ALPHA, "attached")->number, 0);
 }
 
+/* The passes are made for it if that is asked for. */
+static void test_only_one_family_with_vms(void **state)
+{
+	(void)state;
+	config.only = "alpha";
+	config.only_with_vms = true;
+	open_all();
+	config.only = NULL;
+	config.only_with_vms = false;
+	assert_int_equal(machine.register_attaches, 1);
+	assert_int_equal(collector_attached(collector), 1);
+}
+
 static void test_close_nothing(void **state)
 {
 	(void)state;
@@ -456,6 +469,7 @@ int main(void)
 		fake_test(test_words_of_libbpf),
 		fake_test(test_no_memory),
 		fake_test(test_only_one_family),
+		fake_test(test_only_one_family_with_vms),
 		fake_test(test_close_nothing),
 	};
 

@@ -33,7 +33,7 @@ static void print_to(const char *path, const char *snapshot_text)
 	assert_non_null(in);
 	assert_non_null(out);
 	assert_int_equal(snapshot_load(in, &snapshot, &line), 0);
-	assert_int_equal(cause_report_print(&snapshot, out), 0);
+	assert_int_equal(cause_report_print(&snapshot, &(struct sheet_choice){ 0 }, out), 0);
 	snapshot_free(&snapshot);
 	fclose(out);
 	fclose(in);

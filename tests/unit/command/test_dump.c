@@ -2,10 +2,9 @@
 /* Copyright (c) 2026 The pmdakvm authors */
 /* Options of kvmbpf dump, with fake families; what it prints of real ones is in live/dump.bats. */
 #include "fakes/fake_families.h"
+#include "fakes/run_command.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <getopt.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -13,9 +12,6 @@
 #include <unistd.h>
 
 #include "command/commands.h"
-
-/* What the last run has printed. */
-static char *out, *err_out;
 
 static int setup(void **state)
 {
@@ -27,67 +23,12 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	free(out);
-	free(err_out);
-	out = err_out = NULL;
+	run_command_free();
 	return fake_teardown(state) || work_teardown(state) ? -1 : 0;
 }
 
-/* Let a descriptor be that of a file; returns a copy of what it was. */
-static int redirect(int fd, const char *path)
-{
-	int saved = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-
-	assert_true(saved >= 0 && file >= 0);
-	assert_int_equal(dup2(file, fd), fd);
-	close(file);
-	return saved;
-}
-
-static void restore(int fd, int saved)
-{
-	assert_int_equal(dup2(saved, fd), fd);
-	close(saved);
-}
-
-static int run_to(const char *path, char **argv)
-{
-	int argc = 0, status, saved_out, saved_err;
-
-	while (argv[argc])
-		argc++;
-	fflush(stdout);
-	saved_out = redirect(STDOUT_FILENO, path);
-	saved_err = redirect(STDERR_FILENO, "stderr");
-	optind = 0; /* glibc: begin anew */
-	status = command_dump(argc, argv);
-	fflush(stdout);
-	clearerr(stdout);
-	restore(STDOUT_FILENO, saved_out);
-	restore(STDERR_FILENO, saved_err);
-	free(out);
-	free(err_out);
-	out = read_text(path);
-	err_out = read_text("stderr");
-	return status;
-}
-
-/* Run with these arguments; returns the exit status. */
-#define run(...) run_to("stdout", (char *[]){ (char *)"dump", __VA_ARGS__, NULL })
-#define A(text)	 ((char *)(text))
-
-static void assert_has(const char *text, const char *part)
-{
-	if (!strstr(text, part))
-		fail_msg("\"%s\" is not in: %s", part, text);
-}
-
-static void assert_has_not(const char *text, const char *part)
-{
-	if (strstr(text, part))
-		fail_msg("\"%s\" is in: %s", part, text);
-}
+/* Run dump with these arguments; returns the exit status. */
+#define run(...) run_command("stdout", command_dump, (char *[]){ A("dump"), __VA_ARGS__, NULL })
 
 /* They end with 2, print nothing, and say which argument is bad. */
 static void test_bad_options(void **state)
@@ -129,7 +70,7 @@ static void test_bad_options(void **state)
 static void test_help(void **state)
 {
 	static const char *const options[] = { "--all",	    "--config", "--duration", "--event",
-					       "--help",    "--json",	"--load",     "--metric",
+					       "--help",    "--json",	"--from",     "--metric",
 					       "--no-halt", "--save",	"--verbose" };
 
 	(void)state;
@@ -242,7 +183,8 @@ static void test_load_that_fails(void **state)
 	assert_has(err_out, "kvmbpf: old:1: ");
 	write_text("other", SNAPSHOT "table\tfamily\ncolumn\tattached\nrow\t0\t\tf\xfcr\t-\t1\n");
 	assert_int_equal(run(A("--load"), A("other"), A("--json")), 1);
-	assert_string_equal(err_out, "kvmbpf: other:17: not UTF-8, so not written by --save\n");
+	assert_string_equal(err_out,
+			    "kvmbpf: other:17: not UTF-8, so not written by kvmbpf save\n");
 	assert_string_equal(out, "");
 }
 
@@ -251,9 +193,10 @@ static void test_a_full_disk(void **state)
 	(void)state;
 	write_text("saved", SNAPSHOT);
 	for (int i = 0; i < 3; i++) {
-		assert_int_equal(run_to("/dev/full",
-					(char *[]){ A("dump"), A("--load"), A("saved"),
-						    i ? A(i == 1 ? "-j" : "-a") : NULL, NULL }),
+		assert_int_equal(run_command("/dev/full", command_dump,
+					     (char *[]){ A("dump"), A("--load"), A("saved"),
+							 i ? A(i == 1 ? "-j" : "-a") : NULL,
+							 NULL }),
 				 1);
 		assert_has(err_out, "No space left on device");
 	}

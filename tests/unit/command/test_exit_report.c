@@ -49,6 +49,8 @@ static const char everything[] = MAGIC
 	"row\t1\tweb1-4711\tHLT\t-\t7\t7000\n"
 	"table\ttrace\ncolumn\tkvm_exit\nrow\t0\tcpu0\t\t-\t1009\n";
 
+static const struct sheet_choice choice;
+static const struct exit_report_options plain = { .choice = &choice };
 static struct snapshot snapshot;
 static const struct snapshot_table *shown[EXIT_REPORT_TABLES + 1];
 
@@ -75,7 +77,11 @@ static char *views(bool awake)
 
 	assert_non_null(file);
 	untouched_fill(shown, sizeof(shown));
-	assert_int_equal(exit_report_print(&snapshot, awake, file, shown), 0);
+	assert_int_equal(exit_report_print(&snapshot,
+					   &(struct exit_report_options){ .awake = awake,
+									  .choice = &choice },
+					   file, shown),
+			 0);
 	fclose(file);
 	return text;
 }
@@ -373,11 +379,11 @@ static void test_writing_that_fails(void **state)
 	for (size_t room = 0; room < 1500; room += 17) {
 		FILE *file = open_failing_writer(room, ENOSPC);
 
-		assert_int_equal(exit_report_print(&snapshot, false, file, shown), -ENOSPC);
+		assert_int_equal(exit_report_print(&snapshot, &plain, file, shown), -ENOSPC);
 		fclose(file);
 		file = open_failing_writer(room, ENOSPC);
 		setvbuf(file, NULL, _IONBF, 0);
-		assert_true(exit_report_print(&snapshot, false, file, shown) < 0);
+		assert_true(exit_report_print(&snapshot, &plain, file, shown) < 0);
 		fclose(file);
 	}
 	assert_untouched(shown, sizeof(shown));
@@ -395,7 +401,7 @@ static void test_no_memory(void **state)
 
 		untouched_fill(shown, sizeof(shown));
 		alloc_fail_at(n);
-		err = exit_report_print(&snapshot, false, file, shown);
+		err = exit_report_print(&snapshot, &plain, file, shown);
 		if (!alloc_failed())
 			break;
 		assert_int_equal(err, -ENOMEM);

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "pmda/help.h"
+#include "metrics/help.h"
 #include "metrics/item_numbers.h"
 #include "metrics/metric_table.h"
 

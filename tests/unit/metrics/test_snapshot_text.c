@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The version before the one that is saved: without a last line. */
 #define MAGIC "pmdakvm-snapshot\t2\n"
+#define SAVED "pmdakvm-snapshot\t3\n"
 
 /* Every kind of cell, name and table. */
 static const char everything[] = MAGIC "table\tcounts\n"
@@ -58,15 +60,25 @@ static void row_add(struct snapshot_table *table, uint32_t number, const struct 
 	assert_int_equal(snapshot_table_add_row(table, &row), 0);
 }
 
+/* What is saved, in the form of the earlier version: it has other first and last lines only. */
 static char *save(const struct snapshot *snapshot)
 {
-	char *text = NULL;
-	size_t size;
+	char *text = NULL, last[32];
+	size_t size, lines = 0, end;
 	FILE *file = open_memstream(&text, &size);
 
 	assert_non_null(file);
 	assert_int_equal(snapshot_save(snapshot, file), 0);
 	fclose(file);
+	assert_memory_equal(text, SAVED, strlen(SAVED));
+	for (end = size - 1; end && text[end - 1] != '\n'; end--)
+		;
+	for (size_t i = 0; i < end; i++)
+		lines += text[i] == '\n';
+	snprintf(last, sizeof(last), "end\t%zu\n", lines);
+	assert_string_equal(text + end, last);
+	text[end] = '\0';
+	memcpy(text, MAGIC, strlen(MAGIC));
 	return text;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define MAGIC "pmdakvm-snapshot\t2\n"
+#define SAVED "pmdakvm-snapshot\t3\n"
 #define TABLE MAGIC "table\tt\ncolumn\ta\ncolumn\tb\n"
 #define ROW   "row\t0\tr\t\t-\t1\t2\n"
 
@@ -135,6 +136,58 @@ static void test_malformed(void **state)
 	}
 }
 
+/* A file of the version that is saved, cut off anywhere, is never taken for a whole one. */
+static void test_a_file_cut_anywhere(void **state)
+{
+	static const char whole[] = SAVED "table\tt\xc3\xa9\ncolumn\ta\n"
+					  "row\t0\tr\t\t-\t12\nlabels\t{\"a\":1}\n"
+					  "table\tu\nend\t6\n";
+	struct snapshot snapshot;
+	unsigned line;
+
+	(void)state;
+	for (size_t size = strlen(SAVED); size < strlen(whole); size++)
+		assert_int_equal(snapshot_bytes_load(whole, size, &snapshot, &line), -ENODATA);
+	assert_int_equal(snapshot_bytes_load(whole, strlen(whole), &snapshot, &line), 0);
+	snapshot_free(&snapshot);
+}
+
+/* The last line counts the lines before it, and nothing follows it. */
+static void test_last_lines(void **state)
+{
+	static const struct {
+		const char *text;
+		int err;
+	} cases[] = {
+		{ SAVED "end\t1\n", 0 },
+		{ SAVED "table\tt\nend\t2\n", 0 },
+		{ SAVED, -ENODATA },
+		{ SAVED "end\t1", -ENODATA },
+		{ SAVED "table\tt\n", -ENODATA },
+		{ SAVED "table\tt\nend\t1\n", -EINVAL },
+		{ SAVED "table\tt\nend\t3\n", -EINVAL },
+		{ SAVED "end\t\n", -EINVAL },
+		{ SAVED "end\n", -EINVAL },
+		{ SAVED "end\t1\nend\t2\n", -EINVAL },
+		{ SAVED "end\t1\ntable\tt\n", -EINVAL },
+		{ SAVED "end\t1\nx", -EINVAL },
+		{ MAGIC "end\t1\n", -EINVAL },
+		{ "pmdakvm-snapshot\t4\nend\t1\n", -EINVAL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct snapshot snapshot;
+		unsigned line;
+
+		assert_int_equal(snapshot_bytes_load(cases[i].text, strlen(cases[i].text),
+						     &snapshot, &line),
+				 cases[i].err);
+		if (!cases[i].err)
+			snapshot_free(&snapshot);
+	}
+}
+
 /* Lines that are not UTF-8, in all places that hold a text. */
 static void test_not_utf8(void **state)
 {
@@ -201,10 +254,9 @@ static void test_nul_bytes(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_malformed),
-		cmocka_unit_test(test_not_utf8),
-		work_test(test_an_empty_file),
-		cmocka_unit_test(test_nul_bytes),
+		cmocka_unit_test(test_malformed),  cmocka_unit_test(test_a_file_cut_anywhere),
+		cmocka_unit_test(test_last_lines), cmocka_unit_test(test_not_utf8),
+		work_test(test_an_empty_file),	   cmocka_unit_test(test_nul_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

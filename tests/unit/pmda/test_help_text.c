@@ -6,7 +6,7 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "pmda/help.h"
+#include "metrics/help.h"
 #include "metrics/item_numbers.h"
 #include "metrics/metric_table.h"
 

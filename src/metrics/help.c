@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-#include "pmda/help.h"
+#include "metrics/help.h"
 
 #include <string.h>
 

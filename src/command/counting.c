@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+#define _GNU_SOURCE
+#include "command/counting.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "collector/collector.h"
+#include "command/commands.h"
+
+struct counting {
+	struct collector *collector;
+	struct items items; /* not loaded from or saved to a file: kvmbpf shows no PMID */
+	double since;	    /* monotonic(), when all was attached */
+	bool verbose;
+	bool ended; /* a signal came */
+	sigset_t signals;
+};
+
+void counting_show(struct report *report, bool verbose)
+{
+	for (size_t i = 0; i < report->n; i++) {
+		if (report->lines[i].level > REPORT_DEBUG || verbose)
+			fprintf(stderr, "kvmbpf: %s\n", report->lines[i].text);
+	}
+	report_clear(report);
+}
+
+static void report_attached(struct report *report, const struct collector *collector)
+{
+	const struct collector_family *open = collector_families(collector);
+
+	for (size_t i = 0; i < families_count; i++) {
+		if (!open[i].err)
+			report_add(report, REPORT_DEBUG, "%s: attached in %.1f ms",
+				   families[i].name, (double)open[i].attach_time / 1e6);
+	}
+}
+
+static void signals_block(sigset_t *signals)
+{
+	sigemptyset(signals);
+	sigaddset(signals, SIGINT);
+	sigaddset(signals, SIGTERM);
+	sigaddset(signals, SIGHUP);
+	sigprocmask(SIG_BLOCK, signals, NULL);
+}
+
+static double monotonic(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+int counting_open(const struct config *config, bool verbose, struct counting **ret_counting)
+{
+	struct counting *counting = calloc(1, sizeof(*counting));
+	struct report report = { 0 };
+	int err;
+
+	if (!counting)
+		return EXIT_FAILURE;
+	counting->verbose = verbose;
+	signals_block(&counting->signals);
+	err = collector_open(config, &counting->items, NULL, false, &report, &counting->collector);
+	if (!err)
+		report_attached(&report, counting->collector);
+	counting_show(&report, verbose);
+	if (err) {
+		fprintf(stderr, "kvmbpf: cannot start counting: %s\n", strerror(-err));
+		counting_close(counting);
+		return EXIT_FAILURE;
+	}
+	if (!collector_attached(counting->collector) && !collector_waits(counting->collector)) {
+		fputs("kvmbpf: no family could be attached: nothing to count\n", stderr);
+		counting_close(counting);
+		return EXIT_NOTHING;
+	}
+	counting->since = monotonic();
+	counting_say(counting, "counting");
+	*ret_counting = counting;
+	return 0;
+}
+
+double counting_seconds(const struct counting *counting)
+{
+	return monotonic() - counting->since;
+}
+
+/* Ticks once a second, to follow KVM being loaded and new CPUs. */
+bool counting_wait(struct counting *counting, double seconds)
+{
+	double end = monotonic() + seconds;
+
+	while (!counting->ended) {
+		double left = seconds < 0 ? 1 : end - monotonic();
+		struct report report = { 0 };
+		struct timespec ts = { .tv_sec = 1 };
+
+		if (left <= 0)
+			break;
+		if (left < 1)
+			ts = (struct timespec){ .tv_nsec = (long)(left * 1e9) };
+		counting->ended = sigtimedwait(&counting->signals, NULL, &ts) >= 0;
+		if (counting->ended)
+			break;
+		collector_tick(counting->collector, &report);
+		counting_show(&report, counting->verbose);
+	}
+	return counting->ended;
+}
+
+int counting_read(struct counting *counting, uint64_t tables)
+{
+	return collector_read(counting->collector, tables);
+}
+
+struct snapshot *counting_snapshot(struct counting *counting)
+{
+	return collector_snapshot(counting->collector);
+}
+
+int counting_reset_max(struct counting *counting)
+{
+	return collector_reset_max(counting->collector);
+}
+
+int counting_status(const struct counting *counting)
+{
+	if (collector_attached(counting->collector))
+		return 0;
+	fprintf(stderr, "kvmbpf: nothing was counted: %s\n",
+		collector_waits(counting->collector) ? "KVM was not loaded" :
+						       "no family could be attached");
+	return EXIT_NOTHING;
+}
+
+void counting_say(const struct counting *counting, const char *what)
+{
+	if (counting->verbose)
+		fprintf(stderr, "kvmbpf: %s\n", what);
+}
+
+void counting_close(struct counting *counting)
+{
+	if (!counting)
+		return;
+	collector_close(counting->collector);
+	items_free(&counting->items);
+	free(counting);
+}

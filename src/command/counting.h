@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (c) 2026 The pmdakvm authors */
+/*
+ * Counts for a subcommand: opens the families, waits, reads them, and says on stderr what failed.
+ */
+#ifndef PMDAKVM_COUNTING_H
+#define PMDAKVM_COUNTING_H
+
+#include <stdbool.h>
+
+#include "base/config.h"
+#include "metrics/snapshot.h"
+
+struct counting;
+
+/*
+ * Attach the families as the configuration says, which must outlive the result. From then on
+ * SIGINT, SIGTERM and SIGHUP end counting_wait() only. verbose: also say details. Returns an exit
+ * status: 0, EXIT_FAILURE, or EXIT_NOTHING if there is nothing to count; the reason is printed.
+ */
+int counting_open(const struct config *config, bool verbose, struct counting **ret_counting);
+
+/*
+ * Wait for that many seconds; if negative, until a signal. KVM may be loaded meanwhile. Returns
+ * whether a signal ended it; once one did, later calls return at once.
+ */
+bool counting_wait(struct counting *counting, double seconds);
+
+/* For how long it has counted, in seconds. */
+double counting_seconds(const struct counting *counting);
+
+/*
+ * Read the tables in the mask (bit i: table i of the snapshot), all by UINT64_MAX. Returns 0 or
+ * -ENOMEM.
+ */
+int counting_read(struct counting *counting, uint64_t tables);
+
+/* What counting_read() has read; it belongs to counting. */
+struct snapshot *counting_snapshot(struct counting *counting);
+
+/* Let maxima begin anew. Returns 0 or the first family's error. */
+int counting_reset_max(struct counting *counting);
+
+/* Returns 0, or EXIT_NOTHING after having said that nothing was counted, and why. */
+int counting_status(const struct counting *counting);
+
+/* Print a line to stderr, if details are wanted. */
+void counting_say(const struct counting *counting, const char *what);
+
+/* Detach and free; takes NULL. */
+void counting_close(struct counting *counting);
+
+/* Print a report's lines to stderr, those for debugging only if verbose, and clear it. */
+void counting_show(struct report *report, bool verbose);
+
+#endif /* PMDAKVM_COUNTING_H */

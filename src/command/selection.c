@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+#define _GNU_SOURCE
+#include "command/selection.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kvm/exit_reasons.h"
+#include "metrics/snapshot_copy.h"
+
+/* The table with a column for each event. */
+#define EVENTS "trace"
+
+/* What a pattern is of: the label that has it, and what people call it. */
+static const struct {
+	const char *label;
+	const char *what;
+	const char *hint;
+} kinds[SELECTION_BYS] = {
+	[BY_VM] = { "vm", "VM", "kvmbpf vms lists them" },
+	[BY_PID] = { "pid", "process of a VM", "kvmbpf vms lists them" },
+	[BY_VCPU] = { "vcpu", "vCPU", "kvmbpf vms shows how many each VM has" },
+	[BY_REASON] = { "reason", "exit reason", "kvmbpf dump shows those that occur" },
+	[BY_CAUSE] = { "cause", "cause", "kvmbpf dump shows those that occur" },
+	[BY_EVENT] = { "event", "event", "kvmbpf events lists them" },
+};
+
+int selection_init(struct selection *selection, size_t room)
+{
+	*selection = (struct selection){ 0 };
+	for (size_t i = 0; i < SELECTION_BYS; i++) {
+		selection->patterns[i] = calloc(room + 1, sizeof(*selection->patterns[i]));
+		if (!selection->patterns[i]) {
+			selection_free(selection);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+void selection_free(struct selection *selection)
+{
+	for (size_t i = 0; i < SELECTION_BYS; i++)
+		free(selection->patterns[i]);
+	*selection = (struct selection){ 0 };
+}
+
+/* Parse the next of NUMBER[-NUMBER][,...]. Returns 1, 0 at the end, or -EINVAL. */
+static int range_next(const char **text, uint64_t *ret_first, uint64_t *ret_last)
+{
+	char *end;
+
+	if (!**text)
+		return 0;
+	if (!strchr("0123456789", **text))
+		return -EINVAL;
+	errno = 0;
+	*ret_first = *ret_last = strtoull(*text, &end, 10);
+	if (*end == '-' && end[1] && strchr("0123456789", end[1]))
+		*ret_last = strtoull(end + 1, &end, 10);
+	if (errno || *ret_last < *ret_first || (*end && (*end != ',' || !end[1])))
+		return -EINVAL;
+	*text = *end ? end + 1 : end;
+	return 1;
+}
+
+static bool number_matches(const char *pattern, uint64_t number)
+{
+	uint64_t first, last;
+
+	while (range_next(&pattern, &first, &last) > 0) {
+		if (number >= first && number <= last)
+			return true;
+	}
+	return false;
+}
+
+static bool is_ranges(const char *text)
+{
+	uint64_t first, last;
+	int ret = *text ? 1 : -EINVAL;
+
+	while (ret > 0)
+		ret = range_next(&text, &first, &last);
+	return ret == 0;
+}
+
+int selection_add(struct selection *selection, enum selection_by by, const char *pattern)
+{
+	if (!*pattern || ((by == BY_PID || by == BY_VCPU) && !is_ranges(pattern)))
+		return -EINVAL;
+	selection->patterns[by][selection->n[by]++] = pattern;
+	return 0;
+}
+
+bool selection_is_of_vms(const struct selection *selection)
+{
+	for (size_t i = 0; i < SELECTION_BYS; i++) {
+		if (i != BY_EVENT && selection->n[i])
+			return true;
+	}
+	return selection->slower;
+}
+
+static const struct label *label_find(const struct snapshot_row *row, const char *key)
+{
+	const struct labels *sets[] = { row->own, row->labels };
+
+	for (size_t i = 0; i < 2; i++) {
+		for (size_t j = 0; sets[i] && j < sets[i]->n; j++) {
+			if (strcmp(sets[i]->list[j].key, key) == 0)
+				return &sets[i]->list[j];
+		}
+	}
+	return NULL;
+}
+
+/* Does a VM's instance name, which may be followed by a vCPU's, match? */
+static bool instance_matches(const char *pattern, const struct snapshot_row *row)
+{
+	const struct label *vcpu = label_find(row, "vcpu");
+	char *name = strndup(row->name, row->owner_bytes), *cut;
+	bool matches;
+
+	if (!name)
+		return false;
+	cut = vcpu ? strstr(name, "::vcpu") : NULL;
+	if (cut)
+		*cut = '\0';
+	matches = fnmatch(pattern, name, 0) == 0;
+	free(name);
+	return matches;
+}
+
+/* Reasons are names in capitals on Intel and in small letters on AMD: either is taken. */
+static bool row_matches(const struct snapshot_row *row, enum selection_by by, const char *pattern)
+{
+	const struct label *label = label_find(row, kinds[by].label);
+
+	if (!label)
+		return false;
+	if (by == BY_PID || by == BY_VCPU)
+		return !label->text && number_matches(pattern, label->number);
+	if (label->text && fnmatch(pattern, label->text, by == BY_REASON ? FNM_CASEFOLD : 0) == 0)
+		return true;
+	return by == BY_VM && instance_matches(pattern, row);
+}
+
+static bool row_is_kept(const struct snapshot_table *table, size_t row, void *data)
+{
+	const struct selection *selection = data;
+
+	for (size_t by = 0; by < SELECTION_BYS; by++) {
+		bool matches = !selection->n[by];
+
+		for (size_t i = 0; !matches && i < selection->n[by]; i++)
+			matches = row_matches(&table->rows[row], by, selection->patterns[by][i]);
+		if (!matches)
+			return false;
+	}
+	return true;
+}
+
+static bool column_matches(const struct snapshot_table *table, const char *pattern)
+{
+	for (size_t column = 0; column < table->ncolumns; column++) {
+		if (fnmatch(pattern, table->columns[column].name, 0) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool is_matched(const struct snapshot *snapshot, enum selection_by by, const char *pattern)
+{
+	for (size_t i = 0; i < snapshot->ntables; i++) {
+		const struct snapshot_table *table = snapshot->tables[i];
+
+		if (by == BY_EVENT && strcmp(table->name, EVENTS) == 0 &&
+		    column_matches(table, pattern))
+			return true;
+		for (size_t row = 0; row < table->nrows; row++) {
+			if (row_matches(&table->rows[row], by, pattern))
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool is_reason(const char *pattern)
+{
+	for (enum reasons_isa isa = 0; isa < REASONS_ISAS; isa++) {
+		size_t n;
+		const struct reason *list = reasons_list(isa, &n);
+
+		for (size_t i = 0; i < n; i++) {
+			if (fnmatch(pattern, list[i].name, FNM_CASEFOLD) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+bool selection_unknown(const struct selection *selection, const struct snapshot *snapshot)
+{
+	bool unknown = false;
+
+	for (size_t by = 0; by < SELECTION_BYS; by++) {
+		for (size_t i = 0; i < selection->n[by]; i++) {
+			const char *pattern = selection->patterns[by][i];
+
+			if (is_matched(snapshot, by, pattern) ||
+			    (by == BY_REASON && is_reason(pattern)))
+				continue;
+			fprintf(stderr, "kvmbpf: no %s matches \"%s\"; %s\n", kinds[by].what,
+				pattern, kinds[by].hint);
+			unknown = true;
+		}
+	}
+	return unknown;
+}
+
+/* The events' own counts are columns, by CPU. */
+static void events_apply(const struct selection *selection, struct snapshot_table *table)
+{
+	for (size_t column = 0; column < table->ncolumns; column++) {
+		bool matches = false;
+
+		for (size_t i = 0; !matches && i < selection->n[BY_EVENT]; i++)
+			matches = fnmatch(selection->patterns[BY_EVENT][i],
+					  table->columns[column].name, 0) == 0;
+		for (size_t row = 0; !matches && row < table->nrows; row++)
+			snapshot_cell_unset(snapshot_table_cell(table, row, column));
+	}
+}
+
+void selection_apply(const struct selection *selection, struct snapshot *snapshot)
+{
+	size_t n = 0;
+
+	for (size_t by = 0; by < SELECTION_BYS; by++)
+		n += selection->n[by];
+	for (size_t i = 0; n && i < snapshot->ntables; i++) {
+		struct snapshot_table *table = snapshot->tables[i];
+
+		if (selection->n[BY_EVENT] == n && strcmp(table->name, EVENTS) == 0)
+			events_apply(selection, table);
+		else
+			snapshot_table_keep(table, row_is_kept, (void *)selection);
+	}
+}
