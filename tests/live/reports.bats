@@ -9,6 +9,7 @@ setup() {
 	need pmrep
 	new_work
 	export PCP_PYTHON_PROG=/usr/bin/python3 PCP_COLOR=0 HOME=$WORK LC_ALL=C.UTF-8
+	export PCP_DERIVED_CONFIG=$TOP/dashboards/derived/kvm.conf
 	cd "$WORK" || return 1
 }
 

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 The pmdakvm authors
+#
+# Tests what dashboards/ has for PCP's tools besides the reports: rules of pmie, groups of pmlogconf,
+# derived metrics. Archives of known numbers are made by tests/data/archive.py.
+
+load common
+
+setup() {
+	need pmrep
+	new_work
+	export PCP_PYTHON_PROG=/usr/bin/python3 PCP_COLOR=0 HOME=$WORK LC_ALL=C.UTF-8
+	export PCP_DERIVED_CONFIG=$TOP/dashboards/derived/kvm.conf
+	cd "$WORK" || return 1
+}
+
+# make_rules: $WORK/pmie.conf, of our rules and PCP's own settings, evaluated every 10 s.
+make_rules() {
+	local setting
+	mkdir -p "$WORK/rules/pmdakvm"
+	cp -r /etc/pcp/pmieconf/global "$WORK/rules/"
+	cp "$TOP"/dashboards/pmieconf/* "$WORK/rules/pmdakvm/"
+	for setting in "delta 10sec" "holdoff 0" "syslog_action no" "user_action yes"; do
+		# shellcheck disable=SC2086
+		pmieconf -r "$WORK/rules" -f "$WORK/pmie.conf" modify global $setting
+	done
+}
+
+# alarms <LINES: what the rules say of an archive of these lines: SECOND RULE'S TITLE AND INSTANCES
+alarms() {
+	[ -e "$WORK/pmie.conf" ] || make_rules
+	rm -f "$WORK"/archive.*
+	"$PCP_PYTHON_PROG" "$TOP/tests/data/archive.py" "$WORK/archive"
+	pmie -z -a "$WORK/archive" -t 10 -c "$WORK/pmie.conf" >"$WORK/pmie.out" 2>&1
+	sed -nE 's/^shell .*:([0-9]+) [0-9]+: echo (.*)@example.org$/\1 \2/p' "$WORK/pmie.out" | sed -E 's:\.0([%/ ]):\1:'
+}
+
+# At their thresholds no rule says anything; VMs come and go.
+healthy='
+kvm.vm.vcpus|web1-4711|2 2 2 2
+kvm.vm.vcpus|db-4720|4 4 - -
+kvm.vm.vcpus|new-4800|- - 1 1
+kvm.vm.stat.exits|web1-4711|0 1000000 2000000 3000000
+kvm.vm.stat.exits|db-4720|0 1900000 - -
+kvm.vm.stat.exits|new-4800|- - 0 400000
+kvm.vm.stat.halt_poll_fail_ns|web1-4711|0 1000000000 2000000000 3000000000
+kvm.vm.stat.halt_poll_fail_ns|db-4720|0 2000000000 - -
+kvm.vm.stat.halt_poll_fail_ns|new-4800|- - 0 500000000
+kvm.vm.userspace_exit.time|web1-4711::IO|0 2500000000 5000000000 5000000001
+kvm.vm.userspace_exit.time|web1-4711::HLT|0 20000000000 40000000000 60000000000
+kvm.vcpu.run_delay|web1-4711::vcpu0|0 500000000 1000000000 1500000000
+kvm.agent.family.missed|exit|0 100 200 300
+kvm.agent.event.missed|kvm_exit|0 100 200 300
+kvm.agent.map.dropped|cause_sums|7 7 7 7
+kvm.agent.family.attached|exit|1 1 1 0
+kvm.agent.family.attached|stat|1 1 1 0
+'
+
+@test "rules of pmie say nothing at their thresholds, and know every value" {
+	need pmie
+	alarms <<<"$healthy" >"$WORK/said"
+	cat "$WORK/pmie.out"
+	[ ! -s "$WORK/said" ]
+	pmie -v -z -a "$WORK/archive" -t 10 -c "$WORK/pmie.conf" >"$WORK/verbose" 2>&1
+	rules=$(ls "$TOP/dashboards/pmieconf" | wc -l)
+	[ "$(grep -c '00:00:10 .*: false' "$WORK/verbose")" = "$rules" ]
+	# pmie has no rates for an interval in which instances came or went, and has them again in the next
+	[ "$(grep -c '00:00:30 .*: false' "$WORK/verbose")" = "$rules" ]
+}
+
+# above METRIC|INSTANCE VALUES...: the healthy lines, with these values for one
+above() {
+	awk -F'|' -v OFS='|' -v key="$1" -v values="$2" \
+		'$1 "|" $2 == key { $3 = values; found = 1 } 1; END { exit !found }' <<<"$healthy"
+}
+
+@test "each rule of pmie fires just above its threshold, and names the instance" {
+	need pmie
+	: >"$WORK/fired"
+	while IFS='~' read -r key values says; do
+		above "$key" "$values" | alarms >"$WORK/said"
+		echo "$key: $(cat "$WORK/said")"
+		[ "$(cat "$WORK/said")" = "$says" ]
+		echo "$says" >>"$WORK/fired"
+	done <<-'END'
+		kvm.vm.stat.exits|web1-4711~0 1000000 2000000 3000020~30 Exit storm of a VM 50001 exits/s each vCPU[web1-4711]
+		kvm.vm.stat.exits|new-4800~- - 0 700000~30 Exit storm of a VM 70000 exits/s each vCPU[new-4800]
+		kvm.vm.stat.halt_poll_fail_ns|web1-4711~0 0 0 1200000000~30 The host polls in vain for halted guests 6%[web1-4711]
+		kvm.vm.userspace_exit.time|web1-4711::IO~0 2600000000 5000000000 5000000000~10 A VM waits for its VMM 26%[web1-4711::IO]
+		kvm.vcpu.run_delay|web1-4711::vcpu0~0 600000000 600000000 600000000~10 vCPUs wait for a CPU 6%[web1-4711::vcpu0]
+		kvm.agent.family.missed|exit~0 0 110 110~20 The KVM agent missed exits 11/s[exit]
+		kvm.agent.event.missed|kvm_exit~0 0 0 110~30 The KVM agent missed events 11/s[kvm_exit]
+		kvm.agent.map.dropped|cause_sums~0 10 10 10~10 The KVM agent's maps are full 1/s[cause_sums]
+		kvm.agent.family.attached|exit~1 1 0 0~20 The KVM agent counts only in part [exit]
+	END
+	# both rules of one metric
+	above "kvm.vcpu.run_delay|web1-4711::vcpu0" "0 1100000000 1100000000 1100000000" | alarms >"$WORK/said"
+	diff - "$WORK/said" <<-END
+		10 vCPUs wait for a CPU 11%[web1-4711::vcpu0]
+		10 vCPUs wait long for a CPU 11%[web1-4711::vcpu0]
+	END
+	cat "$WORK/said" >>"$WORK/fired"
+	sed -n '/^string\trule$/{n;s/^\tdefault\t= "\(.*\)"$/\1/p}' "$TOP"/dashboards/pmieconf/* | while read -r title; do
+		grep -qF "$title" "$WORK/fired" || { echo "no test fires: $title"; exit 1; }
+	done
+}
+
+@test "thresholds can be set, rules switched off, and each has a help text" {
+	need pmie
+	make_rules
+	set_() { pmieconf -r "$WORK/rules" -f "$WORK/pmie.conf" "$@"; }
+	set_ modify pmdakvm.exit_storm threshold 60000
+	above "kvm.vm.stat.exits|web1-4711" "0 1100000 2300000 3600000" | alarms >"$WORK/said"
+	[ "$(cat "$WORK/said")" = "30 Exit storm of a VM 65000 exits/s each vCPU[web1-4711]" ]
+	set_ disable pmdakvm.exit_storm
+	above "kvm.vm.stat.exits|web1-4711" "0 1100000 2300000 3600000" | alarms >"$WORK/said"
+	[ ! -s "$WORK/said" ]
+	for rule in "$TOP"/dashboards/pmieconf/*; do
+		set_ help "pmdakvm.${rule##*/}" >"$WORK/help"
+		[ "$(wc -w <"$WORK/help")" -gt 40 ]
+	done
+}
