@@ -9,6 +9,8 @@ archive.py ARCHIVE <LINES: write a PCP archive of metrics of the table, as pmlog
 with one value a record; "-" where the record has none, INSTANCE empty for a metric without. Records
 are ten seconds apart, from 2026-01-01 00:00:00 UTC. PMIDs, types, units and instance domains are
 those of src/metrics/metrics.def and stat_items.def. Nothing of it was measured.
+
+archive.py --names: print the names and semantics of all these metrics instead.
 """
 import os
 import re
@@ -54,6 +56,10 @@ def table():
 
 def main():
     """The archive's name is the only argument"""
+    if sys.argv[1] == "--names":
+        for name, row in sorted(table().items()):
+            print(name, row[3])
+        return
     log = pmi.pmiLogImport(sys.argv[1])
     log.pmiSetHostname("example.org")
     log.pmiSetTimezone("UTC")

@@ -120,3 +120,69 @@ above() {
 		[ "$(wc -w <"$WORK/help")" -gt 40 ]
 	done
 }
+
+# names FILE...: the metrics that the files name outside comments, ours and derived ones
+names() {
+	grep -hv '^#' "$@" | grep -oE '\bkvm(_[a-z_]+)?\.[a-z_.]*[a-z_]' | grep -v '^kvm\.conf$' | sort -u
+}
+
+# known: every metric of the table, and every derived metric; and what begins one of these
+known() {
+	{
+		"$PCP_PYTHON_PROG" "$TOP/tests/data/archive.py" --names | cut -d' ' -f1
+		sed -nE 's/^(kvm_[a-z_.]+) = .*/\1/p' "$TOP/dashboards/derived/kvm.conf"
+	} >"$WORK/leaves"
+	sed -E ':a; p; s/\.[^.]+$//; ta' "$WORK/leaves" | sort -u
+}
+
+@test "dashboards name only metrics of the table, and derived metrics that are defined" {
+	known >"$WORK/known"
+	[ "$(wc -l <"$WORK/leaves")" -gt 300 ]
+	for file in "$TOP"/dashboards/*/*; do
+		names "$file" >"$WORK/names"
+		[ -s "$WORK/names" ]
+		comm -23 "$WORK/names" "$WORK/known" | sed "s|^|${file#"$TOP"/}: |" | tee -a "$WORK/unknown"
+	done
+	[ ! -s "$WORK/unknown" ]
+	# every derived metric is shown somewhere, and says what it is
+	for name in $(grep '^kvm_' "$WORK/leaves"); do
+		grep -qF "$name" "$TOP"/dashboards/{pmrep,pmchart}/* || [ "$name" = kvm_vm_userspace_exit.busy ]
+		grep -qF "$name(oneline) = " "$TOP/dashboards/derived/kvm.conf"
+	done
+}
+
+@test "the groups of pmlogconf log whatever reports, rules and charts show" {
+	sed -nE 's/^\t(kvm[a-z_.]+)$/\1/p' "$TOP"/dashboards/pmlogconf/* | sort >"$WORK/logged"
+	[ -z "$(uniq -d "$WORK/logged")" ]
+	for file in "$TOP"/dashboards/{pmrep,derived,pmchart}/* "$TOP"/dashboards/pmieconf/*; do
+		sed '/^\thelp/,/;$/d' "$file" >"$WORK/file"
+		for name in $(names "$WORK/file" | grep '^kvm\.'); do
+			grep -qxF -e "$name" -e "${name%.*}" "$WORK/logged" || { echo "${file#"$TOP"/}: $name"; return 1; }
+		done
+	done
+}
+
+@test "columns of reports say their units" {
+	"$PCP_PYTHON_PROG" "$TOP/tests/data/archive.py" --names >"$WORK/table"
+	awk -F' = ' '
+	FILENAME ~ /table$/ { split($0, row, " "); semantics[row[1]] = row[2]; next }
+	FILENAME ~ /derived/ { if ($1 ~ /\(oneline\)$/) { sub(/\(.*/, "", $1); says[$1] = $2 } next }
+	$2 ~ /^kvm[a-z_]*\./ { metric[$1] = $2; next }
+	$1 ~ /\.label$/ {
+		key = $1
+		sub(/\.label$/, "", key)
+		name = metric[key]
+		want = semantics[name] ~ /COUNTER|CUMULATIVE/ ? "/s$" : says[name] ~ /^milliseconds/ ? "ms/s$" :
+			says[name] ~ /^microseconds/ ? " us$" : says[name] ~ /^percentage/ ? "%%" :
+			semantics[name] || says[name] ~ /in the interval/ ? "^[A-Za-z ]+$" : "unknown"
+		checked++
+		if ($2 !~ want) { print name ": " $2 " is not " want; wrong = 1 }
+	}
+	END { exit wrong || checked < 30 }' "$WORK/table" "$TOP/dashboards/derived/kvm.conf" "$TOP/dashboards/pmrep/kvm.conf"
+}
+
+@test "charts find instances by a pattern, and are optional: they open before the first exit" {
+	awk '/plot/ { plots++; if ($0 !~ /^\toptional-plot .* (not-)?matching "[^"]+"$/) { print FILENAME ": " $0; wrong = 1 } }
+		/^chart/ && !/style stacking$/ { print FILENAME ": " $0; wrong = 1 }
+		END { exit wrong || plots < 10 }' "$TOP"/dashboards/pmchart/*
+}

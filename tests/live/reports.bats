@@ -19,7 +19,7 @@ report() {
 	pmrep -z -c "$TOP/dashboards/pmrep/kvm.conf" -a "$WORK/exits" -t 10 "$@"
 }
 
-@test ":kvm-exits shows rate, average and share by reason, sorted by time" {
+@test ":kvm-exits shows rate, average and share by reason" {
 	report :kvm-exits >"$WORK/out"
 	diff - "$WORK/out" <<-END
 		00:00:00                      N/A
@@ -78,6 +78,112 @@ report() {
 		00:00:30                     MMIO         1.00         5.00
 		00:00:30                  restart            ~      4000.00
 	END
+}
+
+# table REPORT: the report of the archive of tests/data/reports.archive
+table() {
+	"$PCP_PYTHON_PROG" "$TOP/tests/data/archive.py" "$WORK/table" <"$TOP/tests/data/reports.archive"
+	pmrep -z -c "$TOP/dashboards/pmrep/kvm.conf" -a "$WORK/table" -t 10 "$1" >"$WORK/out"
+}
+
+@test ":kvm shows VMs, also one that comes later" {
+	table :kvm
+	diff - "$WORK/out" <<-END
+		                                        VM vCPUs
+		00:00:00                         web1-4711     2
+
+		                                        VM vCPUs    exits/s   emul/s sleep ms/s poll ms/s waste ms/s
+		00:00:10                         web1-4711     2   10000.00   100.00    1000.00     40.00      30.00
+		00:00:10                           db-4720     1          ~        ~          ~         ~          ~
+
+		                                        VM vCPUs    exits/s   emul/s sleep ms/s poll ms/s waste ms/s
+		00:00:20                         web1-4711     2   20000.00   200.00     500.00     50.00      40.00
+		00:00:20                           db-4720     1    5000.00    10.00     900.00      0.00       0.00
+	END
+}
+
+@test ":kvm-vcpu shows vCPUs and where their time went" {
+	table :kvm-vcpu
+	diff - "$WORK/out" <<-END
+		00:00:00                                      N/A
+
+		                                         VM::VCPU    exits/s   guest%    exit%    halt%   ready%
+		00:00:10                         web1-4711::vcpu0    6000.00    60.00    40.00    25.00     5.00
+		00:00:10                         web1-4711::vcpu1    4000.00     0.00   100.00    90.00     0.00
+		00:00:20                         web1-4711::vcpu0    6000.00    50.00    50.00    25.00    10.00
+		00:00:20                         web1-4711::vcpu1   14000.00    10.00    90.00    90.00     2.50
+	END
+}
+
+@test ":kvm-cause shows causes and their devices" {
+	table :kvm-cause
+	diff - "$WORK/out" <<-END
+		                                 VM::CAUSE       device
+		00:00:00             web1-4711::io:0x3f8:w       serial
+		00:00:00            web1-4711::msr:0x830:w       x2APIC
+
+		                                 VM::CAUSE       device   access/s      VMM/s VMM ms/s exit ms/s
+		00:00:10             web1-4711::io:0x3f8:w       serial     500.00     500.00     5.00     10.00
+		00:00:10            web1-4711::msr:0x830:w       x2APIC      30.00       0.00     0.00      0.30
+		00:00:20             web1-4711::io:0x3f8:w       serial     500.00     500.00    10.00     20.00
+		00:00:20            web1-4711::msr:0x830:w       x2APIC      30.00       0.00     0.00      0.30
+	END
+}
+
+@test ":kvm-latency counts what fell into each bucket in the interval" {
+	table :kvm-latency
+	diff - "$WORK/out" <<-END
+		00:00:00                                          N/A
+
+		                                   REASON::FROM-TO ns          exits      VMM exits
+		00:00:10                               hlt::4096-8191              3              ~
+		00:00:10                                io::1024-2047           1000              ~
+		00:00:10                                IO::1024-2047              ~              7
+
+		                                   REASON::FROM-TO ns          exits      VMM exits
+		00:00:20                               hlt::4096-8191              2              ~
+		00:00:20                          io::1048576-2097151              1              ~
+		00:00:20                          IO::1048576-2097151              ~              1
+	END
+}
+
+@test ":kvm-trace shows events by CPU, those that are counted" {
+	table :kvm-trace
+	diff - "$WORK/out" <<-END
+		00:00:00      N/A
+
+		              CPU    exit/s    mmio/s
+		00:00:10     cpu0     50.00      1.00
+		00:00:10     cpu1     70.00      0.00
+		00:00:20     cpu0     10.00      0.00
+		00:00:20     cpu1     20.00      5.00
+	END
+}
+
+@test "no report is wider than 100 columns, whatever VMs are called" {
+	sed 's/web1-4711/a-name-of-sixty-four-bytes-which-is-as-long-as-the-agent-lets-it-be-471100/' \
+		"$TOP/tests/data/reports.archive" | "$PCP_PYTHON_PROG" "$TOP/tests/data/archive.py" "$WORK/long"
+	"$PCP_PYTHON_PROG" "$TOP/tests/data/exit-archive.py" "$WORK/exits"
+	sed -n 's/^\[\(kvm.*\)\]$/\1/p' "$TOP/dashboards/pmrep/kvm.conf" >"$WORK/reports"
+	[ "$(wc -l <"$WORK/reports")" -ge 8 ]
+	while read -r name; do
+		for archive in long exits; do
+			pmrep -z -c "$TOP/dashboards/pmrep/kvm.conf" -a "$WORK/$archive" -t 10 ":$name" || true
+		done >"$WORK/one" 2>/dev/null
+		grep -q '^00:00:10 .*[0-9]$' "$WORK/one"
+		cat "$WORK/one" >>"$WORK/out"
+	done <"$WORK/reports"
+	run grep -E '.{101}' "$WORK/out"
+	[ "$status" = 1 ]
+}
+
+@test "a report of what an archive does not have says so" {
+	echo "kvm.vm.vcpus|web1-4711|2 2 2" | "$PCP_PYTHON_PROG" "$TOP/tests/data/archive.py" "$WORK/exits"
+	run report :kvm-vcpu
+	[ "$output" = "Not one known metric found." ]
+	[ "$status" = 1 ]
+	report :kvm >"$WORK/out"
+	grep -qx '00:00:20 *web1-4711 *2' "$WORK/out"
 }
 
 @test "pmrep's options select one VM, the top reason, and CSV" {
