@@ -186,3 +186,101 @@ known() {
 		/^chart/ && !/style stacking$/ { print FILENAME ": " $0; wrong = 1 }
 		END { exit wrong || plots < 10 }' "$TOP"/dashboards/pmchart/*
 }
+
+# live_pmcd: a private pmcd with our agent in WORK, in a subshell that ends with pmcd_stop
+live_pmcd() {
+	pmcd_env "$WORK"
+	conf '[trace]' kvm_pio
+	pmcd_files "$WORK" "$TOP" "$BUILD" daemon -c "$WORK/kvm.conf"
+	pmcd_start "$WORK"
+}
+
+# group_files: our groups of pmlogconf alone, where it looks for them
+group_files() {
+	mkdir -p "$WORK/groups/pmdakvm"
+	cp "$TOP"/dashboards/pmlogconf/* "$WORK/groups/pmdakvm/"
+}
+
+# at_end METRIC INSTANCE: its value at the archive's end
+at_end() {
+	pminfo -a "$WORK/logged" -O -0 -f "$1" | sed -nE "s/^ +inst \\[[0-9]+ or \"$2\"\\] value (.*)/\\1/p"
+}
+
+@test "pmlogconf takes our groups, pmlogger logs them, and the archive has what a guest did" {
+	need_kvm
+	need pmlogger
+	need pmlogconf
+	group_files
+	(
+		live_pmcd
+		pmlogconf -c -q -d "$WORK/groups" -h "$PMCD_HOST" "$WORK/pmlogger.conf" >"$WORK/said" 2>&1
+		pmlogger -h "$PMCD_HOST" -c "$WORK/pmlogger.conf" -t 0.2sec -l "$WORK/logger.log" -P "$WORK/logged" 3>&- &
+		logger=$!
+		logs() { [ -s "$WORK/logged.index" ] && pminfo -a "$WORK/logged" kvm.nvms >/dev/null 2>&1; }
+		wait_for 10 logs
+		"$BUILD/tests/guest" --pio $PIO --mmio $MMIO >/dev/null
+		sleep 0.5 # two more records
+		kill -TERM $logger
+		wait $logger || true
+		pmcd_stop
+	)
+	cat "$WORK/said" "$WORK/logger.log"
+	for group in reports minute names; do
+		grep -qE "^#\+ pmdakvm/$group:y:" "$WORK/pmlogger.conf"
+	done
+	[ "$(at_end kvm.userspace_exit.count IO)" = "$PIO" ]
+	[ "$(at_end kvm.userspace_exit.count MMIO)" = "$MMIO" ]
+	pmrep -z -a "$WORK/logged" -c "$TOP/dashboards/pmrep/kvm.conf" -t 0.2 :kvm-userspace >"$WORK/out"
+	cat "$WORK/out"
+	# rates of 0.2 s, with two digits
+	awk -v want="$PIO" '$2 == "IO" { sum += $3 * 0.2 } END { exit !(sum > want - 20 && sum < want + 20) }' "$WORK/out"
+}
+
+@test "with the stock agent, or none, pmlogconf leaves our groups out" {
+	need pmlogconf
+	need_root
+	group_files
+	(
+		pmcd_env "$WORK"
+		echo "pmcd 2 dso pmcd_init /var/lib/pcp/pmdas/pmcd/pmda_pmcd.so" >"$WORK/pmcd.conf"
+		printf 'root {\n\tpmcd\n}\npmcd {\n\tversion 2:0:3\n}\n' >"$WORK/root"
+		agent_answers() { pminfo -h "$PMCD_HOST" -f pmcd.version 2>/dev/null | grep -q value; }
+		pmcd_start "$WORK"
+		pmlogconf -c -q -d "$WORK/groups" -h "$PMCD_HOST" "$WORK/pmlogger.conf" >"$WORK/said" 2>&1 || true
+		pmcd_stop
+	)
+	cat "$WORK/said"
+	[ -s "$WORK/pmlogger.conf" ]
+	run grep -E '^#\+ pmdakvm/[a-z]+:y:' "$WORK/pmlogger.conf"
+	[ "$status" = 1 ]
+}
+
+@test "rules of pmie say nothing of an idle guest, and tell when the VMM is waited for and a family is lost" {
+	need_kvm
+	need pmie
+	make_rules
+	pmieconf -r "$WORK/rules" -f "$WORK/pmie.conf" modify global delta 0.5sec
+	(
+		live_pmcd
+		"$BUILD/tests/guest" --hold </dev/zero >/dev/null 2>&1 3>&- &
+		idle=$!
+		pmie -h "$PMCD_HOST" -c "$WORK/pmie.conf" >"$WORK/pmie.log" 2>&1 3>&- &
+		pmie=$!
+		said() { grep -q "$1" "$WORK/pmie.log"; }
+		sleep 2 # four rounds of the rules
+		cp "$WORK/pmie.log" "$WORK/idle.log"
+		"$BUILD/tests/guest" --repeat --pio 1000 >/dev/null 2>&1 3>&- &
+		busy=$!
+		failed=0
+		wait_for 15 said 'waits for its VMM.*guest-[0-9]*::IO' || failed=1
+		pmstore -h "$PMCD_HOST" -i cause kvm.control.attached 0 >/dev/null
+		wait_for 15 said 'counts only in part.*cause' || failed=1
+		kill -TERM $pmie $busy $idle
+		wait $pmie $busy $idle || true
+		pmcd_stop
+		[ $failed = 0 ]
+	) || { cat "$WORK/pmie.log"; return 1; }
+	cat "$WORK/idle.log"
+	run grep -v '^\[\|^$\|Info' "$WORK/idle.log"
+	[ "$status" = 1 ]
+}
