@@ -18,6 +18,8 @@ var=/var/lib/pcp
 # of Install's work, by the names of switch.sh
 hook=$var/pmdas/pmdakvm
 rules=$var/config/pmlogrewrite/pmdakvm.conf
+# where pcp(1) looks for its subcommands
+subcommand=/usr/lib/pcp/bin/pcp-kvm
 
 refuse() {
 	printf 'make install: %s\n' "$@" >&2
@@ -64,7 +66,7 @@ put_as() {
 # and the link that PCP has to each such file of its own, or "-". No name is one that PCP might use.
 dashboards() {
 	local file tool name to copy link
-	for file in dashboards/*/*; do
+	for file in dashboards/{derived,pmchart,pmieconf,pmlogconf,pmrep}/*; do
 		tool=${file#*/} name=${file##*/}
 		tool=${tool%/*} link=-
 		copy=$share/$tool/$name to=$etc/$tool/pmdakvm/$name
@@ -100,6 +102,22 @@ install_dashboards() {
 	done < <(dashboards)
 }
 
+# "pcp kvm", unless somebody else's is there.
+install_subcommand() {
+	put 755 "$PREFIX/lib/pmdakvm" dashboards/pcp/pcp-kvm
+	if subcommand_is_ours; then
+		mkdir -p -- "$DESTDIR${subcommand%/*}"
+		ln -sfn -- "$PREFIX/lib/pmdakvm/pcp-kvm" "$DESTDIR$subcommand"
+	else
+		echo "$DESTDIR$subcommand is not ours and stays; ours is $PREFIX/lib/pmdakvm/pcp-kvm"
+	fi
+}
+
+subcommand_is_ours() {
+	local path=$DESTDIR$subcommand
+	[ ! -e "$path" ] && [ ! -L "$path" ] || [[ $(readlink -- "$path") == */lib/pmdakvm/pcp-kvm ]]
+}
+
 # What is edited stays, with its link; our own folders go if they are empty then.
 uninstall_dashboards() {
 	local file to copy link dir
@@ -126,6 +144,7 @@ install_all() {
 	put 644 "$man/man5" man/kvm.conf.5
 	put 644 "$man/man8" man/kvmbpf.8
 	install_dashboards
+	install_subcommand
 	if [ -n "$DESTDIR" ]; then
 		echo "Installed below $DESTDIR."
 	else
@@ -159,7 +178,7 @@ remove_folders() {
 	if [ -n "$DESTDIR" ]; then
 		folders=$(dashboards | awk '{ for (i = 2; i <= 4; i += 2) if (sub("/[^/]*$", "", $i)) print "." $i }' | sort -ru)
 		# shellcheck disable=SC2086 # words without spaces
-		(cd -- "$DESTDIR/" 2>/dev/null && rmdir -p --ignore-fail-on-non-empty -- ".$PREFIX" $folders 2>/dev/null) || true
+		(cd -- "$DESTDIR/" 2>/dev/null && rmdir -p --ignore-fail-on-non-empty -- ".$PREFIX" ".${subcommand%/*}" $folders 2>/dev/null) || true
 	elif [ -n "$parents" ]; then
 		rmdir --ignore-fail-on-non-empty -- "$up" 2>/dev/null || true
 	fi
@@ -168,6 +187,7 @@ remove_folders() {
 uninstall_all() {
 	leave_pmcd
 	uninstall_dashboards
+	! subcommand_is_ours || rm -f -- "$DESTDIR$subcommand"
 	rm -rf -- "$DESTDIR$PREFIX/lib/pmdakvm" "$DESTDIR$share" "$DESTDIR$var/pmdakvm"
 	rm -f -- "$DESTDIR$PREFIX/sbin/kvmbpf" "$DESTDIR$man/man1/$page" \
 		"$DESTDIR$man/man5/kvm.conf.5" "$DESTDIR$man/man8/kvmbpf.8"

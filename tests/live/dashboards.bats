@@ -154,7 +154,7 @@ known() {
 @test "the groups of pmlogconf log whatever reports, rules and charts show" {
 	sed -nE 's/^\t(kvm[a-z_.]+)$/\1/p' "$TOP"/dashboards/pmlogconf/* | sort >"$WORK/logged"
 	[ -z "$(uniq -d "$WORK/logged")" ]
-	for file in "$TOP"/dashboards/{pmrep,derived,pmchart}/* "$TOP"/dashboards/pmieconf/*; do
+	for file in "$TOP"/dashboards/{pmrep,derived,pmchart,pmieconf,pcp}/*; do
 		sed '/^\thelp/,/;$/d' "$file" >"$WORK/file"
 		for name in $(names "$WORK/file" | grep '^kvm\.'); do
 			grep -qxF -e "$name" -e "${name%.*}" "$WORK/logged" || { echo "${file#"$TOP"/}: $name"; return 1; }
