@@ -94,6 +94,15 @@ kvm.vm.cause.time|db-4720::io:0x3f8:w|0 1000000000 2000000000 - -
 	[ "$(pcp_kvm -z -a archive -t 10 | awk '$1 == "new-4800" { sum += $3 * 10 } END { print sum }')" = 4000 ]
 }
 
+@test "pcp kvm counts nothing twice of a VM that is away for a record, and nothing of what began anew" {
+	archive <<-END
+		kvm.vm.stat.exits|away-4900|100000 101000 - 102000 103000
+		kvm.vm.stat.exits|anew-4901|100000 101000 500 1500 2500
+	END
+	[ "$(pcp_kvm -z -a archive | awk '$1 == "away-4900" { print $3 * 40 }')" = 3000 ]
+	[ "$(pcp_kvm -z -a archive | awk '$1 == "anew-4901" { print $3 * 40 }')" = 3000 ]
+}
+
 @test "pcp kvm says what a source lacks" {
 	echo "kvm.nvms||1 1 1" | archive
 	run pcp_kvm -a archive

@@ -284,3 +284,47 @@ at_end() {
 	run grep -v '^\[\|^$\|Info' "$WORK/idle.log"
 	[ "$status" = 1 ]
 }
+
+# with_display COMMAND...: run it with a screen that nobody sees
+with_display() {
+	local status=0 xvfb
+	Xvfb -displayfd 4 -screen 0 1280x1024x24 -nolisten tcp 4>"$WORK/display" >"$WORK/xvfb.log" 2>&1 3>&- &
+	xvfb=$!
+	wait_for 10 test -s "$WORK/display"
+	DISPLAY=:$(cat "$WORK/display") timeout 60 "$@" 3>&- || status=$?
+	kill $xvfb
+	wait $xvfb || true
+	return $status
+}
+
+# pixels FILE.ppm RED GREEN BLUE: how many are of this colour
+pixels() {
+	"$PCP_PYTHON_PROG" - "$@" <<-'END'
+		import re, sys
+		data = open(sys.argv[1], "rb").read()
+		pixels = data[re.match(rb"P6\s+\d+\s+\d+\s+\d+\s", data).end():]
+		want = bytes(map(int, sys.argv[2:]))
+		print(sum(pixels[i:i + 3] == want for i in range(0, len(pixels), 3)))
+	END
+}
+
+@test "pmchart draws each view of an archive, also what comes later" {
+	need pmchart
+	need Xvfb
+	{
+		cat "$TOP/tests/data/reports.archive"
+		printf '%s\n' 'kvm.exit.count|io|0 3000 6000' 'kvm.exit.time|io|0 90000000 180000000' 'kvm.exit.count|npf|- 0 4000' \
+			'kvm.exit.time|npf|- 0 90000000' 'kvm.userspace_exit.count|IO|0 3000 6000' \
+			'kvm.userspace_exit.time|IO|0 90000000 180000000' 'kvm.userspace_exit.count|MMIO|- 0 5000' \
+			'kvm.userspace_exit.time|MMIO|- 0 90000000'
+	} | "$PCP_PYTHON_PROG" "$TOP/tests/data/archive.py" "$WORK/charts"
+	for view in "$TOP"/dashboards/pmchart/*; do
+		with_display pmchart -z -a "$WORK/charts" -c "$view" -t 10 -s 3 -v 3 -O +20 -o "$WORK/out.ppm" >"$WORK/said" 2>&1
+		cat "$WORK/said"
+		# the first instance is yellow, and the second, which comes later, blue, at least in the legend
+		yellow=$(pixels "$WORK/out.ppm" 255 255 0) blue=$(pixels "$WORK/out.ppm" 0 0 255)
+		echo "${view##*/}: $yellow yellow, $blue blue"
+		[ "$yellow" -gt 2000 ]
+		[ "$blue" -gt 100 ]
+	done
+}
