@@ -288,6 +288,7 @@ at_end() {
 # with_display COMMAND...: run it with a screen that nobody sees
 with_display() {
 	local status=0 xvfb
+	rm -f "$WORK/display"
 	Xvfb -displayfd 4 -screen 0 1280x1024x24 -nolisten tcp 4>"$WORK/display" >"$WORK/xvfb.log" 2>&1 3>&- &
 	xvfb=$!
 	wait_for 10 test -s "$WORK/display"
