@@ -152,11 +152,12 @@ known() {
 }
 
 @test "the groups of pmlogconf log whatever reports, rules and charts show" {
+	known >/dev/null
 	sed -nE 's/^\t(kvm[a-z_.]+)$/\1/p' "$TOP"/dashboards/pmlogconf/* | sort >"$WORK/logged"
 	[ -z "$(uniq -d "$WORK/logged")" ]
 	for file in "$TOP"/dashboards/{pmrep,derived,pmchart,pmieconf,pcp}/*; do
 		sed '/^\thelp/,/;$/d' "$file" >"$WORK/file"
-		for name in $(names "$WORK/file" | grep '^kvm\.'); do
+		for name in $(names "$WORK/file" | comm -12 - <(sort "$WORK/leaves") | grep '^kvm\.'); do
 			grep -qxF -e "$name" -e "${name%.*}" "$WORK/logged" || { echo "${file#"$TOP"/}: $name"; return 1; }
 		done
 	done
@@ -225,7 +226,7 @@ at_end() {
 		pmcd_stop
 	)
 	cat "$WORK/said" "$WORK/logger.log"
-	for group in reports minute names; do
+	for group in reports minute causes names; do
 		grep -qE "^#\+ pmdakvm/$group:y:" "$WORK/pmlogger.conf"
 	done
 	[ "$(at_end kvm.userspace_exit.count IO)" = "$PIO" ]
