@@ -330,3 +330,21 @@ pixels() {
 		[ "$blue" -gt 100 ]
 	done
 }
+
+@test "pmdakvm(1) has every report, rule, group and view, and each option of pcp kvm" {
+	page() { grep -qF -- "$1" "$TOP/man/pmdakvm.1" || { echo "pmdakvm.1: $1"; return 1; }; }
+	for name in $(sed -n 's/^\[\(kvm.*\)\]$/\1/p' "$TOP/dashboards/pmrep/kvm.conf"); do
+		page ".B pmrep :${name//-/\\-}"
+		grep -qF "\`:$name\`" "$TOP/README.md"
+	done
+	for rule in "$TOP"/dashboards/pmieconf/*; do
+		page "pmdakvm.${rule##*/}"
+		threshold=$(sed -n '/^[a-z]*\tthreshold$/{n;s/^\tdefault\t= //p}' "$rule")
+		[ -z "$threshold" ] || page " $(LC_ALL=C sed -E 's/([0-9])([0-9]{3})$/\1,\2/' <<<"$threshold")"
+	done
+	for group in "$TOP"/dashboards/pmlogconf/*; do page "pmdakvm/${group##*/}"; done
+	for view in "$TOP"/dashboards/pmchart/*; do page "${view##*/}"; done
+	for option in $("$TOP/dashboards/pcp/pcp-kvm" --help 2>&1 | grep -oE '^ +-[a-zA-Z]|--html' | tr -d ' ' | grep -v V); do
+		page "${option//-/\\-}"
+	done
+}
