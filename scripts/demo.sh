@@ -3,7 +3,7 @@
 # Copyright (c) 2026 The pmdakvm authors
 #
 # demo.sh TOP BUILD [ROUNDS [SECONDS]]: start a private pmcd with our agent, and a small guest if no
-# VM runs; show counters and our reports with pmrep. Leaves nothing behind.
+# VM runs; show counters and our reports with pmrep, and pcp kvm. Leaves nothing behind.
 set -euo pipefail
 
 top=$1 build=$2 rounds=${3:-10} seconds=${4:-1}
@@ -97,3 +97,7 @@ report kvm-vm kvm.vm.exit.count "The same by VM" "$pvm"
 report kvm-userspace kvm.userspace_exit.count "What goes out to the VMM"
 report kvm-cause kvm.vm.cause.accesses "What in the guest that is about"
 report kvm kvm.vm.stat.exits "All VMs"
+
+echo
+echo "All of it, the costliest VM first (pcp kvm)"
+"$top/dashboards/pcp/pcp-kvm" -h "$PMCD_HOST" -t "$seconds"

@@ -89,6 +89,10 @@ kvm.vm.cause.time|db-4720::io:0x3f8:w|0 1000000000 2000000000 - -
 	[ "$(heads -S +20)" = "20 s 00:00:40;" ]
 	[ "$(heads -T +20)" = "20 s 00:00:20;" ]
 	[ "$(heads -O +10 -t 10 -s 2)" = "10 s 00:00:20;10 s 00:00:30;" ]
+	# by way of pcp(1), which hands its options on
+	mkdir -p "$HOME/.pcp/bin"
+	ln -s "$TOP/dashboards/pcp/pcp-kvm" "$HOME/.pcp/bin/"
+	[ "$(pcp -z -a "$WORK/archive" -t 20 kvm | grep -c '^KVM on example.org, 20 s')" = 2 ]
 	# the sum over intervals is that of the whole: 401000 - 1000 exits
 	[ "$(pcp_kvm -z -a archive -t 10 | awk '$1 == "web1-4711" { sum += $3 * 10 } END { print sum }')" = 400000 ]
 	[ "$(pcp_kvm -z -a archive -t 10 | awk '$1 == "new-4800" { sum += $3 * 10 } END { print sum }')" = 4000 ]

@@ -24,6 +24,7 @@ load common
 		for report in kvm-exits kvm-vm kvm-userspace kvm-cause kvm; do
 			grep -A2 "(pmrep :$report)\$" <<<"$output" | grep -qE '^has nothing to show: no value of kvm[a-z_.]+|^[0-9:]+ +N/A$|^ +VM(::CAUSE)? '
 		done
+		[[ $output == *"VMs, the costliest first"*"Causes by VM"*"io:0x"* ]]
 		[[ $output != *"pmcd:"* && $output != *rror* ]]
 		[ "$(ls -A "$TMPDIR")" = "" ]
 		[ "$(pgrep -f "$TMPDIR" | wc -l)" = 0 ]
