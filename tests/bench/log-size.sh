@@ -2,17 +2,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 The pmdakvm authors
 #
-# log-size.sh TOP BUILD VMS: what a day of our groups of pmlogconf takes on disk, with so many guests
-# of two vCPUs each that do 12 kinds of things. Each group is logged every half second by a pmlogger of its
+# log-size.sh TOP BUILD TENS: what a day of our groups of pmlogconf takes on disk, with ten times so many
+# guests of two vCPUs each that do 12 kinds of things. Each group is logged every half second by a pmlogger of its
 # own, and the size of a record multiplied by how many the group has in a day, at pmlogger's default
 # of a minute where the group names no interval. As root, with no other VM here.
 set -euo pipefail
-top=$1 build=$2 vms=$3
+top=$1 build=$2 tens=$3
 # shellcheck source=scripts/pmcd.sh
 . "$top/scripts/pmcd.sh"
 dir=$(mktemp -d "${TMPDIR:-/tmp}/pmdakvm-logsize.XXXXXX")
-guest=
-trap 'pmcd_stop; [ -z "$guest" ] || kill $guest; rm -rf "$dir"' EXIT
+guests=
+# shellcheck disable=SC2086 # a list of words
+trap 'pmcd_stop; [ -z "$guests" ] || kill $guests; rm -rf "$dir"' EXIT
 pmcd_env "$dir"
 {
 	cat "$top/kvm.conf"
@@ -24,9 +25,11 @@ accesses=
 for port in 60 61 64 70 71 80 3f8 3fd cf8; do
 	accesses+=" --access io:0x$port:w=3"
 done
-# shellcheck disable=SC2086 # a list of words
-"$build/tests/guest" --vms "$vms" --vcpus 2 --overcommit --repeat --pause-ms 500 --pio 7 --mmio 3 --cpuid 3 $accesses >/dev/null 2>&1 &
-guest=$!
+for _ in $(seq "$tens"); do
+	# shellcheck disable=SC2086 # a list of words
+	"$build/tests/guest" --vms 10 --vcpus 2 --overcommit --repeat --pause-ms 500 --pio 7 --mmio 3 --cpuid 3 $accesses >"$dir/guest.log" 2>&1 &
+	guests+=" $!"
+done
 sleep 5
 total=0
 for group in "$top"/dashboards/pmlogconf/*; do
@@ -45,6 +48,6 @@ for group in "$top"/dashboards/pmlogconf/*; do
 	# without the label
 	bytes=$((($(stat -c %s "$dir/$name.0") - 132) / 6))
 	total=$((total + bytes * records))
-	echo "$vms VMs, $name: $bytes bytes a record, $((bytes * records / 1000)) kB a day, metadata $(stat -c %s "$dir/$name.meta")"
+	echo "$name: $bytes bytes a record, $((bytes * records / 1000)) kB a day, metadata $(stat -c %s "$dir/$name.meta")"
 done
-echo "$vms VMs: $((total / 1000000)) MB a day; $(pminfo -h "$PMCD_HOST" -f kvm.vm.cause.accesses | grep -c inst) causes, $(pminfo -h "$PMCD_HOST" -f kvm.vm.userspace_exit.count | grep -c inst) reasons of VMs"
+echo "$(pminfo -h "$PMCD_HOST" -f kvm.nvms | sed -n "s/^ *value //p") VMs: $((total / 1000000)) MB a day; $(pminfo -h "$PMCD_HOST" -f kvm.vm.cause.accesses | grep -c inst) causes, $(pminfo -h "$PMCD_HOST" -f kvm.vm.userspace_exit.count | grep -c inst) reasons of VMs"

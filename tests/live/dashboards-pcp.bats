@@ -157,6 +157,7 @@ kvm.vm.cause.time|db-4720::io:0x3f8:w|0 1000000000 2000000000 - -
 		conf '[trace]' kvm_pio
 		pmcd_files "$WORK" "$TOP" "$BUILD" daemon -c "$WORK/kvm.conf"
 		pmcd_start "$WORK"
+		values kvm.nvms >"$WORK/nvms"
 		pcp_kvm -h "$PMCD_HOST" -t 0.2 >"$WORK/none" 2>&1
 		"$BUILD/tests/guest" --repeat --pause-ms 10 --pio 101 >/dev/null 2>&1 3>&- &
 		guest=$!
@@ -167,7 +168,9 @@ kvm.vm.cause.time|db-4720::io:0x3f8:w|0 1000000000 2000000000 - -
 		pmcd_stop
 	)
 	cat "$WORK/none" "$WORK/out"
-	grep -q '^VMs, the costliest first: none' "$WORK/none"
+	# somebody else's may run
+	[ "$(cat "$WORK/nvms")" != 0 ] || grep -q '^VMs, the costliest first: none' "$WORK/none"
+	grep -q '^VMs, the costliest first' "$WORK/none"
 	[ "$(grep -c '^KVM on ' "$WORK/out")" = 2 ]
 	awk '$1 ~ /^guest-[0-9]+$/ && $2 == 1 && $3 > 100 && $5 > 0 { found = 1 } END { exit !found }' "$WORK/out"
 	awk '$1 == "IO" && $2 > 100 && $3 > 0 && $4 > 0 { found = 1 } END { exit !found }' "$WORK/out"
