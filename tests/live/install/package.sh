@@ -48,7 +48,7 @@ expect "reports of pmrep" "$(sed -n 's/^\[\(kvm.*\)\]$/\1/p' /etc/pcp/pmrep/*.co
 	"kvm kvm-exits kvm-vm kvm-vcpu kvm-userspace kvm-cause kvm-latency kvm-trace "
 expect "rules of pmie" "$(pmieconf -f /tmp/pmie.conf list pmdakvm 2>&1 | grep -c '^  rule: pmdakvm')" 9
 expect "groups of pmlogconf" "$(pmlogconf -c -q /tmp/pmlogger.conf >/dev/null 2>&1; grep -c '^#+ pmdakvm/[a-z]*:y:' /tmp/pmlogger.conf)" 4
-expect "a subcommand of pcp" "$(pcp kvm --help 2>&1 | grep -c -- --html)" 1
+expect "a subcommand of pcp" "$(PCP_PYTHON_PROG=/usr/bin/python3 pcp kvm --help 2>&1 | grep -c -- --html)" 1
 expect "derived metrics" "$(pminfo kvm_vcpu.ready)" kvm_vcpu.ready
 
 echo '# mine' >>$report
