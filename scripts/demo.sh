@@ -3,7 +3,7 @@
 # Copyright (c) 2026 The pmdakvm authors
 #
 # demo.sh TOP BUILD [ROUNDS [SECONDS]]: start a private pmcd with our agent, and a small guest if no
-# VM runs; show counters and our reports with pmrep. Leaves nothing behind.
+# VM runs; show counters and our reports with pmrep, and pcp kvm. Leaves nothing behind.
 set -euo pipefail
 
 top=$1 build=$2 rounds=${3:-10} seconds=${4:-1}
@@ -51,7 +51,7 @@ online_cpus() {
 	awk -F'[,-]' '{ print (NF > 1 ? $1 "," $2 : $1) }' /sys/devices/system/cpu/online
 }
 
-# Succeed if the metric has instances. pmrep cannot sort a metric without any.
+# Succeed if the metric has instances.
 has_instances() {
 	[ "$(pmprobe -h "$PMCD_HOST" "$1" | cut -d' ' -f2)" -gt 0 ]
 }
@@ -68,6 +68,7 @@ report() {
 }
 
 pmcd_env "$dir"
+export PCP_DERIVED_CONFIG=$top/dashboards/derived/kvm.conf
 # the default, but pin = none: leave no pins behind and do not use the host agent's
 {
 	cat "$top/kvm.conf"
@@ -94,3 +95,9 @@ pvm="where KVM runs guests by PVM, kvm_exit never fires"
 report kvm-exits kvm.exit.count "Why guests stop, and for how long" "$pvm"
 report kvm-vm kvm.vm.exit.count "The same by VM" "$pvm"
 report kvm-userspace kvm.userspace_exit.count "What goes out to the VMM"
+report kvm-cause kvm.vm.cause.accesses "What in the guest that is about"
+report kvm kvm.vm.stat.exits "All VMs"
+
+echo
+echo "All of it, the costliest VM first (pcp kvm)"
+"$top/dashboards/pcp/pcp-kvm" -h "$PMCD_HOST" -t "$seconds"

@@ -18,8 +18,8 @@ var=/var/lib/pcp
 # of Install's work, by the names of switch.sh
 hook=$var/pmdas/pmdakvm
 rules=$var/config/pmlogrewrite/pmdakvm.conf
-# by no name that PCP itself might use
-reports=$etc/pmrep/pmdakvm.conf
+# where pcp(1) looks for its subcommands
+subcommand=/usr/lib/pcp/bin/pcp-kvm
 
 refuse() {
 	printf 'make install: %s\n' "$@" >&2
@@ -62,20 +62,77 @@ put_as() {
 	install -m "$1" -- "$3" "$DESTDIR$2"
 }
 
-# Is the installed report file as we installed it, or not there?
-reports_are_ours() {
-	[ ! -e "$DESTDIR$reports" ] || cmp -s -- "$DESTDIR$reports" "$DESTDIR$share/pmrep.conf"
+# dashboards: a line for each file of dashboards/: the file, where its tool looks for it, our copy of it,
+# and the link that PCP has to each such file of its own, or "-". No name is one that PCP might use.
+dashboards() {
+	local file tool name to copy link
+	for file in dashboards/{derived,pmchart,pmieconf,pmlogconf,pmrep}/*; do
+		tool=${file#*/} name=${file##*/}
+		tool=${tool%/*} link=-
+		copy=$share/$tool/$name to=$etc/$tool/pmdakvm/$name
+		case $tool in
+		pmrep | derived) copy=$share/$tool.conf to=$etc/$tool/pmdakvm.conf ;;
+		pmchart) to=$etc/$tool/$name ;;
+		esac
+		[ "$tool" = pmrep ] || link=$var/config/${to#"$etc"/}
+		echo "$file $to $copy $link"
+	done
 }
 
-install_reports() {
-	local ours=yes
-	reports_are_ours || cmp -s -- "$DESTDIR$reports" dashboards/pmrep/kvm.conf || ours=
-	put_as 644 "$share/pmrep.conf" dashboards/pmrep/kvm.conf
-	if [ -n "$ours" ]; then
-		put_as 644 "$reports" dashboards/pmrep/kvm.conf
+# is_ours TO COPY: is the installed file as we installed it, or not there?
+is_ours() {
+	[ ! -e "$DESTDIR$1" ] || cmp -s -- "$DESTDIR$1" "$DESTDIR$2"
+}
+
+install_dashboards() {
+	local file to copy link ours
+	while read -r file to copy link; do
+		ours=yes
+		is_ours "$to" "$copy" || cmp -s -- "$DESTDIR$to" "$file" || ours=
+		put_as 644 "$copy" "$file"
+		if [ -n "$ours" ]; then
+			put_as 644 "$to" "$file"
+		else
+			echo "$DESTDIR$to was edited and stays; this version's is $copy"
+		fi
+		if [ "$link" != - ]; then
+			mkdir -p -- "$DESTDIR${link%/*}"
+			ln -sfn -- "$to" "$DESTDIR$link"
+		fi
+	done < <(dashboards)
+}
+
+# "pcp kvm", unless somebody else's is there.
+install_subcommand() {
+	put 755 "$PREFIX/lib/pmdakvm" dashboards/pcp/pcp-kvm
+	if subcommand_is_ours; then
+		mkdir -p -- "$DESTDIR${subcommand%/*}"
+		ln -sfn -- "$PREFIX/lib/pmdakvm/pcp-kvm" "$DESTDIR$subcommand"
 	else
-		echo "$DESTDIR$reports was edited and stays; this version's is $share/pmrep.conf"
+		echo "$DESTDIR$subcommand is not ours and stays; ours is $PREFIX/lib/pmdakvm/pcp-kvm"
 	fi
+}
+
+subcommand_is_ours() {
+	local path=$DESTDIR$subcommand
+	[ ! -e "$path" ] && [ ! -L "$path" ] || [[ $(readlink -- "$path") == */lib/pmdakvm/pcp-kvm ]]
+}
+
+# What is edited stays, with its link; our own folders go if they are empty then.
+uninstall_dashboards() {
+	local file to copy link dir
+	while read -r file to copy link; do
+		if is_ours "$to" "$copy"; then
+			rm -f -- "$DESTDIR$to"
+			[ "$link" = - ] || rm -f -- "$DESTDIR$link"
+		else
+			echo "$DESTDIR$to was edited and stays"
+		fi
+	done < <(dashboards)
+	# of a package's tree remove_folders takes all
+	[ -n "$DESTDIR" ] || for dir in "$etc" "$var/config"; do
+		rmdir --ignore-fail-on-non-empty -- "$dir"/{pmlogconf,pmieconf}/pmdakvm 2>/dev/null || true
+	done
 }
 
 install_all() {
@@ -86,7 +143,8 @@ install_all() {
 	put_as 644 "$man/man1/$page" man/pmdakvm.1
 	put 644 "$man/man5" man/kvm.conf.5
 	put 644 "$man/man8" man/kvmbpf.8
-	install_reports
+	install_dashboards
+	install_subcommand
 	if [ -n "$DESTDIR" ]; then
 		echo "Installed below $DESTDIR."
 	else
@@ -111,14 +169,16 @@ leave_pmcd() {
 # Folders that are empty now, up to what was there before: DESTDIR, or the folders that
 # every host has.
 remove_folders() {
-	local dir up=$DESTDIR$PREFIX parents=-p
+	local dir folders up=$DESTDIR$PREFIX parents=-p
 	[ "$DESTDIR$PREFIX" != /usr/local ] || parents=
 	for dir in share/man/man{1,5,8} ${parents:+lib sbin}; do
 		# shellcheck disable=SC2086
 		(cd -- "$up" 2>/dev/null && rmdir $parents --ignore-fail-on-non-empty -- "$dir" 2>/dev/null) || true
 	done
 	if [ -n "$DESTDIR" ]; then
-		(cd -- "$DESTDIR/" 2>/dev/null && rmdir -p --ignore-fail-on-non-empty -- ".$PREFIX" ".${reports%/*}" 2>/dev/null) || true
+		folders=$(dashboards | awk '{ for (i = 2; i <= 4; i += 2) if (sub("/[^/]*$", "", $i)) print "." $i }' | sort -ru)
+		# shellcheck disable=SC2086 # words without spaces
+		(cd -- "$DESTDIR/" 2>/dev/null && rmdir -p --ignore-fail-on-non-empty -- ".$PREFIX" ".${subcommand%/*}" $folders 2>/dev/null) || true
 	elif [ -n "$parents" ]; then
 		rmdir --ignore-fail-on-non-empty -- "$up" 2>/dev/null || true
 	fi
@@ -126,11 +186,8 @@ remove_folders() {
 
 uninstall_all() {
 	leave_pmcd
-	if reports_are_ours; then
-		rm -f -- "$DESTDIR$reports"
-	else
-		echo "$DESTDIR$reports was edited and stays"
-	fi
+	uninstall_dashboards
+	! subcommand_is_ours || rm -f -- "$DESTDIR$subcommand"
 	rm -rf -- "$DESTDIR$PREFIX/lib/pmdakvm" "$DESTDIR$share" "$DESTDIR$var/pmdakvm"
 	rm -f -- "$DESTDIR$PREFIX/sbin/kvmbpf" "$DESTDIR$man/man1/$page" \
 		"$DESTDIR$man/man5/kvm.conf.5" "$DESTDIR$man/man8/kvmbpf.8"

@@ -70,16 +70,6 @@ local_agent() {
 	done
 }
 
-@test "reports name only metrics of the table" {
-	for file in dashboards/*/*; do
-		for name in $(grep -v '^#' "$file" | grep -oE 'kvm\.[a-z_.]+[a-z_]' | sort -u); do
-			# a family without any row is not implemented yet
-			grep -q "\"${name%.*}\." src/metrics/metrics.def || continue
-			grep -qF "\"$name\"" src/metrics/metrics.def || { echo "$file: $name"; return 1; }
-		done
-	done
-}
-
 @test "man pages have all options of the programs' --help" {
 	agent=$("$BUILD/pmdakvm" --help 2>&1 | grep -oE -- '--[a-z0-9]+' | sort -u)
 	[ -n "$agent" ]

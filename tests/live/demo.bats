@@ -21,9 +21,10 @@ load common
 		# the last round: thousands of MMIO accesses a second, on at least one CPU
 		awk '/cpu[01]/ && $5 > 100 { found = 1 } END { exit !found }' <<<"$output"
 		# the reports at the end; an empty one says why
-		for report in kvm-exits kvm-vm kvm-userspace; do
-			grep -A2 "(pmrep :$report)\$" <<<"$output" | grep -qE '^has nothing to show: no value of kvm[a-z_.]+|^[0-9:]+ +N/A$'
+		for report in kvm-exits kvm-vm kvm-userspace kvm-cause kvm; do
+			grep -A2 "(pmrep :$report)\$" <<<"$output" | grep -qE '^has nothing to show: no value of kvm[a-z_.]+|^[0-9:]+ +N/A$|^ +VM(::CAUSE)? '
 		done
+		[[ $output == *"VMs, the costliest first"*"Causes by VM"*"io:0x"* ]]
 		[[ $output != *"pmcd:"* && $output != *rror* ]]
 		[ "$(ls -A "$TMPDIR")" = "" ]
 		[ "$(pgrep -f "$TMPDIR" | wc -l)" = 0 ]

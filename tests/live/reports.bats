@@ -9,6 +9,7 @@ setup() {
 	need pmrep
 	new_work
 	export PCP_PYTHON_PROG=/usr/bin/python3 PCP_COLOR=0 HOME=$WORK LC_ALL=C.UTF-8
+	export PCP_DERIVED_CONFIG=$TOP/dashboards/derived/kvm.conf
 	cd "$WORK" || return 1
 }
 
@@ -18,7 +19,7 @@ report() {
 	pmrep -z -c "$TOP/dashboards/pmrep/kvm.conf" -a "$WORK/exits" -t 10 "$@"
 }
 
-@test ":kvm-exits shows rate, average and share by reason, sorted by time" {
+@test ":kvm-exits shows rate, average and share by reason" {
 	report :kvm-exits >"$WORK/out"
 	diff - "$WORK/out" <<-END
 		00:00:00                      N/A
@@ -79,6 +80,112 @@ report() {
 	END
 }
 
+# table REPORT: the report of the archive of tests/data/reports.archive
+table() {
+	"$PCP_PYTHON_PROG" "$TOP/tests/data/archive.py" "$WORK/table" <"$TOP/tests/data/reports.archive"
+	pmrep -z -c "$TOP/dashboards/pmrep/kvm.conf" -a "$WORK/table" -t 10 "$1" >"$WORK/out"
+}
+
+@test ":kvm shows VMs, also one that comes later" {
+	table :kvm
+	diff - "$WORK/out" <<-END
+		                                        VM vCPUs
+		00:00:00                         web1-4711     2
+
+		                                        VM vCPUs    exits/s   emul/s sleep ms/s poll ms/s waste ms/s
+		00:00:10                         web1-4711     2   10000.00   100.00    1000.00     40.00      30.00
+		00:00:10                           db-4720     1          ~        ~          ~         ~          ~
+
+		                                        VM vCPUs    exits/s   emul/s sleep ms/s poll ms/s waste ms/s
+		00:00:20                         web1-4711     2   20000.00   200.00     500.00     50.00      40.00
+		00:00:20                           db-4720     1    5000.00    10.00     900.00      0.00       0.00
+	END
+}
+
+@test ":kvm-vcpu shows vCPUs and where their time went" {
+	table :kvm-vcpu
+	diff - "$WORK/out" <<-END
+		00:00:00                                      N/A
+
+		                                         VM::VCPU    exits/s   guest%    exit%    halt%   ready%
+		00:00:10                         web1-4711::vcpu0    6000.00    60.00    40.00    25.00     5.00
+		00:00:10                         web1-4711::vcpu1    4000.00     0.00   100.00    90.00     0.00
+		00:00:20                         web1-4711::vcpu0    6000.00    50.00    50.00    25.00    10.00
+		00:00:20                         web1-4711::vcpu1   14000.00    10.00    90.00    90.00     2.50
+	END
+}
+
+@test ":kvm-cause shows causes and their devices" {
+	table :kvm-cause
+	diff - "$WORK/out" <<-END
+		                                 VM::CAUSE       device
+		00:00:00             web1-4711::io:0x3f8:w       serial
+		00:00:00            web1-4711::msr:0x830:w       x2APIC
+
+		                                 VM::CAUSE       device   access/s      VMM/s VMM ms/s exit ms/s
+		00:00:10             web1-4711::io:0x3f8:w       serial     500.00     500.00     5.00     10.00
+		00:00:10            web1-4711::msr:0x830:w       x2APIC      30.00       0.00     0.00      0.30
+		00:00:20             web1-4711::io:0x3f8:w       serial     500.00     500.00    10.00     20.00
+		00:00:20            web1-4711::msr:0x830:w       x2APIC      30.00       0.00     0.00      0.30
+	END
+}
+
+@test ":kvm-latency counts what fell into each bucket in the interval" {
+	table :kvm-latency
+	diff - "$WORK/out" <<-END
+		00:00:00                                          N/A
+
+		                                   REASON::FROM-TO ns          exits      VMM exits
+		00:00:10                               hlt::4096-8191              3              ~
+		00:00:10                                io::1024-2047           1000              ~
+		00:00:10                                IO::1024-2047              ~              7
+
+		                                   REASON::FROM-TO ns          exits      VMM exits
+		00:00:20                               hlt::4096-8191              2              ~
+		00:00:20                          io::1048576-2097151              1              ~
+		00:00:20                          IO::1048576-2097151              ~              1
+	END
+}
+
+@test ":kvm-trace shows events by CPU, those that are counted" {
+	table :kvm-trace
+	diff - "$WORK/out" <<-END
+		00:00:00      N/A
+
+		              CPU    exit/s    mmio/s
+		00:00:10     cpu0     50.00      1.00
+		00:00:10     cpu1     70.00      0.00
+		00:00:20     cpu0     10.00      0.00
+		00:00:20     cpu1     20.00      5.00
+	END
+}
+
+@test "no report is wider than 100 columns, whatever VMs are called" {
+	sed 's/web1-4711/a-name-of-sixty-four-bytes-which-is-as-long-as-the-agent-lets-it-be-471100/' \
+		"$TOP/tests/data/reports.archive" | "$PCP_PYTHON_PROG" "$TOP/tests/data/archive.py" "$WORK/long"
+	"$PCP_PYTHON_PROG" "$TOP/tests/data/exit-archive.py" "$WORK/exits"
+	sed -n 's/^\[\(kvm.*\)\]$/\1/p' "$TOP/dashboards/pmrep/kvm.conf" >"$WORK/reports"
+	[ "$(wc -l <"$WORK/reports")" -ge 8 ]
+	while read -r name; do
+		for archive in long exits; do
+			pmrep -z -c "$TOP/dashboards/pmrep/kvm.conf" -a "$WORK/$archive" -t 10 ":$name" || true
+		done >"$WORK/one" 2>/dev/null
+		grep -q '^00:00:10 .*[0-9]$' "$WORK/one"
+		cat "$WORK/one" >>"$WORK/out"
+	done <"$WORK/reports"
+	run grep -E '.{101}' "$WORK/out"
+	[ "$status" = 1 ]
+}
+
+@test "a report of what an archive does not have says so" {
+	echo "kvm.vm.vcpus|web1-4711|2 2 2" | "$PCP_PYTHON_PROG" "$TOP/tests/data/archive.py" "$WORK/exits"
+	run report :kvm-vcpu
+	[ "$output" = "Not one known metric found." ]
+	[ "$status" = 1 ]
+	report :kvm >"$WORK/out"
+	grep -qx '00:00:20 *web1-4711 *2' "$WORK/out"
+}
+
 @test "pmrep's options select one VM, the top reason, and CSV" {
 	report -i 'web1-.*' -s 2 :kvm-vm >"$WORK/out"
 	[ "$(awk '/::[a-z]/ { print $2, $5 }' "$WORK/out")" = "web1-4711::hlt 36.36
@@ -118,10 +225,9 @@ has() {
 	[ "$(value kvm.userspace_exit.count "$1")" = "$2" ]
 }
 
-@test "reports that begin before the first VM show it" {
+@test "every report that begins before the first VM goes on, and shows it" {
 	need_kvm
-	reports="kvm-userspace kvm-vm"
-	[ ! -e /sys/module/kvm_amd ] && [ ! -e /sys/module/kvm_intel ] || reports="$reports kvm-exits"
+	reports=$(sed -n 's/^\[\(kvm.*\)\]$/\1/p' "$TOP/dashboards/pmrep/kvm.conf")
 	(
 		pmcd_env "$WORK"
 		conf '[trace]' kvm_pio
@@ -130,11 +236,12 @@ has() {
 		wait_for 10 has MMIO 0
 		pids=
 		for report in $reports; do
-			timeout 20 pmrep -h "$PMCD_HOST" -c "$TOP/dashboards/pmrep/kvm.conf" -s 6 -t 0.5 ":$report" \
+			timeout 30 pmrep -h "$PMCD_HOST" -c "$TOP/dashboards/pmrep/kvm.conf" -s 7 -t 0.5 ":$report" \
 				>"$WORK/$report" 2>&1 3>&- &
 			pids="$pids $!"
 		done
-		sleep 0.7
+		started() { [ "$(cat "$WORK"/kvm* 2>/dev/null | grep -c '^[0-9][0-9]:')" -ge 1 ]; }
+		wait_for 10 started
 		"$BUILD/tests/guest" --repeat --pause-ms 10 --pio 101 >/dev/null 2>&1 3>&- &
 		guest=$!
 		failed=0
@@ -147,10 +254,19 @@ has() {
 		[ $failed = 0 ]
 	)
 	awk '$2 == "IO" && $3 > 100 { found = 1 } END { exit !found }' "$WORK/kvm-userspace"
+	awk '$2 ~ /^guest-[0-9]+$/ && $3 == 1 && $4 > 100 { found = 1 } END { exit !found }' "$WORK/kvm"
+	awk '$2 ~ /^guest-[0-9]+::vcpu0$/ && $3 > 100 { found = 1 } END { exit !found }' "$WORK/kvm-vcpu"
+	awk '$2 ~ /^guest-[0-9]+::io:0xe9:w$/ && $(NF - 2) > 100 { found = 1 } END { exit !found }' "$WORK/kvm-cause"
+	awk '$2 ~ /^IO::[0-9]+-[0-9]+$/ && $NF > 10 { found = 1 } END { exit !found }' "$WORK/kvm-latency"
+	awk '$2 ~ /^cpu[0-9]+$/ && $NF > 100 { found = 1 } END { exit !found }' "$WORK/kvm-trace"
+	if [ -e /sys/module/kvm_amd ] || [ -e /sys/module/kvm_intel ]; then
+		awk '$2 ~ /^[a-zA-Z]/ && $3 > 1 { found = 1 } END { exit !found }' "$WORK/kvm-exits"
+		awk '$2 ~ /^guest-[0-9]+::/ && $3 > 1 { found = 1 } END { exit !found }' "$WORK/kvm-vm"
+	fi
 	# what has not happened is not shown
 	run grep -E "FAIL_ENTRY|DEBUG" "$WORK/kvm-userspace"
 	[ "$status" = 1 ]
-	run grep "must have instances" "$WORK"/kvm-*
+	run grep -E "must have instances|Traceback|rror" "$WORK"/kvm*
 	[ "$status" = 1 ]
 }
 
