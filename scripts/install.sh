@@ -43,6 +43,7 @@ set_paths() {
 	agent=$PREFIX/lib/pmdakvm/pmdas/kvm
 	share=$PREFIX/share/pmdakvm
 	man=$PREFIX/share/man
+	completions=$PREFIX/share/bash-completion/completions
 	page=pmdakvm.1
 	# where the stock agent has its page
 	[ "$PREFIX" != /usr ] || page=pmdakvm-bpf.1
@@ -86,6 +87,7 @@ install_all() {
 	put_as 644 "$man/man1/$page" man/pmdakvm.1
 	put 644 "$man/man5" man/kvm.conf.5
 	put 644 "$man/man8" man/kvmbpf.8
+	put 644 "$completions" completions/kvmbpf
 	install_reports
 	if [ -n "$DESTDIR" ]; then
 		echo "Installed below $DESTDIR."
@@ -113,7 +115,7 @@ leave_pmcd() {
 remove_folders() {
 	local dir up=$DESTDIR$PREFIX parents=-p
 	[ "$DESTDIR$PREFIX" != /usr/local ] || parents=
-	for dir in share/man/man{1,5,8} ${parents:+lib sbin}; do
+	for dir in share/man/man{1,5,8} share/bash-completion{/completions,} ${parents:+lib sbin}; do
 		# shellcheck disable=SC2086
 		(cd -- "$up" 2>/dev/null && rmdir $parents --ignore-fail-on-non-empty -- "$dir" 2>/dev/null) || true
 	done
@@ -133,7 +135,8 @@ uninstall_all() {
 	fi
 	rm -rf -- "$DESTDIR$PREFIX/lib/pmdakvm" "$DESTDIR$share" "$DESTDIR$var/pmdakvm"
 	rm -f -- "$DESTDIR$PREFIX/sbin/kvmbpf" "$DESTDIR$man/man1/$page" \
-		"$DESTDIR$man/man5/kvm.conf.5" "$DESTDIR$man/man8/kvmbpf.8"
+		"$DESTDIR$man/man5/kvm.conf.5" "$DESTDIR$man/man8/kvmbpf.8" \
+		"$DESTDIR$completions/kvmbpf"
 	remove_folders
 }
 
