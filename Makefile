@@ -119,7 +119,7 @@ PMDA_OBJ := $(filter-out $(PMDA_MAIN) $(PMDA_DSO),$(call objects,pmda))
 COMMAND_MAIN := $(O)/src/command/kvmbpf.o
 COMMAND_OBJ := $(filter-out $(COMMAND_MAIN),$(call objects,command))
 
-$(COMMAND_OBJ): ALL_CFLAGS += $(shell $(PKG_CONFIG) --cflags smartcols jansson)
+$(COMMAND_OBJ): ALL_CFLAGS += $(shell $(PKG_CONFIG) --cflags smartcols jansson ncursesw)
 
 BPF_LIBS := -lbpf -lelf -lz -lcap-ng -ljansson
 PCP_LIBS := -lpcp_pmda -lpcp
@@ -147,7 +147,7 @@ $(O)/pmda_kvm.so: $(PMDA_DSO) $(PMDA_OBJ) $(O)/libpmdakvm.a
 
 $(O)/kvmbpf: $(COMMAND_MAIN) $(O)/libcommand.a $(O)/libpmdakvm.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(SAN_FLAGS) $^ -o $@ $(LDFLAGS) -lsmartcols -ljansson $(BPF_LIBS)
+	$(Q)$(CC) $(CFLAGS) $(SAN_FLAGS) $^ -o $@ $(LDFLAGS) -lsmartcols -ljansson -lncursesw -ltinfo $(BPF_LIBS)
 
 # --- tools ---
 TOOLS := $(patsubst tools/%.c,$(O)/tools/%,$(wildcard tools/*.c))

@@ -22,15 +22,52 @@
 
 const volatile struct vms_offsets offsets;
 
-/* The record under construction; too large for the stack. Only one pass runs at a time. */
+/*
+ * Whose turn it is: passes of an agent and of who reads its maps can be made at a time, on several
+ * CPUs or by threads that preempt each other. One of them fills in a record, others try again.
+ */
+struct turn {
+	struct bpf_spin_lock lock;
+	__u32 taken;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct turn);
+} vms_turn SEC(".maps");
+
+/* The record under construction; too large for the stack. Whose turn it is writes it. */
 static struct {
 	struct vm_record head;
 	char member[VMS_MEMBER_MAX];
 } out;
 
-/* The VM last written in this pass, and its process. */
-static __u64 last_kvm;
+/* The VM last written, its process, and in which pass. */
+static __u64 last_kvm, last_session;
 static __u32 last_tgid;
+
+static __always_inline struct turn *turn_take(void)
+{
+	struct turn *turn = bpf_map_lookup_elem(&vms_turn, &(__u32){ 0 });
+	__u32 taken;
+
+	if (!turn)
+		return NULL;
+	bpf_spin_lock(&turn->lock);
+	taken = turn->taken;
+	turn->taken = 1;
+	bpf_spin_unlock(&turn->lock);
+	return taken ? NULL : turn;
+}
+
+static __always_inline void turn_give(struct turn *turn)
+{
+	bpf_spin_lock(&turn->lock);
+	turn->taken = 0;
+	bpf_spin_unlock(&turn->lock);
+}
 
 /* A member of a struct that is no typed pointer, by its offset in the running kernel. */
 #define WORD(base, type, member)      word_at(base, bpf_core_field_offset(type, member))
@@ -152,11 +189,10 @@ int vms_files(struct bpf_iter__task_file *ctx)
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
 	const void *leader, *text;
+	struct turn *turn;
 	__u64 name[2];
 	bool is_vm;
 
-	if (ctx->meta->seq_num == 0)
-		last_kvm = 0;
 	if (!task || !file || file->f_inode->i_sb->s_magic != ANON_INODE_FS_MAGIC)
 		return 0;
 	text = file->f_path.dentry->d_name.name;
@@ -165,6 +201,12 @@ int vms_files(struct bpf_iter__task_file *ctx)
 	is_vm = begins_with((const char *)name, "kvm-vm", 7);
 	if (!is_vm && !begins_with((const char *)name, "kvm-vcpu:", 9))
 		return 0;
+	turn = turn_take();
+	if (!turn)
+		return 1; /* the kernel calls again for this file */
+	if (last_session != ctx->meta->session_id)
+		last_kvm = 0;
+	last_session = ctx->meta->session_id;
 	leader = task->group_leader;
 	out.head.tgid = task->tgid;
 	out.head.pid = pid_in_reader_ns(task->group_leader->thread_pid);
@@ -175,6 +217,7 @@ int vms_files(struct bpf_iter__task_file *ctx)
 		write_vm(ctx->meta->seq, file->private_data);
 	else
 		write_vcpu(ctx->meta->seq, file->private_data);
+	turn_give(turn);
 	return 0;
 }
 

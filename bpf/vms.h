@@ -42,6 +42,12 @@ struct vm_record {
 
 #define VMS_NO_DELAY (~0ULL)
 
+/*
+ * The pin of an agent's iterator: who reads the agent's maps has the names of VMs by it, and loads
+ * nothing. The number is that of the record's form: raise it with a change of struct vm_record.
+ */
+#define VMS_LINK_PIN "vms_files_1"
+
 /* Maximum size of a stat member; the largest known one, on s390, is a third of that. */
 #define VMS_MEMBER_MAX 4096
 

@@ -43,6 +43,7 @@ set_paths() {
 	agent=$PREFIX/lib/pmdakvm/pmdas/kvm
 	share=$PREFIX/share/pmdakvm
 	man=$PREFIX/share/man
+	completions=$PREFIX/share/bash-completion/completions
 	page=pmdakvm.1
 	# where the stock agent has its page
 	[ "$PREFIX" != /usr ] || page=pmdakvm-bpf.1
@@ -145,6 +146,7 @@ install_all() {
 	put 644 "$man/man8" man/kvmbpf.8
 	install_dashboards
 	install_subcommand
+	put 644 "$completions" completions/kvmbpf
 	if [ -n "$DESTDIR" ]; then
 		echo "Installed below $DESTDIR."
 	else
@@ -171,7 +173,7 @@ leave_pmcd() {
 remove_folders() {
 	local dir folders up=$DESTDIR$PREFIX parents=-p
 	[ "$DESTDIR$PREFIX" != /usr/local ] || parents=
-	for dir in share/man/man{1,5,8} ${parents:+lib sbin}; do
+	for dir in share/man/man{1,5,8} share/bash-completion{/completions,} ${parents:+lib sbin}; do
 		# shellcheck disable=SC2086
 		(cd -- "$up" 2>/dev/null && rmdir $parents --ignore-fail-on-non-empty -- "$dir" 2>/dev/null) || true
 	done
@@ -190,7 +192,8 @@ uninstall_all() {
 	! subcommand_is_ours || rm -f -- "$DESTDIR$subcommand"
 	rm -rf -- "$DESTDIR$PREFIX/lib/pmdakvm" "$DESTDIR$share" "$DESTDIR$var/pmdakvm"
 	rm -f -- "$DESTDIR$PREFIX/sbin/kvmbpf" "$DESTDIR$man/man1/$page" \
-		"$DESTDIR$man/man5/kvm.conf.5" "$DESTDIR$man/man8/kvmbpf.8"
+		"$DESTDIR$man/man5/kvm.conf.5" "$DESTDIR$man/man8/kvmbpf.8" \
+		"$DESTDIR$completions/kvmbpf"
 	remove_folders
 }
 

@@ -110,6 +110,11 @@ struct bpf_iter__task_file {
 
 #pragma clang attribute pop
 
+/* Known to the verifier by its name. */
+struct bpf_spin_lock {
+	__u32 val;
+};
+
 /* Map types, update flags and map flags, from the kernel's UAPI (linux/bpf.h). */
 enum {
 	BPF_MAP_TYPE_HASH = 1,

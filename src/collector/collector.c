@@ -26,6 +26,7 @@ struct collector {
 	struct events events;
 	uint64_t events_stamp; /* events_stamp() at the last tick; it changes as KVM (un)loads */
 	struct kernel_types types; /* closed after each pass of attaching */
+	bool left;		   /* the agent whose maps are read has ended */
 	unsigned late_ticks;	   /* ticks left that retry attaching */
 	struct vms *vms;
 	struct pins *pins;
@@ -208,7 +209,7 @@ static void print_end(libbpf_print_fn_t callers)
 }
 
 int collector_open(const struct config *config, struct items *items,
-		   struct instance_numbers *numbers, bool pin, struct report *report,
+		   struct instance_numbers *numbers, enum collector_pins pin, struct report *report,
 		   struct collector **ret_collector)
 {
 	libbpf_print_fn_t callers_print;
@@ -227,9 +228,11 @@ int collector_open(const struct config *config, struct items *items,
 	err = cpus_read(CPUS_SYSFS, &collector->cpus);
 	if (!err)
 		err = find_events(collector);
-	if (!err && pin)
+	if (!err && pin == COLLECTOR_PINS)
 		err = pins_open(config->pin, report, &collector->pins);
-	if (!err)
+	if (!err && pin == COLLECTOR_READS)
+		err = pins_watch(config->pin, report, &collector->pins);
+	if (!err && !collector_reads(collector)) /* it loads a program to find out */
 		err = classic_find(collector);
 	if (!err)
 		err = vms_new("/proc", numbers, &collector->vms);
@@ -241,6 +244,8 @@ int collector_open(const struct config *config, struct items *items,
 		err = collector->sources.past ? 0 : -ENOMEM;
 	}
 	collector->self.numbers = numbers;
+	if (!err)
+		collector->vms->pins = collector->pins;
 	if (!err)
 		register_attach(collector);
 	env = (struct family_env){
@@ -342,8 +347,14 @@ bool collector_tick(struct collector *collector, struct report *report)
 {
 	uint64_t stamp = events_stamp(KERNEL_TYPES_DIR, collector->config->tracefs);
 	bool changed = stamp != collector->events_stamp;
+	bool left = collector_reads(collector) && !pins_are_used(collector->pins);
 	bool grown = cpus_update(CPUS_SYSFS, &collector->cpus) > 0;
 
+	if (left && !collector->left)
+		report_add(report, REPORT_INFO,
+			   "%s: the agent has ended: its counts stand still until it is back",
+			   collector->pins->path);
+	collector->left = left;
 	if (changed) {
 		collector->events_stamp = stamp;
 		collector->late_ticks = LATE_TICKS;
@@ -381,12 +392,22 @@ void collector_close(struct collector *collector)
 	sources_free(&collector->sources);
 	events_free(&collector->events);
 	cpus_free(&collector->cpus);
-	pins_close(collector->pins);
-	late_close_free(collector->classic.late); /* last: what is closed late holds no lock then */
 	if (collector->vms)
 		vms_detach(collector->vms);
+	pins_close(collector->pins);
+	late_close_free(collector->classic.late); /* last: what is closed late holds no lock then */
 	vms_free(collector->vms);
 	free(collector);
+}
+
+const char *collector_reads(const struct collector *collector)
+{
+	return collector->pins && collector->pins->reading ? collector->pins->path : NULL;
+}
+
+bool collector_stands(const struct collector *collector)
+{
+	return collector->left;
 }
 
 size_t collector_attached(const struct collector *collector)

@@ -11,17 +11,30 @@
 
 struct collector;
 
+/* What is pinned below the folder that [bpf] pin of kvm.conf names. */
+enum collector_pins {
+	COLLECTOR_ALONE, /* nothing */
+	COLLECTOR_PINS,	 /* the maps, as an agent does */
+	COLLECTOR_READS, /* an agent's maps are read, if one runs; else nothing is pinned */
+};
+
 /*
  * Load and attach every family as the configuration says; config, items and numbers must outlive
- * the collector. numbers may be NULL: then instances have no numbers. With pin set, maps are pinned
- * as [bpf] pin of kvm.conf says. Failures of families add lines to the report. Returns 0 even if no
- * family could be attached (see collector_attached()), -ENOMEM, or the error of reading the list of
- * CPUs. Replaces libbpf's print function during the call and restores the caller's before
- * returning.
+ * the collector. numbers may be NULL: then instances have no numbers. Where the maps of an agent
+ * that runs are read, no family is loaded or attached, but for those of another layout. Failures of
+ * families add lines to the report. Returns 0 even if no family could be attached (see
+ * collector_attached()), -ENOMEM, or the error of reading the list of CPUs. Replaces libbpf's print
+ * function during the call and restores the caller's before returning.
  */
 int collector_open(const struct config *config, struct items *items,
-		   struct instance_numbers *numbers, bool pin, struct report *report,
+		   struct instance_numbers *numbers, enum collector_pins pin, struct report *report,
 		   struct collector **ret_collector);
+
+/* The folder of the agent whose maps are read; NULL: they are our own. */
+const char *collector_reads(const struct collector *collector);
+
+/* Had that agent ended at the last tick? Then its counts stand still. */
+bool collector_stands(const struct collector *collector);
 
 /* Detach all families and free the collector; takes NULL. Pinned maps stay. */
 void collector_close(struct collector *collector);

@@ -4,7 +4,9 @@
 
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <unistd.h>
 
+#include "bpf/vms.h"
 #include "families/family.h"
 #include "kernel/pinned_maps.h"
 
@@ -24,6 +26,17 @@ static int unpin_family(const struct family *family, const struct pins *pins, st
 	return err;
 }
 
+/* The iterator of an agent that was killed. */
+static void unpin_link(const struct pins *pins)
+{
+	int fd = pins_get_link(pins, VMS_LINK_PIN);
+
+	if (fd < 0)
+		return;
+	close(fd);
+	pins_drop(pins, VMS_LINK_PIN);
+}
+
 int unpin(const struct config *config, struct report *report)
 {
 	struct pins *pins;
@@ -40,6 +53,7 @@ int unpin(const struct config *config, struct report *report)
 		err = unpin_family(&families[i], pins, report, &removed);
 		last = err ? err : last;
 	}
+	unpin_link(pins);
 	report_add(report, REPORT_INFO, "%s: removed %zu pinned maps", pins->path, removed);
 	pins_remove_folder(pins, report);
 	pins_close(pins);

@@ -11,5 +11,8 @@ int command_dump(int argc, char **argv);
 int command_events(int argc, char **argv);
 int command_save(int argc, char **argv);
 int command_vms(int argc, char **argv);
+int command_top(int argc, char **argv);
+int command_stat(int argc, char **argv);
+int command_doctor(int argc, char **argv);
 
 #endif /* PMDAKVM_COMMANDS_H */

@@ -18,7 +18,8 @@ struct counting {
 	struct items items; /* not loaded from or saved to a file: kvmbpf shows no PMID */
 	double since;	    /* monotonic(), when all was attached */
 	bool verbose;
-	bool ended; /* a signal came */
+	int ended;     /* the signal that came; 0: none */
+	double ticked; /* s */
 	sigset_t signals;
 };
 
@@ -69,7 +70,9 @@ int counting_open(const struct config *config, bool verbose, struct counting **r
 		return EXIT_FAILURE;
 	counting->verbose = verbose;
 	signals_block(&counting->signals);
-	err = collector_open(config, &counting->items, NULL, false, &report, &counting->collector);
+	err = collector_open(config, &counting->items, NULL,
+			     config->only ? COLLECTOR_ALONE : COLLECTOR_READS, &report,
+			     &counting->collector);
 	if (!err)
 		report_attached(&report, counting->collector);
 	counting_show(&report, verbose);
@@ -94,6 +97,46 @@ double counting_seconds(const struct counting *counting)
 	return monotonic() - counting->since;
 }
 
+static void tick(struct counting *counting)
+{
+	struct report report = { 0 };
+
+	collector_tick(counting->collector, &report);
+	counting->ticked = monotonic();
+	counting_show(&report, counting->verbose);
+}
+
+/* Wait for a signal. */
+static void signal_take(struct counting *counting, const struct timespec *most)
+{
+	int signal = sigtimedwait(&counting->signals, NULL, most);
+
+	if (signal > 0)
+		counting->ended = signal;
+}
+
+bool counting_poll(struct counting *counting)
+{
+	if (!counting->ended)
+		signal_take(counting, &(struct timespec){ 0 });
+	if (!counting->ended && monotonic() - counting->ticked >= 1)
+		tick(counting);
+	return counting->ended;
+}
+
+int counting_signal(struct counting *counting)
+{
+	int signal = counting->ended;
+
+	counting->ended = 0;
+	return signal;
+}
+
+bool counting_stands(const struct counting *counting)
+{
+	return collector_stands(counting->collector);
+}
+
 /* Ticks once a second, to follow KVM being loaded and new CPUs. */
 bool counting_wait(struct counting *counting, double seconds)
 {
@@ -101,18 +144,15 @@ bool counting_wait(struct counting *counting, double seconds)
 
 	while (!counting->ended) {
 		double left = seconds < 0 ? 1 : end - monotonic();
-		struct report report = { 0 };
 		struct timespec ts = { .tv_sec = 1 };
 
 		if (left <= 0)
 			break;
 		if (left < 1)
 			ts = (struct timespec){ .tv_nsec = (long)(left * 1e9) };
-		counting->ended = sigtimedwait(&counting->signals, NULL, &ts) >= 0;
-		if (counting->ended)
-			break;
-		collector_tick(counting->collector, &report);
-		counting_show(&report, counting->verbose);
+		signal_take(counting, &ts);
+		if (!counting->ended)
+			tick(counting);
 	}
 	return counting->ended;
 }
@@ -120,6 +160,11 @@ bool counting_wait(struct counting *counting, double seconds)
 int counting_read(struct counting *counting, uint64_t tables)
 {
 	return collector_read(counting->collector, tables);
+}
+
+const char *counting_reads(const struct counting *counting)
+{
+	return collector_reads(counting->collector);
 }
 
 struct snapshot *counting_snapshot(struct counting *counting)

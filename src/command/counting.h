@@ -14,9 +14,10 @@
 struct counting;
 
 /*
- * Attach the families as the configuration says, which must outlive the result. From then on
- * SIGINT, SIGTERM and SIGHUP end counting_wait() only. verbose: also say details. Returns an exit
- * status: 0, EXIT_FAILURE, or EXIT_NOTHING if there is nothing to count; the reason is printed.
+ * Read the maps of the agent that runs, if one does; else, or if the configuration selects a
+ * family, attach the families as it says. It must outlive the result. From then on SIGINT, SIGTERM
+ * and SIGHUP end counting_wait() only. verbose: also say details. Returns an exit status: 0,
+ * EXIT_FAILURE, or EXIT_NOTHING if there is nothing to count; the reason is printed.
  */
 int counting_open(const struct config *config, bool verbose, struct counting **ret_counting);
 
@@ -29,11 +30,26 @@ bool counting_wait(struct counting *counting, double seconds);
 /* For how long it has counted, in seconds. */
 double counting_seconds(const struct counting *counting);
 
+/* Do what is due once a second, and do not wait. Returns as counting_wait(). */
+bool counting_poll(struct counting *counting);
+
+/* The signal that has ended waiting, which is forgotten: later calls wait again. 0: none. */
+int counting_signal(struct counting *counting);
+
+/* Has the agent ended whose maps are read? */
+bool counting_stands(const struct counting *counting);
+
 /*
  * Read the tables in the mask (bit i: table i of the snapshot), all by UINT64_MAX. Returns 0 or
  * -ENOMEM.
  */
 int counting_read(struct counting *counting, uint64_t tables);
+
+/*
+ * The folder of the agent that runs, whose maps are read: they have counted since before. NULL:
+ * programs of our own count.
+ */
+const char *counting_reads(const struct counting *counting);
 
 /* What counting_read() has read; it belongs to counting. */
 struct snapshot *counting_snapshot(struct counting *counting);

@@ -188,7 +188,11 @@ static int read_and_print(struct counting *counting, const struct dump_options *
 	bool delta = options->delta >= 0;
 	int err = delta ? delta_begin(counting, &earlier) : 0, status = EXIT_FAILURE;
 
-	if (!err)
+	if (counting_reads(counting))
+		fprintf(stderr, "kvmbpf: counts of the agent that runs, from %s\n",
+			counting_reads(counting));
+	/* an agent has counted before: there is nothing to wait for */
+	if (!err && (delta || options->seconds >= 0 || !counting_reads(counting)))
 		counting_wait(counting, delta ? options->delta : options->seconds);
 	if (!err)
 		err = counting_read(counting, UINT64_MAX);

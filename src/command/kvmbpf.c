@@ -17,6 +17,10 @@ static const struct {
 	{ "events", command_events, "list KVM's tracepoints, and which can be counted" },
 	{ "save", command_save, "count events for a while, then save all counters to a file" },
 	{ "vms", command_vms, "list VMs and their names" },
+	{ "top", command_top, "show which VMs exit most, why, and what it costs, as it happens" },
+	{ "stat", command_stat, "print a line per interval, for logs" },
+	{ "doctor", command_doctor,
+	  "say what works on this host, why the rest does not, what to do" },
 };
 
 static void usage(FILE *out)

@@ -59,6 +59,17 @@ int exits_load_object(struct exits *exits, const struct counters_object *object,
 	return 0;
 }
 
+int exits_read(struct exits *exits, const struct counters_object *object, struct report *report)
+{
+	const struct family_env *env = &exits->env;
+	int err = vcpu_counters_load(&exits->counters, object, &(struct counters_limits){ 0 }, -1,
+				     env->pins, env->types, report);
+
+	if (err == -ESTALE)
+		exits->env.pins = NULL;
+	return err;
+}
+
 /* Programs that are attached count their events for the trace family, too. */
 static void events_offer(struct exits *exits)
 {
@@ -181,6 +192,8 @@ int exits_reset_max(void *state)
 {
 	struct exits *exits = state;
 
+	if (exits->counters.reading)
+		return -EROFS;
 	vcpu_counters_reset_max(&exits->counters);
 	return 0;
 }
@@ -331,7 +344,7 @@ void exits_tick(void *state, struct report *report)
 	struct exits *exits = state;
 	struct vcpu_counters *counters = &exits->counters;
 
-	if (!counters->object.family)
+	if (!counters->object.family || counters->reading)
 		return;
 	vcpu_counters_walk(counters);
 	vm_counters_update(&exits->vms, exits->env.vms);

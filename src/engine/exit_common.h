@@ -64,6 +64,14 @@ int exits_new(const struct family_env *env, const struct exits_kind *kind,
 int exits_load_object(struct exits *exits, const struct counters_object *object,
 		      struct report *report);
 
+/*
+ * Read the maps of the agent that runs (the environment's pins are for reading), with an object
+ * that is opened, and destroyed on failure. Returns 0; -ENOENT if the agent has none; -ESTALE if
+ * they are of another layout: then programs of our own are to be loaded, and pin nothing; or an
+ * error.
+ */
+int exits_read(struct exits *exits, const struct counters_object *object, struct report *report);
+
 /* Hooks of both families, see family.h. */
 void exits_detach(void *state);
 void exits_close(void *state);

@@ -21,6 +21,11 @@ static uint32_t per_chunk(const struct pool *pool)
 	return UINT32_C(1) << pool->bits;
 }
 
+static bool is_reading(const struct pool *pool)
+{
+	return pool->pins && pool->pins->reading;
+}
+
 static size_t chunk_bytes(const struct pool *pool)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE), bytes = per_chunk(pool) * pool->size;
@@ -48,7 +53,8 @@ static void chunk_name(const struct pool *pool, size_t number, char name[NAME_SI
 /* Map a chunk, which is then the last. Returns 0 or an error. */
 static int chunk_map(struct pool *pool, int fd)
 {
-	void *memory = mmap(NULL, chunk_bytes(pool), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	int prot = is_reading(pool) ? PROT_READ : PROT_READ | PROT_WRITE;
+	void *memory = mmap(NULL, chunk_bytes(pool), prot, MAP_SHARED, fd, 0);
 
 	if (memory == MAP_FAILED)
 		return -errno;
@@ -92,12 +98,13 @@ static int chunks_inherit(struct pool *pool)
 		int fd;
 
 		chunk_name(pool, pool->nchunks, name);
-		fd = pins_get(pool->pins, name);
+		fd = pins_get_mapped(pool->pins, name);
 		if (fd < 0)
 			return fd == -ENOENT ? 0 : fd;
 		if (!is_chunk(pool, pool->nchunks, fd)) {
 			close(fd);
-			pins_drop_from(pool, pool->nchunks);
+			if (!is_reading(pool))
+				pins_drop_from(pool, pool->nchunks);
 			return 0;
 		}
 		err = chunk_map(pool, fd);
@@ -146,6 +153,11 @@ int pool_open(struct pool *pool, const struct pool_maps *maps, int btf_fd, unsig
 	pool_close(pool);
 	*pool = fresh;
 	return 0;
+}
+
+int pool_follow(struct pool *pool)
+{
+	return chunks_inherit(pool);
 }
 
 void pool_belongs(struct pool *pool, const struct pool *other)

@@ -44,6 +44,9 @@ int pool_maps_size(const struct pool_maps *maps, unsigned bits, uint32_t limit);
 int pool_open(struct pool *pool, const struct pool_maps *maps, int btf_fd, unsigned bits,
 	      uint32_t limit, const struct pins *pins, const __u32 *taken);
 
+/* Of pins that are for reading: map the chunks that the agent has added. Returns 0 or an error. */
+int pool_follow(struct pool *pool);
+
 /* The pool keeps its memory, and has the maps of another pool of the same chunks again. */
 void pool_belongs(struct pool *pool, const struct pool *other);
 

@@ -64,10 +64,10 @@ static size_t bytes_of(const struct bpf_map *map)
 	return (bytes + page - 1) / page * page;
 }
 
-static void *map_memory(const struct bpf_map *map)
+static void *map_memory(const struct bpf_map *map, bool reading)
 {
-	void *memory = mmap(NULL, bytes_of(map), PROT_READ | PROT_WRITE, MAP_SHARED,
-			    bpf_map__fd(map), 0);
+	int prot = reading ? PROT_READ : PROT_READ | PROT_WRITE;
+	void *memory = mmap(NULL, bytes_of(map), prot, MAP_SHARED, bpf_map__fd(map), 0);
 
 	return memory == MAP_FAILED ? NULL : memory;
 }
@@ -156,31 +156,48 @@ static int object_load(struct vcpu_counters *counters, const struct counters_obj
 	if (counters->object.family)
 		return bpf_object__load_skeleton(object->skeleton);
 	maps_preallocate(fresh, types);
-	return pins_load(pins, &pinned, report);
+	return pins && pins->reading ? pins_read(pins, &pinned, report) :
+				       pins_load(pins, &pinned, report);
+}
+
+static int pools_open(struct vcpu_counters *fresh, const struct counters_object *object,
+		      const struct counters_limits *limits, const struct pins *pins)
+{
+	int btf_fd = fresh->reading ? -1 : bpf_object__btf_fd(*object->skeleton->obj);
+	int err = pool_open(&fresh->records, &object->records, btf_fd, RECORDS_BITS,
+			    limits->records, pins, &object->control->records_taken);
+
+	if (err || !object->ended)
+		return err;
+	return pool_open(&fresh->blocks, &object->blocks, btf_fd, BLOCKS_BITS, limits->blocks, pins,
+			 &object->control->blocks_taken);
+}
+
+/* The agent's maps have its limits. */
+static struct counters_limits limits_of(const struct counters_object *object)
+{
+	return (struct counters_limits){
+		.records = bpf_map__max_entries(object->records.free),
+		.blocks = object->ended ? bpf_map__max_entries(object->blocks.free) : 0,
+	};
 }
 
 /* Map a loaded object's memory. Returns 0 or an error, with what is mapped in *fresh. */
 static int memory_map(struct vcpu_counters *fresh, const struct counters_object *object,
 		      const struct counters_limits *limits, const struct pins *pins)
 {
-	int btf_fd = bpf_object__btf_fd(*object->skeleton->obj);
-	int err;
+	const struct counters_limits theirs = limits_of(object);
 
-	fresh->state = map_memory(object->state);
+	fresh->state = map_memory(object->state, fresh->reading);
 	if (!fresh->state)
 		return -ENOMEM;
 	if (object->ended) {
-		fresh->ended = map_memory(object->ended);
-		fresh->overflow = map_memory(object->rows);
+		fresh->ended = map_memory(object->ended, fresh->reading);
+		fresh->overflow = map_memory(object->rows, fresh->reading);
 		if (!fresh->ended || !fresh->overflow)
 			return -ENOMEM;
 	}
-	err = pool_open(&fresh->records, &object->records, btf_fd, RECORDS_BITS, limits->records,
-			pins, &object->control->records_taken);
-	if (err || !object->ended)
-		return err;
-	return pool_open(&fresh->blocks, &object->blocks, btf_fd, BLOCKS_BITS, limits->blocks, pins,
-			 &object->control->blocks_taken);
+	return pools_open(fresh, object, fresh->reading ? &theirs : limits, pins);
 }
 
 /* Set by vcpu_counters_load() alone; the rest outlives an object. */
@@ -191,6 +208,11 @@ static void memory_take(struct vcpu_counters *counters, const struct vcpu_counte
 	counters->overflow = fresh->overflow;
 	counters->records = fresh->records;
 	counters->blocks = fresh->blocks;
+	counters->reading = fresh->reading;
+	if (fresh->reading) {
+		counters->records.taken = &counters->nrecords;
+		counters->blocks.taken = &counters->nblocks;
+	}
 }
 
 /* Loading has failed: the pools stay those of the predecessor, if there is one. */
@@ -215,7 +237,9 @@ int vcpu_counters_load(struct vcpu_counters *counters, const struct counters_obj
 		       const struct counters_limits *limits, int events_fd, const struct pins *pins,
 		       struct kernel_types *types, struct report *report)
 {
-	struct vcpu_counters fresh = { .records = counters->records, .blocks = counters->blocks };
+	struct vcpu_counters fresh = { .records = counters->records,
+				       .blocks = counters->blocks,
+				       .reading = pins && pins->reading };
 	int err = object_load(counters, object, limits, events_fd, pins, types, report);
 
 	if (!err)

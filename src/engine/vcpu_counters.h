@@ -88,11 +88,14 @@ struct vcpu_counters {
 	uint16_t *slot_of; /* [nseen] slot of each block in use; NO_SLOT: of the others */
 	uint32_t *seen;	   /* [nseen] buckets of each block that are not empty */
 	size_t nseen;
+	bool changed; /* a block has a bucket that it had not before the last read of them */
 	uint16_t strays[COUNTER_SLOTS_MAX]; /* [nstrays] slots that are not their own home */
 	unsigned nstrays;
 	struct slot_sums total[COUNTER_SLOTS_MAX]; /* of the host as last read, by home */
 	uint64_t latency[COUNTER_SLOTS_MAX][EXIT_BUCKETS];
 	bool sleeps[COUNTER_SLOTS_MAX]; /* reasons in which the vCPU may sleep */
+	bool reading;		 /* an agent's maps are read: what is mapped is not written */
+	__u32 nrecords, nblocks; /* in use, as last read of those */
 	/*
 	 * Of a family whose records have more than blocks: takes that from a record that is being
 	 * retired, of which it may be called again after a kill. Returns 0 or -ENOMEM. Or NULL.
@@ -114,6 +117,9 @@ void vcpu_counters_free(struct vcpu_counters *counters);
  * of its predecessor if there is one, else the pinned maps, and the map events_fd of the trace
  * family's rows (-1: none). Nothing is attached; retire_recover()
  * comes next. Returns 0 or the error from loading, which leaves the state unchanged.
+ *
+ * With pins that are for reading nothing is loaded, and the maps are those of the agent; see
+ * pins_read() for errors, and reading.h. Only reading is allowed then.
  */
 int vcpu_counters_load(struct vcpu_counters *counters, const struct counters_object *object,
 		       const struct counters_limits *limits, int events_fd, const struct pins *pins,

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/reading.h"
 #include "engine/vcpu_counters.h"
 
 #define NO_SLOT UINT16_MAX
@@ -77,6 +78,9 @@ int vcpu_counters_walk(struct vcpu_counters *counters)
 
 	if (!counters->object.family)
 		return 0;
+	err = counters->reading ? reading_follow(counters) : 0;
+	if (err)
+		return err;
 	taken = __atomic_load_n(&counters->object.control->blocks_taken, __ATOMIC_RELAXED);
 	if (counters->walked == taken + 1)
 		return 0;
@@ -158,10 +162,8 @@ static void total_add(struct vcpu_counters *counters, unsigned slot, const struc
 			for (const struct block *block = pool_at(&(counters)->blocks, number);  \
 			     block && once; once = 0)
 
-void vcpu_counters_read(struct vcpu_counters *counters)
+static void sums_read(struct vcpu_counters *counters)
 {
-	if (!counters->object.family)
-		return;
 	memset(counters->total, 0, sizeof(counters->total));
 	for_each_block(counters, number, slot, block)
 	{
@@ -173,6 +175,12 @@ void vcpu_counters_read(struct vcpu_counters *counters)
 			total_add(counters, slot, &counters->ended[slot]);
 	}
 	overflow_read(counters);
+}
+
+void vcpu_counters_read(struct vcpu_counters *counters)
+{
+	if (counters->object.family)
+		reading_steady(counters, sums_read);
 }
 
 /* The buckets in the first cache line of a block; each further line has 8. */
@@ -217,14 +225,10 @@ static uint32_t in_order(uint32_t seen)
 	return seen << BUCKET_FIRST | seen >> (EXIT_BUCKETS - BUCKET_FIRST);
 }
 
-int vcpu_counters_read_buckets(struct vcpu_counters *counters)
+static void buckets_read(struct vcpu_counters *counters)
 {
 	static uint64_t places[COUNTER_SLOTS_MAX][EXIT_BUCKETS]; /* sums by slot, then by home */
-	bool changed = false;
-	int err = vcpu_counters_walk(counters);
 
-	if (err || !counters->object.family)
-		return err;
 	memset(places, 0, sizeof(places));
 	for_each_block(counters, number, slot, block)
 	{
@@ -233,7 +237,7 @@ int vcpu_counters_read_buckets(struct vcpu_counters *counters)
 		for (unsigned i = 0; i < sizeof(*block); i += CACHE_LINE_BYTES)
 			__builtin_prefetch((const char *)(block + AHEAD) + i);
 		seen = in_order(latency_add(places[home_of(counters, slot)], block));
-		changed |= seen != counters->seen[number];
+		counters->changed |= seen != counters->seen[number];
 		counters->seen[number] = seen;
 	}
 	for (unsigned slot = 0; slot < counters->nslots; slot++) {
@@ -244,5 +248,15 @@ int vcpu_counters_read_buckets(struct vcpu_counters *counters)
 		for (unsigned i = 0; i < EXIT_BUCKETS; i++)
 			counters->latency[slot][i] = places[slot][BUCKET_PLACE(i + EXIT_BUCKETS)];
 	}
-	return changed;
+}
+
+int vcpu_counters_read_buckets(struct vcpu_counters *counters)
+{
+	int err = vcpu_counters_walk(counters);
+
+	if (err || !counters->object.family)
+		return err;
+	counters->changed = false;
+	reading_steady(counters, buckets_read);
+	return counters->changed;
 }

@@ -124,6 +124,13 @@ static bool kill_hung_agent(const struct stat *folder)
 	return killed;
 }
 
+bool folder_is_locked(int fd)
+{
+	struct stat folder;
+
+	return fstat(fd, &folder) == 0 && lock_find("/proc/locks", &folder) > 0;
+}
+
 int folder_lock(int fd, bool kill_hung)
 {
 	struct stat folder;

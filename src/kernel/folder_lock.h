@@ -24,4 +24,10 @@
  */
 int folder_lock(int fd, bool kill_hung);
 
+/*
+ * Does a process that /proc shows hold the lock of the directory with descriptor fd? Asking takes
+ * no lock, not even for a moment, in which an agent that starts would not get it.
+ */
+bool folder_is_locked(int fd);
+
 #endif /* PMDAKVM_FOLDER_LOCK_H */

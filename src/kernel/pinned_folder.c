@@ -110,19 +110,22 @@ static int folder_make(const char *path, const char **ret_error)
 	return fd;
 }
 
+/* What a directory is opened for. */
+enum purpose { TO_PIN, TO_REMOVE, TO_READ };
+
 /*
- * Open the directory, check that only we can access it, and lock it. With create it is created if
- * it does not exist, and an agent that pmcd gave up is killed. Returns its fd. All that is asked is
- * asked of the fd: the path may be another directory's by then.
+ * Open the directory, check that only we can access it, and lock it, but for reading. To pin, it is
+ * created if it does not exist, and an agent that pmcd gave up is killed. Returns its fd. All that
+ * is asked is asked of the fd: the path may be another directory's by then.
  */
-static int folder_open(const char *path, bool create, const char **ret_error)
+static int folder_open(const char *path, enum purpose purpose, const char **ret_error)
 {
 	struct stat st;
 	int fd, err;
 
 	fd = open(path, FOLDER_FLAGS);
 	fd = fd < 0 ? -errno : fd;
-	if (fd == -ENOENT && create)
+	if (fd == -ENOENT && purpose == TO_PIN)
 		fd = folder_make(path, ret_error);
 	if (fd < 0)
 		return fd;
@@ -136,7 +139,7 @@ static int folder_open(const char *path, bool create, const char **ret_error)
 		err = -EPERM;
 		goto out;
 	}
-	err = folder_lock(fd, create);
+	err = purpose == TO_READ ? 0 : folder_lock(fd, purpose == TO_PIN);
 	if (err == -EWOULDBLOCK)
 		*ret_error = "in use by another agent";
 	if (!err)
@@ -165,7 +168,7 @@ int pins_open(const char *wanted, struct report *report, struct pins **ret_pins)
 		free(pins);
 		return 0;
 	}
-	fd = folder_open(pins->path, true, &error);
+	fd = folder_open(pins->path, TO_PIN, &error);
 	if (fd < 0) {
 		report_add(report, REPORT_WARNING, "%s: %s: counters restart at 0 with the agent",
 			   pins->path, error ? error : strerror(-fd));
@@ -188,7 +191,7 @@ int pins_find(const char *wanted, struct report *report, struct pins **ret_pins)
 	*ret_pins = NULL;
 	if (!path)
 		return 0;
-	fd = folder_open(path, false, &error);
+	fd = folder_open(path, TO_REMOVE, &error);
 	if (fd < 0) {
 		if (fd != -ENOENT)
 			report_add(report, REPORT_WARNING, "%s: %s: nothing removed", path,
@@ -202,8 +205,37 @@ int pins_find(const char *wanted, struct report *report, struct pins **ret_pins)
 		free(path);
 		return -ENOMEM;
 	}
-	*pins = (struct pins){ path, fd };
+	*pins = (struct pins){ .path = path, .fd = fd };
 	*ret_pins = pins;
+	return 0;
+}
+
+bool pins_are_used(const struct pins *pins)
+{
+	return folder_is_locked(pins->fd);
+}
+
+int pins_watch(const char *wanted, struct report *report, struct pins **ret_pins)
+{
+	char *path = strcmp(wanted, "none") == 0 ? NULL : folder_path(wanted);
+	struct pins *pins = path ? calloc(1, sizeof(*pins)) : NULL;
+	const char *error = NULL;
+
+	*ret_pins = NULL;
+	if (!pins) {
+		free(path);
+		return path ? -ENOMEM : 0;
+	}
+	*pins = (struct pins){ .path = path, .reading = true };
+	pins->fd = folder_open(path, TO_READ, &error);
+	if (pins->fd >= 0 && pins_are_used(pins)) {
+		*ret_pins = pins;
+		return 0;
+	}
+	if (pins->fd < 0 && pins->fd != -ENOENT)
+		report_add(report, REPORT_INFO, "%s: %s: the maps of an agent cannot be read", path,
+			   error ? error : strerror(-pins->fd));
+	pins_close(pins);
 	return 0;
 }
 
@@ -211,7 +243,8 @@ void pins_close(struct pins *pins)
 {
 	if (!pins)
 		return;
-	close(pins->fd);
+	if (pins->fd >= 0)
+		close(pins->fd);
 	free(pins->path);
 	free(pins);
 }
@@ -229,13 +262,13 @@ static char *pin_path(const struct pins *pins, const char *name)
 	return asprintf(&path, "/proc/self/fd/%d/%s", pins->fd, name) < 0 ? NULL : path;
 }
 
-/* A pinned object can also be a program or a link. */
-static bool fd_is_map(int fd)
+/* A pinned object is a map, a program or a link. */
+static bool fd_is(int fd, const char *kind)
 {
 	char path[64], target[64] = "";
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return readlink(path, target, sizeof(target) - 1) > 0 && strstr(target, "bpf-map");
+	return readlink(path, target, sizeof(target) - 1) > 0 && strstr(target, kind);
 }
 
 int pins_put(const struct pins *pins, const char *name, int fd)
@@ -261,8 +294,9 @@ int pins_add(const struct pins *pins, const char *name, int fd)
 	return pins_put(pins, name, fd);
 }
 
-int pins_get(const struct pins *pins, const char *name)
+static int get(const struct pins *pins, const char *name, const char *kind, __u32 flags)
 {
+	LIBBPF_OPTS(bpf_obj_get_opts, opts, .file_flags = flags);
 	struct stat st;
 	char *path;
 	int fd;
@@ -272,11 +306,26 @@ int pins_get(const struct pins *pins, const char *name)
 	path = pin_path(pins, name);
 	if (!path)
 		return -ENOMEM;
-	fd = S_ISREG(st.st_mode) ? bpf_obj_get(path) : -EEXIST;
+	fd = S_ISREG(st.st_mode) ? bpf_obj_get_opts(path, &opts) : -EEXIST;
 	free(path);
-	if (fd >= 0 && !fd_is_map(fd)) {
+	if (fd >= 0 && !fd_is(fd, kind)) {
 		close(fd);
 		fd = -EEXIST;
 	}
 	return fd;
+}
+
+int pins_get(const struct pins *pins, const char *name)
+{
+	return get(pins, name, "bpf-map", pins->reading ? BPF_F_RDONLY : 0);
+}
+
+int pins_get_mapped(const struct pins *pins, const char *name)
+{
+	return get(pins, name, "bpf-map", 0);
+}
+
+int pins_get_link(const struct pins *pins, const char *name)
+{
+	return get(pins, name, "bpf-link", 0);
 }

@@ -152,7 +152,7 @@ static bool can_move_all(const struct pins *pins, const struct pinned *pinned,
 	return can;
 }
 
-/* Reuse the maps that have the same size. */
+/* Reuse the maps that have the same size; to read them, all. */
 static int reuse_all(const struct pins *pins, const struct pinned *pinned)
 {
 	struct bpf_map *map;
@@ -164,10 +164,12 @@ static int reuse_all(const struct pins *pins, const struct pinned *pinned)
 
 		if (!is_own(pinned, map))
 			continue;
-		fd = pins_get(pins, bpf_map__name(map));
+		fd = bpf_map__map_flags(map) & BPF_F_MMAPABLE ?
+			     pins_get_mapped(pins, bpf_map__name(map)) :
+			     pins_get(pins, bpf_map__name(map));
 		if (fd < 0)
 			return fd;
-		if (map_match(fd, map) == SAME)
+		if (pins->reading || map_match(fd, map) == SAME)
 			err = bpf_map__reuse_fd(map, fd); /* duplicates fd */
 		close(fd);
 		if (err)
@@ -202,6 +204,23 @@ int pins_reuse(const struct pins *pins, const struct pinned *pinned, struct repo
 		pins_unlink(pins, pinned);
 	}
 	return 0;
+}
+
+int pins_read(const struct pins *pins, const struct pinned *pinned, struct report *report)
+{
+	size_t maps = 0, found = 0, fit = 0;
+	struct report quiet = { 0 }; /* that counters restart is not our matter */
+	int err = pins_count(pins, pinned, &quiet, &maps, &found, &fit);
+
+	report_clear(&quiet);
+	if (!err && !found)
+		return -ENOENT;
+	if (!err && found == maps && fit == maps && layout_matches(pins, pinned))
+		return reuse_all(pins, pinned);
+	report_add(report, REPORT_INFO,
+		   "%s: the maps of %.*s are of another version: counting by programs of our own",
+		   pins->path, family_length(pinned), bpf_map__name(pinned->meta));
+	return -ESTALE;
 }
 
 int pins_pin(const struct pins *pins, const struct pinned *pinned, struct report *report)

@@ -2,8 +2,10 @@
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
  * Pin maps in a directory of the BPF file system, so that counters continue after an agent
- * restart. A lock on the directory admits one agent at a time. Links are never pinned: after the
- * agent is gone, no program may hold a kernel module or slow down a guest.
+ * restart. A lock on the directory admits one agent at a time. Links of programs that run when
+ * guests do are never pinned: after the agent is gone, no program may hold a kernel module or slow
+ * down a guest. That of the register's iterator is, for readers (vms/vm_passes.h): it runs as it is
+ * read.
  *
  * Why not bpf_map__set_pin_path(), by which bpf_object__load() pins and reuses maps (tried with
  * libbpf 1.1.2): it compares what map_matches() does, type, sizes, number of entries and flags, and
@@ -54,6 +56,14 @@ int pins_move(const struct pins *pins, const struct pinned *pinned, struct repor
 /* After loading, if pins_reuse() returned 0: pin the maps. Returns 0 or an error, which is
  * reported. */
 int pins_pin(const struct pins *pins, const struct pinned *pinned, struct report *report);
+
+/*
+ * Of pins that are for reading: have an object's maps be those that the agent has pinned, without
+ * loading it; what is mapped of them must be mapped for reading. They can have another number of
+ * entries, which bpf_map__max_entries() tells then. Returns 0; -ENOENT if the agent has none of
+ * them; -ESTALE if they are of another layout, which is reported; or an error.
+ */
+int pins_read(const struct pins *pins, const struct pinned *pinned, struct report *report);
 
 /* Is it a map of this family, whose name has this length: does its name begin with NAME_? */
 bool pins_are_of(const char *family, size_t length, const struct bpf_map *map);

@@ -47,8 +47,9 @@ static int load(struct kvm_agent *agent, const char *config_path)
 		err = instance_numbers_open(path, agent->config.instances, &report,
 					    &agent->numbers);
 	if (!err)
-		err = collector_open(&agent->config, &agent->items, agent->numbers, !agent->dso,
-				     &report, &agent->collector);
+		err = collector_open(&agent->config, &agent->items, agent->numbers,
+				     agent->dso ? COLLECTOR_ALONE : COLLECTOR_PINS, &report,
+				     &agent->collector);
 	if (!err)
 		err = kvm_make_metrics(agent);
 	if (!err)

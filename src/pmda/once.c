@@ -87,7 +87,7 @@ static size_t try_families(const struct config *config, struct report *report)
 	int err = items_load(NULL, report, &items); /* no file: numbers are of no interest here */
 
 	if (!err)
-		err = collector_open(config, &items, NULL, false, report, &collector);
+		err = collector_open(config, &items, NULL, COLLECTOR_ALONE, report, &collector);
 	if (err) {
 		print_report(report);
 		fprintf(stderr, "cannot load: %s\n", strerror(-err));

@@ -18,6 +18,10 @@
 #include "metrics/item_numbers.h"
 #include "vms/vm_register.h"
 
+/* What a family's status says of maps of an agent that runs. */
+#define FAMILY_READS	 "read from the maps of the agent that runs"
+#define FAMILY_NOT_THERE "not counted by the agent that runs"
+
 /* Everything in it outlives the family's state. */
 struct family_env {
 	const struct config *config;
@@ -25,7 +29,7 @@ struct family_env {
 	const struct cpus *cpus;
 	struct items *items;
 	struct vms *vms;		/* the register of VMs */
-	const struct pins *pins;	/* NULL: maps are not pinned */
+	const struct pins *pins;	/* NULL: maps are not pinned; for reading: load nothing */
 	struct event_rows *rows;	/* who counts which event */
 	struct classic_events *classic; /* attached by perf; NULL: none is */
 	struct cause_links *causes;	/* who charges causes; NULL: nobody */

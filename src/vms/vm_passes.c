@@ -24,8 +24,9 @@
 _Static_assert(STAT_NO_OFFSET == VMS_NOT_THERE, "offsets are passed on as they are");
 
 struct vm_passes {
-	struct vms_bpf *bpf; /* NULL: not loaded */
-	struct bpf_link *link;
+	struct vms_bpf *bpf;	    /* NULL: not loaded */
+	struct bpf_link *link;	    /* NULL: of an agent, or none */
+	int link_fd;		    /* -1: none */
 	struct stat_layout *layout; /* NULL: never read */
 	char *records;		    /* buffer for the iterator's records */
 	bool fresh;		    /* a pass was made since vms_stale() */
@@ -80,10 +81,10 @@ bool vms_pass(struct vms *vms)
 	struct vm_passes *passes = vms->passes;
 	int fd, err;
 
-	if (!passes || !passes->link)
+	if (!passes || passes->link_fd < 0)
 		return false;
 	passes->passed = clock_ns();
-	fd = bpf_iter_create(bpf_link__fd(passes->link));
+	fd = bpf_iter_create(passes->link_fd);
 	if (fd < 0)
 		return false;
 	vms_begin(vms);
@@ -123,8 +124,11 @@ void vms_tick(struct vms *vms, struct report *report)
 
 static void unload(struct vm_passes *passes)
 {
+	if (!passes->link && passes->link_fd >= 0)
+		close(passes->link_fd);
 	bpf_link__destroy(passes->link);
 	passes->link = NULL;
+	passes->link_fd = -1;
 	vms_bpf__destroy(passes->bpf);
 	passes->bpf = NULL;
 }
@@ -161,6 +165,8 @@ static int load(struct vm_passes *passes, const struct stat_layout *layout, bool
 	}
 	if (err)
 		unload(passes);
+	else
+		passes->link_fd = bpf_link__fd(passes->link);
 	return err;
 }
 
@@ -171,6 +177,39 @@ static int load_any(struct vm_passes *passes, const struct stat_layout *layout,
 	if (typed_loads_exist(types) && load(passes, layout, true, types) == 0)
 		return 0;
 	return load(passes, layout, false, types);
+}
+
+static bool is_reading(const struct vms *vms)
+{
+	return vms->pins && vms->pins->reading;
+}
+
+/*
+ * Have the agent's passes, or our own, which are pinned for readers of our maps. A pin that cannot
+ * be made costs them the names of VMs, or an iterator of their own.
+ */
+static int link_get(struct vms *vms, const struct stat_layout *layout, struct kernel_types *types)
+{
+	struct vm_passes *passes = vms->passes;
+	int err;
+
+	if (is_reading(vms)) {
+		passes->link_fd = pins_get_link(vms->pins, VMS_LINK_PIN);
+		if (passes->link_fd >= 0)
+			return 0;
+		passes->link_fd = -1;
+	}
+	err = load_any(passes, layout, types);
+	if (!err && vms->pins && !is_reading(vms))
+		pins_add(vms->pins, VMS_LINK_PIN, passes->link_fd);
+	return err;
+}
+
+/* No reader finds the passes any more; those that have them keep them. */
+static void link_drop(struct vms *vms)
+{
+	if (vms->pins && !is_reading(vms))
+		pins_drop(vms->pins, VMS_LINK_PIN);
 }
 
 /* Read the layout of KVM's types. Returns 0 or an error, with a text for it. */
@@ -219,7 +258,7 @@ static int layout_use(struct vms *vms, struct kernel_types *types, struct stat_l
 	passes->layout = layout;
 	vms->vm_bytes = layout->vm.bytes;
 	vms->vcpu_bytes = layout->vcpu.bytes;
-	return load_any(passes, layout, types);
+	return link_get(vms, layout, types);
 }
 
 static int attach(struct vms *vms, struct kernel_types *types, const char *lockdown,
@@ -231,12 +270,13 @@ static int attach(struct vms *vms, struct kernel_types *types, const char *lockd
 	int err = layout_read(types, &fresh, &text);
 
 	if (err) {
+		link_drop(vms);
 		unload(passes);
 		vms_end_all(vms);
 		*ret_error = strdup(text);
 		return err;
 	}
-	if (passes->link && stat_layout_equal(passes->layout, &fresh)) {
+	if (passes->link_fd >= 0 && stat_layout_equal(passes->layout, &fresh)) {
 		stat_layout_free(&fresh);
 		return 0;
 	}
@@ -254,6 +294,8 @@ static struct vm_passes *passes_new(void)
 
 	if (passes)
 		passes->records = malloc(RECORDS_BYTES);
+	if (passes)
+		passes->link_fd = -1;
 	if (passes && passes->records)
 		return passes;
 	free(passes);
@@ -296,6 +338,7 @@ void vms_detach(struct vms *vms)
 
 	if (!passes)
 		return;
+	link_drop(vms);
 	unload(passes);
 	stat_layout_unref(passes->layout);
 	free(passes->records);

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "bpf/vms.h"
+#include "kernel/pinned_folder.h"
 #include "metrics/instance_numbers.h"
 #include "vms/vm.h"
 
@@ -50,6 +51,8 @@ struct vms {
 	bool told;		  /* that a process's files cannot be read */
 	struct vm_names *names;	  /* NULL while the register is freed */
 	struct vm_passes *passes; /* NULL: no pass can be made */
+	const struct pins *pins;  /* where the passes' link is pinned, or, for reading, found; NULL:
+				     nowhere */
 };
 
 /*

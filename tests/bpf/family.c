@@ -89,6 +89,7 @@ static bool refuses_load(void)
 
 int __wrap_bpf_object__load(struct bpf_object *object)
 {
+	host.objects++;
 	return refuses_load() ? -EPERM : __real_bpf_object__load(object);
 }
 
@@ -115,6 +116,7 @@ static void load_note(const struct bpf_object_skeleton *skeleton)
 int __wrap_bpf_object__load_skeleton(struct bpf_object_skeleton *skeleton)
 {
 	load_note(skeleton);
+	host.objects++;
 	return refuses_load() ? -EPERM : __real_bpf_object__load_skeleton(skeleton);
 }
 
@@ -208,7 +210,7 @@ void family_open(const char *name)
 	config.only = name;
 	for (family = 0; strcmp(families[family].name, name) != 0; family++)
 		assert_true(family + 1 < families_count);
-	assert_int_equal(collector_open(&config, &items, NULL, false, &report, &collector), 0);
+	assert_int_equal(collector_open(&config, &items, NULL, host.pins, &report, &collector), 0);
 }
 
 int family_switch(bool attached)

@@ -30,7 +30,9 @@ extern struct host {
 	unsigned arguments;	/* of kvm_exit: a program that uses a third is refused; 0: any */
 	const char *no_attach;	/* the event that cannot be attached, with attach_err */
 	int attach_err;
-	uint64_t missed; /* by each program */
+	uint64_t missed;	  /* by each program */
+	unsigned objects;	  /* objects that were loaded, or tried */
+	enum collector_pins pins; /* argument of collector_open() */
 } host;
 
 int family_setup(void **state);

@@ -26,4 +26,4 @@ $(UNIT_TESTS): %: %.o $(UNIT_FAKES) $(O)/libcommand.a $(O)/libpmdakvm.a
 	$(Q)fakes=$$(sed -nE 's|^tests/(fakes/[a-z_0-9]+)\.h:$$|$(O)/tests/\1.o|p' $@.d); \
 	wraps=$$(nm $< $$fakes | sed -n 's/.* T __wrap_/-Wl,--wrap=/p'); \
 	$(CC) $(CFLAGS) $(SAN_FLAGS) $< $$fakes -Wl,--start-group $(filter-out $< $(UNIT_FAKES),$^) \
-		-Wl,--end-group -o $@ $(LDFLAGS) $$wraps -lcmocka $(UNIT_LIBS) -lsmartcols $(BPF_LIBS)
+		-Wl,--end-group -o $@ $(LDFLAGS) $$wraps -lcmocka $(UNIT_LIBS) -lsmartcols -lncursesw -ltinfo $(BPF_LIBS)

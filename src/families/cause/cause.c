@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "cause.skel.h"
+#include "engine/reading.h"
 #include "engine/retire.h"
 #include "families/family.h"
 #include "kernel/privileges.h"
@@ -33,10 +34,10 @@ static size_t bytes_of(const struct bpf_map *map)
 	return (bytes + page - 1) / page * page;
 }
 
-static void *map_memory(const struct bpf_map *map)
+static void *map_memory(const struct cause *cause, const struct bpf_map *map)
 {
-	void *memory = mmap(NULL, bytes_of(map), PROT_READ | PROT_WRITE, MAP_SHARED,
-			    bpf_map__fd(map), 0);
+	int prot = cause->counters.reading ? PROT_READ : PROT_READ | PROT_WRITE;
+	void *memory = mmap(NULL, bytes_of(map), prot, MAP_SHARED, bpf_map__fd(map), 0);
 
 	return memory == MAP_FAILED ? NULL : memory;
 }
@@ -59,15 +60,20 @@ static void memory_drop(struct cause *cause)
 static int memory_open(struct cause *cause)
 {
 	const struct cause_bpf *skeleton = cause->counters.object.family;
+	uint32_t n = bpf_map__max_entries(skeleton->maps.cause_sums) - 1;
 	int err;
 
-	cause->rows = map_memory(skeleton->maps.cause_rows);
-	cause->ended = map_memory(skeleton->maps.cause_ended);
-	cause->list = map_memory(skeleton->maps.cause_sums);
+	cause->rows = map_memory(cause, skeleton->maps.cause_rows);
+	cause->ended = map_memory(cause, skeleton->maps.cause_ended);
+	cause->list = map_memory(cause, skeleton->maps.cause_sums);
 	if (!cause->rows || !cause->ended || !cause->list)
 		return -ENOMEM;
-	err = cause_sums_open(&cause->sums, &cause->counters.records, cause->list,
-			      cause->env.config->causes, cause->ended);
+	if (cause->counters.reading)
+		err = cause_sums_watch(&cause->sums, &cause->counters.records, cause->list, n,
+				       cause->ended);
+	else
+		err = cause_sums_open(&cause->sums, &cause->counters.records, cause->list, n,
+				      cause->ended);
 	if (err)
 		return err;
 	cause->totals = (struct cause_totals){
@@ -134,9 +140,10 @@ static int load(struct cause *cause, struct report *report)
 				 cause->env.types, report);
 	if (err)
 		return err;
-	programs_list(cause, skeleton);
+	if (!cause->counters.reading)
+		programs_list(cause, skeleton);
 	err = memory_open(cause);
-	if (!err)
+	if (!err && !cause->counters.reading)
 		retire_recover(&cause->counters);
 	return err;
 }
@@ -197,11 +204,18 @@ static int cause_open(const struct family_env *env, void **ret_state, char **ret
 	vm_counters_init(&cause->records, &cause->counters);
 	*ret_state = cause;
 	err = load(cause, env->report);
+	if (err == -ESTALE) {
+		cause->env.pins = NULL;
+		err = load(cause, env->report);
+	}
 	if (err) {
-		*ret_error = privs_load_text(err, env->config->lockdown);
+		*ret_error = err == -ENOENT && cause->env.pins && cause->env.pins->reading ?
+				     strdup(FAMILY_NOT_THERE) :
+				     privs_load_text(err, env->config->lockdown);
 		return err;
 	}
-	links_offer(cause);
+	if (!cause->counters.reading)
+		links_offer(cause);
 	return 0;
 }
 
@@ -271,6 +285,10 @@ static int cause_attach(void *state, struct report *report, char **ret_error)
 	int err;
 
 	(void)report;
+	if (cause->counters.reading) {
+		*ret_error = strdup(FAMILY_READS);
+		return 0;
+	}
 	if (!cause->env.events->n) {
 		*ret_error = events_missing(cause->env.events, cause->env.config->tracefs);
 		return cause->env.events->loaded ? -EOPNOTSUPP : -ENOENT;
@@ -359,8 +377,12 @@ static void ids_make(struct cause *cause)
 
 static int read_all(struct cause *cause)
 {
-	int err = vm_counters_update(&cause->records, cause->env.vms);
+	int err = cause->counters.reading ? reading_follow(&cause->counters) : 0;
 
+	if (!err)
+		err = vm_counters_update(&cause->records, cause->env.vms);
+	if (!err && cause->counters.reading)
+		return cause_totals_show(&cause->totals);
 	return err ? err : cause_totals_read(&cause->totals, cause->env.vms);
 }
 
@@ -415,7 +437,7 @@ static void cause_tick(void *state, struct report *report)
 {
 	struct cause *cause = state;
 
-	if (!cause->sums.list)
+	if (!cause->sums.list || cause->counters.reading)
 		return;
 	read_all(cause);
 	retire_tick(&cause->records, cause->env.vms, clock_ns(),

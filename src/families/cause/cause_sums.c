@@ -202,6 +202,32 @@ int cause_sums_open(struct cause_sums *sums, const struct pool *records, struct 
 	return 0;
 }
 
+int cause_sums_watch(struct cause_sums *sums, const struct pool *records, struct cause_sum *list,
+		     uint32_t n, struct cause_ended *ended)
+{
+	*sums = (struct cause_sums){ .records = records, .list = list, .n = n, .ended = ended };
+	sums->next = calloc((size_t)n + 1, sizeof(*sums->next));
+	return sums->next ? 0 : -ENOMEM;
+}
+
+int cause_sums_follow(struct cause_sums *sums)
+{
+	if (heads_room(sums, 0))
+		return -ENOMEM;
+	memset(sums->heads, 0, sums->nheads * sizeof(*sums->heads));
+	sums->used = 0;
+	for (uint32_t i = sums->n; i > 0; i--) {
+		struct cause_sum sum = sums->list[i];
+
+		if (!sum.key || sum.record >= sums->nheads)
+			continue;
+		sums->next[i] = sums->heads[sum.record];
+		sums->heads[sum.record] = i;
+		sums->used++;
+	}
+	return 0;
+}
+
 void cause_sums_free(struct cause_sums *sums)
 {
 	free(sums->next);
@@ -314,7 +340,7 @@ void cause_sums_visit(const struct cause_sums *sums, uint32_t number, cause_visi
 	for (unsigned slot = 0; slot < CAUSE_SLOTS; slot++) {
 		const struct cause_published *published = &record->published[slot];
 
-		if (published->sum)
+		if (published->sum && published->sum <= sums->n)
 			visit(data, sums->list[published->sum].key, &published->counts);
 	}
 	visit(data, CAUSE_NONE, &none);

@@ -38,6 +38,16 @@ struct cause_sums {
 int cause_sums_open(struct cause_sums *sums, const struct pool *records, struct cause_sum *list,
 		    uint32_t n, struct cause_ended *ended);
 
+/*
+ * Show the memory of an agent that runs, which is mapped for reading: cause_sums_visit() and
+ * cause_sums_visit_ended() alone are allowed then, after cause_sums_follow(). Returns 0 or -ENOMEM.
+ */
+int cause_sums_watch(struct cause_sums *sums, const struct pool *records, struct cause_sum *list,
+		     uint32_t n, struct cause_ended *ended);
+
+/* Find the agent's sums of now, by record. Returns 0 or -ENOMEM. */
+int cause_sums_follow(struct cause_sums *sums);
+
 /* Takes a zeroed struct. */
 void cause_sums_free(struct cause_sums *sums);
 

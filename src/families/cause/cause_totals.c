@@ -4,8 +4,13 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/fnv1a.h"
 #include "base/sorted_array.h"
+
+/* How often to sum up while the agent moves counts. */
+#define SHOW_TRIES 64
 
 void cause_totals_free(struct cause_totals *totals)
 {
@@ -227,6 +232,19 @@ static int host_sum(struct cause_totals *totals)
 	return adding.err;
 }
 
+static int sum_all(struct cause_totals *totals)
+{
+	int err = vms_sum(totals);
+
+	if (!err)
+		err = host_sum(totals);
+	for (size_t i = 0; i < totals->host.n; i++) {
+		totals->exits |= totals->host.list[i].counts.count > 0;
+		totals->trips |= totals->host.list[i].counts.trips > 0;
+	}
+	return err;
+}
+
 int cause_totals_read(struct cause_totals *totals, const struct vms *vms)
 {
 	size_t before = totals->vms.n, host = totals->host.n;
@@ -236,14 +254,39 @@ int cause_totals_read(struct cause_totals *totals, const struct vms *vms)
 	kept_update(&totals->kept, vms);
 	err = records_read(totals);
 	if (!err)
-		err = vms_sum(totals);
-	if (!err)
-		err = host_sum(totals);
+		err = sum_all(totals);
 	totals->grown |= totals->fresh.n || totals->vms.n != before || totals->host.n != host;
-	for (size_t i = 0; i < totals->host.n; i++) {
-		totals->exits |= totals->host.list[i].counts.count > 0;
-		totals->trips |= totals->host.list[i].counts.trips > 0;
+	return err;
+}
+
+static uint64_t list_hash(uint64_t hash, const struct cause_list *list)
+{
+	for (size_t i = 0; i < list->n; i++)
+		hash = hash_step(hash_step(hash, list->list[i].vm), list->list[i].key);
+	return hash;
+}
+
+int cause_totals_show(struct cause_totals *totals)
+{
+	struct cause_journal before, after;
+	uint64_t keys;
+	int err = 0;
+
+	for (unsigned i = 0; !err && i < SHOW_TRIES; i++) {
+		before = totals->sums->ended->journal;
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		err = cause_sums_follow(totals->sums);
+		if (!err)
+			err = sum_all(totals);
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		after = totals->sums->ended->journal;
+		/* each move has other numbers in the journal, or moves nothing */
+		if (!after.moves && memcmp(&before, &after, sizeof(after)) == 0)
+			break;
 	}
+	keys = list_hash(list_hash(HASH_START, &totals->vms), &totals->host);
+	totals->grown |= keys != totals->keys;
+	totals->keys = keys;
 	return err;
 }
 

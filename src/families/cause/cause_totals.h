@@ -32,6 +32,7 @@ struct cause_totals {
 	struct cause_list kept;	 /* of retired records of VMs that run; no total of a VM falls */
 	struct cause_list fresh; /* keys admitted in the last read */
 	bool exits, trips;	 /* any were charged, ever */
+	uint64_t keys;		 /* a hash of all VMs' and the host's keys, as last shown */
 	bool grown;		 /* there are keys that the caller has not seen; it clears it */
 };
 
@@ -43,6 +44,12 @@ void cause_totals_free(struct cause_totals *totals);
  * Returns 0 or -ENOMEM.
  */
 int cause_totals_read(struct cause_totals *totals, const struct vms *vms);
+
+/*
+ * Sum up what the agent that runs has published, as it has moved nothing meanwhile. Publishes
+ * nothing. Returns 0 or -ENOMEM.
+ */
+int cause_totals_show(struct cause_totals *totals);
 
 /* A record is about to be retired, and no program writes it: keep its VM's. Returns 0 or -ENOMEM.
  */

@@ -256,7 +256,13 @@ static const char *attached_text(const struct exits *exits)
 static int exit_attach(void *state, struct report *report, char **ret_error)
 {
 	struct exits *exits = state;
-	int err = attach_any(exits, report, ret_error);
+	int err;
+
+	if (exits->counters.reading) {
+		*ret_error = strdup(FAMILY_READS);
+		return 0;
+	}
+	err = attach_any(exits, report, ret_error);
 
 	if (!err)
 		vendor_find(exits);
@@ -267,6 +273,27 @@ static int exit_attach(void *state, struct report *report, char **ret_error)
 	else if (!err && attached_text(exits))
 		*ret_error = strdup(attached_text(exits));
 	return err;
+}
+
+/* Read the maps of the agent that runs. Returns as exits_read(). */
+static int read_agents(struct exits *exits, struct report *report)
+{
+	struct exit_bpf *skeleton = exit_bpf__open();
+	int err;
+
+	if (!skeleton)
+		return -errno;
+	err = exits_read(exits, &(struct counters_object){ COUNTERS_OBJECT(skeleton, exit) },
+			 report);
+	if (err)
+		return err;
+	exits->reasons = true;
+	if (exit_layout_read(exits->env.types, &exits->layout))
+		exits->layout = (struct exit_layout){ 0 };
+	if (exits->layout.form == EXIT_TRAP)
+		vcpu_counters_set_isa(&exits->counters, REASONS_ARM64 + 1);
+	vendor_find(exits);
+	return 0;
 }
 
 static int exit_open(const struct family_env *env, void **ret_state, char **ret_error)
@@ -282,10 +309,15 @@ static int exit_open(const struct family_env *env, void **ret_state, char **ret_
 	struct exits *exits;
 	int err = exits_new(env, &kind, &exits);
 
-	(void)ret_error;
-	if (!err)
-		*ret_state = exits;
-	return err;
+	if (err)
+		return err;
+	*ret_state = exits;
+	if (!env->pins || !env->pins->reading)
+		return 0;
+	err = read_agents(exits, env->report);
+	if (err == -ENOENT)
+		*ret_error = strdup(FAMILY_NOT_THERE);
+	return err == -ESTALE ? 0 : err;
 }
 
 static int exit_map(void *state, size_t number, struct map_usage *ret_usage)

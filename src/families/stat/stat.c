@@ -190,11 +190,17 @@ static int layout_use(struct stat_family *family, struct stat_layout *layout)
 	return 0;
 }
 
-/* Set sizes, and load the maps. */
+static bool is_reading(const struct stat_family *family)
+{
+	return family->env.pins && family->env.pins->reading;
+}
+
+/* Set sizes, and load the maps, or read those of the agent that runs. */
 static int object_load(struct stat_family *family)
 {
 	uint32_t bytes = stat_totals_bytes(family->layout);
 	struct stat_bpf *skeleton = stat_bpf__open();
+	struct pinned pinned;
 	int err;
 
 	if (!skeleton)
@@ -207,10 +213,12 @@ static int object_load(struct stat_family *family)
 		err = bpf_map__set_max_entries(skeleton->maps.stat_vms, family->env.config->vms);
 	if (err)
 		return err;
-	return pins_load(family->env.pins,
-			 &(struct pinned){ skeleton->skeleton, skeleton->maps.stat_meta,
-					   STAT_LAYOUT },
-			 family->env.report);
+	pinned = (struct pinned){ skeleton->skeleton, skeleton->maps.stat_meta, STAT_LAYOUT };
+	if (!is_reading(family))
+		return pins_load(family->env.pins, &pinned, family->env.report);
+	/* without the agent's counts of destroyed VMs totals are those of the VMs that run */
+	err = pins_read(family->env.pins, &pinned, family->env.report);
+	return err == -ENOENT || err == -ESTALE ? 0 : err;
 }
 
 /* Keep totals in the maps. An earlier agent's maps are taken over once, at the first load. */
@@ -222,6 +230,10 @@ static void keep_totals(struct stat_family *family)
 	family->passes = 0;
 	if (!family->env.pins)
 		return; /* unpinned maps die with this agent */
+	if (is_reading(family)) {
+		stat_totals_watch(&family->totals, bpf_map__fd(skeleton->maps.stat_ended));
+		return;
+	}
 	family->taken_over = true;
 	if (stat_totals_keep(&family->totals, bpf_map__fd(skeleton->maps.stat_ended),
 			     bpf_map__fd(skeleton->maps.stat_vms), take_over))
@@ -262,7 +274,7 @@ static int passes_attach(struct stat_family *family, char **ret_error)
 		}
 		keep_totals(family);
 	}
-	if (family->source != STAT_ITERATOR)
+	if (family->source != STAT_ITERATOR && !is_reading(family))
 		pins_generation(family->skeleton->maps.stat_meta, 1);
 	family->source = STAT_ITERATOR;
 	/* what an earlier agent has left is taken over at the second */

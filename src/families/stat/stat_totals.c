@@ -339,11 +339,53 @@ static void keep_vms(struct stat_totals *totals, const struct vms *vms)
 	}
 }
 
-void stat_totals_sum(struct stat_totals *totals, const struct vms *vms)
+void stat_totals_watch(struct stat_totals *totals, int ended_fd)
+{
+	totals->watched_fd = ended_fd;
+}
+
+/* Take the agent's counts of VMs that are gone or away; what totals were is kept in away. */
+static void watch_ended(struct stat_totals *totals)
+{
+	size_t bytes = values_of(totals->layout) * sizeof(uint64_t);
+	uint32_t key = 0;
+
+	memcpy(totals->away, totals->now, bytes);
+	if (bpf_map_lookup_elem(totals->watched_fd, &key, totals->kept) == 0 &&
+	    totals->kept[0] == totals->schema)
+		memcpy(totals->ended, totals->kept + KEPT_HEAD, bytes);
+}
+
+static void list_raise(const struct stat_list *list, const uint64_t *least, uint64_t *values)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		const struct statistic *stat = &list->list[i];
+
+		if (!stat_is_cumulative(stat))
+			continue;
+		for (uint32_t n = stat->first; n < stat->first + stat->buckets; n++)
+			values[n] = values[n] < least[n] ? least[n] : values[n];
+	}
+}
+
+/* The agent learns up to a second later than we do that a VM is gone: until then none falls. */
+static void watch_raise(struct stat_totals *totals)
 {
 	const struct stat_layout *layout = totals->layout;
 
+	list_raise(&layout->vm, totals->away, totals->now);
+	list_raise(&layout->vcpu, totals->away + layout->vm.nvalues,
+		   totals->now + layout->vm.nvalues);
+}
+
+void stat_totals_sum(struct stat_totals *totals, const struct vms *vms)
+{
+	const struct stat_layout *layout = totals->layout;
+	bool watches = totals->watched_fd > 0;
+
 	stat_totals_sum_vms(totals, vms);
+	if (watches)
+		watch_ended(totals);
 	if (totals->vms_fd >= 0 && !totals->taken_over)
 		take_over_all(totals, vms);
 	memcpy(totals->now, totals->ended, values_of(layout) * sizeof(uint64_t));
@@ -353,11 +395,13 @@ void stat_totals_sum(struct stat_totals *totals, const struct vms *vms)
 		const struct stat_vm *stat = stat_vm_of(vm);
 		bool there = vm_is_there(vms, vm);
 
-		if (!stat)
+		if (!stat || (watches && !there))
 			continue;
 		stat_add(&layout->vm, stat->values, !there, totals->now);
 		stat_add(&layout->vcpu, stat->sum, !there, totals->now + layout->vm.nvalues);
 	}
+	if (watches)
+		watch_raise(totals);
 	/* what is not taken over yet must not be written over */
 	if (totals->vms_fd >= 0 && totals->taken_over)
 		keep_vms(totals, vms);

@@ -23,6 +23,7 @@ struct stat_totals {
 	uint64_t *away;	      /* cumulative values of VMs that are away, at the last sum */
 	uint64_t *kept;	      /* buffer for a map value */
 	int ended_fd, vms_fd; /* the maps; -1: none, nothing is kept */
+	int watched_fd;	      /* the map of an agent that runs, as ended_fd; 0 or less: none */
 	bool taken_over;      /* an earlier agent's entries were taken over */
 	bool counted;	      /* now is valid: a sum was made */
 	uint64_t nkept;	      /* VMs in the map */
@@ -50,6 +51,12 @@ void stat_totals_inherit(struct stat_totals *totals, const struct stat_totals *o
  * discarded.
  */
 bool stat_totals_keep(struct stat_totals *totals, int ended_fd, int vms_fd, bool take_over);
+
+/*
+ * Read the counts of destroyed VMs from the map of an agent that runs, at each stat_totals_sum();
+ * nothing is kept there.
+ */
+void stat_totals_watch(struct stat_totals *totals, int ended_fd);
 
 /* A VM was destroyed, with statistics hung on it: its counts stay in the totals. */
 void stat_totals_ended(struct stat_totals *totals, const struct vm *vm);

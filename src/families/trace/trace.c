@@ -41,6 +41,11 @@ static bool by_perf(const struct trace *trace)
 	return trace->env.classic && trace->env.classic->wanted;
 }
 
+static bool is_reading(const struct trace *trace)
+{
+	return trace->env.pins && trace->env.pins->reading;
+}
+
 static int template_of(const struct bpf_program *program, struct template *ret_template)
 {
 	return template_init(bpf_program__insns(program), bpf_program__insn_cnt(program),
@@ -56,6 +61,22 @@ static int templates_init(struct trace *trace)
 	err = template_of(trace->skeleton->progs.trace_template_tp, &trace->template_tp);
 	trace->template_tp.type = BPF_PROG_TYPE_TRACEPOINT;
 	return err;
+}
+
+/* Load the maps and the template; or read the maps of the agent that runs. */
+static int maps_take(struct trace *trace)
+{
+	struct trace_bpf *skeleton = trace->skeleton;
+	struct pinned pinned = { skeleton->skeleton, skeleton->maps.trace_meta, TRACE_LAYOUT };
+	int err;
+
+	if (is_reading(trace)) {
+		err = pins_read(trace->env.pins, &pinned, trace->env.report);
+		if (err != -ESTALE)
+			return err;
+		trace->env.pins = NULL;
+	}
+	return pins_load(trace->env.pins, &pinned, trace->env.report);
 }
 
 /* Open and load the object: its maps, and the template for the per-event programs. */
@@ -74,30 +95,19 @@ static int object_load(struct trace *trace)
 	if (!err)
 		err = bpf_program__set_autoload(skeleton->progs.trace_template_tp, by_perf(trace));
 	if (!err)
-		err = pins_load(trace->env.pins,
-				&(struct pinned){ skeleton->skeleton, skeleton->maps.trace_meta,
-						  TRACE_LAYOUT },
-				trace->env.report);
+		err = maps_take(trace);
 	if (err)
 		return err;
 	rows = mmap(NULL, rows_bytes(trace), PROT_READ, MAP_SHARED, bpf_map__fd(map), 0);
 	if (rows == MAP_FAILED)
 		return -errno;
 	trace->rows = rows;
+	if (is_reading(trace))
+		return 0;
 	trace->env.rows->fd = bpf_map__fd(map);
 	trace->env.rows->changed = event_changed;
 	trace->env.rows->data = trace;
 	return templates_init(trace);
-}
-
-/* Has an earlier agent counted events in this slot? */
-static bool slot_is_used(const struct trace *trace, int slot)
-{
-	for (size_t cpu = 0; cpu < trace->env.cpus->n; cpu++) {
-		if (trace->rows[cpu].count[slot])
-			return true;
-	}
-	return false;
 }
 
 /* Assign a slot to every event that can be attached, now or later. */
@@ -108,12 +118,16 @@ static void slots_assign(struct trace *trace)
 
 		if (event->slot || event->state == TRACE_EVENT_UNKNOWN)
 			continue;
+		/* the numbers that an agent has given to unknown events are its own */
+		if (is_reading(trace) && !items_find(ITEMS_TRACE, event->name))
+			continue;
 		event->slot = items_number(trace->env.items, ITEMS_TRACE, event->name);
 		if (event->slot < 0) {
 			trace_event_attached(event, event->slot);
 			event->slot = 0;
 		} else if (trace->rows) {
-			event->counted = slot_is_used(trace, event->slot);
+			event->counted = trace_slot_used(trace->rows, trace->env.cpus->n,
+							 event->slot);
 		}
 	}
 }
@@ -215,11 +229,13 @@ static int trace_attach(void *state, struct report *report, char **ret_error)
 
 	trace->env.report = report;
 	err = trace_events_resolve(&trace->env, &trace->events);
-	if (err) {
+	if (!err)
+		slots_assign(trace);
+	if (err || is_reading(trace)) {
 		trace->env.report = NULL;
+		*ret_error = err ? NULL : strdup(FAMILY_READS);
 		return err;
 	}
-	slots_assign(trace);
 	for (size_t i = 0; i < trace->events.n; i++) {
 		struct trace_event *event = &trace->events.list[i];
 
@@ -295,7 +311,9 @@ static int trace_open(const struct family_env *env, void **ret_state, char **ret
 		trace_events_resolve(&trace->env, &trace->events);
 		slots_assign(trace);
 		trace_events_fail(&trace->events, err);
-		*ret_error = privs_load_text(err, env->config->lockdown);
+		*ret_error = err == -ENOENT && is_reading(trace) ?
+				     strdup(FAMILY_NOT_THERE) :
+				     privs_load_text(err, env->config->lockdown);
 	}
 	trace->env.report = NULL;
 	return err;
@@ -329,8 +347,10 @@ static int counts_columns(void *state, const struct table *table, struct snapsho
 
 static bool counts_begin(void *state)
 {
-	const struct trace *trace = state;
+	struct trace *trace = state;
 
+	if (is_reading(trace) && trace->rows)
+		trace_events_note(&trace->events, trace->rows, trace->env.cpus->n);
 	return trace->rows;
 }
 
@@ -383,11 +403,17 @@ static int event_keys(void *state, const struct owner *owner, struct table_sync 
 
 static int event_fill(void *state, const struct table_row *row)
 {
-	const struct trace *trace = state;
+	struct trace *trace = state;
 	const struct trace_event *event = &trace->events.list[row->key];
+	bool unknown;
 
-	snapshot_cell_set(&row->cells[0], event->state == TRACE_EVENT_ATTACHED);
-	return snapshot_cell_set_text(&row->cells[1], trace_event_status(event));
+	counts_begin(trace);
+	unknown = is_reading(trace) && event->state == TRACE_EVENT_WANTED;
+	if (!unknown)
+		snapshot_cell_set(&row->cells[0], event->state == TRACE_EVENT_ATTACHED);
+	return snapshot_cell_set_text(&row->cells[1],
+				      unknown ? "not counted yet by the agent that runs" :
+						trace_event_status(event));
 }
 
 static int missed_fill(void *state, const struct table_row *row)

@@ -292,6 +292,27 @@ int trace_event_missed(const struct trace_event *event, uint64_t *ret_missed)
 	return 0;
 }
 
+bool trace_slot_used(const struct trace_row *rows, size_t n, int slot)
+{
+	for (size_t cpu = 0; cpu < n; cpu++) {
+		if (rows[cpu].count[slot])
+			return true;
+	}
+	return false;
+}
+
+void trace_events_note(struct trace_events *events, const struct trace_row *rows, size_t n)
+{
+	for (size_t i = 0; i < events->n; i++) {
+		struct trace_event *event = &events->list[i];
+
+		if (event->slot && !event->counted)
+			event->counted = trace_slot_used(rows, n, event->slot);
+		if (event->counted)
+			event->state = TRACE_EVENT_ATTACHED;
+	}
+}
+
 void trace_events_free(struct trace_events *events)
 {
 	for (size_t i = 0; i < events->n; i++) {

@@ -7,6 +7,7 @@
 #ifndef PMDAKVM_TRACE_EVENTS_H
 #define PMDAKVM_TRACE_EVENTS_H
 
+#include "bpf/trace.h"
 #include "families/family.h"
 
 enum trace_event_state {
@@ -73,6 +74,12 @@ const char *trace_event_status(const struct trace_event *event);
  * program was counting it. Never falls. One system call. Returns 0, or -ENODATA if it is unknown.
  */
 int trace_event_missed(const struct trace_event *event, uint64_t *ret_missed);
+
+/* Has any of the CPUs' rows a count in the slot? */
+bool trace_slot_used(const struct trace_row *rows, size_t n, int slot);
+
+/* Which events does the agent count whose rows these are? Those that it has counted once. */
+void trace_events_note(struct trace_events *events, const struct trace_row *rows, size_t n);
 
 /* Detach all events and free the list. */
 void trace_events_free(struct trace_events *events);

@@ -66,6 +66,21 @@ static int load(struct exits *exits, struct report *report)
 	return 0;
 }
 
+/* Read the maps of the agent that runs. Returns as exits_read(). */
+static int read_agents(struct exits *exits, struct report *report)
+{
+	struct userspace_exit_bpf *skeleton = userspace_exit_bpf__open();
+	int err;
+
+	if (!skeleton)
+		return -errno;
+	err = exits_read(exits,
+			 &(struct counters_object){ COUNTERS_OBJECT(skeleton, userspace_exit) },
+			 report);
+	exits->fires = !err;
+	return err;
+}
+
 static int userspace_exit_open(const struct family_env *env, void **ret_state, char **ret_error)
 {
 	static const struct exits_kind kind = {
@@ -83,6 +98,11 @@ static int userspace_exit_open(const struct family_env *env, void **ret_state, c
 		return err;
 	*ret_state = exits;
 	exits->reasons = true;
+	err = env->pins && env->pins->reading ? read_agents(exits, env->report) : -ESTALE;
+	if (err == -ENOENT)
+		*ret_error = strdup(FAMILY_NOT_THERE);
+	if (err != -ESTALE)
+		return err;
 	err = load(exits, env->report);
 	if (err)
 		*ret_error = privs_load_text(err, env->config->lockdown);
@@ -96,6 +116,10 @@ static int userspace_exit_attach(void *state, struct report *report, char **ret_
 	int err;
 
 	(void)report;
+	if (exits->counters.reading) {
+		*ret_error = strdup(FAMILY_READS);
+		return 0;
+	}
 	/* kvm_fpu is closer to the start of KVM_RUN; but fires on x86 alone, which has kvm_cpuid */
 	if (strcmp(exits->programs[2].event, "kvm_fpu") != 0 && exits->programs[2].link_fd < 0 &&
 	    events_has(exits->env.events, "kvm_fpu") && events_has(exits->env.events, "kvm_cpuid"))

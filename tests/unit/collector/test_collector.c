@@ -392,7 +392,7 @@ static void test_no_memory(void **state)
 
 		untouched_fill(&collector, sizeof(struct collector *));
 		alloc_fail_at(n);
-		err = collector_open(&config, &items, NULL, false, &report, &collector);
+		err = collector_open(&config, &items, NULL, COLLECTOR_ALONE, &report, &collector);
 		if (!alloc_failed())
 			break;
 		assert_int_equal(err, -ENOMEM);

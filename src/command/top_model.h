@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copyright (c) 2026 The pmdakvm authors */
+/*
+ * What kvmbpf top shows, made from a snapshot and its rates: of the host the VMs; of a VM its
+ * vCPUs, reasons and causes. Knows no screen.
+ */
+#ifndef PMDAKVM_TOP_MODEL_H
+#define PMDAKVM_TOP_MODEL_H
+
+#include "command/grid.h"
+#include "command/rates.h"
+
+enum top_section { TOP_VMS, TOP_VCPUS, TOP_REASONS, TOP_CAUSES, TOP_SECTIONS };
+
+/* Shares of time, in the order of the screen. KVM's includes polling. */
+enum top_share {
+	TOP_GUEST,
+	TOP_KVM,
+	TOP_VMM,
+	TOP_HALTED,
+	TOP_READY,
+	TOP_UNKNOWN,
+	TOP_SHARES,
+	TOP_POLL = TOP_SHARES,
+	TOP_ALL_SHARES,
+};
+
+/* Numbers of the host, as cells: of them known and number are used. */
+struct top_host {
+	struct grid_cell vms, vcpus;
+	struct grid_cell exits, trips, halts, emulated; /* a second */
+	struct grid_cell cpus[TOP_ALL_SHARES];		/* CPUs that are busy with it */
+	struct grid_cell shares[TOP_ALL_SHARES];	/* of all vCPUs' time, per cent */
+};
+
+#define TOP_VM_COLUMNS 11
+
+struct top_model {
+	bool exits; /* kvm_exit fires here: else trips to the VMM are counted */
+	struct top_host host;
+	struct grid grids[TOP_SECTIONS];
+	struct grid_column vm_columns[TOP_VM_COLUMNS];
+	bool there;				 /* the VM that is looked at runs */
+	unsigned vcpus;				 /* of it */
+	struct grid_cell shares[TOP_ALL_SHARES]; /* of it, per cent */
+};
+
+void top_model_init(struct top_model *model);
+void top_model_free(struct top_model *model);
+
+/* The tables of the snapshot that a screen needs: the host's, or a VM's. */
+uint64_t top_tables(const struct snapshot *snapshot, bool of_vm);
+
+/* Those that the host's numbers need alone. */
+uint64_t top_host_tables(const struct snapshot *snapshot);
+
+/* Make the host's numbers anew, without its VMs. */
+void top_model_numbers(struct top_model *model, const struct snapshot *snapshot,
+		       const struct rates *rates);
+
+/* Make the host's section of VMs anew. Returns 0 or -ENOMEM. */
+int top_model_host(struct top_model *model, const struct snapshot *snapshot,
+		   const struct rates *rates);
+
+/* Make the sections of the VM of this name anew. Returns 0 or -ENOMEM. */
+int top_model_vm(struct top_model *model, const struct snapshot *snapshot,
+		 const struct rates *rates, const char *vm);
+
+/* The first columns of a section that are texts to be filtered by. */
+size_t top_texts(enum top_section section);
+
+/* --- for the files of the model --- */
+
+/* Where a metric is in the snapshot; column -1: nowhere. */
+struct top_place {
+	const struct snapshot_table *table;
+	int column;
+};
+
+struct top_place top_place(const struct snapshot *snapshot, const char *metric);
+
+/* Set a cell to a metric's rate in a row. */
+void top_rate(struct grid_cell *cell, const struct rates *rates, struct top_place place,
+	      size_t row);
+
+/* The shares of a row of PREFIX.guest, PREFIX.kvm ..., of PREFIX.total. */
+struct top_shares {
+	struct top_place places[TOP_ALL_SHARES], total;
+};
+
+void top_shares_find(const struct snapshot *snapshot, const char *prefix,
+		     struct top_shares *ret_shares);
+void top_shares_get(const struct top_shares *shares, const struct rates *rates, size_t row,
+		    struct grid_cell ret_cells[TOP_ALL_SHARES]);
+
+/* Does the kernel fire kvm_exit here? */
+bool top_has_exits(const struct snapshot *snapshot);
+
+#endif /* PMDAKVM_TOP_MODEL_H */
