@@ -41,9 +41,11 @@ static void make_room(void)
 	for (int round = 0; round < 6; round++) {
 		exits(HLT);
 		exits(CPUID);
+		read_tables();
+		if (value_at("map", "exit_blocks", "used") == 2 * VCPUS)
+			break;
 		family_tick();
 	}
-	read_tables();
 	assert_int_equal(value_at("map", "exit_cells", "used"), VCPUS);
 	assert_int_equal(value_at("map", "exit_blocks", "used"), 2 * VCPUS);
 }
