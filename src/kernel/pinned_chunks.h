@@ -23,7 +23,8 @@ void chunk_name(const char *array, size_t place, char name[CHUNK_NAME_SIZE]);
  */
 int chunk_get(const struct pins *pins, const char *array, int array_fd, size_t place);
 
-/* Is all of a chunk, a memory-mapped array, zeroed, as what is free is? Returns 0, 1 or an error. */
+/* Is all of a chunk, a memory-mapped array, zeroed, as what is free is? Returns 0, 1 or an error.
+ */
 int chunk_is_zeroed(int fd);
 
 /*

@@ -231,6 +231,14 @@ void family_pins(void)
 	assert_true(asprintf(&config.pin, "%s/ours", mounted) > 0);
 }
 
+int family_pinned(const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", config.pin, name);
+	return bpf_obj_get(path);
+}
+
 bool family_reported(const char *words)
 {
 	for (size_t i = 0; i < report.n; i++) {

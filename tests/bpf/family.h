@@ -48,6 +48,9 @@ void family_open(const char *name);
 void family_pins(void);
 void family_close(void);
 
+/* A descriptor of the pinned map of this name, which the caller closes; negative: there is none. */
+int family_pinned(const char *name);
+
 /* Is there a line of the report, since the last family_open(), that has these words? */
 bool family_reported(const char *words);
 

@@ -57,12 +57,11 @@ static struct counts {
 static struct counts counts(void)
 {
 	read_tables();
-	return (struct counts){ value_at("exit", "hlt", "count"),
-				value_at("exit", "hlt", "time"),
-				value_at("exit", "cpuid", "count"),
-				value_at("exit_total", "", "total"),
-				value_at("map", "exit_cells", "used"),
-				value_at("map", "exit_blocks", "used") };
+	return (struct counts){
+		value_at("exit", "hlt", "count"),      value_at("exit", "hlt", "time"),
+		value_at("exit", "cpuid", "count"),    value_at("exit_total", "", "total"),
+		value_at("map", "exit_cells", "used"), value_at("map", "exit_blocks", "used")
+	};
 }
 
 /* All is as before, and each vCPU finds its record again. */
@@ -124,9 +123,11 @@ static void test_too_few(void **state)
 {
 	(void)state;
 	family_pins();
-	assert_too_few(VCPUS - 1, "/exit_index holds 255 entries, more than the 254 that there is room "
-				  "for now");
-	assert_too_few(100, "/exit_cells holds 2 chunks, more than the 1 that there is room for now");
+	assert_too_few(VCPUS - 1,
+		       "/exit_index holds 255 entries, more than the 254 that there is room "
+		       "for now");
+	assert_too_few(100,
+		       "/exit_cells holds 2 chunks, more than the 1 that there is room for now");
 	next_agent(300, 2000);
 	make_room();
 	before = counts();
