@@ -24,7 +24,7 @@ static const uint64_t codes[] = { 0x60, 0x61, 0x64, 0x72, 0x78, 0x7b, 0x7c, 0x81
 
 #define CODES ARRAY_SIZE(codes)
 
-_Static_assert(VCPUS * CODES > 2 * BLOCKS_CHUNK, "blocks are in three chunks");
+_Static_assert(VCPUS *CODES > 2 * BLOCKS_CHUNK, "blocks are in three chunks");
 
 typedef uint64_t counts_t[VCPUS][CODES];
 
