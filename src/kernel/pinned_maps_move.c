@@ -88,7 +88,7 @@ static size_t chunks_used(const struct pins *pins, int from, const struct bpf_ma
 	return used;
 }
 
-/* The new array of maps has the same chunks; loading has put the first one in its place. */
+/* The new array of maps has the same chunks; the first one is the object's own. */
 static int chunks_copy(const struct pins *pins, int from, const struct bpf_map *map)
 {
 	size_t most = bpf_map__max_entries(map) - 1, n = 0;
