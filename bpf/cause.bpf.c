@@ -202,6 +202,34 @@ int cause_apic(const __u64 *ctx)
 	return caused(CAUSE_KEY(CAUSE_APIC, (__u32)ctx[0], (__u32)ctx[1]), 0);
 }
 
+/*
+ * The register of a syndrome of arm64, ISS of MSR, MRS and SYS, as it is in the instruction: op0
+ * from bit 19 on, op1, CRn, CRm, op2.
+ */
+static __always_inline __u64 sysreg_of(__u64 esr)
+{
+	return (esr >> 20 & 3) << 19 | (esr >> 14 & 7) << 16 | (esr >> 10 & 15) << 12 |
+	       (esr >> 1 & 15) << 8 | (esr >> 17 & 7) << 5;
+}
+
+int cause_sysreg(const __u64 *ctx);
+
+/* kvm_handle_sys_reg(syndrome), whose bit 0 is set for a read; kvm_sys_access only has pointers */
+SEC("raw_tp")
+int cause_sysreg(const __u64 *ctx)
+{
+	return caused(CAUSE_KEY(CAUSE_SYSREG, !(ctx[0] & 1), sysreg_of(ctx[0])), IS_ACCESS);
+}
+
+int cause_hvc(const __u64 *ctx);
+
+/* kvm_hvc_arm64(pc, function, ...) */
+SEC("raw_tp")
+int cause_hvc(const __u64 *ctx)
+{
+	return caused(CAUSE_KEY(CAUSE_HVC, false, (__u32)ctx[1]), IS_ACCESS);
+}
+
 int cause_thread(const void *ctx);
 
 SEC("raw_tp")

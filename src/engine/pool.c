@@ -4,14 +4,12 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-
-#define NAME_SIZE 64
+#include "kernel/pinned_chunks.h"
 
 /* Chunks added at a time. */
 #define GROWTH_MAX 16
@@ -42,12 +40,13 @@ int pool_maps_size(const struct pool_maps *maps, unsigned bits, uint32_t limit)
 {
 	int err = bpf_map__set_max_entries(maps->chunks, chunks_for(bits, limit));
 
-	return err ? err : bpf_map__set_max_entries(maps->free, limit);
+	/* limit_keep() may need the rest of the last chunk */
+	return err ? err : bpf_map__set_max_entries(maps->free, chunks_for(bits, limit) << bits);
 }
 
-static void chunk_name(const struct pool *pool, size_t number, char name[NAME_SIZE])
+static const char *array_name(const struct pool *pool)
 {
-	snprintf(name, NAME_SIZE, "%s_%zu", bpf_map__name(pool->maps.chunks), number);
+	return bpf_map__name(pool->maps.chunks);
 }
 
 /* Map a chunk, which is then the last. Returns 0 or an error. */
@@ -62,24 +61,14 @@ static int chunk_map(struct pool *pool, int fd)
 	return 0;
 }
 
-/* Is this map the chunk that programs use? The array of chunks holds its id. */
-static bool is_chunk(const struct pool *pool, size_t number, int fd)
-{
-	struct bpf_map_info info = { 0 };
-	__u32 size = sizeof(info), key = (__u32)number, id;
-
-	return bpf_map_lookup_elem(bpf_map__fd(pool->maps.chunks), &key, &id) == 0 &&
-	       bpf_obj_get_info_by_fd(fd, &info, &size) == 0 && info.id == id;
-}
-
-/* An agent was killed while it added chunks, from this one on: programs do not use them. */
+/* Remove the pins of chunks that programs do not use, from this one on. A reader removes none. */
 static void pins_drop_from(const struct pool *pool, size_t number)
 {
-	char name[NAME_SIZE];
+	char name[CHUNK_NAME_SIZE];
 	int fd;
 
-	for (;; number++) {
-		chunk_name(pool, number, name);
+	for (; !is_reading(pool); number++) {
+		chunk_name(array_name(pool), number, name);
 		fd = pins_get(pool->pins, name);
 		if (fd < 0)
 			return;
@@ -91,31 +80,46 @@ static void pins_drop_from(const struct pool *pool, size_t number)
 /* Map the further chunks of an earlier agent; remove pins of others. Returns 0 or an error. */
 static int chunks_inherit(struct pool *pool)
 {
-	char name[NAME_SIZE];
 	int err = 0;
 
 	while (!err && pool->nchunks < pool->max_chunks) {
-		int fd;
+		int fd = chunk_get(pool->pins, array_name(pool), bpf_map__fd(pool->maps.chunks),
+				   pool->nchunks);
 
-		chunk_name(pool, pool->nchunks, name);
-		fd = pins_get_mapped(pool->pins, name);
+		if (fd == -ESTALE) /* an agent was killed while it added chunks */
+			pins_drop_from(pool, pool->nchunks);
 		if (fd < 0)
-			return fd == -ENOENT ? 0 : fd;
-		if (!is_chunk(pool, pool->nchunks, fd)) {
-			close(fd);
-			if (!is_reading(pool))
-				pins_drop_from(pool, pool->nchunks);
-			return 0;
-		}
+			return fd == -ENOENT || fd == -ESTALE ? 0 : fd;
 		err = chunk_map(pool, fd);
 		close(fd);
 	}
+	if (!err) /* the limit was higher, and they are free */
+		pins_drop_from(pool, pool->nchunks);
 	return err;
 }
 
-/* An object that is loaded again has the chunks of its predecessor. */
+/*
+ * The limit was higher before: elements beyond it that are in use stay, with the rest of their
+ * chunk. Free ones are zeroed.
+ */
+static void limit_keep(struct pool *pool)
+{
+	uint64_t end = (uint64_t)pool->nchunks << pool->bits;
+	const char *last = pool->chunks[pool->nchunks - 1];
+
+	if (end <= (uint64_t)pool->limit + 1)
+		return;
+	for (size_t at = ((pool->limit + 1) & (per_chunk(pool) - 1)) * pool->size;
+	     at < per_chunk(pool) * pool->size; at++) {
+		if (last[at])
+			pool->limit = (uint32_t)(end - 1);
+	}
+}
+
+/* An object that is loaded again has the chunks and the limit of its predecessor. */
 static int chunks_follow(struct pool *pool, const struct pool *before)
 {
+	pool->limit = before->limit;
 	for (size_t i = 1; i < before->nchunks; i++)
 		pool->chunks[pool->nchunks++] = before->chunks[i];
 	return 0;
@@ -140,10 +144,12 @@ int pool_open(struct pool *pool, const struct pool_maps *maps, int btf_fd, unsig
 	if (!fresh.chunks)
 		return -ENOMEM;
 	err = chunk_map(&fresh, bpf_map__fd(maps->first));
-	if (!err && pool->nchunks > 1)
+	if (!err && pool->nchunks)
 		err = chunks_follow(&fresh, pool);
 	else if (!err && pins)
 		err = chunks_inherit(&fresh);
+	if (!err && !pool->nchunks)
+		limit_keep(&fresh);
 	if (err) {
 		pool_close(&fresh);
 		return err;
@@ -253,10 +259,10 @@ struct growth {
  */
 static int chunk_prepare(struct pool *pool, struct growth *growth)
 {
-	char name[NAME_SIZE];
+	char name[CHUNK_NAME_SIZE];
 	int fd, err;
 
-	chunk_name(pool, pool->nchunks + growth->n, name);
+	chunk_name(array_name(pool), pool->nchunks + growth->n, name);
 	fd = chunk_make(pool, name);
 	if (fd < 0)
 		return fd;
@@ -272,40 +278,15 @@ static int chunk_prepare(struct pool *pool, struct growth *growth)
 /* Close the chunks; those that programs do not use vanish with their pins. */
 static void growth_end(const struct pool *pool, const struct growth *growth, size_t used)
 {
-	char name[NAME_SIZE];
+	char name[CHUNK_NAME_SIZE];
 
 	for (size_t i = 0; i < growth->n; i++) {
 		close(growth->fds[i]);
 		if (i < used || !pool->pins)
 			continue;
-		chunk_name(pool, pool->nchunks + i - used, name);
+		chunk_name(array_name(pool), pool->nchunks + i - used, name);
 		pins_drop(pool->pins, name);
 	}
-}
-
-/*
- * Show the chunks to programs. Each change of an array of maps waits until no program uses what was
- * there before, some 15 ms; since Linux 6.8 a batch of them waits once. Returns how many are
- * shown, or an error.
- */
-static int chunks_show(const struct pool *pool, const struct growth *growth)
-{
-	int outer = bpf_map__fd(pool->maps.chunks);
-	__u32 keys[GROWTH_MAX], done = (__u32)growth->n;
-	int err;
-
-	for (size_t i = 0; i < growth->n; i++)
-		keys[i] = (__u32)(pool->nchunks + i);
-	err = bpf_map_update_batch(outer, keys, growth->fds, &done, NULL);
-	if (!err)
-		return (int)growth->n;
-	/* before Linux 5.19 there is no batch of these */
-	for (done = 0; done < growth->n; done++) {
-		err = bpf_map_update_elem(outer, &keys[done], &growth->fds[done], BPF_ANY);
-		if (err)
-			break;
-	}
-	return done ? (int)done : err;
 }
 
 /* Map a chunk that programs use, and have them find its elements. */
@@ -330,7 +311,7 @@ static int chunks_add(struct pool *pool, size_t wanted)
 		err = chunk_prepare(pool, &growth);
 	if (!growth.n)
 		return err;
-	shown = chunks_show(pool, &growth);
+	shown = chunks_show(bpf_map__fd(pool->maps.chunks), before, growth.fds, growth.n);
 	err = shown < 0 ? shown : 0;
 	for (int i = 0; i < shown && !err; i++)
 		err = chunk_open(pool, growth.fds[i]);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "kernel/map_dump.h"
+#include "kernel/pinned_chunks.h"
 
 /* A copy under way. */
 struct copying {
@@ -70,6 +71,48 @@ static int array_copy(int from, int to, const struct bpf_map *map, __u32 n)
 	return err;
 }
 
+/*
+ * How many maps of an array of chunks hold something: without those at its end in which all is
+ * free. The first one always counts.
+ */
+static size_t chunks_used(const struct pins *pins, int from, const struct bpf_map *map)
+{
+	size_t place, used = 1;
+	int fd;
+
+	for (place = 1; (fd = chunk_get(pins, bpf_map__name(map), from, place)) >= 0; place++) {
+		if (chunk_is_zeroed(fd) != 1)
+			used = place + 1;
+		close(fd);
+	}
+	return used;
+}
+
+/* The new array of maps has the same chunks; the first one is the object's own. */
+static int chunks_copy(const struct pins *pins, int from, const struct bpf_map *map)
+{
+	size_t most = bpf_map__max_entries(map) - 1, n = 0;
+	int *fds = calloc(most + 1, sizeof(*fds)), shown;
+
+	if (!fds)
+		return -ENOMEM;
+	while (n < most && (fds[n] = chunk_get(pins, bpf_map__name(map), from, n + 1)) >= 0)
+		n++;
+	shown = chunks_show(bpf_map__fd(map), 1, fds, n);
+	for (size_t i = 0; i < n; i++)
+		close(fds[i]);
+	free(fds);
+	if (shown < 0)
+		return shown;
+	return (size_t)shown == n ? 0 : -ENOMEM;
+}
+
+/* What a map is filled with, for people. */
+static const char *entries_of(const struct bpf_map *map)
+{
+	return bpf_map__type(map) == BPF_MAP_TYPE_ARRAY_OF_MAPS ? "chunks" : "entries";
+}
+
 /* The number of entries that a map has room for; 0: not known. */
 static __u32 room_of(int fd)
 {
@@ -85,16 +128,20 @@ bool pin_can_move(const struct pins *pins, int fd, const struct bpf_map *map, st
 	__u32 room = bpf_map__max_entries(map);
 	size_t n = room_of(fd);
 
+	if (type == BPF_MAP_TYPE_QUEUE)
+		return true;
 	if (type == BPF_MAP_TYPE_HASH || type == BPF_MAP_TYPE_PERCPU_HASH) {
 		if (hash_copy(fd, -1, map, &n))
 			return false;
+	} else if (type == BPF_MAP_TYPE_ARRAY_OF_MAPS) {
+		n = chunks_used(pins, fd, map);
 	} else if (type != BPF_MAP_TYPE_ARRAY) {
 		return false;
 	}
 	if (n > room)
 		report_add(report, REPORT_WARNING,
-			   "%s/%s holds %zu entries, more than the %u that there is room for now",
-			   pins->path, bpf_map__name(map), n, room);
+			   "%s/%s holds %zu %s, more than the %u that there is room for now",
+			   pins->path, bpf_map__name(map), n, entries_of(map), room);
 	return n <= room;
 }
 
@@ -121,8 +168,12 @@ static int map_move(const struct pins *pins, const struct bpf_map *map, int from
 	size_t n;
 	int err;
 
+	if (bpf_map__type(map) == BPF_MAP_TYPE_QUEUE)
+		return pin_replace(pins, map);
 	if (bpf_map__type(map) == BPF_MAP_TYPE_ARRAY)
 		err = array_copy(from, bpf_map__fd(map), map, room);
+	else if (bpf_map__type(map) == BPF_MAP_TYPE_ARRAY_OF_MAPS)
+		err = chunks_copy(pins, from, map);
 	else
 		err = hash_copy(from, bpf_map__fd(map), map, &n);
 	if (err) {
@@ -132,8 +183,8 @@ static int map_move(const struct pins *pins, const struct bpf_map *map, int from
 		return err;
 	}
 	report_add(report, REPORT_INFO,
-		   "%s/%s: has room for %u entries now, it was %u; what it holds is kept",
-		   pins->path, bpf_map__name(map), bpf_map__max_entries(map), room);
+		   "%s/%s: has room for %u %s now, it was %u; what it holds is kept", pins->path,
+		   bpf_map__name(map), bpf_map__max_entries(map), entries_of(map), room);
 	return pin_replace(pins, map);
 }
 

@@ -2,7 +2,8 @@
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
  * A map of another size takes over what a pinned map holds, when a limit in kvm.conf has changed.
- * Only hash maps and arrays can: what a map of maps or a queue holds is not copied.
+ * Hash maps, arrays and arrays of chunks can (pinned_chunks.h). A queue begins empty: who uses it
+ * fills it anew after loading.
  */
 #ifndef PMDAKVM_PINS_MOVE_H
 #define PMDAKVM_PINS_MOVE_H

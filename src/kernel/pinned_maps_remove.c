@@ -6,9 +6,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "kernel/pinned_chunks.h"
 
 /* How many of the files that stay are named. */
 #define NAMES_MAX 8
@@ -36,11 +37,11 @@ static int remove_map(const struct pins *pins, const struct bpf_map *map, struct
 		      size_t *ret_removed)
 {
 	int err = remove_pin(pins, bpf_map__name(map), report), last = err;
-	char name[64];
+	char name[CHUNK_NAME_SIZE];
 
 	*ret_removed += !err;
-	for (unsigned i = 1; bpf_map__type(map) == BPF_MAP_TYPE_ARRAY_OF_MAPS; i++) {
-		snprintf(name, sizeof(name), "%s_%u", bpf_map__name(map), i);
+	for (size_t i = 1; bpf_map__type(map) == BPF_MAP_TYPE_ARRAY_OF_MAPS; i++) {
+		chunk_name(bpf_map__name(map), i, name);
 		err = remove_pin(pins, name, report);
 		if (err == -ENOENT)
 			break;

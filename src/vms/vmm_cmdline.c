@@ -133,6 +133,19 @@ static char *sandbox_of_path(char *value)
 	return NULL;
 }
 
+/* The VM's name in the path of a FIFO, DIRECTORY/NAME-event-monitor-fifo. */
+static char *name_of_fifo(char *value)
+{
+	static const char ending[] = "-event-monitor-fifo";
+	char *slash = strrchr(value, '/'), *name = slash ? slash + 1 : value;
+	size_t len = strlen(name);
+
+	if (len < strlen(ending) || strcmp(name + len - strlen(ending), ending) != 0)
+		return NULL;
+	name[len - strlen(ending)] = '\0';
+	return name;
+}
+
 /* --- options --- */
 
 enum field { NAME, UUID, SANDBOX, FIELDS };

@@ -188,6 +188,8 @@ void guest_accesses(enum access access, uint64_t number)
 		[CR_WRITE] = { causes->progs.cause_cr, 1, false },
 		[APIC_READ] = { causes->progs.cause_apic, 0, false },
 		[APIC_WRITE] = { causes->progs.cause_apic, 1, false },
+		[SYSREG] = { causes->progs.cause_sysreg, 0, true },
+		[HVC] = { causes->progs.cause_hvc, 0x5eed, false },
 	};
 	int fd = bpf_program__fd(events[access].program);
 

@@ -51,6 +51,8 @@ enum access {
 	CR_WRITE,
 	APIC_READ,
 	APIC_WRITE,
+	SYSREG, /* the number is a syndrome of arm64 */
+	HVC,
 	ACCESSES
 };
 

@@ -6,10 +6,12 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,6 +27,9 @@ struct host host;
 static struct items items;
 static struct report report;
 static size_t family; /* its place in families[] */
+
+/* Where the BPF file system is mounted; empty: nothing is pinned. */
+static char mounted[] = "/tmp/pins.XXXXXX", *pinned_in;
 
 /* --- the kernel --- */
 
@@ -197,12 +202,53 @@ int family_setup(void **state)
 int family_teardown(void **state)
 {
 	(void)state;
-	collector_close(collector);
-	assert_string_equal(attached_events(), "");
-	report_clear(&report);
+	family_close();
+	if (pinned_in) {
+		umount2(mounted, MNT_DETACH);
+		rmdir(mounted);
+	}
+	pinned_in = NULL;
 	config_free(&config);
 	items_free(&items);
 	return 0;
+}
+
+void family_close(void)
+{
+	collector_close(collector);
+	collector = NULL;
+	assert_string_equal(attached_events(), "");
+	report_clear(&report);
+}
+
+void family_pins(void)
+{
+	if (unshare(CLONE_NEWNS) || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL))
+		skip_why("no mount namespace of our own");
+	strcpy(mounted, "/tmp/pins.XXXXXX");
+	pinned_in = mkdtemp(mounted);
+	assert_non_null(pinned_in);
+	assert_int_equal(mount("bpf", mounted, "bpf", 0, ""), 0);
+	free(config.pin);
+	assert_true(asprintf(&config.pin, "%s/ours", mounted) > 0);
+	host.pins = COLLECTOR_PINS;
+}
+
+int family_pinned(const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", config.pin, name);
+	return bpf_obj_get(path);
+}
+
+bool family_reported(const char *words)
+{
+	for (size_t i = 0; i < report.n; i++) {
+		if (strstr(report.lines[i].text, words))
+			return true;
+	}
+	return false;
 }
 
 void family_open(const char *name)

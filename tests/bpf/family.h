@@ -43,6 +43,19 @@ int family_teardown(void **state);
 /* Open the family of this name, and nothing else. */
 void family_open(const char *name);
 
+/*
+ * From now on families are opened with their maps pinned, in a BPF file system of the test's own,
+ * or the test is skipped. family_close() ends an agent, so that the next one can be opened.
+ */
+void family_pins(void);
+void family_close(void);
+
+/* A descriptor of the pinned map of this name, which the caller closes; negative: there is none. */
+int family_pinned(const char *name);
+
+/* Is there a line of the report, since the last family_open(), that has these words? */
+bool family_reported(const char *words);
+
 /* The program that is attached to an event. */
 int event_program(const char *event);
 

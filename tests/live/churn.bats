@@ -75,6 +75,27 @@ client() {
 	CLIENTS+=("$!:$name")
 }
 
+is_shown() {
+	[ "$(value kvm.vm.pid "guest-$GUEST")" = "$GUEST" ]
+}
+
+# A logger asks for names after a fetch that has a number that is new to it.
+@test "a VM that ends between pmlogger's fetch and its question for names has its name in the archive" {
+	hold guest --vcpus 1 --pio 3
+	wait_for 10 is_shown
+	printf 'log mandatory on 200 msec { kvm.vm.pid kvm.vm.vcpus }\n' >"$WORK/logger.conf"
+	BEFORE_INDOM="kill -9 $GUEST; while pminfo -h $PMCD_HOST -f kvm.vm.pid | grep -q guest-$GUEST; do sleep 0.02; done" \
+		LD_PRELOAD=$BUILD/tests/before_indom.so \
+		timeout 20 pmlogger -h "$PMCD_HOST" -c "$WORK/logger.conf" -l "$WORK/logger.log" -s 4 "$WORK/archive" \
+		3>&- 9>&-
+	run is_shown
+	[ "$status" = 1 ] # it has ended
+	pmdumplog "$WORK/archive" kvm.vm.pid | tee "$WORK/dumped"
+	grep -q "inst \[[0-9]* or \"guest-$GUEST\"\] value $GUEST\$" "$WORK/dumped"
+	run grep -F '???' "$WORK/dumped"
+	[ "$status" = 1 ]
+}
+
 @test "300 VMs that come and go, pmlogger, pmval, five pmreps, a kill -9 and a TERM" {
 	GROUPS_=() CLIENTS=()
 	for _ in 1 2 3 4 5 6; do

@@ -3,8 +3,9 @@
 #
 # Builds the programs that the live tests run. The top Makefile includes this.
 
-TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(O)/tests/%,$(wildcard tests/programs/*.c)) \
-	$(O)/tests/guest
+TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(O)/tests/%,\
+	$(filter-out tests/programs/before_indom.c,$(wildcard tests/programs/*.c))) \
+	$(O)/tests/guest $(O)/tests/before_indom.so
 
 $(O)/tests/guest: $(wildcard tests/programs/guest/*.c tests/programs/guest/*.h) src/kvm/cause_key.c src/kvm/cause_key.h \
 		bpf/cause.h
@@ -21,6 +22,11 @@ $(O)/tests/load_dso: tests/programs/load_dso.c
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $< -o $@ $(PCP_LIBS) -lbpf
+
+$(O)/tests/before_indom.so: tests/programs/before_indom.c
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O2 $(WARNINGS) -fPIC -shared $< -o $@
 
 $(O)/tests/fetch_indom: tests/programs/fetch_indom.c
 	$(call say,CC,$@)

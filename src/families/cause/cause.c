@@ -101,6 +101,8 @@ static void programs_list(struct cause *cause, const struct cause_bpf *skeleton)
 		PROGRAM(skeleton->progs.cause_hv_hypercall, "kvm_hv_hypercall"),
 		PROGRAM(skeleton->progs.cause_cr, "kvm_cr"),
 		PROGRAM(skeleton->progs.cause_apic, "kvm_apic"),
+		PROGRAM(skeleton->progs.cause_sysreg, "kvm_handle_sys_reg"),
+		PROGRAM(skeleton->progs.cause_hvc, "kvm_hvc_arm64"),
 	};
 
 	memcpy(cause->programs, programs, sizeof(programs));

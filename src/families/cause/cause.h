@@ -14,7 +14,7 @@
 #include "vms/family_env.h"
 #include "vms/tables.h"
 
-#define CAUSE_PROGRAMS 10
+#define CAUSE_PROGRAMS 12
 
 struct cause {
 	struct family_env env;

@@ -2,14 +2,22 @@
 # Copyright (c) 2026 The pmdakvm authors
 # shellcheck shell=sh disable=SC2154 # MACHINE goes in front of the script
 #
-# What the test guest says that its --access did, against the kernel's trace. Prints how they differ, or
-# "all equal: " and how many keys there are.
+# What the test guest says that its --access did, against the kernel's trace, and against our causes.
+# Prints how they differ, or "all equal: " and how many keys there are.
 set -e
 tracing=/sys/kernel/tracing
 events=$tracing/events/kvm
 echo 8192 >$tracing/buffer_size_kb
 for event in kvm_pio kvm_mmio kvm_msr kvm_cpuid kvm_hypercall kvm_cr kvm_hvc_arm64 kvm_sys_access; do
 	[ ! -d "$events/$event" ] || echo 1 >"$events/$event/enable"
+done
+
+# our causes of all that follows
+kvmbpf dump -v -m kvm.cause.accesses >/tmp/dump 2>/tmp/dump.err &
+dump=$!
+until grep -q 'cause: attached' /tmp/dump.err; do
+	kill -0 $dump || { cat /tmp/dump.err; exit 1; }
+	sleep 0.2
 done
 
 case $MACHINE in
@@ -26,6 +34,8 @@ arm64)
 		--access hypercall:19793=149/151 --access io:0x1000:r=3,span=8 >/tmp/done
 	;;
 esac
+kill -INT $dump
+wait $dump
 for cpu in "$tracing"/per_cpu/cpu*; do
 	grep -q '^overrun: 0$' "$cpu/stats"
 done
@@ -70,4 +80,8 @@ awk '
 done | sort >/tmp/kernel
 cat /tmp/done
 diff /tmp/said /tmp/kernel
+# ours without that write, and without what is in other, which is nothing
+sed -n 's/^kvm\.cause\.accesses *\([a-z]*:[^ ]*\) *\([0-9]*\) count$/\1 \2/p' /tmp/dump |
+	grep -v '^mmio:0x8[01]000:w ' | sort >/tmp/ours
+diff /tmp/said /tmp/ours || { cat /tmp/dump /tmp/dump.err; exit 1; }
 echo "all equal: $(wc -l </tmp/said)"

@@ -24,6 +24,7 @@
 
 static struct exit_bpf *object;
 static struct pool pool;
+static uint32_t limit; /* of the next agent */
 static __u32 taken;
 static struct {
 	int batch_err;	  /* batches are refused */
@@ -75,7 +76,7 @@ static void object_load(uint32_t version)
 	bpf_object__for_each_program(program, object->obj)
 		bpf_program__set_autoload(program, false);
 	maps = maps_of(object);
-	assert_int_equal(pool_maps_size(&maps, RECORDS_BITS, LIMIT), 0);
+	assert_int_equal(pool_maps_size(&maps, RECORDS_BITS, limit), 0);
 	assert_int_equal(
 		pins_load(pins,
 			  &(struct pinned){ object->skeleton, object->maps.exit_meta, version },
@@ -95,7 +96,7 @@ static void start(uint32_t version)
 	kernel.creates = 1000;
 	taken = 0;
 	assert_int_equal(pool_open(&pool, &maps, bpf_object__btf_fd(object->obj), RECORDS_BITS,
-				   LIMIT, pins, &taken),
+				   limit, pins, &taken),
 			 0);
 	pool_clear(&pool);
 	for (uint32_t i = 1; i < pool_end(&pool); i++)
@@ -112,6 +113,7 @@ static void stop(void)
 
 static int setup(void **state)
 {
+	limit = LIMIT;
 	return bpffs_setup(state);
 }
 
@@ -302,6 +304,60 @@ static void test_another_version(void **state)
 	assert_pins(1);
 }
 
+static __u64 *at(uint32_t number)
+{
+	__u64 *element = pool_at(&pool, number);
+
+	assert_non_null(element);
+	return element;
+}
+
+static void next_agent(uint32_t next_limit)
+{
+	stop();
+	limit = next_limit;
+	open_folder();
+	start(1);
+	report_clear(&report);
+}
+
+/* What is in use stays, with a higher limit and a lower one; free chunks beyond it go. */
+static void test_another_limit(void **state)
+{
+	(void)state;
+	need_bpf();
+	open_folder();
+	start(1);
+	assert_int_equal(pool_grow(&pool, 500, NO_HURRY), 3);
+	*at(1) = 1;
+	*at(200) = 200;
+	next_agent(5000);
+	assert_int_equal(pool.nchunks, 4);
+	assert_int_equal(*at(1), 1);
+	assert_int_equal(*at(200), 200);
+	assert_int_equal(pool_grow(&pool, 5000, NO_HURRY), 36);
+	assert_int_equal(pool_end(&pool), 5001);
+	*at(310) = 310;
+	next_agent(383);
+	assert_int_equal(pool_end(&pool), 384);
+	assert_pins(3);
+	assert_int_equal(*at(310), 310);
+	next_agent(309);
+	assert_int_equal(pool_end(&pool), 384);
+	assert_int_equal(*at(310), 310);
+	assert_int_equal(pool_grow(&pool, 5000, NO_HURRY), 0);
+	*at(310) = 0;
+	next_agent(309);
+	assert_int_equal(pool_end(&pool), 310);
+	assert_int_equal(*at(200), 200);
+	next_agent(LIMIT);
+	assert_int_equal(pool_end(&pool), 384);
+	assert_int_equal(pool_grow(&pool, LIMIT, NO_HURRY), CHUNKS - 3);
+	assert_int_equal(*at(1), 1);
+	assert_int_equal(*at(1000), 0);
+	assert_pins(CHUNKS);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -312,6 +368,7 @@ int main(void)
 		pool_test(test_next_agent),
 		pool_test(test_killed),
 		pool_test(test_another_version),
+		pool_test(test_another_limit),
 	};
 
 	return cmocka_run_group_tests(tests, bpffs_group_setup, bpffs_group_teardown);
