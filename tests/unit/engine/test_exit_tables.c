@@ -47,7 +47,8 @@ static int setup(void **state)
 {
 	(void)state;
 	vms = (struct vms){ .proc = "proc", .list = list, .n = ARRAY_SIZE(list), .changes = 1 };
-	make(&(struct exits_kind){ "exit", 1, EXIT_SLOTS, REASONS_SVM, exit_tables, EXIT_TABLES });
+	make(&(struct exits_kind){ "exit", 1, EXIT_SLOTS, REASONS_SVM, exit_tables, EXIT_TABLES,
+				   EXIT_NO_REASONS });
 	return 0;
 }
 
@@ -67,7 +68,7 @@ static void userspace(void)
 	fake_engine_unload(&exits->counters);
 	exits_close(exits);
 	make(&(struct exits_kind){ "userspace_exit", 1, USERSPACE_EXIT_SLOTS, REASONS_USERSPACE,
-				   userspace_exit_tables, USERSPACE_EXIT_TABLES });
+				   userspace_exit_tables, USERSPACE_EXIT_TABLES, 0 });
 }
 
 static const struct table *declared(const char *name)
@@ -181,6 +182,7 @@ static void test_columns(void **state)
 	assert_columns("vm_exit_latency", "latency");
 	assert_columns("vcpu", "exits guest_time exit_time halt_time");
 	assert_columns("vcpu_exit", "count time max");
+	assert_columns("vm_nested", "exits reflected");
 	assert_columns("userspace_exit", "count time max");
 	assert_columns("userspace_exit_latency", "latency");
 	assert_columns("vm_userspace_exit", "count time max");
@@ -200,7 +202,7 @@ static void test_total(void **state)
 	exits->fires = false;
 	exits->reasons = false;
 	count(OTHER, 5, 50, 1);
-	count(EXIT_SLOTS - 1, 7, 70, 1);
+	count(EXIT_SLOT_NESTED - 1, 7, 70, 1);
 	assert_rows("exit_total", "0  12 120\n");
 }
 
@@ -386,6 +388,38 @@ static void test_vms(void **state)
 		    "by name web-10::vcpu0::hlt 3 3000 1000\n");
 }
 
+/* Exits of nested guests are no reasons, and belong to no sum; they are 0 once the VM has run. */
+static void test_nested(void **state)
+{
+	uint32_t record;
+
+	(void)state;
+	exits->nested = true;
+	assert_rows("vm_nested", "by name web-2 - -\nby name web-10 - -\n");
+	record = take(1, IO, 13, 10, 3);
+	take(0, IO, 1, 10, 3);
+	fake_count(record, EXIT_SLOT_NESTED, 7, 0, 0);
+	fake_count(record, EXIT_SLOT_REFLECTED, 5, 0, 0);
+	record = take(2, EXIT_SLOT_NESTED, 2, 0, 0);
+	vcpu_counters_read(&exits->counters);
+	assert_rows("vm_nested", "by name web-2 9 5\nby name web-10 0 0\n");
+	assert_rows("vm_exit", "by name web-2::io 13 130 10\nby name web-10::io 1 10 10\n");
+	assert_rows("vm_exit_total", "by name web-2 13\nby name web-10 1\n");
+	assert_rows("vcpu_exit", "by name web-2::vcpu1::io 13 130 10\n"
+				 "by name web-10::vcpu0::io 1 10 10\n");
+	assert_rows("vcpu", "by name web-2::vcpu0 0 500 0 0\nby name web-2::vcpu1 13 500 130 0\n"
+			    "by name web-10::vcpu0 1 500 10 0\n");
+	assert_rows("exit", "388 io 14 140 10\n");
+	assert_rows("exit_total", "0  14 140\n");
+	/* a thread ends, the VM goes on */
+	assert_int_equal(vm_counters_keep(&exits->vms, record), 0);
+	assert_rows("vm_nested", "by name web-2 11 5\nby name web-10 0 0\n");
+	assert_rows("vm_exit_total", "by name web-2 13\nby name web-10 1\n");
+	/* no such events here */
+	exits->nested = false;
+	assert_rows("vm_nested", "by name web-2 - -\nby name web-10 - -\n");
+}
+
 static void test_buckets_of_vms(void **state)
 {
 	(void)state;
@@ -474,6 +508,7 @@ int main(void)
 		exits_test(test_instruction_sets),
 		exits_test(test_buckets),
 		exits_test(test_vms),
+		exits_test(test_nested),
 		exits_test(test_buckets_of_vms),
 		exits_test(test_sums_that_are_gone),
 		exits_test(test_without_reasons),
