@@ -58,42 +58,6 @@ static void test_events(void **state)
 	assert_false(value_of("vm_exit", "", "count", &value));
 }
 
-/* Where the events are, exits of nested guests are counted, and are no exits of their own. */
-static void test_nested(void **state)
-{
-	static const char *const events[] = { "kvm_entry", "kvm_exit", "kvm_nested_vmexit",
-					      "kvm_nested_vmexit_inject", NULL };
-
-	(void)state;
-	host.events = events;
-	family_open("exit");
-	assert_string_equal(attached_events(),
-			    ALL_EVENTS " kvm_nested_vmexit kvm_nested_vmexit_inject");
-	fire("kvm_exit", CPUID, VCPU, ISA_SVM);
-	fire("kvm_nested_vmexit", CPUID, VCPU, ISA_SVM);
-	fire("kvm_nested_vmexit_inject", CPUID, 0, 0, 0, 0, ISA_SVM);
-	fire("kvm_entry", VCPU);
-	exits(2, HLT);
-	assert_counts(1, 2);
-	assert_int_equal(value_at("map", "exit_blocks", "used"), 4);
-	host.missed = 1;
-	read_tables();
-	assert_int_equal(value_at("family_missed", "exit", "missed"), 5);
-	assert_int_equal(family_switch(false), 0);
-	assert_string_equal(attached_events(), "");
-	assert_int_equal(family_switch(true), 0);
-	/* KVM comes back without them */
-	family_switch(false);
-	host.events = (const char *const[]){ "kvm_entry", "kvm_exit", NULL };
-	host.layout.form = EXIT_VCPU_FIRST;
-	host.layout.setup.has_reasons = 0;
-	host.stamp++;
-	assert_int_equal(family_switch(true), 0);
-	assert_string_equal(attached_events(), ALL_EVENTS);
-	read_tables();
-	assert_int_equal(value_at("exit_total", "", "total"), 3);
-}
-
 static void test_reset_max(void **state)
 {
 	uint64_t max;
@@ -478,25 +442,15 @@ static void test_thread_end(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		family_test(test_events),
-		family_test(test_nested),
-		family_test(test_reset_max),
-		family_test(test_detach),
-		family_test(test_another_layout),
-		family_test(test_missed),
-		family_test(test_ends_missed),
-		family_test(test_vendor_gone),
-		family_test(test_reasons_refused),
-		family_test(test_typed_loads),
-		family_test(test_loads_refused),
-		family_test(test_no_layout),
-		family_test(test_unlisted),
-		family_test(test_no_types),
-		family_test(test_no_types_nor_reasons),
-		family_test(test_attach_fails),
-		family_test(test_limit),
-		family_test(test_reloaded),
-		family_test(test_limit_of_counters),
+		family_test(test_events),	family_test(test_reset_max),
+		family_test(test_detach),	family_test(test_another_layout),
+		family_test(test_missed),	family_test(test_ends_missed),
+		family_test(test_vendor_gone),	family_test(test_reasons_refused),
+		family_test(test_typed_loads),	family_test(test_loads_refused),
+		family_test(test_no_layout),	family_test(test_unlisted),
+		family_test(test_no_types),	family_test(test_no_types_nor_reasons),
+		family_test(test_attach_fails), family_test(test_limit),
+		family_test(test_reloaded),	family_test(test_limit_of_counters),
 		family_test(test_thread_end),
 	};
 
