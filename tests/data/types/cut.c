@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * cut OUT VMLINUX [MODULE...]: write to OUT, as one file of type information (BTF), what we read of that
- * of a kernel and its modules: some of KVM's tracepoints and structs. Offsets, sizes and the order of
- * bytes stay; of structs only what is listed here, of all others nothing but name and size.
+ * cut OUT VMLINUX [MODULE...]: write to OUT, as one file of type information (BTF), what we read of
+ * that of a kernel and its modules: some of KVM's tracepoints and structs. Offsets, sizes and the
+ * order of bytes stay; of structs only what is listed here, of all others nothing but name and
+ * size.
  */
 #include <bpf/btf.h>
 #include <errno.h>
@@ -14,12 +15,10 @@
 
 #define ALL ((const char *const[]){ "*", NULL })
 
-static const char *const events[] = { "btf_trace_kvm_entry",
-				      "btf_trace_kvm_exit",
-				      "btf_trace_kvm_userspace_exit",
-				      "btf_trace_kvm_fpu",
-				      "btf_trace_kvm_nested_vmexit",
-				      "btf_trace_kvm_nested_vmexit_inject" };
+static const char *const events[] = {
+	"btf_trace_kvm_entry", "btf_trace_kvm_exit",	      "btf_trace_kvm_userspace_exit",
+	"btf_trace_kvm_fpu",   "btf_trace_kvm_nested_vmexit", "btf_trace_kvm_nested_vmexit_inject"
+};
 
 /* Structs and unions that are wanted wherever they are, and the members that are kept. */
 static const struct kept {
