@@ -77,7 +77,6 @@ arm64)
 		echo "known user MMIO $((n * MMIO))"
 		echo "known user HLT $hlt"
 		echo "known trace kvm_pio $((n * PIO))"
-		echo "known trace kvm_cpuid $((n * CPUID))"
 		echo "known trace kvm_msr $((n * (MSR + WRMSR)))"
 		echo "known trace kvm_hypercall $((n * HYPERCALL))"
 		echo "known trace kvm_userspace_exit $((n * (PIO + MMIO) + hlt))"
