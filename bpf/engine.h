@@ -95,8 +95,7 @@ struct engine_control {
 	__u32 epoch;	     /* of block.max; 16 bits */
 	__u32 records_taken; /* from the pools since loading */
 	__u32 blocks_taken;
-	__u32 events[2]; /* slots in the trace family's rows, by event; 0: not to be counted there
-			  */
+	__u32 events[4]; /* slots in the trace family's rows, by event; 0: not counted there */
 	__u32 causes;	 /* are the cause family's records to be charged? */
 };
 

@@ -200,4 +200,6 @@ int exit_thread(const void *ctx)
 	return 0;
 }
 
+#include "exit_nested.bpf.h"
+
 char LICENSE[] SEC("license") = "GPL";

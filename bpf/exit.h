@@ -15,6 +15,14 @@
 #define EXIT_SLOTS  COUNTER_SLOTS_MAX
 
 /*
+ * The last slots stand for no reason: exits of a nested guest, and those of them that are passed on
+ * to the guest that runs it. They have counts alone.
+ */
+#define EXIT_NO_REASONS	    2
+#define EXIT_SLOT_NESTED    (EXIT_SLOTS - 2)
+#define EXIT_SLOT_REFLECTED (EXIT_SLOTS - 1)
+
+/*
  * Location of the exit reason relative to struct kvm_vcpu, and the slots of its codes. Where the
  * event has the code, only the mask counts.
  */
@@ -32,7 +40,12 @@ struct exit_isa {
 #define EXIT_TRAP_CODE 0x100
 
 /* Indexes of struct engine_control events. */
-enum { EXIT_EVENT_EXIT, EXIT_EVENT_ENTRY };
+enum {
+	EXIT_EVENT_EXIT,
+	EXIT_EVENT_ENTRY,
+	EXIT_EVENT_NESTED,
+	EXIT_EVENT_REFLECTED,
+};
 
 /* Rodata, set before loading. */
 struct exit_setup {

@@ -12,7 +12,8 @@
 set -euo pipefail
 
 packages='libc6-dev libpcp3-dev libpcp-pmda3-dev libbpf-dev libelf-dev zlib1g-dev
-	libsmartcols-dev libjansson-dev libcap-ng-dev libncurses-dev busybox-static'
+	libsmartcols-dev libjansson-dev libcap-ng-dev libncurses-dev busybox-static
+	pcp util-linux jq'
 
 work=
 

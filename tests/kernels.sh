@@ -28,12 +28,19 @@ mkdir -p "$(dirname "$top/$page")"
 		  **arm64** under QEMU.
 		- **exact**: every count is the kernel's own and what the guests did: events by CPU (trace);
 		  exits by reason, of the host and by VM (exit, userspace_exit); statistics by VM and vCPU (stat,
-		  against KVM_GET_STATS_FD).
+		  against KVM_GET_STATS_FD). kvmbpf had two capabilities, CAP_BPF and CAP_PERFMON.
 		- **overcommit**: trace, exit and userspace_exit once more, with more vCPUs than CPUs.
-		- **raw**: the same once more, by raw tracepoints alone, where they can be preempted: counts and
-		  kvm.agent.event.missed are together the kernel's own.
 		- **with what was missed**: so they are elsewhere.
-		- **nested**: a guest's guest, on amd.
+		- **besides**: on some kernels, more is tried:
+		  **raw**, overcommit once more, by raw tracepoints alone, where they can be preempted: counts and
+		  kvm.agent.event.missed are together the kernel's own;
+		  **nested**, a guest's guest: all exits that it takes, and those that the guest gets;
+		  **pause**, exits of loops with PAUSE (PLE); **dirty**, the processor's log of pages that a
+		  guest has written to (PML);
+		  **agent**, below pmcd on arm64, as a daemon and as a DSO: what a guest did, and the metrics that
+		  reports name (on x86 other tests show that).
+		- **integrity**, **confidentiality**: the newest kernel on amd, in that lockdown mode. Under
+		  confidentiality the kernel's own counts cannot be read: there what the guests did decides.
 		- **not**: why is below the table. A test fails when that changes.
 
 		No kernel warned or was tainted meanwhile.
@@ -41,7 +48,7 @@ mkdir -p "$(dirname "$top/$page")"
 	END
 	LC_ALL=C sort -s -V "$KERNELS_TABLE" | awk -F'\t' '
 	BEGIN {
-		split("trace exit userspace_exit stat overcommit raw nested", families, " ")
+		split("trace exit userspace_exit stat overcommit besides", families, " ")
 		head = "| name | kernel |"
 		rule = "|---|---|"
 		for (i = 1; i in families; i++) {
@@ -69,7 +76,11 @@ mkdir -p "$(dirname "$top/$page")"
 			note[text] = ++notes
 			order[notes] = text
 		}
-		cell[$3] = (kind == "known" ? "not" : kind) (text == "" ? "" : " (" note[text] ")")
+		text = (kind == "known" ? "not" : kind) (text == "" ? "" : " (" note[text] ")")
+		if ($3 ~ /^(trace|exit|userspace_exit|stat|overcommit|-)$/)
+			cell[$3] = text
+		else
+			cell["besides"] = cell["besides"] ("besides" in cell && cell["besides"] != "" ? ", " : "") $3 " " text
 	}
 	END {
 		row()

@@ -26,6 +26,7 @@ int exits_new(const struct family_env *env, const struct exits_kind *kind, struc
 		exits->programs[i].link_fd = -1;
 	vcpu_counters_init(&exits->counters, kind->name, kind->layout, kind->nslots, kind->isa,
 			   env->cpus, env->vms->proc);
+	exits->counters.slots.n -= kind->no_reasons;
 	vm_counters_init(&exits->vms, &exits->counters);
 	*ret_exits = exits;
 	return 0;
@@ -40,7 +41,7 @@ int exits_load_object(struct exits *exits, const struct counters_object *object,
 	int err;
 
 	if (exits->counters.object.family)
-		programs_missed(exits->programs, EXITS_PROGRAMS, &missed);
+		programs_missed(exits->programs, exits->nprograms, &missed);
 	if (env->causes && !exits->counters.object.family) {
 		err = cause_links_share(env->causes, object->causes);
 		if (err) {
@@ -95,7 +96,7 @@ void exits_detach(void *state)
 	}
 	if (exits->counts)
 		*exits->counts = 0;
-	programs_detach(exits->programs, EXITS_PROGRAMS, exits->env.classic);
+	programs_detach(exits->programs, exits->nprograms, exits->env.classic);
 	if (exits->env.causes && exits->counters.object.family)
 		cause_links_drop(exits->env.causes, &exits->counters.object.control->causes);
 }
@@ -116,9 +117,12 @@ void exits_close(void *state)
 int exits_missed(void *state, uint64_t *ret_missed)
 {
 	struct exits *exits = state;
-
 	uint64_t missed;
-	int err = programs_missed(exits->programs, EXITS_PROGRAMS, &missed);
+	int err;
+
+	if (!exits->nprograms)
+		return -ENODATA;
+	err = programs_missed(exits->programs, exits->nprograms, &missed);
 
 	if (!err)
 		*ret_missed = exits->missed + missed;
@@ -141,7 +145,7 @@ int exits_attach(struct exits *exits)
 	bool fresh = false;
 	int err;
 
-	for (size_t i = 0; i < EXITS_PROGRAMS; i++)
+	for (size_t i = 0; i < exits->nprograms; i++)
 		fresh |= exits->programs[i].link_fd < 0;
 	if (!fresh)
 		return 0;
@@ -153,7 +157,7 @@ int exits_attach(struct exits *exits)
 	err = programs_attach(exits->programs, 1, exits->env.classic);
 	if (!err) {
 		retire_reap(&exits->counters);
-		err = programs_attach(exits->programs, EXITS_PROGRAMS, exits->env.classic);
+		err = programs_attach(exits->programs, exits->nprograms, exits->env.classic);
 	}
 	if (err)
 		exits_detach(exits);

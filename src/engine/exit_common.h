@@ -18,8 +18,8 @@
 #include "vms/family_env.h"
 #include "vms/tables.h"
 
-#define EXITS_PROGRAMS 3
-#define EXITS_EVENTS   2
+#define EXITS_PROGRAMS 5
+#define EXITS_EVENTS   4
 
 struct exits {
 	struct family_env env;
@@ -28,11 +28,13 @@ struct exits {
 	struct vcpu_counters counters;
 	struct vm_counters vms;
 	struct program programs[EXITS_PROGRAMS];
+	size_t nprograms;
 	/* programs that alone count their event; by index in struct engine_control; or NULL */
 	const struct program *events[EXITS_EVENTS];
 	__u32 *counts;	 /* programs of perf's read it: 0: count nothing; NULL: there are none */
 	uint64_t missed; /* by the programs of earlier objects */
 	bool reasons;	 /* reasons are known; without them only totals are shown */
+	bool nested;	 /* exits of nested guests are counted, or were */
 	bool fires;	 /* this KVM fires the event; that the event exists is not enough */
 	bool no_room;	 /* a pool could not grow, as was reported */
 	uint64_t dropped, no_block; /* events that had found no room at the last tick */
@@ -54,6 +56,7 @@ struct exits_kind {
 	enum reasons_isa isa;
 	const struct table *tables;
 	size_t ntables;
+	unsigned no_reasons; /* how many of the slots, the last ones, stand for no reason */
 };
 
 /* Make a family's state with nothing loaded. Returns 0 or -ENOMEM. */
@@ -89,7 +92,7 @@ void exits_records_map(const struct exits *exits, struct map_usage *ret_usage);
 void exits_blocks_map(const struct exits *exits, struct map_usage *ret_usage);
 
 /* Tables of the families exit and userspace_exit. */
-#define EXIT_TABLES	      8
+#define EXIT_TABLES	      9
 #define USERSPACE_EXIT_TABLES 4
 extern const struct table exit_tables[EXIT_TABLES];
 extern const struct table userspace_exit_tables[USERSPACE_EXIT_TABLES];
@@ -115,13 +118,15 @@ void exits_sums_fill(const struct table_row *row, const struct slot_sums *sums);
 
 /* Keys and values of tables of VMs and vCPUs. */
 int exits_vm_total_fill(void *state, const struct table_row *row);
+int exits_vm_nested_fill(void *state, const struct table_row *row);
 int exits_vcpu_fill(void *state, const struct table_row *row);
 int exits_owned_keys(void *state, const struct owner *owner, struct table_sync *sync);
 int exits_owned_fill(void *state, const struct table_row *row);
 int exits_vm_bucket_keys(void *state, const struct owner *owner, struct table_sync *sync);
 int exits_vm_bucket_fill(void *state, const struct table_row *row);
 
-/* Columns of exits_vcpu_fill(). */
+/* Columns of exits_vm_nested_fill(), and of exits_vcpu_fill(). */
+enum { NESTED_EXITS, NESTED_REFLECTED };
 enum { VCPU_EXITS, VCPU_GUEST_TIME, VCPU_EXIT_TIME, VCPU_HALT_TIME };
 
 #endif /* PMDAKVM_EXIT_COMMON_H */

@@ -26,7 +26,7 @@ static int total_fill(void *state, const struct table_row *row)
 	const struct exits *exits = state;
 	uint64_t count = 0, time = 0;
 
-	for (unsigned slot = 0; slot < exits->counters.nslots; slot++) {
+	for (unsigned slot = 0; slot < exits->counters.slots.n; slot++) {
 		count += exits->counters.total[slot].count;
 		time += exits->counters.total[slot].time;
 	}
@@ -57,7 +57,7 @@ static int reason_keys(void *state, const struct owner *owner, struct table_sync
 	int err = 0;
 
 	(void)owner;
-	for (unsigned slot = 0; !err && slot < exits->counters.nslots; slot++) {
+	for (unsigned slot = 0; !err && slot < exits->counters.slots.n; slot++) {
 		if (reason_wanted(exits, slot))
 			err = exits_want_reason(exits, slot, reason_number(exits, slot), sync);
 	}
@@ -78,7 +78,7 @@ static int bucket_keys(void *state, const struct owner *owner, struct table_sync
 	int err = 0;
 
 	(void)owner;
-	for (unsigned slot = 0; exits->reasons && slot < exits->counters.nslots; slot++) {
+	for (unsigned slot = 0; exits->reasons && slot < exits->counters.slots.n; slot++) {
 		uint32_t reason = reason_number(exits, slot);
 
 		for (unsigned i = 0; !err && i < EXIT_BUCKETS; i++) {
@@ -111,6 +111,11 @@ static const char *const total_columns[] = { "total", "total_time", NULL };
 static const char *const reason_columns[] = { "count", "time", "max", NULL };
 static const char *const latency_columns[] = { "latency", NULL };
 static const char *const vm_total_columns[] = { "total", NULL };
+static const char *const vm_nested_columns[] = {
+	[NESTED_EXITS] = "exits",
+	[NESTED_REFLECTED] = "reflected",
+	NULL,
+};
 static const char *const vcpu_columns[] = {
 	[VCPU_EXITS] = "exits",
 	[VCPU_GUEST_TIME] = "guest_time",
@@ -141,6 +146,10 @@ const struct table exit_tables[EXIT_TABLES] = {
 	{ BUCKETS(OWNER_VM, "vm_exit_latency", exits_vm_bucket_keys, exits_vm_bucket_fill) },
 	{ .name = "vcpu", .owner = OWNER_VCPU, .columns = vcpu_columns, .fill = exits_vcpu_fill },
 	{ REASONS(OWNER_VCPU, "vcpu_exit", exits_owned_keys, exits_owned_fill) },
+	{ .name = "vm_nested",
+	  .owner = OWNER_VM,
+	  .columns = vm_nested_columns,
+	  .fill = exits_vm_nested_fill },
 };
 
 const struct table userspace_exit_tables[USERSPACE_EXIT_TABLES] = {

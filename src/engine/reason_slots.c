@@ -60,6 +60,8 @@ static unsigned home_find(const struct reason_slots *slots, unsigned slot)
 
 	if (slots->homes[slot] != NO_HOME)
 		return slots->homes[slot];
+	if (slot >= slots->n)
+		return slot;
 	if (reasons_code_of(slots->isa, slot, &code) == 0)
 		return slot;
 	if (claimed_code(slots, slot, &code) == 0)

@@ -20,7 +20,7 @@
 
 struct reason_slots {
 	enum reasons_isa isa;
-	unsigned n;   /* slots in use */
+	unsigned n;   /* slots of reasons; those from there on stand for none */
 	int codes_fd; /* map from claimed slot to code; -1: none is loaded */
 	uint16_t homes[COUNTER_SLOTS_MAX];
 	char names[COUNTER_SLOTS_MAX][REASONS_NAME_SIZE]; /* of codes without a name */

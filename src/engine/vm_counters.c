@@ -338,6 +338,8 @@ uint64_t vm_counters_bucket(const struct vm_counters *all, uint32_t vm, unsigned
 static void total_add(const struct vcpu_counters *counters, unsigned home,
 		      const struct block *block, struct slot_sums *sums, struct slot_sums *halts)
 {
+	if (home >= counters->slots.n)
+		return;
 	slot_sums_add(sums, block, 0);
 	if (counters->sleeps[home])
 		slot_sums_add(halts, block, 0);

@@ -11,7 +11,7 @@
 #include <linux/types.h>
 #include <stddef.h>
 
-#define EVENT_SOURCES 4
+#define EVENT_SOURCES 6
 
 /* An attached program of another family that can count. */
 struct event_source {

@@ -21,12 +21,17 @@ _Static_assert(REASONS_ARM64_TRAP == EXIT_TRAP_CODE, "codes of traps differ from
 
 /* --- types --- */
 
-/* Resolve typedefs and modifiers such as const; NULL if the type does not exist. */
+/*
+ * Resolve typedefs and modifiers such as const; NULL if the type does not exist. libbpf's own
+ * function for it fails for a forward declaration.
+ */
 static const struct btf_type *resolve(const struct btf *btf, __u32 id)
 {
-	int resolved = btf__resolve_type(btf, id);
+	const struct btf_type *type = btf__type_by_id(btf, id);
 
-	return resolved < 0 ? NULL : btf__type_by_id(btf, (__u32)resolved);
+	for (int depth = 0; type && (btf_is_mod(type) || btf_is_typedef(type)); depth++)
+		type = depth < 32 ? btf__type_by_id(btf, type->type) : NULL;
+	return type;
 }
 
 static const struct btf_type *find_struct(const struct btf *btf, const char *name)

@@ -9,7 +9,7 @@ load ../live/common
 load boot
 
 # The numbers are prime.
-NUMBERS="PIO=2003 MMIO=1009 CPUID=503 MSR=307 HYPERCALL=401 FAULT=211 HLT=101"
+NUMBERS="PIO=2003 MMIO=1009 CPUID=503 MSR=307 WRMSR=131 CR=109 HYPERCALL=401 FAULT=211 HLT=101"
 
 # The reasons of this machine's exits, for machine.sh.
 reasons() {
@@ -44,9 +44,10 @@ machine_boot() {
 	[ "$machine" != amd ] || set -- --add "$BUILD/tests/nested" "$@"
 	{
 		echo "$settings"
-		cat tests/boot/inside/machine.sh
+		cat tests/boot/inside/machine.sh "${MORE_SCRIPTS[@]}"
 	} >"$WORK/script"
-	boot_status "$kernel" "$WORK/script" --machine "$machine" --timeout 400 \
+	boot_status "$kernel" "$WORK/script" --machine "$machine" --timeout 900 \
+		--add setpriv:/usr/bin/setpriv.util-linux \
 		--add tests/boot/inside/machine.awk:/machine.awk --add "$WORK/reasons:/reasons" "$@" || status=$?
 	if [ $status = 77 ]; then
 		result - - "skipped: $(cat "$WORK/err")"
@@ -54,6 +55,28 @@ machine_boot() {
 	fi
 	cat "$WORK/out"
 	[ $status = 0 ] || { cat "$WORK/err"; return 1; }
+}
+
+# Scripts that follow machine.sh.
+MORE_SCRIPTS=()
+
+# arm64_agent: pmcd and the agent are to be tried as well (agents.sh), with the files of $AGENT_FILES; not by
+# make check, to save time.
+arm64_agent() {
+	local status=0 sysroot
+	AGENT_FILES=()
+	[ -n "${KERNELS_TABLE:-}" ] || return 0
+	cd "$TOP" || return 1
+	new_work
+	sysroot=$(scripts/sysroot-arm64.sh 2>"$WORK/err") || status=$?
+	[ $status != 77 ] || skip "$(cat "$WORK/err")"
+	grep -oE '\bkvm\.[a-z_.]+[a-z]' dashboards/pmrep/kvm.conf | grep -v 'kvm\.conf' | sort -u >"$WORK/names"
+	MORE_SCRIPTS=(tests/boot/inside/agent.sh tests/boot/inside/agents.sh)
+	AGENT_FILES=(--add "$BUILD/arm64/pmdakvm" --add "$BUILD/arm64/pmda_kvm.so:/agent/pmda_kvm.so"
+		--add pmns:/agent/pmns --add pminfo --add "$sysroot/usr/lib/pcp/bin/pmcd:/usr/lib/pcp/bin/pmcd"
+		--add "$sysroot/usr/lib/pcp/bin/pmcpp:/usr/lib/pcp/bin/pmcpp"
+		--add "$sysroot/etc/pcp.conf:/etc/pcp.conf" --add "$sysroot/etc/pcp.env:/etc/pcp.env"
+		--add "$WORK/names:/names" --add /etc/passwd --add /etc/group)
 }
 
 # families [FAMILY BEGINNING|WORDS]...: each family must be exact, but for those that are known not to
@@ -64,6 +87,8 @@ families() {
 	version=$(cat "$(cat "$WORK/kernel")/version")
 	[ "$(grep -cE '^(trace|exit|userspace_exit|stat|overcommit) ' "$WORK/out")" = 5 ]
 	[[ $BATS_TEST_DESCRIPTION != amd-* ]] || grep -q '^nested ' "$WORK/out"
+	[ ${#MORE_SCRIPTS[@]} = 0 ] || grep -q '^agent ' "$WORK/out"
+	[[ $BATS_TEST_DESCRIPTION != intel-skylake:* ]] || grep -q '^dirty ' "$WORK/out"
 	while read -r family verdict reason; do
 		known=$(known "$family" "$@")
 		case $verdict in
@@ -106,8 +131,11 @@ known() {
 # its event and before the kernel does. It is a matter of chance: two rounds.
 PREEMPTIBLE="RAW=1 MOVES=1 ROUNDS=2"
 
+PAUSES="PAUSE=200003"
+
+# A Haswell has exits by PAUSE (PLE).
 @test "intel-6.1: every family is exact" {
-	machine_boot intel 6.1
+	machine_boot intel 6.1 "$PAUSES"
 	families
 }
 
@@ -128,51 +156,72 @@ PREEMPTIBLE="RAW=1 MOVES=1 ROUNDS=2"
 
 @test "amd-newest: every family is exact, with what was missed" {
 	# shellcheck disable=SC2086 # a list of settings
-	machine_boot amd newest $PREEMPTIBLE --timeout 900
+	machine_boot amd newest $PREEMPTIBLE
 	families
 	grep -q '^raw exact' "$WORK/out"
 }
 
 @test "arm64-6.12: every family is exact" {
-	machine_boot arm64 6.12-arm64
+	arm64_agent
+	machine_boot arm64 6.12-arm64 "${AGENT_FILES[@]}"
 	families
 }
 
 # kvm-amd refuses to load there: it wants a constant TSC, which the emulated AMD processors have not.
 @test "intel-rt: every family is exact" {
-	machine_boot intel rt
+	machine_boot intel rt "$PAUSES"
 	families
 }
 
 @test "arm64-6.1: every family is exact" {
-	machine_boot arm64 6.1-arm64
+	arm64_agent
+	machine_boot arm64 6.1-arm64 "${AGENT_FILES[@]}"
 	families
 }
 
 @test "arm64-newest: every family is exact, with what was missed" {
+	arm64_agent
 	# shellcheck disable=SC2086 # a list of settings
-	machine_boot arm64 newest-arm64 $PREEMPTIBLE --timeout 900
+	machine_boot arm64 newest-arm64 $PREEMPTIBLE "${AGENT_FILES[@]}"
 	families
 	grep -q '^raw exact' "$WORK/out"
 }
 
 @test "intel-6.12: every family is exact" {
-	machine_boot intel 6.12
+	machine_boot intel 6.12 "$PAUSES"
 	families
 }
 
 @test "intel-5.10: every family is exact" {
-	machine_boot intel 5.10 --timeout 900
+	machine_boot intel 5.10 "$PAUSES"
 	families
 }
 
 # Bochs is slow: raw tracepoints alone are tried on the other machines.
 @test "intel-newest: every family is exact" {
-	machine_boot intel newest MOVES=1 --timeout 900
+	machine_boot intel newest "$PAUSES" MOVES=1
 	families
 }
 
 @test "intel-skylake: Linux 6.1 on a processor with PML: every family is exact" {
-	machine_boot intel 6.1 --model skylake_x
+	machine_boot intel 6.1 DIRTY=1801 --model skylake_x --add "$BUILD/tests/dirty"
 	families
+}
+
+# lockdown MODE [SETTING=VALUE...]: the newest kernel in that mode.
+lockdown() {
+	local mode=$1
+	shift
+	machine_boot amd newest "LOCKDOWN=$mode" MOVES=1 "$@" \
+		--append "lsm=lockdown lockdown=$mode"
+	families
+}
+
+@test "amd-integrity: the newest kernel under lockdown integrity: every family is exact" {
+	lockdown integrity
+}
+
+# No tracefs, so raw tracepoints alone, which can be preempted.
+@test "amd-confidentiality: the newest kernel under lockdown confidentiality: every family is exact, with what was missed" {
+	lockdown confidentiality ROUNDS=2
 }

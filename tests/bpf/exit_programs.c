@@ -189,6 +189,16 @@ void kvm_entry(unsigned vcpu)
 		 loaded & (NO_ENTRY_VCPU | TRAP) ? 0x5eed : vcpu_address(vcpu));
 }
 
+void kvm_nested_vmexit(unsigned vcpu)
+{
+	run_with(bpf_program__fd(programs->progs.exit_nested), vcpu_address(vcpu), ISA_SVM);
+}
+
+void kvm_nested_vmexit_inject(uint32_t code)
+{
+	run_with(bpf_program__fd(programs->progs.exit_reflected), code, 0, 0, 0, 0, ISA_SVM);
+}
+
 void thread_ends(void)
 {
 	run_with(bpf_program__fd(programs->progs.exit_thread), 0);

@@ -52,6 +52,10 @@ void vendor_gone_set(bool gone);
 /* The events, at the clock's time. */
 void kvm_exit(unsigned vcpu, unsigned isa, uint32_t code);
 void kvm_entry(unsigned vcpu);
+/* An exit of a nested guest; that the guest which runs it gets it. */
+void kvm_nested_vmexit(unsigned vcpu);
+void kvm_nested_vmexit_inject(uint32_t code);
+
 void thread_ends(void);
 
 /* An exit of arm64: the kind, and the class, which means something if the kind is a trap. */

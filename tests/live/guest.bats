@@ -69,7 +69,7 @@ need_x86() {
 	[ "$(sed -nE 's/^access 0 ([0-9]) io:0x70:r=([0-9]+) exits=([0-9]+) .*/\1 \2 \3/p' "$WORK/done" | tr '\n' ' ')" = \
 		"0 1009 1009 1 503 503 2 211 211 " ]
 	# what the guest does besides is as exact as ever
-	grep -q '^done pio=303 mmio=33 cpuid=39 msr=51 hypercall=0 fault=0 hlt=0 spin=0 vcpus=3 rounds=3 ' "$WORK/done"
+	grep -q '^done pio=303 mmio=33 cpuid=39 msr=51 hypercall=0 fault=0 hlt=0 spin=0 pause=0 vcpus=3 rounds=3 ' "$WORK/done"
 }
 
 @test "an access of several keys in a row does as many of each" {
@@ -125,6 +125,7 @@ refused() {
 	refused 2 "each 1 or more" --access io:0x70:r=0
 	refused 2 "each 1 or more" --access io:0x70:r=1/
 	refused 2 "only span=" --access io:0x70:r=1,colour=2
+	refused 2 "writes of cr" --access io:0x70:w=1,toggle=1
 	refused 2 "power of two" --access io:0x70:r=1,span=3
 	refused 2 "size= takes" --access io:0x70:r=1,size=8
 	refused 2 "string= is for io" --access io:0x70:r=1,size=4,string=193

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * nested CPUIDS OUTS TAKEN: a VM whose few instructions run a VM of their own, by VMRUN (SVM only).
+ * nested CPUIDS OUTS TAKEN [hold]: a VM whose few instructions run a VM of their own, by VMRUN
+ * (SVM only).
  *
  * The nested guest (L2) makes
  *	CPUIDS	CPUIDs, which the guest (L1) intercepts
@@ -15,7 +16,8 @@
  *	kvm_exit io                OUTS + TAKEN
  *	kvm_userspace_exit         OUTS + 1 (HLT)
  * and kvm_nested_vmexit is at least CPUIDS + OUTS + TAKEN + 1; page faults and interrupts of the
- *host come on top. Prints "done cpuids=N outs=N taken=N". Status 77: no KVM with nested SVM here.
+ * host come on top. Prints "done cpuids=N outs=N taken=N"; with hold keeps the VM until there is
+ * standard input. Status 77: no KVM with nested SVM here.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -296,8 +298,8 @@ int main(int argc, char **argv)
 	__u16 counts[3];
 	__u32 code;
 
-	if (argc != 4) {
-		fputs("usage: nested CPUIDS OUTS TAKEN\n", stderr);
+	if (argc < 4 || argc > 5) {
+		fputs("usage: nested CPUIDS OUTS TAKEN [hold]\n", stderr);
 		return 2;
 	}
 	for (int i = 0; i < 3; i++)
@@ -315,6 +317,9 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	printf("done cpuids=%u outs=%u taken=%u\n", counts[0], counts[1], counts[2]);
+	fflush(stdout);
+	if (argc == 5)
+		getchar();
 	return 0;
 }
 

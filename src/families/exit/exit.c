@@ -54,6 +54,45 @@ static int object_open(const struct exit_layout *layout, bool typed, struct kern
 	return 0;
 }
 
+/* Nested guests' exits: which programs are to be loaded, where the events are? */
+static int nested_choose(const struct exits *exits, const struct exit_bpf *skeleton)
+{
+	bool there = events_has(exits->env.events, "kvm_nested_vmexit") &&
+		     events_has(exits->env.events, "kvm_nested_vmexit_inject");
+	bool by_perf = there && exits->env.classic && exits->env.classic->wanted;
+	int err = bpf_program__set_autoload(skeleton->progs.exit_nested, there);
+
+	if (!err)
+		err = bpf_program__set_autoload(skeleton->progs.exit_reflected, there);
+	if (!err)
+		err = bpf_program__set_autoload(skeleton->progs.exit_nested_tp, by_perf);
+	if (!err)
+		err = bpf_program__set_autoload(skeleton->progs.exit_reflected_tp, by_perf);
+	return err;
+}
+
+/* Add those that are loaded. */
+static void nested_add(struct exits *exits, struct exit_bpf *skeleton)
+{
+	struct program *programs = &exits->programs[exits->nprograms];
+
+	exits->events[EXIT_EVENT_NESTED] = exits->events[EXIT_EVENT_REFLECTED] = NULL;
+	exits->counts = NULL;
+	if (!bpf_program__autoload(skeleton->progs.exit_nested))
+		return;
+	programs[0] = PROGRAM(skeleton->progs.exit_nested, "kvm_nested_vmexit");
+	programs[1] = PROGRAM(skeleton->progs.exit_reflected, "kvm_nested_vmexit_inject");
+	if (bpf_program__autoload(skeleton->progs.exit_nested_tp)) {
+		programs[0].classic = skeleton->progs.exit_nested_tp;
+		programs[1].classic = skeleton->progs.exit_reflected_tp;
+		exits->counts = &skeleton->bss->tp_counts;
+	}
+	exits->events[EXIT_EVENT_NESTED] = &programs[0];
+	exits->events[EXIT_EVENT_REFLECTED] = &programs[1];
+	exits->nprograms += 2;
+	exits->nested = true;
+}
+
 static int load(struct exits *exits, const struct exit_layout *layout, bool typed,
 		struct report *report)
 {
@@ -62,6 +101,11 @@ static int load(struct exits *exits, const struct exit_layout *layout, bool type
 
 	if (err)
 		return err;
+	err = nested_choose(exits, skeleton);
+	if (err) {
+		destroy(skeleton);
+		return err;
+	}
 	err = exits_load_object(exits, &(struct counters_object){ COUNTERS_OBJECT(skeleton, exit) },
 				report);
 	if (err)
@@ -74,6 +118,8 @@ static int load(struct exits *exits, const struct exit_layout *layout, bool type
 	exits->programs[2] = PROGRAM(skeleton->progs.exit_entry, "kvm_entry");
 	exits->events[EXIT_EVENT_EXIT] = &exits->programs[1];
 	exits->events[EXIT_EVENT_ENTRY] = &exits->programs[2];
+	exits->nprograms = 3;
+	nested_add(exits, skeleton);
 	return 0;
 }
 
@@ -305,6 +351,7 @@ static int exit_open(const struct family_env *env, void **ret_state, char **ret_
 		.isa = REASONS_SVM,
 		.tables = exit_tables,
 		.ntables = EXIT_TABLES,
+		.no_reasons = EXIT_NO_REASONS,
 	};
 	struct exits *exits;
 	int err = exits_new(env, &kind, &exits);

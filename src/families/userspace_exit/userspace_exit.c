@@ -62,6 +62,7 @@ static int load(struct exits *exits, struct report *report)
 		exits->programs[1].fields = exit_fields;
 		exits->counts = &skeleton->bss->tp_counts;
 	}
+	exits->nprograms = 3;
 	exits->events[USERSPACE_EXIT_EVENT_EXIT] = &exits->programs[1];
 	return 0;
 }

@@ -10,11 +10,14 @@
 #	cpu EVENT CPU COUNT			the kernel's count
 #	exit CODE COUNT, user CODE ERRNO COUNT	its counts by reason
 #	known trace|exit|user NAMES COUNT	what each VM did; NAMES: one or more, with commas, together
+#	less NAME OTHER				each exit OTHER can have made one NAME less
+#	seen exit|user NAME			there must be some
 #	vm INSTANCE				a VM that did; none: the host counts alone
 #	stat METRIC INSTANCE VALUE		what KVM_GET_STATS_FD or debugfs says; "-": no instance
 #
 # Prints a line for each family, "FAMILY exact" or "FAMILY not REASON"; with -v as=NAME one line of that
-# name for trace, exit and userspace_exit together. "FAMILY exact with what was missed": counts and
+# name for trace, exit and userspace_exit together; with -v alone=yes the kernel has counted nothing, and what
+# is known is all. "FAMILY exact with what was missed": counts and
 # kvm.agent.event.missed together are the kernel's.
 
 function say(family) {
@@ -60,14 +63,20 @@ function compare_event(event,	cpu, ours, total, missed) {
 }
 
 # Events, by CPU.
-function compare_trace(	event, i, fired) {
+function compare_trace(	event, i, any, missed) {
 	for (event in events)
-		fired += compare_event(event)
+		any += compare_event(event)
 	for (i = 1; i <= nknown; i++) {
-		if (known_kind[i] == "trace")
-			differs(known_names[i], sum_of("kvm.trace." known_names[i]), known_count[i])
+		if (known_kind[i] != "trace")
+			continue
+		missed = value["kvm.agent.event.missed", known_names[i]] + 0
+		any += known_count[i]
+		differs(known_names[i] (missed ? " with " missed " missed" : ""),
+			sum_of("kvm.trace." known_names[i]) + missed, known_count[i] * (vms ? vms : 1))
+		if (missed)
+			note = "with what was missed"
 	}
-	if (!fired)
+	if (!any)
 		why = "no event fired"
 }
 
@@ -78,7 +87,7 @@ function missed_of(kind, host,	key, part, missed) {
 		return 0
 	for (key in reason_count) {
 		split(key, part, SUBSEP)
-		if (part[1] == kind && value[host ".count", part[2]] + 0 > reason_count[key])
+		if (!alone && part[1] == kind && value[host ".count", part[2]] + 0 > reason_count[key])
 			differs(part[2], value[host ".count", part[2]], reason_count[key])
 	}
 	note = "with what was missed"
@@ -93,7 +102,7 @@ function compare_reasons(kind, host, vm_metric,	name, i, part, n, sum, key, time
 		split(key, part, SUBSEP)
 		if (part[1] == host ".count") {
 			name = part[2]
-			if (!missed || !((kind, name) in reason_count))
+			if (!alone && (!missed || !((kind, name) in reason_count)))
 				differs(name, value[key], reason_count[kind, name])
 			sum += value[key]
 			# the last exit of a vCPU has no time
@@ -108,10 +117,11 @@ function compare_reasons(kind, host, vm_metric,	name, i, part, n, sum, key, time
 		if (part[1] != kind)
 			continue
 		total += reason_count[key]
-		if (!missed && !((host ".count", part[2]) in value))
+		if (!alone && !missed && !((host ".count", part[2]) in value))
 			differs(part[2], 0, reason_count[key])
 	}
-	differs("all reasons" (missed ? " with " missed " missed" : ""), sum + missed, total)
+	if (!alone)
+		differs("all reasons" (missed ? " with " missed " missed" : ""), sum + missed, total)
 	if (!sum)
 		differs("any", 0, 1)
 	if (vms && knows_vms)
@@ -120,33 +130,83 @@ function compare_reasons(kind, host, vm_metric,	name, i, part, n, sum, key, time
 		why = why (why == "" ? "" : ", ") "a time of 0: " time
 }
 
+# How many exits of these names, of the host or of a VM.
+function reasons_sum(metric, vm, names,	i, n, part, sum) {
+	n = split(names, part, ",")
+	for (i = 1; i <= n; i++)
+		sum += value[metric, (vm == "" ? "" : vm "::") part[i]]
+	return sum + 0
+}
+
+# A count that is known: of what was missed the reason is not.
+function compare_count(what, is, should, missed, less) {
+	if (is > should || is < should - missed - less)
+		differs(what, is, should)
+}
+
 # What the guests did: by VM, and all of them together.
-function compare_known(kind, host, vm_metric,	i, j, part, n, sum, vm) {
+function compare_known(kind, host, vm_metric, missed,	i, vm, is, other, sum, should) {
 	for (i = 1; i <= nknown; i++) {
 		if (known_kind[i] != kind)
 			continue
-		n = split(known_names[i], part, ",")
-		sum = 0
-		for (j = 1; j <= n; j++)
-			sum += value[host ".count", part[j]]
-		differs(known_names[i], sum, known_count[i] * (vms ? vms : 1))
+		other = known_names[i] in less ? value[host ".count", less[known_names[i]]] : 0
+		is = reasons_sum(host ".count", "", known_names[i])
+		sum += is
+		should += known_count[i] * (vms ? vms : 1)
+		compare_count(known_names[i], is, known_count[i] * (vms ? vms : 1), missed, other)
 		for (vm in vm_names) {
-			sum = 0
-			for (j = 1; j <= n; j++)
-				sum += value[vm_metric, vm "::" part[j]]
 			if (knows_vms)
-				differs(vm " " known_names[i], sum, known_count[i])
+				compare_count(vm " " known_names[i],
+					      reasons_sum(vm_metric, vm, known_names[i]),
+					      known_count[i], missed, other)
 		}
 	}
+	# under overcommit all exits to the VMM are known
+	if (alone && kind == "user" && as != "")
+		differs("all known", sum + missed, should)
+	for (i in seen) {
+		if (seen[i] == kind && !value[host ".count", i])
+			why = why (why == "" ? "" : ", ") "no " i
+	}
+}
+
+# All of a nested guest's exits are the VM's, and each exit of a known reason has ended: it has a time.
+function compare_nested(	i, vm, key, part, words, pairs, exits, reflected) {
+	for (key in value) {
+		split(key, part, SUBSEP)
+		if (part[1] == "kvm.exit.latency" && split(part[2], words, "::") == 2)
+			pairs[words[1]] += value[key]
+	}
+	for (i = 1; i <= nknown; i++) {
+		if (known_kind[i] == "exit")
+			differs(known_names[i] " timed", pairs[known_names[i]], known_count[i])
+	}
+	for (vm in vm_names) {
+		exits += value["kvm.vm.nested.exits", vm]
+		reflected += value["kvm.vm.nested.reflected", vm]
+	}
+	if (knows_vms) {
+		differs("kvm.vm.nested.exits", exits, fired("kvm_nested_vmexit"))
+		differs("kvm.vm.nested.reflected", reflected, fired("kvm_nested_vmexit_inject"))
+	}
+}
+
+# The kernel's count of an event, or else ours.
+function fired(event,	cpu, n) {
+	if (alone)
+		return sum_of("kvm.trace." event)
+	for (cpu in cpus)
+		n += cpu_count[event, cpu]
+	return n
 }
 
 function compare_family(family, kind, vm_metric) {
 	if (status[family] != "attached") {
-		why = status[family]
+		why = status[family] == "" ? "no status" : status[family]
 		return
 	}
 	compare_reasons(kind, "kvm." family, vm_metric)
-	compare_known(kind, "kvm." family, vm_metric)
+	compare_known(kind, "kvm." family, vm_metric, missed_of(kind, "kvm." family))
 	if (vms && !knows_vms)
 		note = "of the host alone: VMs are not known"
 }
@@ -189,6 +249,8 @@ $1 == "known" {
 	known_count[nknown] = $4
 	next
 }
+$1 == "less" { less[$2] = $3; next }
+$1 == "seen" { seen[$3] = $2; next }
 $1 == "vm" { vm_names[$2] = 1; vms++; next }
 $1 == "stat" { stats[$2, $3 == "-" ? "" : $3] = $4; nstats++; next }
 $1 !~ /^kvm\./ { next }
@@ -214,6 +276,8 @@ END {
 		begin()
 	}
 	compare_family("userspace_exit", "user", "kvm.vm.userspace_exit.count")
+	if (as == "nested")
+		compare_nested()
 	if (as != "") {
 		say(as)
 		exit

@@ -23,6 +23,7 @@ static const struct word {
 	{ "string", offsetof(struct access, string), 1, MAX_STRING },
 	{ "into", offsetof(struct access, into), 0x10000, 0xfffff },
 	{ "value", offsetof(struct access, value), 0, 0xffffffff },
+	{ "toggle", offsetof(struct access, toggle), 1, 0xffffffff },
 	{ "delay-us", offsetof(struct access, delay_us), 1, 10000000 },
 };
 
@@ -67,7 +68,7 @@ static const char *parse_word(char *text, struct access *access)
 		    is_number(value, words[i].min, words[i].max, target))
 			return NULL;
 	}
-	return "after the counts only span=, size=, string=, into=, value=, delay-us= (see --help)";
+	return "after the counts only span=, size=, string=, into=, value=, toggle=, delay-us= (see --help)";
 }
 
 static __u64 stride(const struct access *access)
@@ -106,6 +107,8 @@ static const char *complaint(const struct access *access, const struct plan *pla
 		return "string= is for io, with at most 768 bytes";
 	if (access->into && (!access->string || access->write))
 		return "into= is for reads with string=";
+	if (access->toggle && (access->kind != CAUSE_CR || !access->write))
+		return "toggle= is for writes of cr";
 	if (access->delay_us && !memory && !port)
 		return "delay-us= is for io and mmio, which come out to user space";
 	for (unsigned int i = 0; i < access->ncounts; i++)

@@ -25,6 +25,7 @@ struct access {
 	__u32 string; /* elements of a string instruction; 0: it is none */
 	__u32 into;   /* where a string read writes to; 0: into the vCPU's page */
 	__u32 value;  /* written */
+	__u32 toggle; /* of a control register: bits to turn over; 0: value is written */
 	__u32 delay_us;
 };
 

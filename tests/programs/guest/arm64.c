@@ -79,6 +79,8 @@ static const struct code bodies[EV_MAX] = {
 	[EV_HLT] = { 4, 4, { 0xb94002e0, 0x11000400, 0xb90002e0, 0xd503207f } },
 	/* nothing: the loop itself is what spins */
 	[EV_SPIN] = { 0, 0, { 0 } },
+	/* yield */
+	[EV_PAUSE] = { 1, 1, { 0xd503203f } },
 };
 
 /* NULL: this host can do all of the plan. */

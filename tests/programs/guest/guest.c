@@ -21,7 +21,7 @@
 static const char *const event_names[EV_MAX] = {
 	[EV_PIO] = "pio", [EV_MMIO] = "mmio",		[EV_CPUID] = "cpuid",
 	[EV_MSR] = "msr", [EV_HYPERCALL] = "hypercall", [EV_FAULT] = "fault",
-	[EV_HLT] = "hlt", [EV_SPIN] = "spin",
+	[EV_HLT] = "hlt", [EV_SPIN] = "spin",		[EV_PAUSE] = "pause",
 };
 
 /* SIGTERM and SIGINT come in through the descriptor alone; threads inherit that. */

@@ -43,6 +43,7 @@ enum guest_event {
 	EV_FAULT,
 	EV_HLT,
 	EV_SPIN,
+	EV_PAUSE,
 	EV_MAX
 };
 

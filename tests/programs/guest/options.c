@@ -45,6 +45,9 @@ static const struct opt opts[] = {
 	  MAX_COUNT },
 	{ "spin", "N", "N rounds of a loop of two plain instructions", OPT_NUMBER, EVENT(EV_SPIN),
 	  MAX_COUNT },
+	{ "pause", "N",
+	  "N PAUSEs in a loop, or YIELDs; a processor that looks for such loops exits now and then",
+	  OPT_NUMBER, EVENT(EV_PAUSE), MAX_COUNT },
 	{ "access", "KEY=N", "N accesses of a port, an address, a register ..., see below",
 	  OPT_ACCESS, 0, 0 },
 	{ "vcpus", "N", "N vCPUs in N threads, each of which does all of the above", OPT_NUMBER,
@@ -94,7 +97,7 @@ static const char notes[] =
 	"An MMIO read is two kvm_mmio, unsatisfied-read and read. Each HLT of --hlt with\n"
 	"--irqchip is one kvm_msi_set_irq, kvm_apic_accept_irq and kvm_msr (end of interrupt),\n"
 	"and, as the last one, one kvm_vcpu_wakeup.\n"
-	"With VMX and SVM all but the spinning is one kvm_exit each; one more kvm_exit and one\n"
+	"With VMX and SVM all but the spinning and the PAUSEs is one kvm_exit each; one more kvm_exit and one\n"
 	"kvm_page_fault come from each vCPU's page in its first round, and one kvm_page_fault\n"
 	"from each MMIO read (with VMX only from a vCPU's first, an EPT_VIOLATION; the others\n"
 	"are EPT_MISCONFIG). Interrupts of the host add exits of their own reason.\n"
@@ -113,6 +116,7 @@ static const char notes[] =
 	"               each 8 bytes\n"
 	"  span=K       a power of two: N of each of K ports, of K pages' addresses, of K leaves\n"
 	"  value=V      what is written, 0 unless given\n"
+	"  toggle=BITS  of cr:N:w: what it holds is written back, with these bits turned over\n"
 	"  delay-us=D   user space answers each after D microseconds asleep\n"
 	"\n"
 	"On arm64 the programme ends with one MMIO write instead. --hlt is a WFI there, which takes\n"
@@ -122,7 +126,7 @@ static const char notes[] =
 	"while an interrupt of the host is pending does nothing, and makes none of those.\n"
 	"\n"
 	"When the vCPUs are through, one line sums up all of them:\n"
-	"done pio=N mmio=N cpuid=N msr=N hypercall=N fault=N hlt=N spin=N vcpus=N rounds=N seconds=S\n"
+	"done pio=N mmio=N cpuid=N msr=N hypercall=N fault=N hlt=N spin=N pause=N vcpus=N rounds=N seconds=S\n"
 	"In front of it is a line for each vCPU and --access, where KEY is the first, N all accesses done,\n"
 	"exits and into (of into=) came out to user space, and delay-ns is how long that kept them waiting:\n"
 	"access VM VCPU KEY=N exits=N into=N delay-ns=N\n"

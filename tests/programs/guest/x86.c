@@ -61,6 +61,8 @@ static const struct code bodies[EV_MAX] = {
 	[EV_HLT] = { 1, 1, { 0xf4 } },
 	/* nothing: the loop itself is what spins */
 	[EV_SPIN] = { 0, 0, { 0 } },
+	/* pause */
+	[EV_PAUSE] = { 2, 2, { 0xf3, 0x90 } },
 };
 
 /* mov eax, 0x4d50; vmmcall: what AMD calls it */

@@ -145,8 +145,12 @@ static void put_cpuid(struct code *code, const struct access *access)
 
 static void put_cr(struct code *code, const struct access *access)
 {
-	if (access->write)
+	if (access->toggle) {
+		PUT(code, 0x0f, 0x20, (__u8)(0xc0 | access->number << 3), WIDE, 0x35);
+		put32(code, access->toggle); /* mov eax, crN; xor eax, BITS */
+	} else if (access->write) {
 		put_eax(code, access->value);
+	}
 	PUT(code, 0x0f, access->write ? 0x22 : 0x20, (__u8)(0xc0 | access->number << 3));
 }
 

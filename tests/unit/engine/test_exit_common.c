@@ -19,7 +19,7 @@ static struct vm *list[] = { &vm };
 static struct exits *exits;
 
 static const struct exits_kind kind = {
-	"exit", EXIT_LAYOUT, EXIT_SLOTS, REASONS_SVM, exit_tables, EXIT_TABLES,
+	"exit", EXIT_LAYOUT, EXIT_SLOTS, REASONS_SVM, exit_tables, EXIT_TABLES, EXIT_NO_REASONS,
 };
 
 /* Masks of tables. */
@@ -68,6 +68,7 @@ static void test_new(void **state)
 	assert_null(exits->env.report);
 	assert_ptr_equal(exits->env.vms, &vms);
 	assert_int_equal(exits->counters.nslots, EXIT_SLOTS);
+	assert_int_equal(exits->counters.slots.n, EXIT_SLOT_NESTED);
 	assert_string_equal(exits->counters.proc, "proc");
 	for (size_t i = 0; i < EXITS_PROGRAMS; i++)
 		assert_int_equal(exits->programs[i].link_fd, -1);
@@ -98,7 +99,7 @@ static void test_refresh(void **state)
 	fake_count(record, 9, 1, 1, 31);
 	assert_int_equal(exits_refresh(exits, UINT64_MAX), 1);
 	assert_int_equal(exits_refresh(exits, UINT64_MAX), 0);
-	fake_engine->rows[1].count[EXIT_SLOTS - 1] = 1;
+	fake_engine->rows[1].count[EXIT_SLOT_NESTED - 1] = 1;
 	assert_int_equal(exits_refresh(exits, TOTAL), 1);
 	assert_int_equal(exits_refresh(exits, TOTAL), 0);
 	fake_count(record, 10, 1, 1, 1);

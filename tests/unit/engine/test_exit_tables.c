@@ -11,8 +11,7 @@
 #include "bpf/userspace_exit.h"
 #include "engine/exit_common.h"
 
-/* Slots of REASONS_SVM. */
-enum { OTHER = 0, UNKNOWN = 1, READ_CR0 = 9, HLT = 129, IO = 132 };
+enum { OTHER = 0, UNKNOWN = 1, READ_CR0 = 9, HLT = 129, IO = 132 }; /* of REASONS_SVM */
 
 /* The VMs, each later one with a smaller name; the second has two vCPUs, in the wrong order. */
 static struct vcpu vcpus[] = {
@@ -29,7 +28,6 @@ static struct vms vms;
 static struct config config = { .vcpus = 100, .counters = 1000 };
 static bool present[2];
 static struct cpus cpus = { .present = present, .n = 2 };
-
 static struct exits *exits;
 static struct owners owners;
 static struct snapshot snapshot;
@@ -47,7 +45,8 @@ static int setup(void **state)
 {
 	(void)state;
 	vms = (struct vms){ .proc = "proc", .list = list, .n = ARRAY_SIZE(list), .changes = 1 };
-	make(&(struct exits_kind){ "exit", 1, EXIT_SLOTS, REASONS_SVM, exit_tables, EXIT_TABLES });
+	make(&(struct exits_kind){ "exit", 1, EXIT_SLOTS, REASONS_SVM, exit_tables, EXIT_TABLES,
+				   EXIT_NO_REASONS });
 	return 0;
 }
 
@@ -67,7 +66,7 @@ static void userspace(void)
 	fake_engine_unload(&exits->counters);
 	exits_close(exits);
 	make(&(struct exits_kind){ "userspace_exit", 1, USERSPACE_EXIT_SLOTS, REASONS_USERSPACE,
-				   userspace_exit_tables, USERSPACE_EXIT_TABLES });
+				   userspace_exit_tables, USERSPACE_EXIT_TABLES, 0 });
 }
 
 static const struct table *declared(const char *name)
@@ -200,7 +199,7 @@ static void test_total(void **state)
 	exits->fires = false;
 	exits->reasons = false;
 	count(OTHER, 5, 50, 1);
-	count(EXIT_SLOTS - 1, 7, 70, 1);
+	count(EXIT_SLOT_NESTED - 1, 7, 70, 1);
 	assert_rows("exit_total", "0  12 120\n");
 }
 
@@ -386,6 +385,22 @@ static void test_vms(void **state)
 		    "by name web-10::vcpu0::hlt 3 3000 1000\n");
 }
 
+/* Exits of nested guests belong to no sum of reasons, and stay when their thread ends. */
+static void test_nested(void **state)
+{
+	uint32_t record = take(1, IO, 13, 10, 3);
+
+	(void)state;
+	fake_count(record, EXIT_SLOT_NESTED, 7, 0, 0);
+	fake_count(record, EXIT_SLOT_REFLECTED, 5, 0, 0);
+	exits->nested = true; /* this KVM has the events */
+	assert_int_equal(vm_counters_keep(&exits->vms, take(2, EXIT_SLOT_NESTED, 2, 0, 0)), 0);
+	vcpu_counters_read(&exits->counters);
+	assert_rows("vm_nested", "by name web-2 11 5\nby name web-10 - -\n");
+	assert_rows("vm_exit_total", "by name web-2 13\nby name web-10 -\n");
+	assert_rows("exit_total", "0  13 130\n");
+}
+
 static void test_buckets_of_vms(void **state)
 {
 	(void)state;
@@ -474,6 +489,7 @@ int main(void)
 		exits_test(test_instruction_sets),
 		exits_test(test_buckets),
 		exits_test(test_vms),
+		exits_test(test_nested),
 		exits_test(test_buckets_of_vms),
 		exits_test(test_sums_that_are_gone),
 		exits_test(test_without_reasons),

@@ -48,7 +48,7 @@ static void test_offers(void **state)
 /* More offers than there is room for: the trace family keeps its own programs. */
 static void test_no_room(void **state)
 {
-	static const char *const events[] = { "a", "b", "c", "d", "e" };
+	static const char *const events[] = { "a", "b", "c", "d", "e", "f", "g" };
 	struct event_rows rows = { .fd = -1 };
 	__u32 slot = 0;
 
@@ -56,7 +56,7 @@ static void test_no_room(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(events); i++)
 		offer(&rows, events[i], &slot, 1);
 	assert_int_equal(rows.n, EVENT_SOURCES);
-	assert_null(event_rows_source(&rows, "e"));
+	assert_null(event_rows_source(&rows, "g"));
 }
 
 int main(void)

@@ -210,6 +210,20 @@ static void test_intel_with_vt(void **state)
 	assert_svm(&layout, 5000);
 }
 
+/* A module that has only pointers to a struct declares it and no more. */
+static void test_forward_declaration(void **state)
+{
+	struct exit_layout layout;
+
+	(void)state;
+	begin();
+	tracepoints(false,
+		    type(btf__add_ptr(base, type(btf__add_fwd(base, "kvm_vcpu", BTF_FWD_STRUCT)))));
+	assert_int_equal(read_layout(NULL, &layout), 0);
+	assert_int_equal(layout.form, EXIT_VCPU_FIRST);
+	assert_int_equal(layout.setup.entry_has_vcpu, 1);
+}
+
 static void test_before_5_16(void **state)
 {
 	struct exit_layout layout;
@@ -322,6 +336,7 @@ static const struct {
 	bool entry_has_vcpu;
 } kernels[] = {
 	{ "x86, 5.4", { U32, VCPU, U32 }, { U32 }, 0, EXIT_REASON_FIRST, false },
+	{ "x86, RHEL 8 at first", { U32, VCPU, U32 }, { U32 }, 0, EXIT_REASON_FIRST, false },
 	{ "x86, 5.10", { U32, VCPU, U32 }, { VCPU }, 0, EXIT_REASON_FIRST, true },
 	{ "x86, 5.16", { VCPU, U32 }, { VCPU }, 0, EXIT_VCPU_FIRST, true },
 	{ "x86, 6.12", { VCPU, U32 }, { VCPU, BOOL }, 0, EXIT_VCPU_FIRST, true },
@@ -368,6 +383,28 @@ static void test_kernels(void **state)
 	}
 }
 
+/*
+ * Backports (of RHEL 8, say) can bring any form of the arguments together with any of the structs:
+ * each is read for itself.
+ */
+static void test_mixtures(void **state)
+{
+	(void)state;
+	for (unsigned mixture = 0; mixture < 12; mixture++) {
+		bool reason_first = mixture & 1, long_code = mixture & 2;
+		unsigned reason = mixture / 4; /* an integer, a union, one in vcpu_vt */
+		struct exit_layout layout;
+
+		tracepoints(reason_first, begin());
+		svm(base, long_code ? u64_id : u32_id, 0);
+		vmx(base, reason ? reason_union(base) : u32_id, reason == 2);
+		assert_int_equal(read_layout(NULL, &layout), 0);
+		assert_int_equal(layout.form, reason_first ? EXIT_REASON_FIRST : EXIT_VCPU_FIRST);
+		assert_svm(&layout, 5000);
+		assert_vmx(&layout);
+	}
+}
+
 /* Arguments that no kernel has, among them nearly those of arm64. */
 static void test_other_arguments(void **state)
 {
@@ -410,6 +447,8 @@ static void test_ranges(void **state)
 		}
 	}
 	assert_true(reasons_slots(REASONS_USERSPACE) <= USERSPACE_EXIT_SLOTS);
+	for (size_t i = 0; i < ARRAY_SIZE(isas) - 1; i++)
+		assert_true(reasons_slots(isas[i]) <= EXIT_SLOT_NESTED);
 }
 
 int main(void)
@@ -421,7 +460,8 @@ int main(void)
 		work_test(test_unknown_structs), work_test(test_nothing_to_read),
 		work_test(test_other_arguments), cmocka_unit_test(test_ranges),
 		work_test(test_no_types_of_kvm), work_test(test_arm64),
-		work_test(test_kernels),
+		work_test(test_kernels),	 work_test(test_forward_declaration),
+		work_test(test_mixtures),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

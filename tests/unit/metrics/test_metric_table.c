@@ -161,6 +161,8 @@ static void test_the_agents_own(void **state)
 		{ "kvm.vm.exit.time", 9, 2, METRIC_U64, METRIC_INDOM_VM_EXIT },
 		{ "kvm.vm.exit.latency", 9, 3, METRIC_U64, METRIC_INDOM_VM_EXIT_BUCKET },
 		{ "kvm.vm.exit.max", 9, 4, METRIC_U64, METRIC_INDOM_VM_EXIT },
+		{ "kvm.vm.nested.exits", 9, 5, METRIC_U64, METRIC_INDOM_VM },
+		{ "kvm.vm.nested.reflected", 9, 6, METRIC_U64, METRIC_INDOM_VM },
 		{ "kvm.vcpu.exits", 10, 0, METRIC_U64, METRIC_INDOM_VCPU },
 		{ "kvm.vcpu.guest_time", 10, 1, METRIC_U64, METRIC_INDOM_VCPU },
 		{ "kvm.vcpu.exit_time", 10, 2, METRIC_U64, METRIC_INDOM_VCPU },
