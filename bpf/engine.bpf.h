@@ -32,6 +32,8 @@
 struct engine_record {
 	struct record head;
 	__u32 blocks[ENGINE_SLOTS]; /* numbers, by slot; 0: never counted */
+	__u32 ledger;		    /* number of the thread's ledger; a hint */
+	__u32 pad[RECORD_PAD];
 };
 #endif
 

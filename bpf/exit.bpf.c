@@ -14,6 +14,7 @@
 #define ENGINE_SLOTS EXIT_SLOTS
 #include "engine.bpf.h"
 #include "cause.bpf.h"
+#include "ledger.bpf.h"
 #include "kernel_words.bpf.h"
 
 #define KVM_ISA_VMX   1 /* arch/x86/kvm/trace.h */
@@ -101,6 +102,8 @@ static __always_inline int exited(__u64 vcpu, __u32 flags, __u32 isa, __u32 slot
 	pair_open(record, slot, now);
 	if (control.causes)
 		cause_exits(&record->head);
+	if (control.ledger)
+		ledger_exits(record, now, slot);
 	return 0;
 }
 
@@ -173,6 +176,8 @@ static __always_inline int entered(struct engine_record *record)
 		pair_close(record, now);
 	if (control.causes)
 		cause_enters(&record->head, closes, time);
+	if (control.ledger)
+		ledger_enters(record, now);
 	/* AMD's fast path before Linux 6.12 enters the guest again without kvm_exit */
 	if (!record->head.entered)
 		record->head.entered = now;

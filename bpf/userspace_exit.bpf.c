@@ -15,6 +15,7 @@
 #define ENGINE_SLOTS USERSPACE_EXIT_SLOTS
 #include "engine.bpf.h"
 #include "cause.bpf.h"
+#include "ledger.bpf.h"
 
 /*
  * Errors of KVM_RUN. KVM_EXIT_MEMORY_FAULT is the only exit reason that is valid together with an
@@ -47,14 +48,18 @@ static __always_inline int run_ended(__u32 reason, __s32 error)
 {
 	__u32 slot = slot_of(reason, error);
 	struct engine_record *record = record_find(0, FIND_ANY_VCPU | FIND_MAKE);
+	__u64 now;
 
 	event_count(USERSPACE_EXIT_EVENT_EXIT);
 	if (!record)
 		return overflow_count(slot, false);
 	record_renew(&record->head);
-	pair_open(record, slot, bpf_ktime_get_ns());
+	now = bpf_ktime_get_ns();
+	pair_open(record, slot, now);
 	if (control.causes && record->head.block)
 		cause_trip_begins(&record->head);
+	if (control.ledger)
+		ledger_trip_begins(record, now);
 	return 0;
 }
 
@@ -99,6 +104,8 @@ static __always_inline int run_started(void)
 	pair_close(record, now);
 	if (control.causes && record->head.block)
 		cause_trip_ends(&record->head, time);
+	if (control.ledger)
+		ledger_trip_ends(record, now);
 	return 0;
 }
 

@@ -131,8 +131,8 @@ static void test_bad_pins(void **state)
 		{ "[bpf]\npin\npins = x\ntracefs = /t\n[paths]\npin = x\n[trace]\na\n",
 		  "a",
 		  { "kvm.conf:2: expected NAME = VALUE in [bpf], got \"pin\"",
-		    "kvm.conf:3: unknown option \"pins\" in [bpf] (known: pin, vms, vcpus, counters, causes, vm_causes)",
-		    "kvm.conf:4: unknown option \"tracefs\" in [bpf] (known: pin, vms, vcpus, counters, causes, vm_causes)",
+		    "kvm.conf:3: unknown option \"pins\" in [bpf] (known: pin, vms, vcpus, counters, causes, vm_causes, ledger)",
+		    "kvm.conf:4: unknown option \"tracefs\" in [bpf] (known: pin, vms, vcpus, counters, causes, vm_causes, ledger)",
 		    "kvm.conf:6: unknown option \"pin\" in [paths] " PATHS } },
 	};
 
@@ -256,7 +256,7 @@ static void test_bad_vms_lines(void **state)
 		  "a",
 		  { "kvm.conf:2: vms: expected a number from 1 to 1000000, got \"none\"; keeping 4096",
 		    "kvm.conf:3: expected NAME = VALUE in [bpf], got \"vms\"",
-		    "kvm.conf:4: unknown option \"VMs\" in [bpf] (known: pin, vms, vcpus, counters, causes, vm_causes)",
+		    "kvm.conf:4: unknown option \"VMs\" in [bpf] (known: pin, vms, vcpus, counters, causes, vm_causes, ledger)",
 		    "kvm.conf:6: unknown option \"vms\" in [paths] " PATHS } },
 	};
 
