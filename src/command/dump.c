@@ -11,6 +11,7 @@
 
 #include "collector/collector.h"
 #include "command/cause_report.h"
+#include "command/time_report.h"
 #include "command/commands.h"
 #include "metrics/metric_table.h"
 #include "command/metric_output.h"
@@ -53,8 +54,8 @@ static void usage(FILE *out)
 {
 	fputs("Usage: kvmbpf dump [OPTION]...\n"
 	      "Count KVM's tracepoints for a while, then print VM exits by reason, VM and vCPU in\n"
-	      "the style of perf kvm stat, what in guests causes them, all other counters, and\n"
-	      "KVM's own statistics of VMs.\n"
+	      "the style of perf kvm stat, what in guests causes them, where vCPUs' time went, all\n"
+	      "other counters, and KVM's own statistics of VMs.\n"
 	      "\n"
 	      "  -d, --duration SECONDS  count for SECONDS, such as 0.5 (default: until ^C)\n"
 	      "  -e, --event PATTERN     count these events only, as in [trace] of kvm.conf;\n"
@@ -240,7 +241,19 @@ static bool say_missing(const struct snapshot *snapshot, const struct options *o
 	return missing;
 }
 
-/* Print the tables of exits and of causes; shown gets those whose numbers they have. */
+/* Add tables of the snapshot, by their names, to a list that ends with NULL. */
+static void shown_add(const struct snapshot *snapshot, const char *const *names, size_t n,
+		      const struct snapshot_table **shown)
+{
+	while (*shown)
+		shown++;
+	for (size_t i = 0; i < n; i++) {
+		*shown = snapshot_find_table(snapshot, names[i]);
+		shown += *shown != NULL;
+	}
+}
+
+/* Print the tables of exits, causes and time; shown gets those whose numbers they have. */
 static int tables_print(const struct snapshot *snapshot, const struct options *options,
 			const struct snapshot_table **shown)
 {
@@ -248,19 +261,18 @@ static int tables_print(const struct snapshot *snapshot, const struct options *o
 
 	if (!err)
 		err = cause_report_print(snapshot, stdout);
-	while (*shown)
-		shown++;
-	for (size_t i = 0; i < CAUSE_REPORT_TABLES; i++) {
-		*shown = snapshot_find_table(snapshot, cause_report_tables[i]);
-		shown += *shown != NULL;
-	}
+	if (!err)
+		err = time_report_print(snapshot, stdout);
+	shown_add(snapshot, cause_report_tables, CAUSE_REPORT_TABLES, shown);
+	shown_add(snapshot, time_report_tables, TIME_REPORT_TABLES, shown);
 	return err;
 }
 
 /* With -m: all values of the chosen metrics, zeros included, and no tables of exits. */
 static int print(const struct snapshot *snapshot, const struct options *options)
 {
-	const struct snapshot_table *shown[EXIT_REPORT_TABLES + CAUSE_REPORT_TABLES + 1] = { NULL };
+	const struct snapshot_table *
+		shown[EXIT_REPORT_TABLES + CAUSE_REPORT_TABLES + TIME_REPORT_TABLES + 1] = { NULL };
 	struct output_options output = { .all = options->all || options->nmetrics,
 					 .names = options->metrics,
 					 .nnames = options->nmetrics,
