@@ -103,6 +103,46 @@ expect "halts' time, by vCPU" "$halted" "$hlt"
 [ "$(sum kvm.vcpu.exit_time)" -gt "$halted" ]
 [ "$(value kvm.vcpu.guest_time "guest-$pid::vcpu1")" -gt 0 ]
 
+# the ledger: what halts took is polled as KVM's own statistics have it, or halted, or was spent waiting
+# for a CPU as it ended. Of a vCPU's first halt it is not known what was polled in vain.
+ended=$(sed -nE 's/.* ns: +([0-9]+).*/\1/p' /sys/kernel/tracing/events/kvm/kvm_vcpu_wakeup/hist |
+	awk '{ n += $1 } END { print n }')
+vm=guest-$pid
+polled=$(value kvm.vm.time.poll "$vm")
+kvms=$(($(sum kvm.vcpu.stat.halt_poll_success_ns) + $(sum kvm.vcpu.stat.halt_poll_fail_ns)))
+both=$((polled + $(value kvm.vm.time.halted "$vm")))
+echo "halts: $ended ns, polled $polled of KVM's $kvms, with sleep $both, waited $(value kvm.vm.time.ready "$vm")"
+[ "$polled" -le $kvms ]
+[ "$polled" -ge $((kvms - 2 * 400000)) ]
+[ $both -le "$ended" ]
+[ $((both + $(value kvm.vm.time.ready "$vm"))) -ge $((ended / 100 * 99)) ]
+kill $pid
+
+# two guests on one CPU: each waits for it half of the time
+guest --vms 2 --cpus 0 --spin 100003 --repeat >/dev/null &
+pid=$!
+ran_long() {
+	[ "$(value kvm.vm.time.total "guest-$pid")" -gt 4000000000 ]
+}
+until_true 30 ran_long
+# in one fetch: the seven are the total, to the nanosecond
+pminfo $host -f kvm.vm.time kvm.vcpu.time kvm.time >/tmp/times
+awk '/^kvm/ { metric = $1 }
+	/ value / && metric !~ /open$/ {
+		kind = metric; sub(/\.[a-z]+$/, "", kind); row = kind " " $(NF - 2)
+		if (metric ~ /total$/) total[row] = $NF; else sum[row] += $NF
+		if (metric ~ /total$/ || metric ~ /ready$/) of[metric " " $(NF - 2)] = $NF }
+	END {
+		for (row in total) { n++; wrong += total[row] != sum[row]; print row, total[row], sum[row] }
+		for (key in of) if (key ~ /^kvm\.vm\.time\.ready .*guest-'$pid'/) {
+			whole = key; sub(/ready/, "total", whole)
+			share = of[key] / of[whole] * 100
+			print key, share " %"; ready++; wrong += share < 45 || share > 55 }
+		print "rows that add up: " n - wrong " of " n
+		exit wrong || n < 5 || ready != 2 }' /tmp/times
+kill $pid
+wait $pid || true
+
 # nothing but the longest times is reset
 times=$(value kvm.exit.total_time)
 pmstore $host kvm.control.reset_max 1 >/dev/null

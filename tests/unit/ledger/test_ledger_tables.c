@@ -187,6 +187,10 @@ static void test_threads(void **state)
 	vcpu_is(&web_vcpus[0], "state", 1);
 	vm_is(&web, "open_vmm", 0);
 	assert_none("vcpu_time", &web, &web_vcpus[1], "guest");
+	fake_ledger_edge(&memory.records[1], 1800, LEDGER_GUEST);
+	read_at(2000);
+	vcpu_is(&web_vcpus[0], "open", 200);
+	vcpu_is(&web_vcpus[0], "state", 0);
 }
 
 /* Without exits guest and KVM have no value; nor has what the kernel does not tell. */
