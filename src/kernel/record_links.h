@@ -11,7 +11,8 @@
 #include <linux/types.h>
 #include <stddef.h>
 
-/* The shared maps: the first chunk of records, further ones, free records, index, rows, global data. */
+/* The shared maps: the first chunk of records, further ones, free records, index, rows, global
+ * data. */
 enum link_map { LINK_CELLS, LINK_FIRST, LINK_FREE, LINK_INDEX, LINK_ROWS, LINK_SHARED, LINK_MAPS };
 
 #define RECORD_LINKS_MAX 4

@@ -143,6 +143,19 @@ awk '/^kvm/ { metric = $1 }
 kill $pid
 wait $pid || true
 
+# while exits are not seen, what is not the VMM is unknown
+in_guest=$(value kvm.time.guest)
+unknown=$(value kvm.time.unknown)
+in_vmm=$(value kvm.time.vmm)
+pmstore $host -i exit kvm.control.attached 0 >/dev/null
+guest --pio 101 >/dev/null
+expect "time in the guest, while exits are not seen" "$(value kvm.time.guest)" "$in_guest"
+[ "$(value kvm.time.unknown)" -gt "$unknown" ]
+[ "$(value kvm.time.vmm)" -gt "$in_vmm" ]
+pmstore $host -i exit kvm.control.attached 1 >/dev/null
+guest --pio 101 >/dev/null
+[ "$(value kvm.time.guest)" -gt "$in_guest" ]
+
 # nothing but the longest times is reset
 times=$(value kvm.exit.total_time)
 pmstore $host kvm.control.reset_max 1 >/dev/null
