@@ -17,8 +17,8 @@ enum {
 	OPEN_HALTED,
 	OPEN_VMM,
 	OPEN_UNKNOWN,
-	OPEN, /* of vCPUs */
-	STATE,
+	OPEN,
+	STATE, /* of vCPUs */
 	COLUMNS,
 	NO_COLUMN = COLUMNS
 };
@@ -95,6 +95,7 @@ static void open_set(const struct ledger *ledger, const struct table_row *row,
 		     const struct ledger_total *totals, size_t n)
 {
 	uint64_t open[LEDGER_STATES] = { 0 };
+	uint64_t sum = 0;
 	bool any = false;
 
 	for (size_t i = 0; i < n; i++) {
@@ -102,7 +103,10 @@ static void open_set(const struct ledger *ledger, const struct table_row *row,
 			continue;
 		any = true;
 		open[totals[i].state] += open_of(ledger, &totals[i]);
+		sum += open_of(ledger, &totals[i]);
 	}
+	if (any)
+		snapshot_cell_set(&row->cells[OPEN], sum);
 	for (unsigned i = 0; any && i < LEDGER_STATES; i++) {
 		if (states[i].open != NO_COLUMN && is_seen(ledger, i))
 			snapshot_cell_set(&row->cells[states[i].open], open[i]);
@@ -125,10 +129,8 @@ static int owned_fill(void *state, const struct table_row *row)
 		ledger_times_add(&times, &totals[i].times);
 	times_set(ledger, row, &times);
 	open_set(ledger, row, totals, n);
-	if (vcpu && totals->is_open) {
-		snapshot_cell_set(&row->cells[OPEN], open_of(ledger, totals));
+	if (vcpu && totals->is_open)
 		snapshot_cell_set(&row->cells[STATE], states[totals->state].number);
-	}
 	return 0;
 }
 
@@ -139,12 +141,15 @@ static int owned_fill(void *state, const struct table_row *row)
 
 #define OPEN_COLUMNS                                                                         \
 	[OPEN_GUEST] = "open_guest", [OPEN_KVM] = "open_kvm", [OPEN_HALTED] = "open_halted", \
-	[OPEN_VMM] = "open_vmm", [OPEN_UNKNOWN] = "open_unknown"
+	[OPEN_VMM] = "open_vmm", [OPEN_UNKNOWN] = "open_unknown", [OPEN] = "open"
 
 static const char *const host_columns[] = { TIME_COLUMNS, NULL };
 static const char *const vm_columns[] = { TIME_COLUMNS, OPEN_COLUMNS, NULL };
 static const char *const vcpu_columns[COLUMNS + 1] = {
-	TIME_COLUMNS, OPEN_COLUMNS, [OPEN] = "open", [STATE] = "state", [COLUMNS] = NULL,
+	TIME_COLUMNS,
+	OPEN_COLUMNS,
+	[STATE] = "state",
+	[COLUMNS] = NULL,
 };
 
 const struct table ledger_tables[LEDGER_TABLES] = {
