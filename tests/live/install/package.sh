@@ -45,7 +45,7 @@ run_in $OURS Install
 expect "agent, after Install" "$(who)" ours
 expect "kvm.conf, after Install" "$(tail -n 1 /etc/pcp/kvm/kvm.conf)" "# mine"
 expect "reports of pmrep" "$(sed -n 's/^\[\(kvm.*\)\]$/\1/p' /etc/pcp/pmrep/*.conf | tr '\n' ' ')" \
-	"kvm-exits kvm-vm kvm-userspace kvm-cause "
+	"kvm-exits kvm-vm kvm-userspace kvm-cause kvm-time "
 
 echo '# mine' >>$report
 build 2
