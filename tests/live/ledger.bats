@@ -73,7 +73,8 @@ stopped() {
 	kill -INT $dump
 	wait $dump
 	kill -KILL "$PID_stopped" "$PID_spins"
-	jq -r '.metrics[] | .name as $name | .values[] | "\($name) \(.instance) \(.value)"' "$WORK/json" >"$WORK/values"
+	jq -r '.metrics[] | .name as $name | .values[] | 
+		"\($name) \(if (.instance // "") == "" then "-" else .instance end) \(.value)"' "$WORK/json" >"$WORK/values"
 
 	# seven states are the total: of each vCPU, of each VM, and of the host
 	awk '$1 ~ /^kvm\.(vm\.|vcpu\.)?time\.[a-z]+$/ && $1 !~ /\.open$/ {
@@ -110,6 +111,37 @@ stopped() {
 	echo "halts: halted $(of kvm.vm.time.halted "guest-$PID_halts")" \
 		"polled $(of kvm.vm.time.poll "guest-$PID_halts")"
 	[ $(($(of kvm.vm.time.halted "guest-$PID_halts") + $(of kvm.vm.time.poll "guest-$PID_halts"))) -gt 0 ]
+}
+
+@test ":kvm-time: two guests on one CPU wait, one halts; each line adds up to 100" {
+	(
+		pmcd_env "$WORK"
+		conf '[trace]' kvm_userspace_exit
+		pmcd_files "$WORK" "$TOP" "$BUILD" daemon -c "$WORK/kvm.conf"
+		pmcd_start "$WORK"
+		mkfifo "$WORK/hold"
+		exec 8<>"$WORK/hold"
+		guest spins --vms 2 --cpus 0 --spin 20011 --repeat
+		guest halts --hlt 211 --irqchip --repeat
+		ran() { [ "$(values kvm.vm.time.total | awk '$2 > 0' | wc -l)" = 3 ]; }
+		wait_for 10 ran
+		pmrep -h "$PMCD_HOST" -c "$TOP/dashboards/pmrep/kvm.conf" -s 4 -t 1 :kvm-time >"$WORK/out" 2>&1 || true
+		echo "$PID_spins $PID_halts" >"$WORK/pids"
+		kill -KILL "$PID_spins" "$PID_halts"
+		pmcd_stop
+	)
+	cat "$WORK/out"
+	read -r spins halts <"$WORK/pids"
+	# states without a value have no column; the last five are halted, vmm, ready, unknown, after poll
+	awk -v spins="guest-$spins" -v halts="guest-$halts" '
+		$2 ~ /^guest-/ {
+			sum = 0
+			for (i = 3; i <= NF; i++) sum += $i
+			lines++; wrong += sum < 99.9 || sum > 100.1
+			if ($2 == halts) halted += $(NF - 3)
+			if (index($2, spins) == 1) { waits++; ready += $(NF - 1) } }
+		END { print lines " lines, " wrong + 0 " wrong; ready " ready / waits ", halted " halted
+			exit wrong || lines < 9 || ready / waits < 45 || !(halted > 0) }' "$WORK/out"
 }
 
 @test "ledger = off attaches nothing" {
