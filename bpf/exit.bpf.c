@@ -86,7 +86,8 @@ static __always_inline __u32 slot_given(const volatile struct exit_isa *isa, __u
 
 static __always_inline int exited(__u64 vcpu, __u32 flags, __u32 isa, __u32 slot)
 {
-	struct engine_record *record = record_find(vcpu, flags | FIND_MAKE);
+	struct thread thread;
+	struct engine_record *record = record_find(vcpu, flags | FIND_MAKE, &thread);
 	__u64 now;
 
 	event_count(EXIT_EVENT_EXIT);
@@ -103,7 +104,7 @@ static __always_inline int exited(__u64 vcpu, __u32 flags, __u32 isa, __u32 slot
 	if (control.causes)
 		cause_exits(&record->head);
 	if (control.ledger)
-		ledger_exits(record, now, slot);
+		ledger_exits(record, now, thread.delay, slot);
 	return 0;
 }
 
@@ -161,7 +162,7 @@ int exit_trap(const __u64 *ctx)
 		      slot_given(&setup.arm64, KVM_ISA_ARM64, kind));
 }
 
-static __always_inline int entered(struct engine_record *record)
+static __always_inline int entered(struct engine_record *record, const struct thread *thread)
 {
 	__u64 now, time;
 	bool closes;
@@ -177,7 +178,7 @@ static __always_inline int entered(struct engine_record *record)
 	if (control.causes)
 		cause_enters(&record->head, closes, time);
 	if (control.ledger)
-		ledger_enters(record, now);
+		ledger_enters(record, now, thread->delay);
 	/* AMD's fast path before Linux 6.12 enters the guest again without kvm_exit */
 	if (!record->head.entered)
 		record->head.entered = now;
@@ -189,10 +190,12 @@ int exit_entry(const __u64 *ctx);
 SEC("raw_tp")
 int exit_entry(const __u64 *ctx)
 {
+	struct thread thread;
+
 	event_count(EXIT_EVENT_ENTRY);
 	if (!setup.entry_has_vcpu)
-		return entered(record_find(0, FIND_ANY_VCPU | FIND_MAKE));
-	return entered(record_find(ctx[0], FIND_MAKE));
+		return entered(record_find(0, FIND_ANY_VCPU | FIND_MAKE, &thread), &thread);
+	return entered(record_find(ctx[0], FIND_MAKE, &thread), &thread);
 }
 
 int exit_thread(const void *ctx);

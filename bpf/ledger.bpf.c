@@ -62,13 +62,14 @@ static __always_inline __u64 at_most(__u64 time, __u64 most)
 }
 
 /* A halt of so many ns has ended; waited: the thread has slept. */
-static __always_inline void woken(struct ledger_record *ledger, __u64 halt, bool waited)
+static __always_inline void woken(struct ledger_record *ledger, __u64 delay, __u64 halt,
+				  bool waited)
 {
 	__u64 now = bpf_ktime_get_ns(), before = ledger->last >> LEDGER_STATE_BITS, since;
 	__u64 polled, slept = 0;
 	__u32 state = ledger_since(ledger);
 
-	since = ledger_interval(ledger, &now);
+	since = ledger_interval(ledger, &now, delay);
 	/* it has waited for a CPU as the halt ended */
 	halt -= at_most(now - before - since, halt);
 	halt = at_most(halt, since);
@@ -87,16 +88,17 @@ static __always_inline int halt_ended(__u64 halt, bool waited)
 {
 	__u32 flag = control.ledger;
 	struct ledger_record *ledger;
+	struct thread thread;
 
 	if (!flag)
 		return 0;
-	ledger = record_find(0, FIND_ANY_VCPU | FIND_MAKE);
+	ledger = record_find(0, FIND_ANY_VCPU | FIND_MAKE, &thread);
 	if (!ledger)
 		return ledger_drop();
 	if (ledger->head.generation == flag)
-		woken(ledger, halt, waited);
+		woken(ledger, thread.delay, halt, waited);
 	else
-		ledger_begin(ledger, flag, bpf_ktime_get_ns(), ledger_in_run(), 0);
+		ledger_begin(ledger, flag, bpf_ktime_get_ns(), thread.delay, ledger_in_run(), 0);
 	return 0;
 }
 

@@ -75,25 +75,6 @@ struct {
 
 /* --- records --- */
 
-/* How long the current thread has waited for a CPU, ns; always 0 where the kernel does not say. */
-static __always_inline __u64 run_delay_now(void)
-{
-	if (!bpf_core_field_exists(struct sched_info, run_delay))
-		return 0;
-	if (bpf_core_enum_value_exists(enum bpf_func_id___engine,
-				       BPF_FUNC_get_current_task_btf___engine)) {
-		const struct task_struct *task = bpf_get_current_task_btf();
-
-		return task->sched_info.run_delay;
-	}
-	return BPF_CORE_READ((const struct task_struct *)bpf_get_current_task(),
-			     sched_info.run_delay);
-}
-
-#ifndef LEDGER_RUN_DELAY /* a test's own */
-#define LEDGER_RUN_DELAY run_delay_now
-#endif
-
 int ledger_drop(void);
 
 SLOW_PATH int ledger_drop(void)
@@ -116,7 +97,7 @@ SLOW_PATH int ledger_drop(void)
  * reader goes by it.
  */
 static __always_inline void ledger_begin(struct ledger_record *ledger, __u32 flag, __u64 now,
-					 __u32 next, __u32 reason)
+					 __u64 delay, __u32 next, __u32 reason)
 {
 	__u64 sum = 0;
 
@@ -124,7 +105,7 @@ static __always_inline void ledger_begin(struct ledger_record *ledger, __u32 fla
 	for (int i = 0; i < LEDGER_PLACES; i++)
 		sum += ledger->time[i];
 	ledger->origin = now - sum;
-	ledger->delay = LEDGER_RUN_DELAY();
+	ledger->delay = delay;
 	ledger->reason = reason;
 	ledger->knows_polled = 0;
 	ledger->last = now << LEDGER_STATE_BITS | next;
@@ -145,9 +126,9 @@ static __always_inline __u64 ledger_waits(struct ledger_record *ledger, __u64 de
 }
 
 /* The interval until now, without waiting for a CPU. Clocks of two CPUs can differ a little. */
-static __always_inline __u64 ledger_interval(struct ledger_record *ledger, __u64 *now)
+static __always_inline __u64 ledger_interval(struct ledger_record *ledger, __u64 *now, __u64 delay)
 {
-	__u64 since = *now - (ledger->last >> LEDGER_STATE_BITS), delay = LEDGER_RUN_DELAY();
+	__u64 since = *now - (ledger->last >> LEDGER_STATE_BITS);
 
 	if (!likely((__s64)since >= 0)) {
 		*now = ledger->last >> LEDGER_STATE_BITS;
@@ -223,7 +204,7 @@ static __always_inline struct ledger_record *ledger_of(struct engine_record *own
 
 /* The ledger at an edge. NULL: it begins here, or there is no room for it. */
 static __always_inline struct ledger_record *ledger_edge(struct engine_record *owner, __u64 now,
-							 __u32 next, __u32 reason)
+							 __u64 delay, __u32 next, __u32 reason)
 {
 	struct ledger_record *ledger = ledger_of(owner);
 	__u32 flag = control.ledger;
@@ -231,20 +212,21 @@ static __always_inline struct ledger_record *ledger_edge(struct engine_record *o
 	if (likely(ledger && ledger->head.generation == flag))
 		return ledger;
 	if (ledger)
-		ledger_begin(ledger, flag, now, next, reason);
+		ledger_begin(ledger, flag, now, delay, next, reason);
 	return NULL;
 }
 
 /* kvm_exit; what the guest was not seen to run is unknown. */
-static __always_inline void ledger_exits(struct engine_record *owner, __u64 now, __u32 slot)
+static __always_inline void ledger_exits(struct engine_record *owner, __u64 now, __u64 delay,
+					 __u32 slot)
 {
 	__u32 reason = (__u32)owner->head.isa << LEDGER_ISA_SHIFT | slot;
-	struct ledger_record *ledger = ledger_edge(owner, now, ledger_in_run(), reason);
+	struct ledger_record *ledger = ledger_edge(owner, now, delay, ledger_in_run(), reason);
 	__u64 since;
 
 	if (!ledger)
 		return;
-	since = ledger_interval(ledger, &now);
+	since = ledger_interval(ledger, &now, delay);
 	ledger->reason = reason;
 	ledger_pass(ledger, now, since,
 		    likely(ledger_since(ledger) == LEDGER_GUEST) ? LEDGER_GUEST : LEDGER_UNKNOWN,
@@ -252,40 +234,40 @@ static __always_inline void ledger_exits(struct engine_record *owner, __u64 now,
 }
 
 /* kvm_entry; after another one (AMD's fast path before Linux 6.12) the guest goes on. */
-static __always_inline void ledger_enters(struct engine_record *owner, __u64 now)
+static __always_inline void ledger_enters(struct engine_record *owner, __u64 now, __u64 delay)
 {
-	struct ledger_record *ledger = ledger_edge(owner, now, LEDGER_GUEST, 0);
+	struct ledger_record *ledger = ledger_edge(owner, now, delay, LEDGER_GUEST, 0);
 	__u64 since;
 
 	if (!ledger)
 		return;
-	since = ledger_interval(ledger, &now);
+	since = ledger_interval(ledger, &now, delay);
 	ledger_pass(ledger, now, since, ledger_since(ledger), LEDGER_GUEST);
 }
 
 /* kvm_userspace_exit; what the guest seems to have run is unknown: a kvm_exit was missed. */
-static __always_inline void ledger_trip_begins(struct engine_record *owner, __u64 now)
+static __always_inline void ledger_trip_begins(struct engine_record *owner, __u64 now, __u64 delay)
 {
-	struct ledger_record *ledger = ledger_edge(owner, now, LEDGER_VMM, 0);
+	struct ledger_record *ledger = ledger_edge(owner, now, delay, LEDGER_VMM, 0);
 	__u64 since;
 	__u32 state;
 
 	if (!ledger)
 		return;
-	since = ledger_interval(ledger, &now);
+	since = ledger_interval(ledger, &now, delay);
 	state = ledger_since(ledger);
 	ledger_pass(ledger, now, since, state == LEDGER_GUEST ? LEDGER_UNKNOWN : state, LEDGER_VMM);
 }
 
 /* KVM_RUN has begun; kvm_entry may have told so already. */
-static __always_inline void ledger_trip_ends(struct engine_record *owner, __u64 now)
+static __always_inline void ledger_trip_ends(struct engine_record *owner, __u64 now, __u64 delay)
 {
-	struct ledger_record *ledger = ledger_edge(owner, now, ledger_in_run(), 0);
+	struct ledger_record *ledger = ledger_edge(owner, now, delay, ledger_in_run(), 0);
 	__u64 since;
 
 	if (!ledger || ledger_since(ledger) != LEDGER_VMM)
 		return;
-	since = ledger_interval(ledger, &now);
+	since = ledger_interval(ledger, &now, delay);
 	ledger_pass(ledger, now, since, LEDGER_VMM, ledger_in_run());
 }
 

@@ -47,7 +47,8 @@ static __always_inline __u32 slot_of(__u32 reason, __s32 error)
 static __always_inline int run_ended(__u32 reason, __s32 error)
 {
 	__u32 slot = slot_of(reason, error);
-	struct engine_record *record = record_find(0, FIND_ANY_VCPU | FIND_MAKE);
+	struct thread thread;
+	struct engine_record *record = record_find(0, FIND_ANY_VCPU | FIND_MAKE, &thread);
 	__u64 now;
 
 	event_count(USERSPACE_EXIT_EVENT_EXIT);
@@ -59,7 +60,7 @@ static __always_inline int run_ended(__u32 reason, __s32 error)
 	if (control.causes && record->head.block)
 		cause_trip_begins(&record->head);
 	if (control.ledger)
-		ledger_trip_begins(record, now);
+		ledger_trip_begins(record, now, thread.delay);
 	return 0;
 }
 
@@ -91,7 +92,8 @@ int userspace_exit_begin_tp(const struct userspace_exit_record *ctx)
 /* KVM_RUN started again: close the open exit. */
 static __always_inline int run_started(void)
 {
-	struct engine_record *record = record_find(0, FIND_ANY_VCPU);
+	struct thread thread;
+	struct engine_record *record = record_find(0, FIND_ANY_VCPU, &thread);
 	__u64 now, time;
 
 	if (!record)
@@ -105,7 +107,7 @@ static __always_inline int run_started(void)
 	if (control.causes && record->head.block)
 		cause_trip_ends(&record->head, time);
 	if (control.ledger)
-		ledger_trip_ends(record, now);
+		ledger_trip_ends(record, now, thread.delay);
 	return 0;
 }
 

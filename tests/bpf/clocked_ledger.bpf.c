@@ -13,11 +13,6 @@ static __always_inline __u64 test_clock_read(void)
 
 __u64 test_delay; /* ns that the thread has waited for a CPU */
 
-static __always_inline __u64 test_delay_read(void)
-{
-	return test_delay;
-}
-
 #define bpf_ktime_get_ns test_clock_read
-#define LEDGER_RUN_DELAY test_delay_read
+#define RUN_DELAY(task)	 test_delay
 #include "ledger.bpf.c"

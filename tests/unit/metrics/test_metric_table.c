@@ -333,8 +333,10 @@ static void test_rows_make_sense(void **state)
 			assert_int_equal(metric->units, METRIC_NONE);
 			assert_int_equal(metric->semantics, METRIC_DISCRETE);
 		}
-		if (metric->units == METRIC_NSEC)
+		if (metric->units == METRIC_NSEC && metric->type != METRIC_S64)
 			assert_int_equal(metric->type, METRIC_U64);
+		if (metric->type == METRIC_S64)
+			assert_int_equal(metric->semantics, METRIC_INSTANT);
 		if (!metric->table)
 			assert_null(metric->column);
 		for (size_t j = 0; metric->table && j < i; j++) {
