@@ -32,6 +32,8 @@
 struct engine_record {
 	struct record head;
 	__u32 blocks[ENGINE_SLOTS]; /* numbers, by slot; 0: never counted */
+	__u32 ledger;		    /* number of the thread's ledger; a hint */
+	__u32 pad[RECORD_PAD];
 };
 #endif
 
@@ -168,8 +170,15 @@ enum bpf_func_id___engine {
 
 struct thread {
 	__u64 start;
+	__u64 delay; /* how long it has waited for a CPU, ns; 0 where the kernel does not say */
 	__u32 tid;
 };
+
+/* Does the kernel say how long threads have waited for a CPU? */
+#define has_run_delay bpf_core_field_exists(struct sched_info, run_delay)
+#ifndef RUN_DELAY /* a test's own */
+#define RUN_DELAY(task) (task)->sched_info.run_delay
+#endif
 
 /*
  * The current thread. Every lockdown mode permits loads through the typed pointer of
@@ -181,10 +190,15 @@ static __always_inline struct thread thread_now(void)
 				       BPF_FUNC_get_current_task_btf___engine)) {
 		const struct task_struct *task = bpf_get_current_task_btf();
 
-		return (struct thread){ task->start_boottime, (__u32)task->pid };
+		return (struct thread){ task->start_boottime, has_run_delay ? RUN_DELAY(task) : 0,
+					(__u32)task->pid };
 	}
 	return (struct thread){
 		BPF_CORE_READ((const struct task_struct *)bpf_get_current_task(), start_boottime),
+		has_run_delay && control.ledger ?
+			BPF_CORE_READ((const struct task_struct *)bpf_get_current_task(),
+				      sched_info.run_delay) :
+			0,
 		(__u32)bpf_get_current_pid_tgid(),
 	};
 }
@@ -330,7 +344,7 @@ __u32 record_miss(__u32 set, __u64 start, __u32 tid, __u64 vcpu, __u32 flags);
 /* The number of what the set's first hint does not lead to, which does from now on; 0: none. */
 SLOW_PATH __u32 record_miss(__u32 set, __u64 start, __u32 tid, __u64 vcpu, __u32 flags)
 {
-	struct thread thread = { start, tid };
+	struct thread thread = { .start = start, .tid = tid };
 	__u32 *hint, number;
 
 	keep_here(set); /* with two hints there is one set, and an unused argument has no value */
@@ -347,30 +361,41 @@ SLOW_PATH __u32 record_miss(__u32 set, __u64 start, __u32 tid, __u64 vcpu, __u32
 }
 
 /*
- * Find the current thread's record for a vCPU (address), or with FIND_ANY_VCPU that of its first
+ * Find a record of the current thread for a vCPU (address), or with FIND_ANY_VCPU that of its first
  * one; FIND_MAKE: create it if there is none. NULL: there is none, or no room for it.
  */
-static __always_inline struct engine_record *record_number_find(__u64 vcpu, __u32 flags,
-								__u32 *ret_number)
+static __always_inline struct engine_record *record_of(const struct thread *thread, __u64 vcpu,
+						       __u32 flags, __u32 *ret_number)
 {
-	struct thread thread = thread_now();
-	__u64 hash = (thread.start ^ vcpu) * 0x9e3779b97f4a7c15ULL;
+	__u64 hash = (thread->start ^ vcpu) * 0x9e3779b97f4a7c15ULL;
 	__u32 set = hash >> 48 & (HINTS - 2), number = hints[set];
 	struct engine_record *record = record_at(number);
 
 	*ret_number = number;
-	if (likely(record_is(record, &thread, vcpu, flags & FIND_ANY_VCPU)))
+	if (likely(record_is(record, thread, vcpu, flags & FIND_ANY_VCPU)))
 		return record;
-	number = record_miss(set, thread.start, thread.tid, vcpu, flags);
+	number = record_miss(set, thread->start, thread->tid, vcpu, flags);
 	*ret_number = number;
 	return number ? record_at(number) : NULL;
 }
 
-static __always_inline struct engine_record *record_find(__u64 vcpu, __u32 flags)
+/* The same; tells what its thread is, too. */
+static __always_inline struct engine_record *record_find(__u64 vcpu, __u32 flags,
+							 struct thread *ret_thread)
 {
 	__u32 number;
 
-	return record_number_find(vcpu, flags, &number);
+	*ret_thread = thread_now();
+	return record_of(ret_thread, vcpu, flags, &number);
+}
+
+/* The same; tells what its number is. */
+static __always_inline struct engine_record *record_number_find(__u64 vcpu, __u32 flags,
+								__u32 *ret_number)
+{
+	struct thread thread = thread_now();
+
+	return record_of(&thread, vcpu, flags, ret_number);
 }
 
 /* Forget an exit or entry from before a detach: its generation differs. */

@@ -74,6 +74,9 @@ struct record {
 
 _Static_assert(sizeof(struct record) == CACHE_LINE_BYTES, "a record's head is one cache line");
 
+/* Behind the numbers of blocks: a hint, and padding up to a cache line. */
+#define RECORD_PAD 15
+
 /* The vCPU of the record is gone: no thread finds it any more, and it waits to be retired. */
 #define RECORD_GONE (~0ULL)
 
@@ -97,6 +100,7 @@ struct engine_control {
 	__u32 blocks_taken;
 	__u32 events[4]; /* slots in the trace family's rows, by event; 0: not counted there */
 	__u32 causes;	 /* are the cause family's records to be charged? */
+	__u32 ledger;	 /* the same of the ledger's: LEDGER_FLAG() */
 };
 
 /*

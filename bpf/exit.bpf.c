@@ -14,6 +14,7 @@
 #define ENGINE_SLOTS EXIT_SLOTS
 #include "engine.bpf.h"
 #include "cause.bpf.h"
+#include "ledger.bpf.h"
 #include "kernel_words.bpf.h"
 
 #define KVM_ISA_VMX   1 /* arch/x86/kvm/trace.h */
@@ -85,7 +86,8 @@ static __always_inline __u32 slot_given(const volatile struct exit_isa *isa, __u
 
 static __always_inline int exited(__u64 vcpu, __u32 flags, __u32 isa, __u32 slot)
 {
-	struct engine_record *record = record_find(vcpu, flags | FIND_MAKE);
+	struct thread thread;
+	struct engine_record *record = record_find(vcpu, flags | FIND_MAKE, &thread);
 	__u64 now;
 
 	event_count(EXIT_EVENT_EXIT);
@@ -101,6 +103,8 @@ static __always_inline int exited(__u64 vcpu, __u32 flags, __u32 isa, __u32 slot
 	pair_open(record, slot, now);
 	if (control.causes)
 		cause_exits(&record->head);
+	if (control.ledger)
+		ledger_exits(record, now, thread.delay, slot);
 	return 0;
 }
 
@@ -158,7 +162,7 @@ int exit_trap(const __u64 *ctx)
 		      slot_given(&setup.arm64, KVM_ISA_ARM64, kind));
 }
 
-static __always_inline int entered(struct engine_record *record)
+static __always_inline int entered(struct engine_record *record, const struct thread *thread)
 {
 	__u64 now, time;
 	bool closes;
@@ -173,6 +177,8 @@ static __always_inline int entered(struct engine_record *record)
 		pair_close(record, now);
 	if (control.causes)
 		cause_enters(&record->head, closes, time);
+	if (control.ledger)
+		ledger_enters(record, now, thread->delay);
 	/* AMD's fast path before Linux 6.12 enters the guest again without kvm_exit */
 	if (!record->head.entered)
 		record->head.entered = now;
@@ -184,10 +190,12 @@ int exit_entry(const __u64 *ctx);
 SEC("raw_tp")
 int exit_entry(const __u64 *ctx)
 {
+	struct thread thread;
+
 	event_count(EXIT_EVENT_ENTRY);
 	if (!setup.entry_has_vcpu)
-		return entered(record_find(0, FIND_ANY_VCPU | FIND_MAKE));
-	return entered(record_find(ctx[0], FIND_MAKE));
+		return entered(record_find(0, FIND_ANY_VCPU | FIND_MAKE, &thread), &thread);
+	return entered(record_find(ctx[0], FIND_MAKE, &thread), &thread);
 }
 
 int exit_thread(const void *ctx);

@@ -15,7 +15,8 @@ __u32 tp_counts;
 
 static __noinline int nested_count(__u32 slot)
 {
-	struct engine_record *record = record_find(0, FIND_ANY_VCPU | FIND_MAKE);
+	struct thread thread;
+	struct engine_record *record = record_find(0, FIND_ANY_VCPU | FIND_MAKE, &thread);
 	struct block *block;
 	__u32 *place;
 

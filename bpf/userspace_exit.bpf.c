@@ -15,6 +15,7 @@
 #define ENGINE_SLOTS USERSPACE_EXIT_SLOTS
 #include "engine.bpf.h"
 #include "cause.bpf.h"
+#include "ledger.bpf.h"
 
 /*
  * Errors of KVM_RUN. KVM_EXIT_MEMORY_FAULT is the only exit reason that is valid together with an
@@ -46,15 +47,20 @@ static __always_inline __u32 slot_of(__u32 reason, __s32 error)
 static __always_inline int run_ended(__u32 reason, __s32 error)
 {
 	__u32 slot = slot_of(reason, error);
-	struct engine_record *record = record_find(0, FIND_ANY_VCPU | FIND_MAKE);
+	struct thread thread;
+	struct engine_record *record = record_find(0, FIND_ANY_VCPU | FIND_MAKE, &thread);
+	__u64 now;
 
 	event_count(USERSPACE_EXIT_EVENT_EXIT);
 	if (!record)
 		return overflow_count(slot, false);
 	record_renew(&record->head);
-	pair_open(record, slot, bpf_ktime_get_ns());
+	now = bpf_ktime_get_ns();
+	pair_open(record, slot, now);
 	if (control.causes && record->head.block)
 		cause_trip_begins(&record->head);
+	if (control.ledger)
+		ledger_trip_begins(record, now, thread.delay);
 	return 0;
 }
 
@@ -86,7 +92,8 @@ int userspace_exit_begin_tp(const struct userspace_exit_record *ctx)
 /* KVM_RUN started again: close the open exit. */
 static __always_inline int run_started(void)
 {
-	struct engine_record *record = record_find(0, FIND_ANY_VCPU);
+	struct thread thread;
+	struct engine_record *record = record_find(0, FIND_ANY_VCPU, &thread);
 	__u64 now, time;
 
 	if (!record)
@@ -99,6 +106,8 @@ static __always_inline int run_started(void)
 	pair_close(record, now);
 	if (control.causes && record->head.block)
 		cause_trip_ends(&record->head, time);
+	if (control.ledger)
+		ledger_trip_ends(record, now, thread.delay);
 	return 0;
 }
 

@@ -34,10 +34,10 @@ static const struct {
 
 /*
  * An option's value type: TAKES_PATH and TAKES_PIN set a char *, TAKES_NUMBER a uint32_t, and
- * TAKES_NUMBER_OR_OFF, too, to 0 for off. An option of an earlier version is TAKES_NOTHING: it has
- * no effect, and a line says so.
+ * TAKES_LIMIT, too, to 0 for off; TAKES_SWITCH sets one to 0 or 1. An option of an earlier
+ * version is TAKES_NOTHING: it has no effect, and a line says so.
  */
-enum takes { TAKES_PATH, TAKES_PIN, TAKES_NUMBER, TAKES_NUMBER_OR_OFF, TAKES_NOTHING };
+enum takes { TAKES_PATH, TAKES_PIN, TAKES_NUMBER, TAKES_LIMIT, TAKES_SWITCH, TAKES_NOTHING };
 
 /* All NAME = VALUE options. */
 static const struct option {
@@ -54,9 +54,9 @@ static const struct option {
 	{ SECTION_BPF, "vms", offsetof(struct config, vms), TAKES_NUMBER, 1, 1000000 },
 	{ SECTION_BPF, "vcpus", offsetof(struct config, vcpus), TAKES_NUMBER, 1, 1000000 },
 	{ SECTION_BPF, "counters", offsetof(struct config, counters), TAKES_NUMBER, 1, 16000000 },
-	{ SECTION_BPF, "causes", offsetof(struct config, causes), TAKES_NUMBER_OR_OFF, 1,
-	  16000000 },
+	{ SECTION_BPF, "causes", offsetof(struct config, causes), TAKES_LIMIT, 1, 16000000 },
 	{ SECTION_BPF, "vm_causes", offsetof(struct config, vm_causes), TAKES_NUMBER, 1, 100000 },
+	{ SECTION_BPF, "ledger", offsetof(struct config, ledger), TAKES_SWITCH, 0, 1 },
 	{ SECTION_BPF, "vm_histograms", 0, TAKES_NOTHING, 0, 0 },
 	{ SECTION_INSTANCES, "names", offsetof(struct config, instances), TAKES_NUMBER, 1024,
 	  1 << 24 },
@@ -114,6 +114,7 @@ int config_init(struct config *ret_config)
 		.counters = CONFIG_COUNTERS,
 		.causes = CONFIG_CAUSES,
 		.vm_causes = CONFIG_VM_CAUSES,
+		.ledger = 1,
 		.growth_ns = CONFIG_GROWTH_NS,
 		.instances = CONFIG_INSTANCES,
 	};
@@ -288,7 +289,7 @@ static int option_set_text(struct parser *parser, const struct option *option, c
 static void option_set_number(struct parser *parser, const struct option *option, const char *value)
 {
 	uint32_t *where = (uint32_t *)((char *)parser->config + option->offset);
-	bool may_be_off = option->takes == TAKES_NUMBER_OR_OFF;
+	bool may_be_off = option->takes == TAKES_LIMIT;
 	size_t digits = strspn(value, "0123456789");
 	unsigned long long number = strtoull(value, NULL, 10);
 
@@ -301,6 +302,18 @@ static void option_set_number(struct parser *parser, const struct option *option
 		     SHOWN_BYTES, value, *where);
 	else
 		*where = (uint32_t)number;
+}
+
+static void option_set_switch(struct parser *parser, const struct option *option, const char *value)
+{
+	uint32_t *where = (uint32_t *)((char *)parser->config + option->offset);
+	bool on = strcmp(value, "on") == 0;
+
+	if (on || strcmp(value, "off") == 0)
+		*where = on;
+	else
+		warn(parser, "%s: expected on or off, got \"%.*s\"; keeping %s", option->name,
+		     SHOWN_BYTES, value, *where ? "on" : "off");
 }
 
 static int parse_option(struct parser *parser, char *text)
@@ -322,15 +335,15 @@ static int parse_option(struct parser *parser, char *text)
 		warn_option(parser, text);
 		return 0;
 	}
-	if (option->takes == TAKES_NOTHING) {
+	if (option->takes == TAKES_PATH || option->takes == TAKES_PIN)
+		return option_set_text(parser, option, value);
+	if (option->takes == TAKES_NOTHING)
 		note_obsolete(parser, option->name);
-		return 0;
-	}
-	if (option->takes == TAKES_NUMBER || option->takes == TAKES_NUMBER_OR_OFF) {
+	else if (option->takes == TAKES_SWITCH)
+		option_set_switch(parser, option, value);
+	else
 		option_set_number(parser, option, value);
-		return 0;
-	}
-	return option_set_text(parser, option, value);
+	return 0;
 }
 
 static int parse_event(struct parser *parser, char *text)

@@ -14,6 +14,7 @@
  *	counters = 65536
  *	causes = 32768		# or off
  *	vm_causes = 256
+ *	ledger = on		# or off
  *	[trace]			# or [dynamic]
  *	kvm_exit
  *	kvm_mmu_*
@@ -74,6 +75,7 @@ struct config {
 	uint32_t counters;  /* maximum number of (vCPU, reason) counters, per family */
 	uint32_t causes;    /* maximum number of (vCPU, cause) values; 0: off */
 	uint32_t vm_causes; /* maximum number of causes of a VM that are shown by themselves */
+	uint32_t ledger;    /* is there to be a ledger of vCPUs' time? */
 	uint64_t growth_ns; /* how long a tick may make room; 0: ticks are fetches */
 	uint32_t instances; /* maximum number of instance names whose numbers are kept */
 	struct config_event *events; /* in file order, names are unique */

@@ -32,7 +32,7 @@ struct collector {
 	struct pins *pins;
 	struct event_rows rows;
 	struct classic_events classic;
-	struct cause_links causes;
+	struct record_links causes, ledger;
 	struct collector_family *families;
 	struct self self; /* state of the tables about the agent */
 	struct sources sources;
@@ -258,6 +258,7 @@ int collector_open(const struct config *config, struct items *items,
 		.rows = &collector->rows,
 		.classic = &collector->classic,
 		.causes = &collector->causes,
+		.ledger = &collector->ledger,
 		.pins = collector->pins,
 		.report = report,
 	};

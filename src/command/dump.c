@@ -16,6 +16,7 @@
 #include "command/metric_output.h"
 #include "command/slower.h"
 #include "command/snapshot_file.h"
+#include "command/time_report.h"
 #include "metrics/metric_table.h"
 #include "metrics/snapshot_copy.h"
 
@@ -40,7 +41,19 @@ static bool say_missing(const struct snapshot *snapshot, const struct dump_optio
 	return missing;
 }
 
-/* Print the tables of exits and of causes; shown gets those whose numbers they have. */
+/* Add tables of the snapshot, by their names, to a list that ends with NULL. */
+static void shown_add(const struct snapshot *snapshot, const char *const *names, size_t n,
+		      const struct snapshot_table **shown)
+{
+	while (*shown)
+		shown++;
+	for (size_t i = 0; i < n; i++) {
+		*shown = snapshot_find_table(snapshot, names[i]);
+		shown += *shown != NULL;
+	}
+}
+
+/* Print the tables of exits, causes and time; shown gets those whose numbers they have. */
 static int tables_print(const struct snapshot *snapshot, const struct dump_options *options,
 			const struct snapshot_table **shown)
 {
@@ -51,19 +64,18 @@ static int tables_print(const struct snapshot *snapshot, const struct dump_optio
 
 	if (!err)
 		err = cause_report_print(snapshot, &options->choice, stdout);
-	while (*shown)
-		shown++;
-	for (size_t i = 0; i < CAUSE_REPORT_TABLES; i++) {
-		*shown = snapshot_find_table(snapshot, cause_report_tables[i]);
-		shown += *shown != NULL;
-	}
+	if (!err && !options->selection.slower)
+		err = time_report_print(snapshot, &options->choice, stdout);
+	shown_add(snapshot, cause_report_tables, CAUSE_REPORT_TABLES, shown);
+	shown_add(snapshot, time_report_tables, TIME_REPORT_TABLES, shown);
 	return err;
 }
 
 /* The table of metrics, below those of exits unless -m is given. */
 static int people_print(const struct snapshot *snapshot, const struct dump_options *options)
 {
-	const struct snapshot_table *shown[EXIT_REPORT_TABLES + CAUSE_REPORT_TABLES + 1] = { NULL };
+	const struct snapshot_table *
+		shown[EXIT_REPORT_TABLES + CAUSE_REPORT_TABLES + TIME_REPORT_TABLES + 1] = { NULL };
 	/* with -m: all values of the chosen metrics, zeros included */
 	const struct output_options output = { .all = options->all || options->nmetrics,
 					       .names = options->metrics,

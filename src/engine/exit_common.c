@@ -32,6 +32,21 @@ int exits_new(const struct family_env *env, const struct exits_kind *kind, struc
 	return 0;
 }
 
+/* Have an object write the records of other families; one that is loaded again inherits them. */
+static int records_share(const struct exits *exits, const struct counters_object *object)
+{
+	const struct family_env *env = &exits->env;
+	int err = 0;
+
+	if (exits->counters.object.family)
+		return 0;
+	if (env->causes)
+		err = record_links_share(env->causes, object->causes);
+	if (!err && env->ledger)
+		err = record_links_share(env->ledger, object->ledger);
+	return err;
+}
+
 int exits_load_object(struct exits *exits, const struct counters_object *object,
 		      struct report *report)
 {
@@ -42,12 +57,10 @@ int exits_load_object(struct exits *exits, const struct counters_object *object,
 
 	if (exits->counters.object.family)
 		programs_missed(exits->programs, exits->nprograms, &missed);
-	if (env->causes && !exits->counters.object.family) {
-		err = cause_links_share(env->causes, object->causes);
-		if (err) {
-			object->destroy(object->family);
-			return err;
-		}
+	err = records_share(exits, object);
+	if (err) {
+		object->destroy(object->family);
+		return err;
 	}
 	err = vcpu_counters_load(&exits->counters, object, &limits, env->rows->fd, env->pins,
 				 env->types, report);
@@ -98,7 +111,9 @@ void exits_detach(void *state)
 		*exits->counts = 0;
 	programs_detach(exits->programs, exits->nprograms, exits->env.classic);
 	if (exits->env.causes && exits->counters.object.family)
-		cause_links_drop(exits->env.causes, &exits->counters.object.control->causes);
+		record_links_drop(exits->env.causes, &exits->counters.object.control->causes);
+	if (exits->env.ledger && exits->counters.object.family)
+		record_links_drop(exits->env.ledger, &exits->counters.object.control->ledger);
 }
 
 void exits_close(void *state)
@@ -151,7 +166,9 @@ int exits_attach(struct exits *exits)
 		return 0;
 	vcpu_counters_begin(&exits->counters);
 	if (exits->env.causes)
-		cause_links_add(exits->env.causes, &exits->counters.object.control->causes);
+		record_links_add(exits->env.causes, &exits->counters.object.control->causes);
+	if (exits->env.ledger)
+		record_links_add(exits->env.ledger, &exits->counters.object.control->ledger);
 	if (exits->counts)
 		*exits->counts = 1;
 	err = programs_attach(exits->programs, 1, exits->env.classic);

@@ -20,7 +20,7 @@
 #include "bpf/engine.h"
 #include "engine/pool.h"
 #include "engine/reason_slots.h"
-#include "kernel/cause_links.h"
+#include "kernel/record_links.h"
 #include "kernel/cpus.h"
 #include "kernel/kernel_types.h"
 #include "kernel/pinned_maps.h"
@@ -41,9 +41,10 @@ struct counters_object {
 	struct bpf_map *rows;  /* what found no room, by CPU */
 	struct bpf_map *codes; /* unknown codes, by slot */
 	struct bpf_map *meta;
-	struct bpf_map *events;		    /* the trace family's rows */
-	struct bpf_map *causes[CAUSE_MAPS]; /* the cause family's; NULL: the object has none */
-	struct engine_control *control;	    /* the programs' global data */
+	struct bpf_map *events;		   /* the trace family's rows */
+	struct bpf_map *causes[LINK_MAPS]; /* the cause family's; NULL: the object has none */
+	struct bpf_map *ledger[LINK_MAPS]; /* the same of the ledger family's */
+	struct engine_control *control;	   /* the programs' global data */
 };
 
 /* Those of the skeleton of family NAME, which destroy() destroys. */
@@ -57,9 +58,18 @@ struct counters_object {
 	.state = (bpf)->maps.name##_state, .rows = (bpf)->maps.name##_rows,   \
 	.codes = (bpf)->maps.name##_codes, .meta = (bpf)->maps.name##_meta,   \
 	.events = (bpf)->maps.trace_rows, .control = &(bpf)->bss->control,    \
-	.causes = { (bpf)->maps.cause_cells_0,	  (bpf)->maps.cause_cells,    \
-		    (bpf)->maps.cause_cells_free, (bpf)->maps.cause_index,    \
-		    (bpf)->maps.cause_rows,	  (bpf)->maps.cause_shared }
+	.causes = { [LINK_FIRST] = (bpf)->maps.cause_cells_0,                 \
+		    [LINK_CELLS] = (bpf)->maps.cause_cells,                   \
+		    [LINK_FREE] = (bpf)->maps.cause_cells_free,               \
+		    [LINK_INDEX] = (bpf)->maps.cause_index,                   \
+		    [LINK_ROWS] = (bpf)->maps.cause_rows,                     \
+		    [LINK_SHARED] = (bpf)->maps.cause_shared },               \
+	.ledger = { [LINK_FIRST] = (bpf)->maps.ledger_cells_0,                \
+		    [LINK_CELLS] = (bpf)->maps.ledger_cells,                  \
+		    [LINK_FREE] = (bpf)->maps.ledger_cells_free,              \
+		    [LINK_INDEX] = (bpf)->maps.ledger_index,                  \
+		    [LINK_ROWS] = (bpf)->maps.ledger_rows,                    \
+		    [LINK_SHARED] = (bpf)->maps.ledger_shared }
 
 /* Largest numbers of records and of blocks. */
 struct counters_limits {

@@ -13,7 +13,8 @@
 #include "metrics/snapshot.h"
 #include "metrics/units.h"
 
-enum metric_type { METRIC_U32, METRIC_U64, METRIC_STRING };
+/* METRIC_S64 is for what is never below 0 but whose rate can be: clients subtract in the type. */
+enum metric_type { METRIC_U32, METRIC_U64, METRIC_STRING, METRIC_S64 };
 
 /* Instance domains, in the order of their rows in metrics.def. */
 enum metric_indom {

@@ -82,6 +82,9 @@ int kvm_fetch_value(pmdaMetric *metric, unsigned int inst, pmAtomValue *atom)
 	case METRIC_U64:
 		atom->ull = cell->number;
 		break;
+	case METRIC_S64:
+		atom->ll = (int64_t)cell->number;
+		break;
 	case METRIC_STRING:
 		atom->cp = cell->text;
 		break;

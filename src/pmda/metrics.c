@@ -14,6 +14,7 @@ static pmDesc make_desc(const struct metric *metric, int domain, unsigned item,
 {
 	static const int types[] = {
 		[METRIC_U32] = PM_TYPE_U32,
+		[METRIC_S64] = PM_TYPE_64,
 		[METRIC_U64] = PM_TYPE_U64,
 		[METRIC_STRING] = PM_TYPE_STRING,
 	};

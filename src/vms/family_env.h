@@ -8,7 +8,7 @@
 
 #include "base/config.h"
 #include "base/report.h"
-#include "kernel/cause_links.h"
+#include "kernel/record_links.h"
 #include "kernel/cpus.h"
 #include "kernel/event_rows.h"
 #include "kernel/kernel_types.h"
@@ -32,7 +32,8 @@ struct family_env {
 	const struct pins *pins;	/* NULL: maps are not pinned; for reading: load nothing */
 	struct event_rows *rows;	/* who counts which event */
 	struct classic_events *classic; /* attached by perf; NULL: none is */
-	struct cause_links *causes;	/* who charges causes; NULL: nobody */
+	struct record_links *causes;	/* who charges causes; NULL: nobody */
+	struct record_links *ledger;	/* who writes the ledger; the same */
 	struct kernel_types *types;	/* closed after each pass of opening or attaching */
 	struct report *report;		/* set only while open or attach runs */
 };

@@ -54,6 +54,8 @@ enum {
 	MISS,
 	ONE_KEY,
 	CAUSES,
+	LEDGER,
+	BOTH,
 	WHOLE,
 	WHOLE_CLOCK,
 	VARIANTS
@@ -96,6 +98,17 @@ static struct variant variants[VARIANTS] = {
 		     .programs = { EXIT_PROGRAMS },
 		     .counts = true,
 		     .causes = true },
+	[LEDGER] = { .name = "ledger",
+		     .object = OURS,
+		     .programs = { EXIT_PROGRAMS },
+		     .counts = true,
+		     .ledger = true },
+	[BOTH] = { .name = "both",
+		   .object = OURS,
+		   .programs = { EXIT_PROGRAMS },
+		   .counts = true,
+		   .causes = true,
+		   .ledger = true },
 	[WHOLE] = { .name = "whole",
 		    .object = OURS,
 		    .programs = { "exit_vcpu_first", "cause_pio", "exit_entry" },
@@ -112,11 +125,11 @@ static struct variant variants[VARIANTS] = {
 static const unsigned wanted[] = {
 	[HOT] = BIT(ONE_EMPTY) | BIT(ONE_TRACE) | BIT(EMPTY) | BIT(CLOCK) | BIT(OLD) |
 		BIT(OURS_NEAR) | BIT(OURS_FAR) | BIT(PROBE) | BIT(ONE_KEY) | BIT(CAUSES) |
-		BIT(WHOLE) | BIT(WHOLE_CLOCK),
+		BIT(LEDGER) | BIT(BOTH) | BIT(WHOLE) | BIT(WHOLE_CLOCK),
 	[TWO] = BIT(CLOCK) | BIT(OLD) | BIT(OURS_NEAR),
 	[ENTER] = BIT(CLOCK) | BIT(OLD) | BIT(OURS_NEAR) | BIT(PROBE),
 	[COLD] = BIT(CLOCK) | BIT(OLD) | BIT(OURS_NEAR) | BIT(OURS_FAR) | BIT(PROBE) | BIT(CAUSES) |
-		 BIT(WHOLE) | BIT(WHOLE_CLOCK),
+		 BIT(LEDGER) | BIT(BOTH) | BIT(WHOLE) | BIT(WHOLE_CLOCK),
 	[TURNS] = BIT(CLOCK) | BIT(OURS_NEAR) | BIT(MISS),
 };
 

@@ -22,6 +22,8 @@ PAIRS = {
     "far": "ours, beyond the first chunks",
     "probe": "ours, with two probe reads",
     "causes": "ours, and charged to causes",
+    "ledger": "ours, and written to the ledger",
+    "both": "ours, charged and written to the ledger",
     "miss": "ours, with hints that miss",
     "one-empty": "one empty program",
     "one-trace": "the trace family's program",
@@ -181,6 +183,8 @@ def show_pairs(directory, bars, lines):
             ("the same with two probe reads, hot", "hot", "probe", "clock", 1.55),
             ("exit pair with causes / clock floor: hot", "hot", "causes", "clock", 1.40),
             ("the same, cold", "cold", "causes", "clock", 1.50),
+            ("exit pair with causes and ledger / clock floor: hot", "hot", "both", "clock", 1.40),
+            ("the same, cold", "cold", "both", "clock", 1.50),
             ("a key's event / empty program", "hot", "one-key", "one-empty", 2)):
         ratio = modes[mode].ratio(name, to) if mode in modes else None
         bars.put(text, most, ratio and ratio[0], ratio_text(ratio))

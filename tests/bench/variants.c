@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "bpf/exit.h"
+#include "bpf/ledger.h"
 #include "bpf/trace.h"
 #include "kernel/kernel_types.h"
 #include "kernel/prog_template.h"
@@ -21,7 +22,7 @@
 #define RECORDS	   64
 #define SLOT	   7 /* an event's in the trace family's rows */
 
-#define GENERATION 1 /* of the cause family's programs */
+#define GENERATION 1 /* of the programs of cause and ledger */
 
 /* --- what is set before loading --- */
 
@@ -88,22 +89,28 @@ static bool is_engine(struct bpf_object *object)
 	return bpf_object__find_map_by_name(object, "exit_blocks_0") != NULL;
 }
 
-static bool is_cause(struct bpf_object *object)
+/* Is it an object whose records others write: cause's or ledger's? */
+static bool is_shared(struct bpf_object *object)
 {
-	return bpf_object__find_map_by_name(object, "cause_sums") != NULL;
+	return bpf_object__find_map_by_name(object, ".data.shared") != NULL;
 }
 
-static int cause_prepare(struct bpf_object *object)
+static int shared_prepare(struct bpf_object *object)
 {
+	static const char *const sized[] = { "cause_cells_free", "cause_index", "ledger_cells_free",
+					     "ledger_index" };
+	__u32 cpus = (__u32)libbpf_num_possible_cpus();
 	struct engine_control *control = variable(object, ".data.shared", "control");
-	int err = map_size(object, "cause_cells_free", RECORDS);
+	int err = map_size(object, "cause_rows", cpus);
 
 	if (!control)
 		return -ENOENT;
 	control->generation = GENERATION;
 	if (!err)
-		err = map_size(object, "cause_index", RECORDS);
-	return err ? err : map_size(object, "cause_rows", (__u32)libbpf_num_possible_cpus());
+		err = map_size(object, "ledger_rows", cpus);
+	for (unsigned i = 0; i < sizeof(sized) / sizeof(sized[0]) && !err; i++)
+		err = map_size(object, sized[i], RECORDS);
+	return err;
 }
 
 static int object_prepare(struct bpf_object *object)
@@ -114,8 +121,8 @@ static int object_prepare(struct bpf_object *object)
 	struct exit_setup made;
 	int err;
 
-	if (is_cause(object))
-		return cause_prepare(object);
+	if (is_shared(object))
+		return shared_prepare(object);
 	err = setup_make(&made);
 	if (err)
 		return err;
@@ -229,32 +236,46 @@ static int object_open(const struct variant *variant, const char *folder, const 
 	return object_prepare(object);
 }
 
-/* Load the cause family's object, and have the variant's own share its maps. */
-static int causes_load(struct variant *variant, const char *folder, unsigned load)
+/* Load a family's object, and have the variant's own share its records. */
+static int records_load(struct variant *variant, const char *folder, unsigned load,
+			const char *family, struct bpf_object **ret_object)
 {
-	static const char *const shared[][2] = {
-		{ "cause_cells_0", "cause_cells_0" },
-		{ "cause_cells", "cause_cells" },
-		{ "cause_cells_free", "cause_cells_free" },
-		{ "cause_index", "cause_index" },
-		{ "cause_rows", "cause_rows" },
-		{ "cause_shared", ".data.shared" },
-	};
+	static const char *const suffixes[] = { "cells_0", "cells", "cells_free",
+						"index",   "rows",  "shared" };
 	struct bpf_object *object = variant->loaded[load];
-	struct engine_control *control = variable(object, ".bss", "control");
-	int err = object_open(variant, folder, "bpf/cause.bpf.o", &variant->charged[load]);
+	char name[64];
+	int err;
 
+	snprintf(name, sizeof(name), "bpf/%s.bpf.o", family);
+	err = object_open(variant, folder, name, ret_object);
 	if (!err)
-		err = bpf_object__load(variant->charged[load]);
-	for (unsigned i = 0; i < sizeof(shared) / sizeof(shared[0]) && !err; i++) {
-		const struct bpf_map *from = bpf_object__find_map_by_name(variant->charged[load],
-									  shared[i][1]);
+		err = bpf_object__load(*ret_object);
+	for (unsigned i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]) && !err; i++) {
+		struct bpf_map *from, *to;
 
-		err = bpf_map__reuse_fd(bpf_object__find_map_by_name(object, shared[i][0]),
-					bpf_map__fd(from));
+		snprintf(name, sizeof(name), "%s_%s", family, suffixes[i]);
+		to = bpf_object__find_map_by_name(object, name);
+		from = bpf_object__find_map_by_name(
+			*ret_object, strcmp(suffixes[i], "shared") == 0 ? ".data.shared" : name);
+		err = bpf_map__reuse_fd(to, bpf_map__fd(from));
 	}
-	if (!err)
+	return err;
+}
+
+/* The same of all that the variant writes. */
+static int shared_load(struct variant *variant, const char *folder, unsigned load)
+{
+	struct engine_control *control = variable(variant->loaded[load], ".bss", "control");
+	int err = 0;
+
+	if (variant->causes) {
+		err = records_load(variant, folder, load, "cause", &variant->charged[load]);
 		control->causes = GENERATION;
+	}
+	if (!err && variant->ledger) {
+		err = records_load(variant, folder, load, "ledger", &variant->timed[load]);
+		control->ledger = LEDGER_FLAG(GENERATION, LEDGER_KVM);
+	}
 	return err;
 }
 
@@ -278,15 +299,18 @@ static int load_one(struct variant *variant, const char *folder, unsigned load)
 	int err = object_open(variant, folder, variant->object, &variant->loaded[load]);
 
 	object = variant->loaded[load];
-	if (!err && variant->causes)
-		err = causes_load(variant, folder, load);
+	if (!err)
+		err = shared_load(variant, folder, load);
 	if (!err)
 		err = bpf_object__load(object);
 	if (!err && is_engine(object))
 		err = engine_fill(variant, load);
-	if (!err && (is_cause(object) || variant->causes))
+	if (!err) {
 		queue_fill(variant->causes ? variant->charged[load] : object, "cause_cells_free", 1,
 			   RECORDS);
+		queue_fill(variant->ledger ? variant->timed[load] : object, "ledger_cells_free", 1,
+			   RECORDS);
+	}
 	for (unsigned i = 0; i < VARIANT_PROGRAMS && variant->programs[i] && !err; i++) {
 		variant->prog_fds[load][i] = program_fd(variant, load, variant->programs[i]);
 		if (variant->prog_fds[load][i] < 0)

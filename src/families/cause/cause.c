@@ -164,14 +164,14 @@ static __u32 causes_begin(void *data)
 static void links_offer(struct cause *cause)
 {
 	const struct cause_bpf *skeleton = cause->counters.object.family;
-	struct cause_links *links = cause->env.causes;
+	struct record_links *links = cause->env.causes;
 
-	links->maps[CAUSE_FIRST] = skeleton->maps.cause_cells_0;
-	links->maps[CAUSE_CELLS] = skeleton->maps.cause_cells;
-	links->maps[CAUSE_FREE] = skeleton->maps.cause_cells_free;
-	links->maps[CAUSE_INDEX] = skeleton->maps.cause_index;
-	links->maps[CAUSE_ROWS] = skeleton->maps.cause_rows;
-	links->maps[CAUSE_SHARED] = skeleton->maps.data_shared;
+	links->maps[LINK_FIRST] = skeleton->maps.cause_cells_0;
+	links->maps[LINK_CELLS] = skeleton->maps.cause_cells;
+	links->maps[LINK_FREE] = skeleton->maps.cause_cells_free;
+	links->maps[LINK_INDEX] = skeleton->maps.cause_index;
+	links->maps[LINK_ROWS] = skeleton->maps.cause_rows;
+	links->maps[LINK_SHARED] = skeleton->maps.data_shared;
 	links->begin = causes_begin;
 	links->data = cause;
 }
@@ -226,7 +226,7 @@ static void cause_detach(void *state)
 	struct cause *cause = state;
 
 	cause->attached = false;
-	cause_links_changed(cause->env.causes);
+	record_links_changed(cause->env.causes);
 	programs_detach(cause->programs, CAUSE_PROGRAMS, cause->env.classic);
 }
 
@@ -237,7 +237,7 @@ static void cause_close(void *state)
 	if (!cause)
 		return;
 	cause_detach(cause);
-	*cause->env.causes = (struct cause_links){ .n = 0 };
+	*cause->env.causes = (struct record_links){ .n = 0 };
 	memory_drop(cause);
 	cause_totals_free(&cause->totals);
 	cause_sums_free(&cause->sums);
@@ -298,7 +298,7 @@ static int cause_attach(void *state, struct report *report, char **ret_error)
 	if (is_attached(cause))
 		return 0;
 	cause->attached = true;
-	cause_links_changed(cause->env.causes);
+	record_links_changed(cause->env.causes);
 	err = programs_attach_all(cause);
 	if (err) {
 		cause_detach(cause);

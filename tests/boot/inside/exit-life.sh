@@ -50,6 +50,9 @@ until_true 40 is kvm.exit.count io $((11 * PIO))
 whole=$(($(value kvm.exit.time hlt) - before))
 [ $whole -ge 10000000000 ] || { echo "a pause is not in the time: $whole ns"; exit 1; }
 [ $whole -lt 18000000000 ] || { echo "a pause is in the time twice: $whole ns"; exit 1; }
+# so it is in the ledger: the pause after the detach alone
+[ "$(value kvm.vm.time.vmm "guest-$pid")" -ge 10000000000 ]
+[ "$(value kvm.vm.time.vmm "guest-$pid")" -lt 18000000000 ]
 whole=$(value kvm.userspace_exit.time HLT)
 [ "$whole" -ge 10000000000 ] || { echo "a pause is not in the VMM's time: $whole ns"; exit 1; }
 echo "void pair: $void ns"
@@ -63,6 +66,7 @@ sleep 1
 total=$(value kvm.exit.total)
 times=$(value kvm.exit.total_time)
 hlts=$(value kvm.userspace_exit.time HLT)
+ledger=$(value kvm.time.total)
 kill -9 "$(pidof pmdakvm)"
 kill -9 $pid
 wait $pid || true
@@ -71,7 +75,10 @@ exact $((11 * PIO))
 expect "exits, after kill -9" "$(value kvm.exit.total)" "$total"
 expect "their time, after kill -9" "$(value kvm.exit.total_time)" "$times"
 expect "the VMM's time, after kill -9" "$(value kvm.userspace_exit.time HLT)" "$hlts"
+expect "the ledger's time, after kill -9" "$(value kvm.time.total)" "$ledger"
 until_true 10 is kvm.agent.map.used exit_cells 0 # threads that ended unseen
+until_true 10 is kvm.agent.map.used ledger_cells 0
+expect "the ledger's time, taken back" "$(value kvm.time.total)" "$ledger"
 guest --pio "$PIO" >/dev/null
 exact $((12 * PIO))
 expect "generation" "$(value kvm.agent.family.generation exit)" 3

@@ -83,7 +83,8 @@ kill $pid
 wait $pid || true
 until_true 10 is kvm.agent.map.used exit_cells 0
 
-# halts that sleep: the kernel says how long, each
+# halts that sleep: the kernel says how long, each; it polls before, for long enough for this machine
+echo 20000000 >/sys/module/kvm/parameters/halt_poll_ns
 before=$(value kvm.exit.time hlt)
 count=$(value kvm.exit.count hlt)
 echo 'hist:keys=waited:vals=ns' >/sys/kernel/tracing/events/kvm/kvm_vcpu_wakeup/trigger
@@ -102,6 +103,61 @@ halted=$(sum kvm.vcpu.halt_time)
 expect "halts' time, by vCPU" "$halted" "$hlt"
 [ "$(sum kvm.vcpu.exit_time)" -gt "$halted" ]
 [ "$(value kvm.vcpu.guest_time "guest-$pid::vcpu1")" -gt 0 ]
+
+# the ledger: what halts took is polled as KVM's own statistics have it, or halted, or was spent waiting
+# for a CPU
+ended=$(sed -nE 's/.* ns: +([0-9]+).*/\1/p' /sys/kernel/tracing/events/kvm/kvm_vcpu_wakeup/hist |
+	awk '{ n += $1 } END { print n }')
+vm=guest-$pid
+polled=$(value kvm.vm.time.poll "$vm")
+kvms=$(($(sum kvm.vcpu.stat.halt_poll_success_ns) + $(sum kvm.vcpu.stat.halt_poll_fail_ns)))
+both=$((polled + $(value kvm.vm.time.halted "$vm")))
+waited=$(value kvm.vm.time.ready "$vm")
+echo "halts: $ended ns, polled $polled of KVM's $kvms, with sleep $both, waited $waited"
+[ "$polled" -gt 0 ]
+[ "$polled" -le $kvms ]
+[ $((polled + waited)) -ge $kvms ]
+[ $both -le "$ended" ]
+[ $((both + waited)) -ge $((ended / 100 * 99)) ]
+kill $pid
+
+# two guests on one CPU: each waits for it half of the time
+guest --vms 2 --cpus 0 --spin 100003 --repeat >/dev/null &
+pid=$!
+ran_long() {
+	[ "$(value kvm.vm.time.total "guest-$pid")" -gt 4000000000 ]
+}
+until_true 30 ran_long
+# in one fetch: the seven are the total, to the nanosecond
+pminfo $host -f kvm.vm.time kvm.vcpu.time kvm.time >/tmp/times
+awk '/^kvm/ { metric = $1 }
+	/ value / && metric !~ /open$/ {
+		kind = metric; sub(/\.[a-z]+$/, "", kind); name = NF > 2 ? $(NF - 2) : "-"; row = kind " " name
+		if (metric ~ /total$/) total[row] = $NF; else sum[row] += $NF
+		if (metric ~ /total$/ || metric ~ /ready$/) of[metric " " name] = $NF }
+	END {
+		for (row in total) { n++; wrong += total[row] != sum[row]; print row, total[row], sum[row] }
+		for (key in of) if (key ~ /^kvm\.vm\.time\.ready .*guest-'$pid'/) {
+			whole = key; sub(/ready/, "total", whole)
+			share = of[key] / of[whole] * 100
+			print key, share " %"; ready++; wrong += share < 45 || share > 55 }
+		print "rows that add up: " n - wrong " of " n
+		exit wrong || n < 5 || ready != 2 }' /tmp/times
+kill $pid
+wait $pid || true
+
+# while exits are not seen, what is not the VMM is unknown
+in_guest=$(value kvm.time.guest)
+unknown=$(value kvm.time.unknown)
+in_vmm=$(value kvm.time.vmm)
+pmstore $host -i exit kvm.control.attached 0 >/dev/null
+guest --pio 101 >/dev/null
+expect "time in the guest, while exits are not seen" "$(value kvm.time.guest)" "$in_guest"
+[ "$(value kvm.time.unknown)" -gt "$unknown" ]
+[ "$(value kvm.time.vmm)" -gt "$in_vmm" ]
+pmstore $host -i exit kvm.control.attached 1 >/dev/null
+guest --pio 101 >/dev/null
+[ "$(value kvm.time.guest)" -gt "$in_guest" ]
 
 # nothing but the longest times is reset
 times=$(value kvm.exit.total_time)

@@ -131,8 +131,8 @@ static void test_bad_pins(void **state)
 		{ "[bpf]\npin\npins = x\ntracefs = /t\n[paths]\npin = x\n[trace]\na\n",
 		  "a",
 		  { "kvm.conf:2: expected NAME = VALUE in [bpf], got \"pin\"",
-		    "kvm.conf:3: unknown option \"pins\" in [bpf] (known: pin, vms, vcpus, counters, causes, vm_causes)",
-		    "kvm.conf:4: unknown option \"tracefs\" in [bpf] (known: pin, vms, vcpus, counters, causes, vm_causes)",
+		    "kvm.conf:3: unknown option \"pins\" in [bpf] (known: pin, vms, vcpus, counters, causes, vm_causes, ledger)",
+		    "kvm.conf:4: unknown option \"tracefs\" in [bpf] (known: pin, vms, vcpus, counters, causes, vm_causes, ledger)",
 		    "kvm.conf:6: unknown option \"pin\" in [paths] " PATHS } },
 	};
 
@@ -228,6 +228,39 @@ static void test_bad_limits(void **state)
 	check_rows(rows, ARRAY_SIZE(rows));
 }
 
+/* The last valid word wins; an invalid one changes nothing. */
+static void test_switch(void **state)
+{
+	static const struct {
+		const char *lines;
+		uint32_t ledger;
+		const char *warning;
+	} rows[] = {
+		{ "", 1, NULL },
+		{ "ledger = off\n", 0, NULL },
+		{ "ledger = off\nledger=on\n", 1, NULL },
+		{ "ledger = 0\n", 1,
+		  "kvm.conf:2: ledger: expected on or off, got \"0\"; keeping on" },
+		{ "ledger = off\nledger = On\n", 0,
+		  "kvm.conf:3: ledger: expected on or off, got \"On\"; keeping off" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct report report;
+		struct config config;
+		char text[128];
+
+		snprintf(text, sizeof(text), "[bpf]\n%s[trace]\na\n", rows[i].lines);
+		load_config(text, strlen(text), &report, &config);
+		assert_int_equal(config.ledger, rows[i].ledger);
+		assert_int_equal(report.n, rows[i].warning != NULL);
+		if (rows[i].warning)
+			assert_string_equal(report.lines[0].text, rows[i].warning);
+		unload_config(&report, &config);
+	}
+}
+
 /* An option of an earlier version has no effect, whatever its value; one line says so. */
 static void test_obsolete(void **state)
 {
@@ -256,7 +289,7 @@ static void test_bad_vms_lines(void **state)
 		  "a",
 		  { "kvm.conf:2: vms: expected a number from 1 to 1000000, got \"none\"; keeping 4096",
 		    "kvm.conf:3: expected NAME = VALUE in [bpf], got \"vms\"",
-		    "kvm.conf:4: unknown option \"VMs\" in [bpf] (known: pin, vms, vcpus, counters, causes, vm_causes)",
+		    "kvm.conf:4: unknown option \"VMs\" in [bpf] (known: pin, vms, vcpus, counters, causes, vm_causes, ledger)",
 		    "kvm.conf:6: unknown option \"vms\" in [paths] " PATHS } },
 	};
 
@@ -434,6 +467,7 @@ int main(void)
 		work_test(test_bad_pins),
 		work_test(test_vms),
 		work_test(test_bad_vms),
+		work_test(test_switch),
 		work_test(test_obsolete),
 		work_test(test_bad_limits),
 		work_test(test_bad_vms_lines),

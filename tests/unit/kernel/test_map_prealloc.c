@@ -88,8 +88,8 @@ static void test_without_it(void **state)
 	make_folders("btf");
 	btf_write(btf, "btf/vmlinux");
 	/* an index of their own, and that of causes */
-	adapt(exit, 2);
-	adapt(userspace_exit, 2);
+	adapt(exit, 3);
+	adapt(userspace_exit, 3);
 	adapt(cause, 1);
 	adapt(trace, 0); /* has no map that grows */
 }
@@ -97,7 +97,7 @@ static void test_without_it(void **state)
 static void test_without_type_information(void **state)
 {
 	(void)state;
-	adapt(exit, 2);
+	adapt(exit, 3);
 }
 
 int main(void)

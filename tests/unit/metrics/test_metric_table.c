@@ -194,6 +194,43 @@ static void test_the_agents_own(void **state)
 		{ "kvm.vm.cause.userspace_count", 15, 3, METRIC_U64, METRIC_INDOM_VM_CAUSE },
 		{ "kvm.vm.cause.userspace_time", 15, 4, METRIC_U64, METRIC_INDOM_VM_CAUSE },
 		{ "kvm.vm.cause.device", 15, 5, METRIC_STRING, METRIC_INDOM_VM_CAUSE },
+		{ "kvm.time.guest", 16, 0, METRIC_U64, METRIC_INDOM_NULL },
+		{ "kvm.time.kvm", 16, 1, METRIC_U64, METRIC_INDOM_NULL },
+		{ "kvm.time.poll", 16, 2, METRIC_U64, METRIC_INDOM_NULL },
+		{ "kvm.time.halted", 16, 3, METRIC_U64, METRIC_INDOM_NULL },
+		{ "kvm.time.vmm", 16, 4, METRIC_U64, METRIC_INDOM_NULL },
+		{ "kvm.time.ready", 16, 5, METRIC_U64, METRIC_INDOM_NULL },
+		{ "kvm.time.unknown", 16, 6, METRIC_U64, METRIC_INDOM_NULL },
+		{ "kvm.time.total", 16, 7, METRIC_U64, METRIC_INDOM_NULL },
+		{ "kvm.vm.time.guest", 17, 0, METRIC_U64, METRIC_INDOM_VM },
+		{ "kvm.vm.time.kvm", 17, 1, METRIC_U64, METRIC_INDOM_VM },
+		{ "kvm.vm.time.poll", 17, 2, METRIC_U64, METRIC_INDOM_VM },
+		{ "kvm.vm.time.halted", 17, 3, METRIC_U64, METRIC_INDOM_VM },
+		{ "kvm.vm.time.vmm", 17, 4, METRIC_U64, METRIC_INDOM_VM },
+		{ "kvm.vm.time.ready", 17, 5, METRIC_U64, METRIC_INDOM_VM },
+		{ "kvm.vm.time.unknown", 17, 6, METRIC_U64, METRIC_INDOM_VM },
+		{ "kvm.vm.time.total", 17, 7, METRIC_U64, METRIC_INDOM_VM },
+		{ "kvm.vm.open.guest", 17, 8, METRIC_S64, METRIC_INDOM_VM },
+		{ "kvm.vm.open.kvm", 17, 9, METRIC_S64, METRIC_INDOM_VM },
+		{ "kvm.vm.open.halted", 17, 10, METRIC_S64, METRIC_INDOM_VM },
+		{ "kvm.vm.open.vmm", 17, 11, METRIC_S64, METRIC_INDOM_VM },
+		{ "kvm.vm.open.unknown", 17, 12, METRIC_S64, METRIC_INDOM_VM },
+		{ "kvm.vm.open.total", 17, 13, METRIC_S64, METRIC_INDOM_VM },
+		{ "kvm.vcpu.time.guest", 18, 0, METRIC_U64, METRIC_INDOM_VCPU },
+		{ "kvm.vcpu.time.kvm", 18, 1, METRIC_U64, METRIC_INDOM_VCPU },
+		{ "kvm.vcpu.time.poll", 18, 2, METRIC_U64, METRIC_INDOM_VCPU },
+		{ "kvm.vcpu.time.halted", 18, 3, METRIC_U64, METRIC_INDOM_VCPU },
+		{ "kvm.vcpu.time.vmm", 18, 4, METRIC_U64, METRIC_INDOM_VCPU },
+		{ "kvm.vcpu.time.ready", 18, 5, METRIC_U64, METRIC_INDOM_VCPU },
+		{ "kvm.vcpu.time.unknown", 18, 6, METRIC_U64, METRIC_INDOM_VCPU },
+		{ "kvm.vcpu.time.total", 18, 7, METRIC_U64, METRIC_INDOM_VCPU },
+		{ "kvm.vcpu.time.open", 18, 8, METRIC_S64, METRIC_INDOM_VCPU },
+		{ "kvm.vcpu.state", 18, 9, METRIC_U32, METRIC_INDOM_VCPU },
+		{ "kvm.vcpu.open.guest", 18, 10, METRIC_S64, METRIC_INDOM_VCPU },
+		{ "kvm.vcpu.open.kvm", 18, 11, METRIC_S64, METRIC_INDOM_VCPU },
+		{ "kvm.vcpu.open.halted", 18, 12, METRIC_S64, METRIC_INDOM_VCPU },
+		{ "kvm.vcpu.open.vmm", 18, 13, METRIC_S64, METRIC_INDOM_VCPU },
+		{ "kvm.vcpu.open.unknown", 18, 14, METRIC_S64, METRIC_INDOM_VCPU },
 	};
 	size_t n = 0;
 
@@ -298,8 +335,10 @@ static void test_rows_make_sense(void **state)
 			assert_int_equal(metric->units, METRIC_NONE);
 			assert_int_equal(metric->semantics, METRIC_DISCRETE);
 		}
-		if (metric->units == METRIC_NSEC)
+		if (metric->units == METRIC_NSEC && metric->type != METRIC_S64)
 			assert_int_equal(metric->type, METRIC_U64);
+		if (metric->type == METRIC_S64)
+			assert_int_equal(metric->semantics, METRIC_INSTANT);
 		if (!metric->table)
 			assert_null(metric->column);
 		for (size_t j = 0; metric->table && j < i; j++) {

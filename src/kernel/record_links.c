@@ -1,46 +1,46 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-#include "kernel/cause_links.h"
+#include "kernel/record_links.h"
 
-int cause_links_share(const struct cause_links *links, struct bpf_map *const *maps)
+int record_links_share(const struct record_links *links, struct bpf_map *const *maps)
 {
 	int err = 0;
 
-	for (size_t i = 0; !err && i < CAUSE_MAPS; i++) {
+	for (size_t i = 0; !err && i < LINK_MAPS; i++) {
 		if (links->maps[i])
 			err = bpf_map__reuse_fd(maps[i], bpf_map__fd(links->maps[i]));
 	}
 	return err;
 }
 
-void cause_links_changed(struct cause_links *links)
+void record_links_changed(struct record_links *links)
 {
-	__u32 generation = links->begin ? links->begin(links->data) : 0;
+	__u32 flag = links->begin ? links->begin(links->data) : 0;
 
 	for (size_t i = 0; i < links->n; i++)
-		__atomic_store_n(links->flags[i], generation, __ATOMIC_RELAXED);
+		__atomic_store_n(links->flags[i], flag, __ATOMIC_RELAXED);
 }
 
-void cause_links_add(struct cause_links *links, __u32 *flag)
+void record_links_add(struct record_links *links, __u32 *flag)
 {
 	for (size_t i = 0; i < links->n; i++) {
 		if (links->flags[i] == flag)
 			return;
 	}
-	if (links->n == CAUSE_LINKS_MAX)
+	if (links->n == RECORD_LINKS_MAX)
 		return;
 	links->flags[links->n++] = flag;
-	cause_links_changed(links);
+	record_links_changed(links);
 }
 
-void cause_links_drop(struct cause_links *links, __u32 *flag)
+void record_links_drop(struct record_links *links, __u32 *flag)
 {
 	for (size_t i = 0; i < links->n; i++) {
 		if (links->flags[i] != flag)
 			continue;
 		__atomic_store_n(flag, 0, __ATOMIC_RELAXED);
 		links->flags[i] = links->flags[--links->n];
-		cause_links_changed(links);
+		record_links_changed(links);
 		return;
 	}
 }

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+/*
+ * The ledger family: where each vCPU's time goes. Its own program is at kvm_vcpu_wakeup, the end of
+ * a halt; the families exit and userspace_exit write the other edges (ledger.bpf.h).
+ *
+ * How long KVM has polled is in its statistics of the vCPU, of which the user side knows the place.
+ * Nothing else reads kernel memory.
+ */
+#include "ledger.h"
+#define ENGINE_NAME   ledger
+#define ENGINE_RECORD ledger_record
+#include "engine.bpf.h"
+#include "kernel_words.bpf.h"
+#include "ledger.bpf.h"
+
+/* Used by the user side only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct ledger_ended);
+} ledger_ended SEC(".maps");
+
+/* Rodata, set before loading: kernel memory can be read. */
+const volatile __u32 reads_polls;
+
+/* Written by the user side, before attaching and as KVM comes and goes. */
+struct ledger_polls polls;
+
+/* KVM's own time of polling for a vCPU, ns; both statistics are 64-bit. */
+static __always_inline __u64 polled_now(__u64 vcpu)
+{
+	return word_at((const void *)vcpu, polls.success) +
+	       word_at((const void *)vcpu, polls.failure);
+}
+
+/*
+ * How much of a halt was polling. Without KVM's statistics of the vCPU it is known of a halt that
+ * polling has ended; but where they could be had, what they do not say is not guessed.
+ */
+static __always_inline __u64 halt_polled(struct ledger_record *ledger, __u64 halt, bool waited)
+{
+	__u64 vcpu = ledger->head.vcpu, before = ledger->polled, now;
+
+	if (!vcpu)
+		return waited ? 0 : halt;
+	if (!reads_polls || !polls.success || !polls.failure)
+		return 0;
+	now = polled_now(vcpu);
+	ledger->polled = now;
+	if (ledger->knows_polled)
+		return now - before;
+	ledger->knows_polled = 1;
+	return waited ? 0 : halt;
+}
+
+static __always_inline __u64 at_most(__u64 time, __u64 most)
+{
+	return time < most ? time : most;
+}
+
+/* A halt of so many ns has ended; waited: the thread has slept. */
+static __always_inline void woken(struct ledger_record *ledger, __u64 delay, __u64 halt,
+				  bool waited)
+{
+	__u64 now = bpf_ktime_get_ns(), before = ledger->last >> LEDGER_STATE_BITS, since;
+	__u64 polled, slept = 0;
+	__u32 state = ledger_since(ledger);
+
+	since = ledger_interval(ledger, &now, delay);
+	/* it has waited for a CPU as the halt ended */
+	halt -= at_most(now - before - since, halt);
+	halt = at_most(halt, since);
+	polled = at_most(halt_polled(ledger, halt, waited), halt);
+	if (waited)
+		slept = halt - polled;
+	ledger->time[LEDGER_POLL] += polled;
+	ledger->time[LEDGER_HALTED] += slept;
+	ledger->reason = 0; /* it halts no more */
+	if (state == LEDGER_GUEST || state == LEDGER_VMM)
+		state = LEDGER_UNKNOWN; /* a kvm_exit or kvm_fpu was missed */
+	ledger_pass(ledger, now, since - polled - slept, state, ledger_in_run());
+}
+
+static __always_inline int halt_ended(__u64 halt, bool waited)
+{
+	__u32 flag = control.ledger;
+	struct ledger_record *ledger;
+	struct thread thread;
+
+	if (!flag)
+		return 0;
+	ledger = record_find(0, FIND_ANY_VCPU | FIND_MAKE, &thread);
+	if (!ledger)
+		return ledger_drop();
+	if (ledger->head.generation == flag)
+		woken(ledger, thread.delay, halt, waited);
+	else
+		ledger_begin(ledger, flag, bpf_ktime_get_ns(), thread.delay, ledger_in_run(), 0);
+	return 0;
+}
+
+int ledger_wakeup(const __u64 *ctx);
+
+/* kvm_vcpu_wakeup(ns, waited, valid): in the vCPU's thread, at the end of a halt */
+SEC("raw_tp")
+int ledger_wakeup(const __u64 *ctx)
+{
+	return halt_ended(ctx[0], ctx[1] & 0xff);
+}
+
+int ledger_wakeup_tp(const struct wakeup_record *ctx);
+
+/*
+ * The same for perf, which can attach it for seconds more than it is to count: the flag is 0 then.
+ * The result must be 1: after 0, perf counts the event for nobody.
+ */
+SEC("tp")
+int ledger_wakeup_tp(const struct wakeup_record *ctx)
+{
+	halt_ended(ctx->ns, ctx->waited);
+	return 1;
+}
+
+int ledger_thread(const void *ctx);
+
+SEC("raw_tp")
+int ledger_thread(const void *ctx)
+{
+	(void)ctx;
+	thread_ended();
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 The pmdakvm authors
+#
+# Where vCPUs' time goes, on this host: guests that wait for a CPU, whose VMM sleeps or is stopped, and
+# that halt; all in one count. On a host whose KVM is PVM guest and kvm have no value.
+
+load common
+
+setup() {
+	need_kvm
+	need_two_cpus
+	[ "$(uname -m)" = x86_64 ] || skip "not x86: this is about ports of x86"
+	new_work
+}
+
+teardown() {
+	jobs -p | xargs -r kill -9 2>/dev/null || true
+}
+
+# guest NAME OPTION...: run a guest in the background; its process is in PID_NAME
+guest() {
+	local name=$1
+	shift
+	"$BUILD/tests/guest" "$@" >"$WORK/$name" 3>&- 8>&- <"$WORK/hold" &
+	printf -v "PID_$name" %s $!
+}
+
+# of METRIC INSTANCE: its value, "" if it has none
+of() {
+	awk -v metric="$1" -v instance="$2" '$1 == metric && $2 == instance { print $3 }' "$WORK/values"
+}
+
+# within VALUE LEAST MOST
+within() {
+	echo "$1, should be from $2 to $3"
+	[ "$1" -ge "$2" ]
+	[ "$1" -le "$3" ]
+}
+
+# delays PID: what the process's threads have waited for a CPU, ns
+delays() {
+	cat /proc/"$1"/task/*/schedstat | awk '{ n += $2 } END { print n }'
+}
+
+stopped() {
+	local task
+	for task in /proc/"$1"/task/*/stat; do
+		sed -E 's/.*\) //' "$task" | grep -q '^T' || return 1
+	done
+}
+
+@test "times add up to the nanosecond, and are where each guest was" {
+	mkfifo "$WORK/hold"
+	exec 8<>"$WORK/hold"
+	"$BUILD/kvmbpf" dump -v --json >"$WORK/json" 2>"$WORK/dump.err" 3>&- 8>&- &
+	dump=$!
+	wait_for 20 grep -q "userspace_exit: attached in" "$WORK/dump.err"
+	guest stopped --pio 1 --repeat
+	guest slow --access io:0x71:w=53,delay-us=10000 --hold
+	guest halts --hlt 211 --irqchip --hold
+	guest spins --vms 2 --cpus 0 --spin 20011 --repeat
+	sleep 0.5
+	kill -STOP "$PID_stopped"
+	wait_for 5 stopped "$PID_stopped"
+	since=$(date +%s%N)
+	wait_for 20 grep -q ^done "$WORK/slow"
+	wait_for 20 grep -q ^done "$WORK/halts"
+	early=$(delays "$PID_spins") # the ledger has begun long since
+	sleep 1.5
+	kill -STOP "$PID_spins"
+	wait_for 5 stopped "$PID_spins"
+	waited=$(delays "$PID_spins")
+	stopped_for=$(($(date +%s%N) - since))
+	kill -INT $dump
+	wait $dump
+	kill -KILL "$PID_stopped" "$PID_spins"
+	jq -r '.metrics[] | .name as $name | .values[] | 
+		"\($name) \(if (.instance // "") == "" then "-" else .instance end) \(.value)"' "$WORK/json" >"$WORK/values"
+
+	# seven states are the total: of each vCPU, of each VM, and of the host
+	awk '$1 ~ /^kvm\.(vm\.|vcpu\.)?time\.[a-z]+$/ && $1 !~ /\.open$/ {
+			kind = $1; sub(/\.[a-z]+$/, "", kind); row = kind " " $2
+			if ($1 ~ /\.total$/) total[row] = $3; else sum[row] += $3
+			if ($1 ~ /\.total$/ && kind == "kvm.vcpu.time") all += $3
+			if ($1 == "kvm.time.total") host = $3 }
+		END { for (row in total) { n++; print row, total[row], sum[row]; wrong += total[row] != sum[row] }
+			print n " rows, vCPUs " all ", host " host
+			exit wrong || n < 11 || all != host }' "$WORK/values"
+
+	# two guests on one CPU: as the kernel has it, and half of their time or more. The kernel counts from
+	# before the first event to after the last one
+	ready=0
+	for vm in "guest-$PID_spins" "guest-$PID_spins.2"; do
+		total=$(of kvm.vm.time.total "$vm")
+		is=$(of kvm.vm.time.ready "$vm")
+		echo "$vm: ready $is of $total ns"
+		[ $((is * 100)) -ge $((total * 45)) ]
+		ready=$((ready + is))
+	done
+	within "$ready" $(((waited - early) / 100 * 95 - 20000000)) $((waited + 1000000))
+
+	# a VMM that sleeps 53 times for 10 ms, and then may have to wait for a CPU
+	slept=$(sed -n "s/^access 0 0 io:0x71:w=.* delay-ns=//p" "$WORK/slow")
+	vmm=$(of kvm.vm.time.vmm "guest-$PID_slow")
+	within "$vmm" 530000000 $((slept / 10 * 11))
+	[ $((vmm + $(of kvm.vm.time.ready "guest-$PID_slow"))) -ge "$slept" ]
+
+	# a VMM that is stopped: since then, and no event has told
+	open=$(of kvm.vcpu.time.open "guest-$PID_stopped::vcpu0")
+	within "$open" $((stopped_for / 10 * 9)) $((stopped_for + 3000000000))
+	[ "$(of kvm.vcpu.state "guest-$PID_stopped::vcpu0")" = 4 ]
+	[ "$(of kvm.vm.open.vmm "guest-$PID_stopped")" = "$open" ]
+
+	# what halts took is halted or polled, but for waiting for a CPU
+	echo "halts: halted $(of kvm.vm.time.halted "guest-$PID_halts")" \
+		"polled $(of kvm.vm.time.poll "guest-$PID_halts")"
+	[ $(($(of kvm.vm.time.halted "guest-$PID_halts") + $(of kvm.vm.time.poll "guest-$PID_halts"))) -gt 0 ]
+}
+
+@test ":kvm-time: two guests on one CPU wait, one halts; each line adds up to 100" {
+	(
+		pmcd_env "$WORK"
+		conf '[trace]' kvm_userspace_exit
+		pmcd_files "$WORK" "$TOP" "$BUILD" daemon -c "$WORK/kvm.conf"
+		pmcd_start "$WORK"
+		mkfifo "$WORK/hold"
+		exec 8<>"$WORK/hold"
+		guest spins --vms 2 --cpus 0 --spin 20011 --repeat
+		guest halts --hlt 211 --irqchip --repeat
+		ran() { [ "$(values kvm.vm.time.total | awk '$2 > 0' | wc -l)" = 3 ]; }
+		wait_for 10 ran
+		pmrep -h "$PMCD_HOST" -c "$TOP/dashboards/pmrep/kvm.conf" -s 4 -t 1 :kvm-time >"$WORK/out" 2>&1 || true
+		echo "$PID_spins $PID_halts" >"$WORK/pids"
+		kill -KILL "$PID_spins" "$PID_halts"
+		pmcd_stop
+	)
+	cat "$WORK/out"
+	read -r spins halts <"$WORK/pids"
+	# states without a value have no column; the last five are halted, vmm, ready, unknown, after poll
+	awk -v spins="guest-$spins" -v halts="guest-$halts" '
+		$2 ~ /^guest-/ {
+			sum = 0
+			for (i = 3; i <= NF; i++) sum += $i
+			lines++; wrong += sum < 99.9 || sum > 100.1
+			if ($2 == halts) halted += $(NF - 3)
+			if (index($2, spins) == 1) { waits++; ready += $(NF - 1) } }
+		END { print lines " lines, " wrong + 0 " wrong; ready " ready / waits ", halted " halted
+			exit wrong || lines < 9 || ready / waits < 45 || !(halted > 0) }' "$WORK/out"
+}
+
+@test "ledger = off attaches nothing" {
+	printf '[bpf]\nledger = off\n[trace]\n*\n' >"$WORK/kvm.conf"
+	"$BUILD/kvmbpf" dump -c "$WORK/kvm.conf" -d 0.1 --json >"$WORK/json"
+	[ "$(jq '[.metrics[] | select(.name | test("time.ready"))] | length' "$WORK/json")" = 0 ]
+	[ "$(jq '.metrics[] | select(.name == "kvm.agent.family.attached").values[] | select(.instance == "ledger").value' \
+		"$WORK/json")" = 0 ]
+}
