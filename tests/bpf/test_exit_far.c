@@ -62,6 +62,7 @@ static void counts_read(counts_t counts)
 	struct {
 		struct record head;
 		__u32 blocks[EXIT_SLOTS];
+		__u32 rest[16]; /* what records have behind them */
 	} record;
 	struct block block;
 	unsigned records = 0;
