@@ -129,7 +129,8 @@ stopped() {
 		guest halts --hlt 211 --irqchip --repeat
 		ran() { [ "$(values kvm.vm.time.total | awk '$2 > 0' | wc -l)" = 3 ]; }
 		wait_for 10 ran
-		pmrep -h "$PMCD_HOST" -c "$TOP/dashboards/pmrep/kvm.conf" -s 4 -t 1 :kvm-time >"$WORK/out" 2>&1 || true
+		PCP_DERIVED_CONFIG=$TOP/dashboards/derived/kvm.conf pmrep -h "$PMCD_HOST" \
+			-c "$TOP/dashboards/pmrep/kvm.conf" -s 4 -t 1 :kvm-time >"$WORK/out" 2>&1 || true
 		echo "$PID_spins $PID_halts" >"$WORK/pids"
 		kill -KILL "$PID_spins" "$PID_halts"
 		pmcd_stop
