@@ -144,6 +144,7 @@ void top_shares_get(const struct top_shares *shares, const struct rates *rates, 
 
 	top_rate(&total, rates, shares->total, row);
 	for (int i = 0; i < TOP_ALL_SHARES; i++) {
+		ret_cells[i] = (struct grid_cell){ .known = false };
 		top_rate(&ret_cells[i], rates, shares->places[i], row);
 		if (!total.known || !(total.number > 0))
 			ret_cells[i].known = false;

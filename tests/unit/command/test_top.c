@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
 /* kvmbpf top's screens, of any size, and what keys do; of two recorded snapshots, 2 s apart. */
+#define _GNU_SOURCE
 #include "fakes/support.h"
 
 #include <errno.h>
@@ -132,6 +133,43 @@ static void test_host(void **state)
 }
 
 /* A wider screen has room for all of the causes. */
+/* The same snapshot with where a VM's time went: ns by state. */
+static void times_add(struct snapshot *snapshot, const char *times)
+{
+	static const char format[] =
+		"pmdakvm-snapshot\t2\ntable\tvm\ncolumn\tvcpus\n"
+		"row\t1\tweb-1\t\t-\t1\nrow\t2\tdb-2\t\t-\t1\n"
+		"table\tvm_time\ncolumn\tguest\ncolumn\tkvm\ncolumn\tpoll\ncolumn\thalted\n"
+		"column\tvmm\ncolumn\tready\ncolumn\tunknown\ncolumn\ttotal\n"
+		"row\t1\tweb-1\t\t-\t%s\n";
+	unsigned line = 0;
+	char *text;
+	FILE *file;
+
+	assert_true(asprintf(&text, format, times) > 0);
+	file = fmemopen(text, strlen(text), "r");
+	assert_non_null(file);
+	snapshot_free(snapshot);
+	*snapshot = (struct snapshot){ 0 };
+	assert_int_equal(snapshot_load(file, snapshot, &line), 0);
+	fclose(file);
+	free(text);
+}
+
+/* Shares of what the interval has; polling is KVM's. Who has no ledger has none. */
+static void test_shares(void **state)
+{
+	(void)state;
+	times_add(&before, "1000\t0\t500\t0\t7\t0\t0\t1507");
+	times_add(&after, "5000\t1000\t1500\t1000\t1507\t1500\t0\t11507");
+	rates_free(&rates);
+	rates = (struct rates){ .now = 3 };
+	assert_int_equal(rates_keep(&rates, &before, UINT64_MAX, 1), 0);
+	make(80, 24);
+	assert_line(6, "web-1             1       -  40  20  15  10  15   0 -           -");
+	assert_line(5, "db-2              1       -   -   -   -   -   -   - -           -");
+}
+
 static void test_wide(void **state)
 {
 	(void)state;
@@ -361,12 +399,19 @@ static void test_tables(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		top_test(test_host),	    top_test(test_wide),
-		top_test(test_sizes),	    top_test(test_vm),
-		top_test(test_cursor),	    top_test(test_sort_keys),
-		top_test(test_filter_keys), top_test(test_delay_keys),
-		top_test(test_other_keys),  top_test(test_sections),
-		top_test(test_batch),	    top_test(test_first_and_notes),
+		top_test(test_host),
+		top_test(test_shares),
+		top_test(test_wide),
+		top_test(test_sizes),
+		top_test(test_vm),
+		top_test(test_cursor),
+		top_test(test_sort_keys),
+		top_test(test_filter_keys),
+		top_test(test_delay_keys),
+		top_test(test_other_keys),
+		top_test(test_sections),
+		top_test(test_batch),
+		top_test(test_first_and_notes),
 		top_test(test_tables),
 	};
 
