@@ -219,6 +219,7 @@ at_end() {
 		logger=$!
 		logs() { [ -s "$WORK/logged.index" ] && pminfo -a "$WORK/logged" kvm.nvms >/dev/null 2>&1; }
 		wait_for 10 logs
+		sleep 0.7 # three records: rates begin with the second
 		"$BUILD/tests/guest" --pio $PIO --mmio $MMIO >/dev/null
 		sleep 0.5 # two more records
 		kill -TERM $logger
