@@ -422,11 +422,16 @@ size_t collector_attached(const struct collector *collector)
 
 bool collector_waits(const struct collector *collector)
 {
+	bool kvm = collector->events.n || collector->events.loaded;
+
+	if (kvm)
+		return false;
+	if (collector_reads(collector))
+		return true;
 	for (size_t i = 0; i < families_count; i++) {
 		const struct collector_family *open = &collector->families[i];
 
-		if (open->loaded && open->wanted && open->err == -ENOENT && !collector->events.n &&
-		    !collector->events.loaded)
+		if (open->loaded && open->wanted && open->err == -ENOENT)
 			return true;
 	}
 	return false;

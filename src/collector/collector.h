@@ -42,7 +42,10 @@ void collector_close(struct collector *collector);
 /* The number of attached families. */
 size_t collector_attached(const struct collector *collector);
 
-/* Returns whether a wanted family is detached only because KVM is not loaded yet. */
+/*
+ * Returns whether a wanted family is detached only because KVM is not loaded yet; if an agent's
+ * maps are read, whether KVM is not loaded.
+ */
 bool collector_waits(const struct collector *collector);
 
 /* An array of families_count elements, in the order of families[]. */

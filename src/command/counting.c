@@ -179,11 +179,12 @@ int counting_reset_max(struct counting *counting)
 
 int counting_status(const struct counting *counting)
 {
-	if (collector_attached(counting->collector))
+	bool waits = collector_waits(counting->collector);
+
+	if (collector_attached(counting->collector) && !(counting_reads(counting) && waits))
 		return 0;
 	fprintf(stderr, "kvmbpf: nothing was counted: %s\n",
-		collector_waits(counting->collector) ? "KVM was not loaded" :
-						       "no family could be attached");
+		waits ? "KVM was not loaded" : "no family could be attached");
 	return EXIT_NOTHING;
 }
 

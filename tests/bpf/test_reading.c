@@ -368,6 +368,26 @@ static void test_events(void **state)
 	leave_cpu();
 }
 
+/* What an agent counted before KVM was unloaded is there; but that nothing is counted now is told.
+ */
+static void test_without_kvm(void **state)
+{
+	static const char *const none[] = { NULL };
+
+	(void)state;
+	agent_open("exit");
+	exits(13, HLT);
+	begin_reading();
+	assert_false(collector_waits(collector));
+	collector_close(collector);
+	host.events = none;
+	begin_reading();
+	assert_reads(true);
+	read_tables();
+	assert_int_equal(value_at("exit", "hlt", "count"), 13);
+	assert_true(collector_waits(collector));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -381,6 +401,7 @@ int main(void)
 		reading_test(test_causes_that_gave_way),
 		reading_test(test_trips),
 		reading_test(test_events),
+		reading_test(test_without_kvm),
 	};
 
 	return run_group("reading", tests, ARRAY_SIZE(tests));
