@@ -21,7 +21,8 @@ from pcp import pmi
 
 START, STEP, DOMAIN = 1767225600, 10, 95
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "src", "metrics")
-TYPES = {"U32": cpmapi.PM_TYPE_U32, "U64": cpmapi.PM_TYPE_U64, "STRING": cpmapi.PM_TYPE_STRING}
+TYPES = {"U32": cpmapi.PM_TYPE_U32, "U64": cpmapi.PM_TYPE_U64, "S64": cpmapi.PM_TYPE_64,
+         "STRING": cpmapi.PM_TYPE_STRING}
 SEMANTICS = {"COUNTER": cpmapi.PM_SEM_COUNTER, "CUMULATIVE": cpmapi.PM_SEM_COUNTER,
              "INSTANT": cpmapi.PM_SEM_INSTANT, "DISCRETE": cpmapi.PM_SEM_DISCRETE}
 UNITS = {"COUNT": (0, 0, 1, 0, 0, cpmapi.PM_COUNT_ONE), "NSEC": (0, 1, 0, 0, cpmapi.PM_TIME_NSEC, 0),

@@ -130,6 +130,11 @@ table() {
 	END
 }
 
+@test ":kvm-time shows where a VM's time went, in per cent that add up to 100" {
+	table :kvm-time
+	grep -qE '^00:00:20 +web1-4711 +40.00 +10.00 +5.00 +25.00 +10.00 +10.00 +0.00$' "$WORK/out"
+}
+
 @test ":kvm-latency counts what fell into each bucket in the interval" {
 	table :kvm-latency
 	diff - "$WORK/out" <<-END
