@@ -60,6 +60,19 @@ static double monotonic(void)
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
+int counting_configure(struct config *config, const char *path)
+{
+	struct report report = { 0 };
+	int err;
+
+	config_free(config);
+	err = config_load(path, &report, config);
+	if (err == -ENOMEM)
+		return err;
+	counting_show(&report, false);
+	return 0;
+}
+
 int counting_open(const struct config *config, bool verbose, struct counting **ret_counting)
 {
 	struct counting *counting = calloc(1, sizeof(*counting));

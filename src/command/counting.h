@@ -14,6 +14,12 @@
 struct counting;
 
 /*
+ * Have the configuration of the file at path instead, with what is wrong in it said on stderr.
+ * Returns 0, or -ENOMEM, and then there is nothing to free.
+ */
+int counting_configure(struct config *config, const char *path);
+
+/*
  * Read the maps of the agent that runs, if one does; else, or if the configuration selects a
  * family, attach the families as it says. It must outlive the result. From then on SIGINT, SIGTERM
  * and SIGHUP end counting_wait() only. verbose: also say details. Returns an exit status: 0,

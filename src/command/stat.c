@@ -291,18 +291,14 @@ static int run(const struct options *options)
 int command_stat(int argc, char **argv)
 {
 	struct options options = { .delay = 1 };
-	struct report report = { 0 };
 	int status = EXIT_FAILURE;
 
 	if (config_init(&options.config))
 		return EXIT_FAILURE;
 	status = parse(argc, argv, &options);
-	if (!status && options.config_path) {
-		config_free(&options.config);
-		if (config_load(options.config_path, &report, &options.config) == -ENOMEM)
-			return EXIT_FAILURE;
-		counting_show(&report, false);
-	}
+	if (!status && options.config_path &&
+	    counting_configure(&options.config, options.config_path))
+		return EXIT_FAILURE;
 	if (!status)
 		status = run(&options);
 	config_free(&options.config);
