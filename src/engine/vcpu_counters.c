@@ -6,9 +6,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
+#include "kernel/map_memory.h"
 #include "kernel/map_prealloc.h"
 
 #define MAX_MASK ((UINT64_C(1) << MAX_TIME_BITS) - 1)
@@ -56,37 +55,15 @@ void vcpu_counters_init(struct vcpu_counters *counters, const char *name, uint32
 	sleeps_find(counters);
 }
 
-static size_t bytes_of(const struct bpf_map *map)
-{
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	size_t bytes = (size_t)bpf_map__value_size(map) * bpf_map__max_entries(map);
-
-	return (bytes + page - 1) / page * page;
-}
-
-static void *map_memory(const struct bpf_map *map, bool reading)
-{
-	int prot = reading ? PROT_READ : PROT_READ | PROT_WRITE;
-	void *memory = mmap(NULL, bytes_of(map), prot, MAP_SHARED, bpf_map__fd(map), 0);
-
-	return memory == MAP_FAILED ? NULL : memory;
-}
-
-static void unmap_memory(const struct bpf_map *map, const void *memory)
-{
-	if (memory)
-		munmap((void *)memory, bytes_of(map));
-}
-
 static void object_drop(struct vcpu_counters *counters)
 {
 	const struct counters_object *object = &counters->object;
 
 	if (!object->family)
 		return;
-	unmap_memory(object->ended, counters->ended);
-	unmap_memory(object->state, counters->state);
-	unmap_memory(object->rows, counters->overflow);
+	map_memory_drop(object->ended, counters->ended);
+	map_memory_drop(object->state, counters->state);
+	map_memory_drop(object->rows, counters->overflow);
 	counters->ended = NULL;
 	counters->state = NULL;
 	counters->overflow = NULL;
@@ -219,9 +196,9 @@ static void memory_take(struct vcpu_counters *counters, const struct vcpu_counte
 static void memory_undo(struct vcpu_counters *counters, struct vcpu_counters *fresh,
 			const struct counters_object *object)
 {
-	unmap_memory(object->ended, fresh->ended);
-	unmap_memory(object->state, fresh->state);
-	unmap_memory(object->rows, fresh->overflow);
+	map_memory_drop(object->ended, fresh->ended);
+	map_memory_drop(object->state, fresh->state);
+	map_memory_drop(object->rows, fresh->overflow);
 	if (counters->object.family) {
 		pool_belongs(&fresh->records, &counters->records);
 		pool_belongs(&fresh->blocks, &counters->blocks);

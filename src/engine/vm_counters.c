@@ -204,6 +204,18 @@ static struct kept_counts *kept_get(struct vm_counters *all, uint32_t vm, uint32
 	return &grown[at];
 }
 
+int vm_counters_grow(struct vm_counters *all, const struct vms *vms, uint64_t until)
+{
+	struct pool *records = &all->counters->records;
+	uint64_t known = 0, used = pool_used(records), wanted = RECORDS_CHUNK / 2;
+
+	for (size_t i = 0; i < vms->n; i++)
+		known += vms->list[i]->nvcpus;
+	wanted += known > used ? known - used : 0;
+	return pool_grow(records, wanted < records->limit ? (uint32_t)wanted : records->limit,
+			 until);
+}
+
 int vm_counters_keep(struct vm_counters *all, uint32_t number)
 {
 	struct vcpu_counters *counters = all->counters;

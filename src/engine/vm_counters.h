@@ -66,6 +66,12 @@ void vm_counters_free(struct vm_counters *all);
 int vm_counters_update(struct vm_counters *all, const struct vms *vms);
 
 /*
+ * Have room for half a chunk of records more, and for each vCPU that is known, up to the limit, but
+ * not beyond that time (ns). Returns as pool_grow().
+ */
+int vm_counters_grow(struct vm_counters *all, const struct vms *vms, uint64_t until);
+
+/*
  * Before a record is retired: keep what it has counted, if its VM runs. Returns 0, or -ENOMEM with
  * nothing kept.
  */

@@ -6,14 +6,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "cause.skel.h"
 #include "engine/reading.h"
 #include "engine/retire.h"
 #include "families/family.h"
+#include "kernel/map_memory.h"
 #include "kernel/privileges.h"
 
 /* Memory of an entry of the index, with what the kernel adds to key and value. */
@@ -26,32 +25,15 @@ static void destroy(void *skeleton)
 
 /* --- memory --- */
 
-static size_t bytes_of(const struct bpf_map *map)
-{
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	size_t bytes = (size_t)((bpf_map__value_size(map) + 7) / 8 * 8) * bpf_map__max_entries(map);
-
-	return (bytes + page - 1) / page * page;
-}
-
-static void *map_memory(const struct cause *cause, const struct bpf_map *map)
-{
-	int prot = cause->counters.reading ? PROT_READ : PROT_READ | PROT_WRITE;
-	void *memory = mmap(NULL, bytes_of(map), prot, MAP_SHARED, bpf_map__fd(map), 0);
-
-	return memory == MAP_FAILED ? NULL : memory;
-}
-
 static void memory_drop(struct cause *cause)
 {
 	const struct cause_bpf *skeleton = cause->counters.object.family;
 
-	if (cause->rows)
-		munmap((void *)cause->rows, bytes_of(skeleton->maps.cause_rows));
-	if (cause->ended)
-		munmap(cause->ended, bytes_of(skeleton->maps.cause_ended));
-	if (cause->list)
-		munmap(cause->list, bytes_of(skeleton->maps.cause_sums));
+	if (!skeleton)
+		return; /* nothing was loaded */
+	map_memory_drop(skeleton->maps.cause_rows, cause->rows);
+	map_memory_drop(skeleton->maps.cause_ended, cause->ended);
+	map_memory_drop(skeleton->maps.cause_sums, cause->list);
 	cause->rows = NULL;
 	cause->ended = NULL;
 	cause->list = NULL;
@@ -63,9 +45,9 @@ static int memory_open(struct cause *cause)
 	uint32_t n = bpf_map__max_entries(skeleton->maps.cause_sums) - 1;
 	int err;
 
-	cause->rows = map_memory(cause, skeleton->maps.cause_rows);
-	cause->ended = map_memory(cause, skeleton->maps.cause_ended);
-	cause->list = map_memory(cause, skeleton->maps.cause_sums);
+	cause->rows = map_memory(skeleton->maps.cause_rows, cause->counters.reading);
+	cause->ended = map_memory(skeleton->maps.cause_ended, cause->counters.reading);
+	cause->list = map_memory(skeleton->maps.cause_sums, cause->counters.reading);
 	if (!cause->rows || !cause->ended || !cause->list)
 		return -ENOMEM;
 	if (cause->counters.reading)
@@ -409,20 +391,11 @@ static int cause_refresh(void *state, uint64_t wanted)
 
 /* --- once a second --- */
 
-/* Have room for half a chunk more, and for each vCPU that is known. */
 static void records_tick(struct cause *cause, struct report *report)
 {
-	const struct vms *vms = cause->env.vms;
-	struct pool *records = &cause->counters.records;
-	uint64_t until = clock_ns() + cause->env.config->growth_ns;
-	uint64_t known = 0, used = pool_used(records), wanted = RECORDS_CHUNK / 2;
-	int err;
+	int err = vm_counters_grow(&cause->records, cause->env.vms,
+				   clock_ns() + cause->env.config->growth_ns);
 
-	for (size_t i = 0; i < vms->n; i++)
-		known += vms->list[i]->nvcpus;
-	wanted += known > used ? known - used : 0;
-	err = pool_grow(records, wanted < records->limit ? (uint32_t)wanted : records->limit,
-			until);
 	if (err >= 0 || cause->no_room)
 		return;
 	cause->no_room = true;

@@ -6,13 +6,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "engine/reading.h"
 #include "engine/retire.h"
 #include "families/family.h"
+#include "kernel/map_memory.h"
 #include "kernel/privileges.h"
 #include "kernel/typed_loads.h"
 #include "kvm/stat_schema.h"
@@ -31,30 +30,14 @@ static void destroy(void *skeleton)
 
 /* --- memory --- */
 
-static size_t bytes_of(const struct bpf_map *map)
-{
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	size_t bytes = (size_t)bpf_map__value_size(map) * bpf_map__max_entries(map);
-
-	return (bytes + page - 1) / page * page;
-}
-
-static void *map_memory(const struct ledger *ledger, const struct bpf_map *map)
-{
-	int prot = ledger->counters.reading ? PROT_READ : PROT_READ | PROT_WRITE;
-	void *memory = mmap(NULL, bytes_of(map), prot, MAP_SHARED, bpf_map__fd(map), 0);
-
-	return memory == MAP_FAILED ? NULL : memory;
-}
-
 static void memory_drop(struct ledger *ledger)
 {
 	const struct ledger_bpf *skeleton = ledger->counters.object.family;
 
-	if (ledger->rows)
-		munmap((void *)ledger->rows, bytes_of(skeleton->maps.ledger_rows));
-	if (ledger->ended)
-		munmap(ledger->ended, bytes_of(skeleton->maps.ledger_ended));
+	if (!skeleton)
+		return; /* nothing was loaded */
+	map_memory_drop(skeleton->maps.ledger_rows, ledger->rows);
+	map_memory_drop(skeleton->maps.ledger_ended, ledger->ended);
 	ledger->rows = NULL;
 	ledger->ended = NULL;
 }
@@ -63,8 +46,8 @@ static int memory_open(struct ledger *ledger)
 {
 	const struct ledger_bpf *skeleton = ledger->counters.object.family;
 
-	ledger->rows = map_memory(ledger, skeleton->maps.ledger_rows);
-	ledger->ended = map_memory(ledger, skeleton->maps.ledger_ended);
+	ledger->rows = map_memory(skeleton->maps.ledger_rows, ledger->counters.reading);
+	ledger->ended = map_memory(skeleton->maps.ledger_ended, ledger->counters.reading);
 	if (!ledger->rows || !ledger->ended)
 		return -ENOMEM;
 	ledger->totals = (struct ledger_totals){ .records = &ledger->records,
@@ -441,20 +424,11 @@ static int ledger_refresh(void *state, uint64_t wanted)
 
 /* --- once a second --- */
 
-/* Have room for half a chunk more, and for each vCPU that is known. */
 static void records_tick(struct ledger *ledger, struct report *report)
 {
-	const struct vms *vms = ledger->env.vms;
-	struct pool *records = &ledger->counters.records;
-	uint64_t until = clock_ns() + ledger->env.config->growth_ns;
-	uint64_t known = 0, used = pool_used(records), wanted = RECORDS_CHUNK / 2;
-	int err;
+	int err = vm_counters_grow(&ledger->records, ledger->env.vms,
+				   clock_ns() + ledger->env.config->growth_ns);
 
-	for (size_t i = 0; i < vms->n; i++)
-		known += vms->list[i]->nvcpus;
-	wanted += known > used ? known - used : 0;
-	err = pool_grow(records, wanted < records->limit ? (uint32_t)wanted : records->limit,
-			until);
 	if (err >= 0 || ledger->no_room)
 		return;
 	ledger->no_room = true;
