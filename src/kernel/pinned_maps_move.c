@@ -145,14 +145,19 @@ bool pin_can_move(const struct pins *pins, int fd, const struct bpf_map *map, st
 	return n <= room;
 }
 
+void fresh_name(const char *map, char name[FRESH_NAME_SIZE])
+{
+	snprintf(name, FRESH_NAME_SIZE, "%s_new", map);
+}
+
 /* Put the pin of a map in the place of that of the map's name. */
 static int pin_replace(const struct pins *pins, const struct bpf_map *map)
 {
 	const char *name = bpf_map__name(map);
-	char fresh[64]; /* a name with a dot is refused */
+	char fresh[FRESH_NAME_SIZE];
 	int err;
 
-	snprintf(fresh, sizeof(fresh), "%s_new", name);
+	fresh_name(name, fresh);
 	unlinkat(pins->fd, fresh, 0); /* of an agent that was killed */
 	err = pins_put(pins, fresh, bpf_map__fd(map));
 	if (!err && renameat(pins->fd, fresh, pins->fd, name)) {

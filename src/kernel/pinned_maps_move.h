@@ -12,6 +12,14 @@
 
 #include "kernel/pinned_folder.h"
 
+#define FRESH_NAME_SIZE 64
+
+/*
+ * The pin that a map has until it takes the place of another, which an agent that is killed then
+ * leaves. A name with a dot is refused by the kernel.
+ */
+void fresh_name(const char *map, char name[FRESH_NAME_SIZE]);
+
 /*
  * Before loading: can the map take over all that the pinned map fd holds, from which it differs in
  * the number of entries only? If not for lack of room, a report line says so.

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "kernel/pinned_chunks.h"
+#include "kernel/pinned_maps_move.h"
 
 /* How many of the files that stay are named. */
 #define NAMES_MAX 8
@@ -32,14 +33,21 @@ static int remove_pin(const struct pins *pins, const char *name, struct report *
 	return err;
 }
 
-/* Remove a map's pin, and those of the chunks of an array of maps. Counts them. */
+/*
+ * Remove a map's pin, the one that it had before it took another's place, and those of the chunks
+ * of an array of maps. Counts them.
+ */
 static int remove_map(const struct pins *pins, const struct bpf_map *map, struct report *report,
 		      size_t *ret_removed)
 {
 	int err = remove_pin(pins, bpf_map__name(map), report), last = err;
-	char name[CHUNK_NAME_SIZE];
+	char name[CHUNK_NAME_SIZE], fresh[FRESH_NAME_SIZE];
 
 	*ret_removed += !err;
+	fresh_name(bpf_map__name(map), fresh);
+	err = remove_pin(pins, fresh, report);
+	*ret_removed += !err;
+	last = err && err != -ENOENT ? err : last;
 	for (size_t i = 1; bpf_map__type(map) == BPF_MAP_TYPE_ARRAY_OF_MAPS; i++) {
 		chunk_name(bpf_map__name(map), i, name);
 		err = remove_pin(pins, name, report);

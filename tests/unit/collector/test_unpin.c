@@ -109,6 +109,21 @@ static void test_all_of_ours(void **state)
 	assert_int_equal(access(on_bpffs("ours"), F_OK), -1);
 }
 
+/* An agent was killed while its map took the place of another, before it had removed that name. */
+static void test_killed_while_moving(void **state)
+{
+	char words[64];
+
+	(void)state;
+	need_bpf();
+	make_ours();
+	pin_map("trace_rows_new");
+	snprintf(words, sizeof(words), ": removed %zu pinned maps", for_maps(false) + 1);
+	assert_int_equal(unpin_ours(), 0);
+	assert_line(REPORT_INFO, on_bpffs("ours"), words);
+	assert_int_equal(access(on_bpffs("ours"), F_OK), -1);
+}
+
 /* Another's map, a folder where a map of ours would be, a program, a map in another folder. */
 static void test_nothing_else(void **state)
 {
@@ -251,10 +266,11 @@ static void test_the_mount_itself(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		bpffs_test(test_nothing_is_pinned),	bpffs_test(test_all_of_ours),
-		bpffs_test(test_nothing_else),		bpffs_test(test_an_agent_uses_it),
-		bpffs_test(test_an_agent_is_not_ended), bpffs_test(test_a_folder_of_others),
-		bpffs_test(test_another_file_system),	bpffs_test(test_the_mount_itself),
+		bpffs_test(test_nothing_is_pinned),   bpffs_test(test_all_of_ours),
+		bpffs_test(test_killed_while_moving), bpffs_test(test_nothing_else),
+		bpffs_test(test_an_agent_uses_it),    bpffs_test(test_an_agent_is_not_ended),
+		bpffs_test(test_a_folder_of_others),  bpffs_test(test_another_file_system),
+		bpffs_test(test_the_mount_itself),
 	};
 
 	return cmocka_run_group_tests(tests, bpffs_group_setup, bpffs_group_teardown);
