@@ -30,8 +30,8 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/pmdakvm-tests.XXXXXX")
 chmod 755 "$work"
 # shellcheck source=tests/leftovers.sh
 . tests/leftovers.sh
-boots=
-trap '[ -z "$boots" ] || kill -- "-$boots" 2>/dev/null || true; leftovers_end; rm -rf "$work"' EXIT
+boots= idle=
+trap 'kill_group "$boots"; kill_group "$idle"; leftovers_end; rm -rf "$work"' EXIT
 # shellcheck source=scripts/pmcd.sh
 . scripts/pmcd.sh
 TOP=$(plain_path "$TOP" "$work/top") BUILD=$(plain_path "$BUILD" "$work/build")
@@ -87,18 +87,23 @@ boots_run() {
 	done
 }
 
+# kill_group [PID]: end what that process leads.
+kill_group() {
+	[ -z "$1" ] || kill -- "-$1" 2>/dev/null || true
+}
+
 # suite NAME COMMAND...: a suite that ends badly without a failed test (a crash, say) is a failed test
 # itself.
 suite() {
-	local name=$1 status=0 start=$EPOCHSECONDS
+	local name=$1 out=$work/out.$BASHPID status=0 start=$EPOCHSECONDS
 	shift
-	"$@" >"$work/out" 2>&1 </dev/null || status=$?
+	"$@" >"$out" 2>&1 </dev/null || status=$?
 	# cmocka 1.1.5 calls a skipped test "not ok"
-	sed -i 's/^not ok \([0-9]* # SKIP\)/ok \1/' "$work/out"
-	if [ "$status" != 0 ] && ! grep -q '^not ok' "$work/out"; then
-		echo "not ok - $name ended with status $status" >>"$work/out"
+	sed -i 's/^not ok \([0-9]* # SKIP\)/ok \1/' "$out"
+	if [ "$status" != 0 ] && ! grep -q '^not ok' "$out"; then
+		echo "not ok - $name ended with status $status" >>"$out"
 	fi
-	show "$name" "$work/out" $((EPOCHSECONDS - start))
+	show "$name" "$out" $((EPOCHSECONDS - start))
 }
 
 # What is left on the host is a failed test.
@@ -127,6 +132,31 @@ valgrind_one() {
 	else
 		sed 's/^/# /' "$work/valgrind"
 		echo "not ok - ${test##*/} under valgrind"
+	fi
+}
+
+# What counts nothing of this host, and needs no time of its own: under valgrind, and the files of live tests
+# with the tag "idle".
+idle_run() {
+	local source test
+	for source in tests/unit/*/test_*.c; do
+		test=$BUILD/${source%.c}
+		# a sanitizer's build does the same job, and does not run there
+		if wanted valgrind && [ -z "${SAN:-}" ]; then
+			suite valgrind valgrind_one "$test"
+		fi
+	done
+	for source in $idle_files; do
+		live_one "$source"
+	done
+}
+
+# live_one FILE: if it is wanted
+live_one() {
+	local name
+	name=$(basename "$1" .bats)
+	if wanted "$name"; then
+		suite "$name" bats --tap "$1"
 	fi
 }
 
@@ -170,10 +200,6 @@ for source in tests/unit/*/test_*.c; do
 	if wanted unit; then
 		CMOCKA_MESSAGE_OUTPUT=TAP suite "${test##*/}" "$test"
 	fi
-	# a sanitizer's build does the same job, and does not run there
-	if wanted valgrind && [ -z "${SAN:-}" ]; then
-		suite valgrind valgrind_one "$test"
-	fi
 done
 for source in tests/bpf/test_*.c; do
 	test=$BUILD/${source%.c}
@@ -196,12 +222,24 @@ fi
 if [ -n "${PMDAKVM_TESTS_INSIDE:-}" ] && mountpoint -q /sys/fs/bpf; then
 	umount -R /sys/fs/bpf
 fi
+# Beside the live tests, only with what time they leave: in a process group of its own, but not in a session,
+# which the kernel's autogroups would give as much as all the others.
+idle_files=$(grep -ls "^# bats file_tags=idle$" tests/live/*.bats || true)
+set -m
+{
+	chrt -i -p 0 "$BASHPID" 2>/dev/null || true
+	idle_run
+} &
+idle=$!
+set +m
 for file in tests/live/*.bats; do
-	name=$(basename "$file" .bats)
-	if wanted "$name"; then
-		suite "$name" bats --tap "$file"
-	fi
+	case " ${idle_files//$'\n'/ } " in
+	*" $file "*) ;;
+	*) live_one "$file" ;;
+	esac
 done
+wait "$idle" || echo "not ok - tests in idle time: ended with status $?" >>"$log"
+idle=
 suite leftovers leftovers
 
 failed=$(grep -c '^not ok' "$log" || true)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 The pmdakvm authors
+# bats file_tags=idle
 #
 # Tests the completion of kvmbpf for bash. Needs neither root nor KVM.
 

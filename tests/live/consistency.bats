@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 The pmdakvm authors
+# bats file_tags=idle
 #
 # Checks that files agree with each other: the metric table, PMNS, help, man pages, README, this
 # kernel's events; and the rules of style and layers.

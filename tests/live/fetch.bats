@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 The pmdakvm authors
+# bats file_tags=idle
 #
 # A kernel that cannot be had: what fetch-kernel.sh says of it, and what CI makes of that.
 
