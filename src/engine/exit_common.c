@@ -9,9 +9,6 @@
 #include "base/clock.h"
 #include "engine/retire.h"
 
-/* Memory of an entry of the index, with what the kernel adds to key and value. */
-#define INDEX_ENTRY_BYTES 96
-
 int exits_new(const struct family_env *env, const struct exits_kind *kind, struct exits **ret_exits)
 {
 	struct exits *exits = calloc(1, sizeof(*exits));
@@ -195,7 +192,7 @@ void exits_records_map(const struct exits *exits, struct map_usage *ret_usage)
 	vcpu_counters_overflow(counters, &ret_usage->dropped, &no_block);
 	ret_usage->limit = exits->env.config->vcpus;
 	ret_usage->used = pool_used(&counters->records);
-	ret_usage->bytes = pool_bytes(&counters->records) + ret_usage->used * INDEX_ENTRY_BYTES;
+	ret_usage->bytes = vcpu_counters_records_bytes(counters);
 }
 
 void exits_blocks_map(const struct exits *exits, struct map_usage *ret_usage)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "kernel/privileges.h"
 #include "kernel/prog_missed.h"
 
 int program_fd(const struct program *program)
@@ -89,4 +90,10 @@ int programs_missed(const struct program *programs, size_t n, uint64_t *ret_miss
 	}
 	*ret_missed = sum;
 	return 0;
+}
+
+char *programs_refusal(int err, const struct events *events, const struct config *config)
+{
+	return err == -ENOENT ? events_missing(events, config->tracefs) :
+				privs_load_text(err, config->lockdown);
 }

@@ -9,7 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/config.h"
 #include "kvm/classic_events.h"
+#include "kvm/tracepoints.h"
 
 struct program {
 	const struct bpf_program *program; /* of the raw tracepoint; NULL: not loaded */
@@ -41,5 +43,8 @@ int program_fd(const struct program *program);
  * 0, or -ENODATA before Linux 5.12.
  */
 int programs_missed(const struct program *programs, size_t n, uint64_t *ret_missed);
+
+/* Why programs_attach() has failed with this error. The caller frees the text; NULL: no memory. */
+char *programs_refusal(int err, const struct events *events, const struct config *config);
 
 #endif /* PMDAKVM_PROGRAMS_H */

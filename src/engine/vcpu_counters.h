@@ -154,6 +154,9 @@ int vcpu_counters_walk(struct vcpu_counters *counters);
 void vcpu_counters_overflow(const struct vcpu_counters *counters, uint64_t *ret_dropped,
 			    uint64_t *ret_no_block);
 
+/* Memory of the records, with their entries in the index, bytes. */
+uint64_t vcpu_counters_records_bytes(const struct vcpu_counters *counters);
+
 /* Sum up the host: sets total. */
 void vcpu_counters_read(struct vcpu_counters *counters);
 

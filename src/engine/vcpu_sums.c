@@ -16,6 +16,9 @@
 /* Reading is bound by memory: how many blocks ahead it is asked for. */
 #define AHEAD 12
 
+/* Memory of an entry of the index, with what the kernel adds to key and value. */
+#define INDEX_ENTRY_BYTES 96
+
 /* --- whose blocks are --- */
 
 /* A slot has counts: which reason is it? */
@@ -115,6 +118,12 @@ static unsigned home_of(struct vcpu_counters *counters, unsigned slot)
 	unsigned home = counters->slots.homes[slot];
 
 	return home < COUNTER_SLOTS_MAX ? home : reason_slots_home(&counters->slots, slot);
+}
+
+uint64_t vcpu_counters_records_bytes(const struct vcpu_counters *counters)
+{
+	return pool_bytes(&counters->records) +
+	       (uint64_t)pool_used(&counters->records) * INDEX_ENTRY_BYTES;
 }
 
 void vcpu_counters_overflow(const struct vcpu_counters *counters, uint64_t *ret_dropped,

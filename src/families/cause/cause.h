@@ -7,29 +7,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "engine/vm_counters.h"
+#include "engine/record_family.h"
 #include "families/cause/cause_ids.h"
 #include "families/cause/cause_totals.h"
-#include "engine/programs.h"
-#include "vms/family_env.h"
 #include "vms/tables.h"
 
-#define CAUSE_PROGRAMS 12
-
 struct cause {
-	struct family_env env;
-	struct vcpu_counters counters; /* records only */
-	struct vm_counters records;
+	struct record_family family;
 	struct cause_sums sums;
 	struct cause_totals totals;
 	struct cause_ids ids;
 	const struct cause_row *rows; /* mapped, [cpus->n] */
 	struct cause_ended *ended;    /* mapped */
 	struct cause_sum *list;	      /* mapped, [config->causes + 1] */
-	struct program programs[CAUSE_PROGRAMS];
-	bool attached;
-	bool no_room;	     /* no memory for more records, as was reported */
-	uint64_t generation; /* of VMs' records at the last refresh */
+	uint64_t generation;	      /* of VMs' records at the last refresh */
 };
 
 #define CAUSE_TABLES 2

@@ -313,9 +313,7 @@ static int exit_attach(void *state, struct report *report, char **ret_error)
 	if (!err)
 		vendor_find(exits);
 	if (err && !*ret_error)
-		*ret_error = err == -ENOENT ?
-				     events_missing(exits->env.events, exits->env.config->tracefs) :
-				     privs_load_text(err, exits->env.config->lockdown);
+		*ret_error = programs_refusal(err, exits->env.events, exits->env.config);
 	else if (!err && attached_text(exits))
 		*ret_error = strdup(attached_text(exits));
 	return err;

@@ -7,32 +7,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "engine/programs.h"
-#include "engine/vm_counters.h"
+#include "engine/record_family.h"
 #include "families/ledger/ledger_totals.h"
-#include "vms/family_env.h"
 #include "vms/tables.h"
 
-#define LEDGER_PROGRAMS 2
-
 struct ledger {
-	struct family_env env;
-	struct vcpu_counters counters; /* records only */
-	struct vm_counters records;
+	struct record_family family;
 	struct ledger_totals totals;
 	const struct ledger_row *rows; /* mapped, [cpus->n] */
 	struct ledger_ended *ended;    /* mapped */
-	struct program programs[LEDGER_PROGRAMS];
-	bool attached;
-	bool exits;	     /* this KVM fires kvm_exit, so guest and KVM can be told apart */
-	bool names_vcpus;    /* it names the vCPU */
-	bool has_ready;	     /* the kernel says how long a thread has waited for a CPU */
-	bool reads_polls;    /* kernel memory can be read */
-	bool has_polls;	     /* and it is known where KVM has its statistics of polling */
-	bool no_room;	     /* no memory for more records, as was reported */
-	bool has_read;	     /* all ledgers were read */
-	int read_err;	     /* of reading them */
-	uint64_t generation; /* of VMs' records at the last refresh */
+	bool exits;	  /* this KVM fires kvm_exit, so guest and KVM can be told apart */
+	bool names_vcpus; /* it names the vCPU */
+	bool has_ready;	  /* the kernel says how long a thread has waited for a CPU */
+	bool reads_polls; /* kernel memory can be read */
+	bool has_polls;	  /* and it is known where KVM has its statistics of polling */
+	bool has_read;	  /* all ledgers were read */
+	int read_err;	  /* of reading them */
 };
 
 #define LEDGER_TABLES 3

@@ -134,9 +134,7 @@ static int userspace_exit_attach(void *state, struct report *report, char **ret_
 	err = exits_attach(exits);
 	exits->fires |= !err;
 	if (err)
-		*ret_error = err == -ENOENT ?
-				     events_missing(exits->env.events, exits->env.config->tracefs) :
-				     privs_load_text(err, exits->env.config->lockdown);
+		*ret_error = programs_refusal(err, exits->env.events, exits->env.config);
 	return err;
 }
 

@@ -29,14 +29,14 @@ static int setup(void **state)
 	vms = (struct vms){ .list = list, .n = 2 };
 	counters = (struct vcpu_counters){ .records = *fake_ledgers_pool(&memory) };
 	ledger = (struct ledger){
-		.records = { .counters = &counters, .uses = uses, .nuses = FAKE_LEDGERS },
+		.family.records = { .counters = &counters, .uses = uses, .nuses = FAKE_LEDGERS },
 		.ended = &memory.ended,
 		.exits = true,
 		.names_vcpus = true,
 		.has_ready = true,
 		.has_polls = true,
 	};
-	ledger.totals = (struct ledger_totals){ .records = &ledger.records,
+	ledger.totals = (struct ledger_totals){ .records = &ledger.family.records,
 						.ended = &memory.ended };
 	uses[1] = (struct record_use){ .vm = WEB, .vcpu = WEB_0 };
 	uses[2] = (struct record_use){ .vm = WEB, .vcpu = WEB_1 };
