@@ -190,6 +190,7 @@ static int classic_find(struct collector *collector)
 	struct classic_events *classic = &collector->classic;
 
 	classic->tracefs = collector->config->tracefs;
+	classic->lockdown = collector->config->lockdown;
 	if (collector->config->raw_only || !tracepoints_preemptible(&collector->types))
 		return 0;
 	classic->wanted = true;
@@ -264,6 +265,7 @@ int collector_open(const struct config *config, struct items *items,
 	};
 	if (!err)
 		err = families_open(collector, &env);
+	classic_events_report(&collector->classic, report);
 	kernel_types_close(&collector->types);
 	print_end(callers_print);
 	if (err) {
@@ -294,8 +296,8 @@ int collector_switch(struct collector *collector, size_t family, bool attached,
 	callers_print = print_begin(report);
 	find_events(collector);
 	register_attach(collector);
-	collector->classic.spent = 0;
 	family_attach(open, false, report);
+	classic_events_report(&collector->classic, report);
 	kernel_types_close(&collector->types);
 	print_end(callers_print);
 	sources_sync(&collector->sources, open->state);
@@ -366,8 +368,8 @@ bool collector_tick(struct collector *collector, struct report *report)
 		collector->late_ticks--;
 		find_events(collector);
 		register_attach(collector);
-		collector->classic.spent = 0;
 		attach_again(collector, !collector->late_ticks, report);
+		classic_events_report(&collector->classic, report);
 		kernel_types_close(&collector->types);
 		print_end(callers_print);
 		grown = true;

@@ -141,7 +141,7 @@ static bool line_read(const char *path, char *line, int size)
 	return has;
 }
 
-static bool is_confidential(const char *lockdown)
+bool is_lockdown_confidential(const char *lockdown)
 {
 	char modes[128];
 
@@ -204,7 +204,7 @@ void refusal_read(int err, const char *lockdown, struct refusal *ret_refusal)
 
 	refusal.filtered = is_answered_by_filter();
 	refusal.other_users = is_in_other_users();
-	refusal.confidential = is_confidential(lockdown);
+	refusal.confidential = is_lockdown_confidential(lockdown);
 	if (counts_memlock() && getrlimit(RLIMIT_MEMLOCK, &memlock) == 0 &&
 	    memlock.rlim_cur != RLIM_INFINITY) {
 		refusal.limited = true;

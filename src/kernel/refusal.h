@@ -29,4 +29,7 @@ void refusal_read(int err, const char *lockdown, struct refusal *ret_refusal);
 /* The first cause that applies, and what to do. The caller frees the text; NULL: no memory. */
 char *refusal_text(const struct refusal *refusal);
 
+/* Is that the lockdown mode, by the kernel's file? False if it cannot be read. */
+bool is_lockdown_confidential(const char *lockdown);
+
 #endif /* PMDAKVM_REFUSAL_H */

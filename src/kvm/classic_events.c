@@ -2,23 +2,56 @@
 /* Copyright (c) 2026 The pmdakvm authors */
 #include "kvm/classic_events.h"
 
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
+#include "kernel/privileges.h"
+#include "kernel/refusal.h"
 #include "kvm/tracepoints.h"
 
 /* How long perf may take to attach events in a pass. */
 #define PASS_NS UINT64_C(3000000000)
+
+/* The first refusal of a pass is the one that is told. */
+static void refuse(struct classic_events *classic, enum classic_refusal why, int err)
+{
+	if (!classic->why) {
+		classic->why = why;
+		classic->err = err;
+	}
+}
+
+/* The event has no folder. If others have, there is no such event, and nothing is refused. */
+static void refuse_folder(struct classic_events *classic)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/events", classic->tracefs);
+	if (access(path, X_OK))
+		refuse(classic, CLASSIC_NO_TRACEFS, -errno);
+}
 
 char *classic_events_folder(struct classic_events *classic, const char *event,
 			    const struct record_field *fields)
 {
 	char *folder;
 
-	if (!classic || !classic->wanted || events_atomic(event) || classic->spent > PASS_NS)
+	if (!classic || !classic->wanted || events_atomic(event))
 		return NULL;
+	if (classic->spent > PASS_NS) {
+		refuse(classic, CLASSIC_NO_TIME, 0);
+		return NULL;
+	}
 	folder = events_folder(classic->tracefs, event);
-	if (folder && !record_has_fields(folder, fields)) {
+	if (!folder) {
+		refuse_folder(classic);
+	} else if (!record_has_fields(folder, fields)) {
+		refuse(classic, CLASSIC_NO_RECORD, 0);
 		free(folder);
 		folder = NULL;
 	}
@@ -31,5 +64,56 @@ int classic_events_open(struct classic_events *classic, const char *folder, int 
 	int fd = classic_tracepoint_open(folder, prog_fd);
 
 	classic->spent += clock_ns() - start;
+	if (fd < 0)
+		refuse(classic, CLASSIC_NO_PERF, fd);
 	return fd;
+}
+
+/* Writes the cause of a refusal, and what to do. */
+static void cause_write(const struct classic_events *classic, FILE *file)
+{
+	const char *missing = privs_missing();
+
+	switch (classic->why) {
+	case CLASSIC_NO_TRACEFS:
+		if (is_lockdown_confidential(classic->lockdown))
+			fputs("kernel lockdown mode is confidentiality: there is no tracefs", file);
+		else
+			fprintf(file, "tracefs (%s/events) cannot be read: %s; %s",
+				classic->tracefs, strerror(-classic->err),
+				classic->err == -ENOENT ? "mount it" : "let it be read");
+		break;
+	case CLASSIC_NO_RECORD:
+		fputs("tracefs shows no record of the form that the program reads", file);
+		break;
+	case CLASSIC_NO_TIME:
+		fputs("perf takes too long, as it does while the kernel detaches an agent that has just ended; store 0, then 1 to kvm.control.attached later",
+		      file);
+		break;
+	default:
+		fprintf(file, "perf_event_open() failed (%s)", strerror(-classic->err));
+		if (*missing)
+			fprintf(file, ": %s missing", missing);
+	}
+}
+
+void classic_events_report(struct classic_events *classic, struct report *report)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *file;
+
+	file = classic->why && classic->why != classic->said ? open_memstream(&text, &size) : NULL;
+	if (file) {
+		cause_write(classic, file);
+		fclose(file);
+		report_add(
+			report, REPORT_WARNING,
+			"events are counted by raw tracepoints, which can be preempted here; what they miss is in kvm.agent.event.missed: %s",
+			text);
+		free(text);
+		classic->said = classic->why;
+	}
+	classic->why = CLASSIC_NOT_REFUSED;
+	classic->spent = 0;
 }

@@ -7,14 +7,27 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/report.h"
 #include "kernel/classic_tracepoints.h"
 #include "kernel/late_close.h"
 
+enum classic_refusal {
+	CLASSIC_NOT_REFUSED,
+	CLASSIC_NO_TRACEFS, /* its list of events cannot be read */
+	CLASSIC_NO_RECORD,  /* the event's record cannot be read, or has another form */
+	CLASSIC_NO_PERF,    /* perf refuses it */
+	CLASSIC_NO_TIME,    /* perf has taken too long in this pass */
+};
+
 struct classic_events {
 	const char *tracefs;
-	bool wanted;		 /* a thread can be switched out inside raw tracepoint programs */
-	struct late_close *late; /* closes their links; not NULL if wanted */
-	uint64_t spent;		 /* ns in which perf attached in this pass */
+	const char *lockdown;	   /* path of the kernel's file, which may not exist */
+	bool wanted;		   /* a thread can be switched out inside raw tracepoint programs */
+	struct late_close *late;   /* closes their links; not NULL if wanted */
+	uint64_t spent;		   /* ns in which perf attached in this pass */
+	enum classic_refusal why;  /* perf did not attach an event in this pass: the first */
+	enum classic_refusal said; /* what was reported last */
+	int err;		   /* that came with why */
 };
 
 /*
@@ -30,9 +43,14 @@ char *classic_events_folder(struct classic_events *classic, const char *event,
 /*
  * Attach the program by perf to the event with this folder: classic_tracepoint_open(). Perf
  * attaches nothing while the kernel closes a link of its own, such as those of an agent that has
- * just ended; pmcd waits for an agent for 5 s. So perf has 3 s in each pass: set spent to 0 when it
- * begins.
+ * just ended; pmcd waits for an agent for 5 s. So perf has 3 s in each pass.
  */
 int classic_events_open(struct classic_events *classic, const char *folder, int prog_fd);
+
+/*
+ * At the end of a pass: if perf should have attached an event and did not, add a warning to the
+ * report with the cause and what to do; the same cause once. The next pass begins.
+ */
+void classic_events_report(struct classic_events *classic, struct report *report);
 
 #endif /* PMDAKVM_CLASSIC_EVENTS_H */

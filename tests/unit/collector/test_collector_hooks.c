@@ -4,6 +4,7 @@
 #include "fakes/fake_families.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* The mask of a family's two tables. */
 static uint64_t tables_of(size_t family)
@@ -221,6 +222,41 @@ static void test_tick_when_switched_off(void **state)
 	assert_int_equal(refreshed_by(UINT64_MAX, 0), 15);
 }
 
+/* perf refuses one event more than before: for another reason each time. */
+static void refuse_events(const struct family_env *env)
+{
+	static const enum classic_refusal reasons[] = { CLASSIC_NO_TRACEFS, CLASSIC_NO_RECORD,
+							CLASSIC_NO_TIME };
+
+	env->classic->why = reasons[fakes[ALPHA].attaches - 1];
+	env->classic->err = -EACCES;
+	env->classic->spent = 1;
+}
+
+/* What perf refuses is said once each pass of attaching is done: at first, at a store, on a tick. */
+static void test_refusals_of_perf(void **state)
+{
+	(void)state;
+	fakes[ALPHA].when_attached = refuse_events;
+	open_all();
+	assert_int_equal(report.n, 1);
+	assert_non_null(strstr(report.lines[0].text, "/its/tracefs/events) cannot be read"));
+	assert_int_equal(report.lines[0].level, REPORT_WARNING);
+	report_clear(&report);
+	assert_int_equal(collector_switch(collector, ALPHA, false, &report), 0);
+	assert_int_equal(report.n, 0);
+	assert_int_equal(collector_switch(collector, ALPHA, true, &report), 0);
+	assert_int_equal(report.n, 1);
+	assert_non_null(strstr(report.lines[0].text, "no record of the form"));
+	report_clear(&report);
+	machine.stamp = 1;
+	collector_tick(collector, &report);
+	assert_int_equal(report.n, 1);
+	assert_non_null(strstr(report.lines[0].text, "perf takes too long"));
+	assert_int_equal(fakes[ALPHA].env.classic->spent, 0);
+	report_clear(&report);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -233,6 +269,7 @@ int main(void)
 		fake_test(test_refresh_that_fails),
 		fake_test(test_tick),
 		fake_test(test_tick_when_switched_off),
+		fake_test(test_refusals_of_perf),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
