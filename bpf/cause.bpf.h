@@ -213,7 +213,10 @@ static __always_inline struct cause_counts *cause_find(struct cause_record *reco
 	if (likely(counts))
 		return counts;
 	slot = takes ? cause_miss(number, key) : CAUSE_SLOTS;
-	return slot < CAUSE_SLOTS ? &record->slots[slot].counts : &record->other;
+	if (slot >= CAUSE_SLOTS)
+		return &record->other;
+	keep_here(slot); /* or clang 19 adds the slot to the address before it compares */
+	return &record->slots[slot & (CAUSE_SLOTS - 1)].counts;
 }
 
 /* Only accesses take slots, and what is no access. */

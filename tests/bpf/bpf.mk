@@ -38,3 +38,6 @@ $(BPF_TESTS): %: %.o $(BPF_TEST_SUPPORT) $(O)/libpmdakvm.a
 	$(call say,LD,$@)
 	$(Q)wraps=$$(nm $(filter %.o,$^) | sed -n 's/.* T __wrap_/-Wl,--wrap=/p'); \
 	$(CC) $(CFLAGS) $(SAN_FLAGS) $^ -o $@ $(LDFLAGS) $$wraps -lcmocka $(BPF_LIBS)
+
+.PHONY: bpf-tests
+bpf-tests: $(BPF_TESTS)
