@@ -173,6 +173,31 @@ bool rates_growth(const struct rates *rates, const struct snapshot_table *table,
 	return true;
 }
 
+uint64_t rates_kept(const struct rates *rates, const struct snapshot_table *table, size_t row,
+		    int column)
+{
+	const struct rates_table *kept = kept_of(rates, table);
+	size_t before, at;
+
+	if (!kept || column < 0 || (size_t)column >= kept->ncolumns)
+		return 0;
+	before = row_find(kept, table, row);
+	at = before * kept->ncolumns + (size_t)column;
+	return before < kept->nrows && kept->present[at] ? kept->values[at] : 0;
+}
+
+uint64_t rates_kept_sum(const struct rates *rates, const struct snapshot_table *table, int column)
+{
+	const struct rates_table *kept = kept_of(rates, table);
+	uint64_t sum = 0;
+
+	if (!kept || column < 0 || (size_t)column >= kept->ncolumns)
+		return 0;
+	for (size_t at = (size_t)column; at < kept->nrows * kept->ncolumns; at += kept->ncolumns)
+		sum += kept->present[at] ? kept->values[at] : 0;
+	return sum;
+}
+
 double rates_seconds(const struct rates *rates, const struct snapshot_table *table)
 {
 	const struct rates_table *kept = kept_of(rates, table);

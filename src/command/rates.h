@@ -47,6 +47,11 @@ bool rates_growth(const struct rates *rates, const struct snapshot_table *table,
 bool rates_get(const struct rates *rates, const struct snapshot_table *table, size_t row,
 	       int column, double *ret_rate);
 
+/* A value as it was kept, and the sum of those of all rows; what was not kept or absent is 0. */
+uint64_t rates_kept(const struct rates *rates, const struct snapshot_table *table, size_t row,
+		    int column);
+uint64_t rates_kept_sum(const struct rates *rates, const struct snapshot_table *table, int column);
+
 /* Seconds since the table was kept; 0: it was not. */
 double rates_seconds(const struct rates *rates, const struct snapshot_table *table);
 

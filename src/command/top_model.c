@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "metrics/metric_table.h"
-
 enum { VM_NAME, VM_VCPUS, VM_RATE, VM_SHARES, VM_REASON = VM_SHARES + TOP_SHARES, VM_CAUSE };
 
 static const struct grid_column vm_columns[TOP_VM_COLUMNS] = {
@@ -93,23 +91,6 @@ size_t top_texts(enum top_section section)
 
 /* --- metrics --- */
 
-struct top_place top_place(const struct snapshot *snapshot, const char *name)
-{
-	struct top_place place = { NULL, -1 };
-
-	for (size_t i = 0; i < metrics_count; i++) {
-		const struct metric *metric = &metrics[i];
-
-		if (metric_is_subtree(metric) || strcmp(metric->name, name) != 0)
-			continue;
-		place.table = snapshot_find_table(snapshot, metric->table);
-		if (place.table)
-			place.column = snapshot_table_column(place.table, metric->column);
-		break;
-	}
-	return place;
-}
-
 void top_rate(struct grid_cell *cell, const struct rates *rates, struct top_place place, size_t row)
 {
 	double rate = 0;
@@ -117,42 +98,6 @@ void top_rate(struct grid_cell *cell, const struct rates *rates, struct top_plac
 		     rates_get(rates, place.table, row, place.column, &rate);
 
 	grid_number(cell, known, rate);
-}
-
-void top_shares_find(const struct snapshot *snapshot, const char *prefix,
-		     struct top_shares *ret_shares)
-{
-	static const char *const names[TOP_ALL_SHARES] = {
-		[TOP_GUEST] = "guest",	 [TOP_KVM] = "kvm",	[TOP_VMM] = "vmm",
-		[TOP_HALTED] = "halted", [TOP_READY] = "ready", [TOP_UNKNOWN] = "unknown",
-		[TOP_POLL] = "poll",
-	};
-	char name[64];
-
-	for (int i = 0; i < TOP_ALL_SHARES; i++) {
-		snprintf(name, sizeof(name), "%s.%s", prefix, names[i]);
-		ret_shares->places[i] = top_place(snapshot, name);
-	}
-	snprintf(name, sizeof(name), "%s.total", prefix);
-	ret_shares->total = top_place(snapshot, name);
-}
-
-void top_shares_get(const struct top_shares *shares, const struct rates *rates, size_t row,
-		    struct grid_cell ret_cells[TOP_ALL_SHARES])
-{
-	struct grid_cell total;
-
-	top_rate(&total, rates, shares->total, row);
-	for (int i = 0; i < TOP_ALL_SHARES; i++) {
-		ret_cells[i] = (struct grid_cell){ .known = false };
-		top_rate(&ret_cells[i], rates, shares->places[i], row);
-		if (!total.known || !(total.number > 0))
-			ret_cells[i].known = false;
-		else
-			ret_cells[i].number *= 100 / total.number;
-	}
-	if (ret_cells[TOP_KVM].known && ret_cells[TOP_POLL].known)
-		ret_cells[TOP_KVM].number += ret_cells[TOP_POLL].number;
 }
 
 bool top_has_exits(const struct snapshot *snapshot)
@@ -179,10 +124,13 @@ static uint64_t tables_of(const struct snapshot *snapshot, const char *const *na
 
 uint64_t top_host_tables(const struct snapshot *snapshot)
 {
-	static const char *const names[] = {
-		"kvm.nvms",	  "kvm.exit.total", "kvm.userspace_exit.count",
-		"kvm.halt_exits", "kvm.time.total", NULL
-	};
+	static const char *const names[] = { "kvm.nvms",
+					     "kvm.exit.total",
+					     "kvm.userspace_exit.count",
+					     "kvm.halt_exits",
+					     "kvm.time.total",
+					     "kvm.vm.open.total",
+					     NULL };
 
 	return tables_of(snapshot, names);
 }
@@ -239,7 +187,9 @@ void top_model_numbers(struct top_model *model, const struct snapshot *snapshot,
 		       const struct rates *rates)
 {
 	struct top_host *host = &model->host;
-	struct top_shares shares;
+	struct grid_cell times[TOP_ALL_SHARES];
+	double seconds = 0;
+	struct top_times places;
 
 	model->exits = top_has_exits(snapshot);
 	value_get(&host->vms, top_place(snapshot, "kvm.nvms"), 0);
@@ -248,12 +198,14 @@ void top_model_numbers(struct top_model *model, const struct snapshot *snapshot,
 	sum_rate(&host->trips, rates, top_place(snapshot, "kvm.userspace_exit.count"));
 	top_rate(&host->halts, rates, top_place(snapshot, "kvm.halt_exits"), 0);
 	top_rate(&host->emulated, rates, top_place(snapshot, "kvm.insn_emulation"), 0);
-	top_shares_find(snapshot, "kvm.time", &shares);
-	for (int i = 0; i < TOP_ALL_SHARES; i++) {
-		top_rate(&host->cpus[i], rates, shares.places[i], 0);
-		host->cpus[i].number /= 1e9;
-	}
-	top_shares_get(&shares, rates, 0, host->shares);
+	top_times_find(snapshot, "kvm.time", "kvm.vm.open", &places);
+	if (places.times[TOP_VMM].table)
+		seconds = rates_seconds(rates, places.times[TOP_VMM].table);
+	top_times_get(&places, rates, 0, times);
+	for (int i = 0; i < TOP_ALL_SHARES; i++)
+		grid_number(&host->cpus[i], times[i].known && seconds > 0,
+			    seconds > 0 ? times[i].number / seconds / 1e9 : 0);
+	top_shares_make(times, host->shares);
 }
 
 /* The VM of a row, by its place in the grid, which is in the order of the table of VMs. */
@@ -412,19 +364,23 @@ static void rates_make(struct top_model *model, const struct snapshot *snapshot,
 static void shares_make(struct top_model *model, const struct snapshot *snapshot,
 			const struct rates *rates, const struct snapshot_table *vms)
 {
+	struct grid_cell times[TOP_ALL_SHARES], shares[TOP_ALL_SHARES];
 	struct owners owners = { .vms = vms };
-	struct grid_cell cells[TOP_ALL_SHARES];
-	struct top_shares shares;
+	const struct snapshot_table *table;
+	struct top_times places;
 
-	top_shares_find(snapshot, "kvm.vm.time", &shares);
-	for (size_t row = 0; shares.total.column >= 0 && row < shares.total.table->nrows; row++) {
-		size_t vm = owner_find(&owners, &shares.total.table->rows[row]);
+	top_times_find(snapshot, "kvm.vm.time", "kvm.vm.open", &places);
+	table = places.times[TOP_VMM].table;
+	for (size_t row = 0; table && row < table->nrows; row++) {
+		size_t vm = owner_find(&owners, &table->rows[row]);
 
 		if (vm == vms->nrows)
 			continue;
-		top_shares_get(&shares, rates, row, cells);
-		memcpy(cells_of(&model->grids[TOP_VMS], vm) + VM_SHARES, cells,
-		       TOP_SHARES * sizeof(*cells));
+		top_times_get(&places, rates, row, times);
+		top_shares_make(times, shares);
+		top_shares_round(shares);
+		memcpy(cells_of(&model->grids[TOP_VMS], vm) + VM_SHARES, shares,
+		       TOP_SHARES * sizeof(*shares));
 	}
 }
 

@@ -9,21 +9,9 @@
 
 #include "command/grid.h"
 #include "command/rates.h"
+#include "command/top_shares.h"
 
 enum top_section { TOP_VMS, TOP_VCPUS, TOP_REASONS, TOP_CAUSES, TOP_SECTIONS };
-
-/* Shares of time, in the order of the screen. KVM's includes polling. */
-enum top_share {
-	TOP_GUEST,
-	TOP_KVM,
-	TOP_VMM,
-	TOP_HALTED,
-	TOP_READY,
-	TOP_UNKNOWN,
-	TOP_SHARES,
-	TOP_POLL = TOP_SHARES,
-	TOP_ALL_SHARES,
-};
 
 /* Numbers of the host, as cells: of them known and number are used. */
 struct top_host {
@@ -71,27 +59,9 @@ size_t top_texts(enum top_section section);
 
 /* --- for the files of the model --- */
 
-/* Where a metric is in the snapshot; column -1: nowhere. */
-struct top_place {
-	const struct snapshot_table *table;
-	int column;
-};
-
-struct top_place top_place(const struct snapshot *snapshot, const char *metric);
-
 /* Set a cell to a metric's rate in a row. */
 void top_rate(struct grid_cell *cell, const struct rates *rates, struct top_place place,
 	      size_t row);
-
-/* The shares of a row of PREFIX.guest, PREFIX.kvm ..., of PREFIX.total. */
-struct top_shares {
-	struct top_place places[TOP_ALL_SHARES], total;
-};
-
-void top_shares_find(const struct snapshot *snapshot, const char *prefix,
-		     struct top_shares *ret_shares);
-void top_shares_get(const struct top_shares *shares, const struct rates *rates, size_t row,
-		    struct grid_cell ret_cells[TOP_ALL_SHARES]);
 
 /* Does the kernel fire kvm_exit here? */
 bool top_has_exits(const struct snapshot *snapshot);

@@ -78,8 +78,22 @@ static int state_set(struct grid_cell *cell, struct top_place place, const char 
 /* Where each of a vCPU's numbers is. */
 struct vcpu_places {
 	struct top_place exits, state, open;
-	struct top_shares shares;
+	struct top_times times;
 };
+
+/* The shares of the row of this name. Returns false if there is none. */
+static bool shares_of(const struct top_times *places, const struct rates *rates, const char *name,
+		      struct grid_cell ret_shares[TOP_ALL_SHARES])
+{
+	const struct snapshot_table *table = places->times[TOP_VMM].table;
+	struct grid_cell times[TOP_ALL_SHARES];
+
+	if (!table)
+		return false;
+	top_times_get(places, rates, row_of(table, name), times);
+	top_shares_make(times, ret_shares);
+	return true;
+}
 
 static int vcpu_add(struct grid *grid, const struct vcpu_places *places, const struct rates *rates,
 		    const char *name, const char *number)
@@ -94,9 +108,8 @@ static int vcpu_add(struct grid *grid, const struct vcpu_places *places, const s
 	if (places->exits.table)
 		top_rate(&cells[VCPU_RATE], rates, places->exits,
 			 row_of(places->exits.table, name));
-	if (places->shares.total.column >= 0) {
-		top_shares_get(&places->shares, rates, row_of(places->shares.total.table, name),
-			       shares);
+	if (shares_of(&places->times, rates, name, shares)) {
+		top_shares_round(shares);
 		memcpy(&cells[VCPU_SHARES], shares, TOP_SHARES * sizeof(*shares));
 	}
 	return state_set(&cells[VCPU_STATE], places->state, name);
@@ -113,9 +126,9 @@ static int vcpus_make(struct top_model *model, const struct snapshot *snapshot,
 	const struct snapshot_table *table = places.exits.table;
 	int err = 0;
 
-	top_shares_find(snapshot, "kvm.vcpu.time", &places.shares);
-	if (places.shares.total.table)
-		table = places.shares.total.table;
+	top_times_find(snapshot, "kvm.vcpu.time", "kvm.vcpu.open", &places.times);
+	if (places.times.times[TOP_VMM].table)
+		table = places.times.times[TOP_VMM].table;
 	for (size_t row = 0; !err && table && row < table->nrows; row++) {
 		const char *name = table->rows[row].name, *rest;
 
@@ -300,7 +313,7 @@ int top_model_vm(struct top_model *model, const struct snapshot *snapshot,
 		 const struct rates *rates, const char *vm)
 {
 	struct top_place vcpus = top_place(snapshot, "kvm.vm.vcpus");
-	struct top_shares shares;
+	struct top_times times;
 	struct grid_cell n = { .known = false };
 	int err;
 
@@ -315,9 +328,8 @@ int top_model_vm(struct top_model *model, const struct snapshot *snapshot,
 		value_of(&n, vcpus, row, 1);
 	}
 	model->vcpus = (unsigned)n.number;
-	top_shares_find(snapshot, "kvm.vm.time", &shares);
-	if (shares.total.table)
-		top_shares_get(&shares, rates, row_of(shares.total.table, vm), model->shares);
+	top_times_find(snapshot, "kvm.vm.time", "kvm.vm.open", &times);
+	shares_of(&times, rates, vm, model->shares);
 	err = vcpus_make(model, snapshot, rates, vm);
 	if (!err)
 		err = reasons_make(model, snapshot, rates, vm);

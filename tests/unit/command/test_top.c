@@ -132,7 +132,6 @@ static void test_host(void **state)
 		"Enter VM  s sort  / filter  d delay  space pause  r base  x detail  h help  q");
 }
 
-/* A wider screen has room for all of the causes. */
 /* The same snapshot with where a VM's time went: ns by state. */
 static void times_add(struct snapshot *snapshot, const char *times)
 {
@@ -170,6 +169,7 @@ static void test_shares(void **state)
 	assert_line(5, "db-2              1       -   -   -   -   -   -   - -           -");
 }
 
+/* A wider screen has room for all of the causes. */
 static void test_wide(void **state)
 {
 	(void)state;
