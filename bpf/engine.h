@@ -112,7 +112,7 @@ struct engine_state {
 	__u32 isa;		 /* of the retired blocks' slots: enum reasons_isa + 1 */
 	__u32 moves;
 	__u32 record, block, slot;
-	__u32 pad;
+	__u32 flag; /* of those that write records alone; 0: they are detached */
 	struct block sum;
 };
 

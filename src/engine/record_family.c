@@ -59,9 +59,21 @@ static __u32 begin(void *data)
 {
 	struct record_family *family = data;
 
+	__u32 flag;
+
 	if (family->attached)
 		vcpu_counters_begin(&family->counters);
-	return family->kind->flag(family);
+	flag = family->kind->flag(family);
+	__atomic_store_n(&family->counters.state->flag, flag, __ATOMIC_RELAXED);
+	return flag;
+}
+
+__u32 record_family_flag(const struct record_family *family)
+{
+	/* an agent that was killed has detached its programs, but could not tell */
+	if (family->counters.reading && !pins_are_used(family->env.pins))
+		return 0;
+	return __atomic_load_n(&family->counters.state->flag, __ATOMIC_RELAXED);
 }
 
 static void links_offer(struct record_family *family)
@@ -106,6 +118,7 @@ int record_family_open(struct record_family *family, const struct record_family_
 	}
 	if (family->counters.reading)
 		return 0;
+	family->counters.state->flag = 0; /* the last agent was killed, maybe */
 	retire_recover(&family->counters);
 	links_offer(family);
 	return 0;

@@ -48,9 +48,9 @@ struct record_memory {
 struct record_family {
 	const struct record_family_kind *kind;
 	struct family_env env;
-	struct record_links *links;    /* those that write */
-	struct vcpu_counters counters; /* records only */
-	struct vm_counters records;    /* whose they are */
+	struct record_links *links;			 /* those that write */
+	struct vcpu_counters counters;			 /* records only */
+	struct vm_counters records;			 /* whose they are */
 	struct program programs[RECORD_FAMILY_PROGRAMS]; /* the first one sees threads end */
 	size_t nprograms;
 	struct record_memory memory[RECORD_FAMILY_MAPS];
@@ -67,16 +67,16 @@ struct record_object {
 };
 
 /* That of the skeleton of family NAME, which destroy() destroys. */
-#define RECORD_OBJECT(bpf, name)                                                          \
-	.counters = { .family = (bpf),                                                    \
-		      .destroy = destroy,                                                 \
-		      .skeleton = (bpf)->skeleton,                                        \
-		      .records = { (bpf)->maps.name##_cells, (bpf)->maps.name##_cells_0,  \
-				   (bpf)->maps.name##_cells_free },                       \
-		      .index = (bpf)->maps.name##_index,                                  \
-		      .state = (bpf)->maps.name##_state,                                  \
-		      .meta = (bpf)->maps.name##_meta,                                    \
-		      .control = &(bpf)->data_shared->control },                          \
+#define RECORD_OBJECT(bpf, name)                                                         \
+	.counters = { .family = (bpf),                                                   \
+		      .destroy = destroy,                                                \
+		      .skeleton = (bpf)->skeleton,                                       \
+		      .records = { (bpf)->maps.name##_cells, (bpf)->maps.name##_cells_0, \
+				   (bpf)->maps.name##_cells_free },                      \
+		      .index = (bpf)->maps.name##_index,                                 \
+		      .state = (bpf)->maps.name##_state,                                 \
+		      .meta = (bpf)->maps.name##_meta,                                   \
+		      .control = &(bpf)->data_shared->control },                         \
 	.rows = (bpf)->maps.name##_rows, .shared = (bpf)->maps.data_shared
 
 /*
@@ -105,6 +105,12 @@ bool record_family_reads(const struct record_family *family);
  * attached. Returns as struct family_ops attach().
  */
 int record_family_attach(struct record_family *family, bool anew, char **ret_error);
+
+/*
+ * The flag of those that write now, the agent's if its maps are read; 0: they are detached. Pinned
+ * memory has it.
+ */
+__u32 record_family_flag(const struct record_family *family);
 
 /* Hooks, see family.h; they take the family's state. */
 void record_family_detach(void *state);

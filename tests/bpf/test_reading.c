@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "bpf/pin.h"
+#include "bpf/ledger.h"
 
 enum { CPUID = 0x72, HLT = 0x78, IO = 0x7b, ISA_SVM = 2, VCPU = 0x1000 };
 
@@ -368,6 +368,72 @@ static void test_events(void **state)
 	leave_cpu();
 }
 
+/* The flag of the ledger's programs, as a reader finds it. */
+static __u32 ledger_flag(void)
+{
+	struct engine_state state = { 0 };
+	char path[128];
+	__u32 key = 0;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/ledger_state", folder);
+	fd = bpf_obj_get(path);
+	assert_true(fd >= 0);
+	assert_int_equal(bpf_map_lookup_elem(fd, &key, &state), 0);
+	close(fd);
+	return state.flag;
+}
+
+/* That an interval can be open is told while programs are attached, and not after. */
+static void test_ledger_is_attached(void **state)
+{
+	static const char *const events[] = { "kvm_cpuid", "kvm_entry",		 "kvm_exit",
+					      "kvm_fpu",   "kvm_userspace_exit", "kvm_vcpu_wakeup",
+					      NULL };
+	__u32 flag, again;
+
+	(void)state;
+	host.events = events;
+	agent_open("ledger");
+	flag = ledger_flag();
+	assert_int_not_equal(flag, 0);
+	assert_int_equal(flag % LEDGER_PLACES,
+			 LEDGER_UNKNOWN); /* neither exits nor trips are seen */
+	collector = agent;
+	assert_int_equal(family_switch(false), 0);
+	assert_int_equal(ledger_flag(), 0);
+	assert_int_equal(family_switch(true), 0);
+	again = ledger_flag();
+	assert_true(again && again != flag);
+	collector_close(agent);
+	assert_int_equal(ledger_flag(), 0);
+	collector = agent = NULL;
+}
+
+/* An agent that was killed has told nobody: the next one begins with nothing attached. */
+static void test_ledger_after_a_kill(void **state)
+{
+	static const char *const none[] = { NULL };
+	struct engine_state killed;
+	char path[128];
+	__u32 key = 0;
+	int fd;
+
+	(void)state;
+	agent_open("ledger");
+	collector_close(agent);
+	snprintf(path, sizeof(path), "%s/ledger_state", folder);
+	fd = bpf_obj_get(path);
+	assert_true(fd >= 0);
+	assert_int_equal(bpf_map_lookup_elem(fd, &key, &killed), 0);
+	killed.flag = LEDGER_FLAG(killed.generation, LEDGER_KVM);
+	assert_int_equal(bpf_map_update_elem(fd, &key, &killed, BPF_ANY), 0);
+	close(fd);
+	host.events = none;
+	agent_open("ledger");
+	assert_int_equal(ledger_flag(), 0);
+}
+
 /* What an agent counted before KVM was unloaded is there; but that nothing is counted now is told.
  */
 static void test_without_kvm(void **state)
@@ -401,6 +467,8 @@ int main(void)
 		reading_test(test_causes_that_gave_way),
 		reading_test(test_trips),
 		reading_test(test_events),
+		reading_test(test_ledger_is_attached),
+		reading_test(test_ledger_after_a_kill),
 		reading_test(test_without_kvm),
 	};
 

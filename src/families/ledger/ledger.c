@@ -257,9 +257,8 @@ static void totals_read(struct vcpu_counters *counters)
 	struct ledger *ledger =
 		(struct ledger *)((char *)counters - offsetof(struct ledger, family.counters));
 
-	/* the flag is the agent's: who reads its maps sees no interval as open */
 	ledger->read_err = ledger_totals_read(&ledger->totals, ledger->family.env.vms,
-					      counters->object.control->ledger, clock_ns());
+					      record_family_flag(&ledger->family), clock_ns());
 }
 
 static int ledger_refresh(void *state, uint64_t wanted)
