@@ -67,6 +67,7 @@ static int look(const struct config *config, bool quiet)
 		.tracefs = config->tracefs,
 		.device = "/dev/kvm",
 		.mounts = PROC_MOUNTS,
+		.locks = "/proc/locks",
 		.pmcd_conf = "/etc/pcp/pmcd/pmcd.conf",
 		.pin = config->pin,
 	};
@@ -127,16 +128,14 @@ static int parse(int argc, char **argv, const char **ret_config, bool *ret_quiet
 int command_doctor(int argc, char **argv)
 {
 	const char *path = NULL;
-	struct report report = { 0 };
 	struct config config;
 	bool quiet = false;
 	int status = parse(argc, argv, &path, &quiet);
 
 	if (status)
 		return status < 0 ? EXIT_SUCCESS : status;
-	if (path ? config_load(path, &report, &config) == -ENOMEM : config_init(&config))
+	if (config_init(&config) || counting_configure(&config, path, false))
 		return EXIT_FAILURE;
-	counting_show(&report, false);
 	status = look(&config, quiet);
 	config_free(&config);
 	return status;

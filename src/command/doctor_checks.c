@@ -105,6 +105,83 @@ static void look_memlock(const struct doctor_host *host, struct doctor_finding *
 
 /* --- the kernel --- */
 
+/* Is a file system of this type mounted? Returns false, too, if that cannot be read. */
+static bool is_mounted(const char *mounts, const char *type)
+{
+	FILE *file = fopen(mounts, "re");
+	char *line = NULL;
+	bool mounted = false;
+	size_t size = 0;
+
+	while (file && !mounted && getline(&line, &size, file) > 0) {
+		const char *at = strstr(line, " - ");
+
+		mounted = at && strncmp(at + 3, type, strlen(type)) == 0 &&
+			  at[3 + strlen(type)] == ' ';
+	}
+	free(line);
+	if (file)
+		fclose(file);
+	return mounted;
+}
+
+static const char confidentiality[] =
+	"before Linux 6.2 no program reads kernel memory, so exits have no reasons and VMs no names";
+
+/* Can a program that reads kernel memory be loaded? Returns 1, 0, or -1: it cannot be told. */
+static int may_read(void)
+{
+	/* a program that calls a helper with its stack, 8 and 0, and one that does nothing */
+	static const struct bpf_insn reads[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = 1, .src_reg = 10 },
+		{ .code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = 1, .imm = -8 },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 2, .imm = 8 },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 3 },
+		{ .code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_probe_read_kernel },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	const size_t n = sizeof(reads) / sizeof(reads[0]), nothing = n - 2;
+	int fd = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "doctor", "GPL", reads, n, NULL);
+
+	if (fd >= 0) {
+		close(fd);
+		return 1;
+	}
+	fd = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "doctor", "GPL", reads + nothing,
+			   n - nothing, NULL);
+	if (fd < 0)
+		return -1;
+	close(fd);
+	return 0;
+}
+
+/* The kernel's file is not there or says nothing: that is no answer by itself. */
+static void look_for_lockdown(const struct doctor_host *host, struct doctor_finding *finding)
+{
+	int reads;
+
+	if (is_mounted(host->mounts, "securityfs") && access(host->lockdown, F_OK) &&
+	    errno == ENOENT) {
+		found(finding, DOCTOR_FINE, "", "this kernel has no lockdown");
+		return;
+	}
+	reads = may_read();
+	if (reads > 0)
+		found(finding, DOCTOR_FINE, "",
+		      "%s cannot be read; a program may read kernel memory, so the mode is not "
+		      "confidentiality",
+		      host->lockdown);
+	else if (!reads)
+		found(finding, DOCTOR_NOTE, "",
+		      "%s cannot be read; the mode seems to be confidentiality: %s", host->lockdown,
+		      confidentiality);
+	else
+		found(finding, DOCTOR_NOTE,
+		      "mount -t securityfs securityfs /sys/kernel/security, or run as root",
+		      "not known: %s cannot be read", host->lockdown);
+}
+
 static void look_lockdown(const struct doctor_host *host, struct doctor_finding *finding)
 {
 	FILE *file = fopen(host->lockdown, "re");
@@ -117,23 +194,33 @@ static void look_lockdown(const struct doctor_host *host, struct doctor_finding 
 	begin = strchr(text, '[');
 	end = begin ? strchr(begin, ']') : NULL;
 	if (!end) {
-		found(finding, DOCTOR_FINE, "", "this kernel has no lockdown");
+		look_for_lockdown(host, finding);
 		return;
 	}
 	*end = '\0';
 	if (strcmp(begin + 1, "confidentiality") == 0)
-		found(finding, DOCTOR_NOTE, "",
-		      "mode confidentiality: before Linux 6.2 no program reads kernel memory, so "
-		      "exits have no reasons and VMs no names");
+		found(finding, DOCTOR_NOTE, "", "mode confidentiality: %s", confidentiality);
 	else
 		found(finding, DOCTOR_FINE, "", "mode %s refuses nothing that is needed",
 		      begin + 1);
+}
+
+/* What sysfs does not show is not there only if it is mounted. */
+static bool has_sysfs(const struct doctor_host *host, struct doctor_finding *finding)
+{
+	if (access(host->modules, X_OK) == 0)
+		return true;
+	found(finding, DOCTOR_FAILS, "mount -t sysfs sysfs /sys", "not known: %s: %s",
+	      host->modules, strerror(errno));
+	return false;
 }
 
 static void look_btf(const struct doctor_host *host, struct doctor_finding *finding)
 {
 	bool module = is_there(host->modules, "kvm/initstate");
 
+	if (!has_sysfs(host, finding))
+		return;
 	if (!is_there(host->btf, "vmlinux"))
 		found(finding, DOCTOR_FAILS, "use a kernel that has CONFIG_DEBUG_INFO_BTF",
 		      "%s/vmlinux: the kernel has no type information (BTF)", host->btf);
@@ -152,6 +239,8 @@ static void look_kvm(const struct doctor_host *host, struct doctor_finding *find
 	bool loaded = is_there(host->modules, "kvm");
 	enum reasons_isa isa;
 
+	if (!has_sysfs(host, finding))
+		return;
 	if (!loaded)
 		found(finding, DOCTOR_FAILS,
 		      "modprobe kvm_intel or kvm_amd; see also the firmware's settings",
@@ -215,7 +304,10 @@ static void look_preemptible(const struct doctor_host *host, struct doctor_findi
 		      "threads can be switched out in programs: perf attaches them, so that no event "
 		      "is missed");
 	else
-		found(finding, DOCTOR_LIMITS, "mount -t tracefs tracefs /sys/kernel/tracing",
+		found(finding, DOCTOR_LIMITS,
+		      access(host->tracefs, X_OK) && errno == EACCES ?
+			      "run as root, or mount tracefs so that this user can read it" :
+			      "mount -t tracefs tracefs /sys/kernel/tracing",
 		      "threads can be switched out in programs, and perf cannot attach them without "
 		      "%s/events: up to 3 %% of events are missed, and counted as missed",
 		      host->tracefs);
@@ -241,7 +333,11 @@ static void look_processes(const struct doctor_host *host, struct doctor_finding
 	struct proc_hiding hiding;
 
 	proc_hiding_read(host->mounts, &hiding);
-	if (hiding.hides && geteuid())
+	if (access(host->mounts, R_OK))
+		found(finding, DOCTOR_LIMITS, "mount -t proc proc /proc",
+		      "not known: %s: %s: VMs have no names without /proc", host->mounts,
+		      strerror(errno));
+	else if (hiding.hides && geteuid())
 		found(finding, DOCTOR_NOTE,
 		      "run as root, or in the group that /proc is mounted with",
 		      "/proc hides processes (hidepid=%s): VMs have their commands' names",
@@ -264,6 +360,10 @@ static void look_pins(const struct doctor_host *host, struct doctor_finding *fin
 		      pins->path);
 	else if (report.n)
 		found(finding, DOCTOR_NOTE, "run as the agent's user", "%s", report.lines[0].text);
+	else if (access(host->locks, R_OK))
+		found(finding, DOCTOR_NOTE, "mount -t proc proc /proc",
+		      "not known: %s, which tells whether an agent runs: %s", host->locks,
+		      strerror(errno));
 	else
 		found(finding, DOCTOR_FINE, "",
 		      "no agent pins maps ([bpf] pin = %s): programs of our own count while kvmbpf runs",

@@ -14,6 +14,7 @@ struct doctor_host {
 	const char *tracefs;   /* mount point */
 	const char *device;    /* /dev/kvm */
 	const char *mounts;    /* PROC_MOUNTS */
+	const char *locks;     /* /proc/locks */
 	const char *pmcd_conf; /* PCP's list of agents */
 	const char *pin;       /* [bpf] pin of kvm.conf */
 };

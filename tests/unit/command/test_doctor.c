@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "command/doctor_checks.h"
+#include "kernel/pinned_folder.h"
 #include "kernel/preemptible.h"
 #include "kernel/privileges.h"
 #include "kernel/refusal.h"
@@ -18,14 +19,42 @@ static struct {
 	const char *missing;
 	int map_err;
 	bool preemptible;
-	uint64_t limit; /* KiB; 0: none */
+	bool refuses_reads, refuses_all; /* programs that read kernel memory, or any */
+	uint64_t limit;			 /* KiB; 0: none */
+	uid_t user;
+	const char *pins_said; /* why an agent's maps cannot be read */
+	struct pins *pins;     /* an agent's */
 } process;
 
 const char *__wrap_privs_missing(void);
 int __wrap_bpf_map_create(enum bpf_map_type type, const char *name, __u32 key_size,
 			  __u32 value_size, __u32 entries, const struct bpf_map_create_opts *opts);
 bool __wrap_tracepoints_preemptible(struct kernel_types *types);
+int __wrap_bpf_prog_load(enum bpf_prog_type type, const char *name, const char *license,
+			 const struct bpf_insn *insns, size_t n, struct bpf_prog_load_opts *opts);
 void __wrap_refusal_read(int err, const char *lockdown, struct refusal *ret_refusal);
+uid_t __wrap_geteuid(void);
+int __wrap_pins_watch(const char *wanted, struct report *report, struct pins **ret_pins);
+void __wrap_pins_close(struct pins *pins);
+
+uid_t __wrap_geteuid(void)
+{
+	return process.user;
+}
+
+int __wrap_pins_watch(const char *wanted, struct report *report, struct pins **ret_pins)
+{
+	assert_string_equal(wanted, "none");
+	if (process.pins_said)
+		report_add(report, REPORT_INFO, "%s", process.pins_said);
+	*ret_pins = process.pins;
+	return 0;
+}
+
+void __wrap_pins_close(struct pins *pins)
+{
+	assert_ptr_equal(pins, process.pins);
+}
 
 const char *__wrap_privs_missing(void)
 {
@@ -45,6 +74,22 @@ bool __wrap_tracepoints_preemptible(struct kernel_types *types)
 	return process.preemptible;
 }
 
+/* All of them end, and those that call nothing are short. */
+int __wrap_bpf_prog_load(enum bpf_prog_type type, const char *name, const char *license,
+			 const struct bpf_insn *insns, size_t n, struct bpf_prog_load_opts *opts)
+{
+	bool calls = false;
+
+	(void)name, (void)license, (void)opts;
+	assert_int_equal(type, BPF_PROG_TYPE_RAW_TRACEPOINT);
+	assert_int_equal(insns[n - 1].code, BPF_JMP | BPF_EXIT);
+	for (size_t i = 0; i < n; i++)
+		calls |= insns[i].code == (BPF_JMP | BPF_CALL);
+	if (process.refuses_all || *process.missing)
+		return -EPERM;
+	return process.refuses_reads && calls ? -EINVAL : dup(0);
+}
+
 void __wrap_refusal_read(int err, const char *lockdown, struct refusal *ret_refusal)
 {
 	(void)lockdown;
@@ -61,16 +106,17 @@ static const struct doctor_host host = {
 	.tracefs = "tracing",
 	.device = "kvm-device",
 	.mounts = "mounts",
+	.locks = "locks",
 	.pmcd_conf = "pmcd.conf",
 	.pin = "none",
 };
 
+static struct pins agents = { .path = (char *)"/its/pins", .reading = true };
+
 static int setup(void **state)
 {
+	memset(&process, 0, sizeof(process));
 	process.missing = "";
-	process.map_err = 0;
-	process.preemptible = false;
-	process.limit = 0;
 	return work_setup(state);
 }
 
@@ -98,6 +144,8 @@ static void test_capabilities(void **state)
 	assert_finds("capabilities", DOCTOR_FINE, "CAP_BPF", false);
 	process.missing = "CAP_PERFMON is";
 	assert_finds("capabilities", DOCTOR_FAILS, "CAP_PERFMON is missing", true);
+	process.pins = &agents;
+	assert_finds("capabilities", DOCTOR_NOTE, "can read them", true);
 }
 
 static void test_bpf(void **state)
@@ -116,9 +164,12 @@ static void test_memlock(void **state)
 	assert_finds("memlock", DOCTOR_NOTE, "which is 64 KiB", true);
 }
 
+#define MOUNT "31 23 0:7 / /sys/kernel/security rw - securityfs securityfs rw\n"
+
 static void test_lockdown(void **state)
 {
 	(void)state;
+	write_text("mounts", "22 26 0:21 / /proc rw,relatime - proc proc rw\n" MOUNT);
 	assert_finds("lockdown", DOCTOR_FINE, "no lockdown", false);
 	write_text("lockdown", "[none] integrity confidentiality\n");
 	assert_finds("lockdown", DOCTOR_FINE, "mode none", false);
@@ -126,15 +177,34 @@ static void test_lockdown(void **state)
 	assert_finds("lockdown", DOCTOR_FINE, "mode integrity", false);
 	write_text("lockdown", "none integrity [confidentiality]\n");
 	assert_finds("lockdown", DOCTOR_NOTE, "mode confidentiality", false);
-	write_text("lockdown", "");
-	assert_finds("lockdown", DOCTOR_FINE, "no lockdown", false);
+}
+
+/* Where securityfs is not mounted, or says nothing, a program is tried. */
+static void test_lockdown_not_shown(void **state)
+{
+	(void)state;
+	for (int shown = 0; shown < 2; shown++) {
+		write_text("mounts", shown ? MOUNT : "22 26 0:21 / /proc rw - proc proc rw\n");
+		process.refuses_reads = process.refuses_all = false;
+		assert_finds("lockdown", DOCTOR_FINE, "may read kernel memory, so", false);
+		process.refuses_reads = true;
+		assert_finds("lockdown", DOCTOR_NOTE, "seems to be confidentiality", false);
+		process.refuses_all = true;
+		assert_finds("lockdown", DOCTOR_NOTE, "not known: lockdown cannot be read", true);
+		write_text("lockdown", "");
+	}
+	process.refuses_all = process.refuses_reads = false;
+	process.missing = "CAP_BPF is";
+	assert_finds("lockdown", DOCTOR_NOTE, "not known", true);
 }
 
 /* KVM can be a module, or built in: then it has no types of its own. */
 static void test_btf(void **state)
 {
 	(void)state;
-	assert_finds("btf", DOCTOR_FAILS, "btf/vmlinux", true);
+	assert_finds("btf", DOCTOR_FAILS, "not known: module: No such file", true);
+	make_folders("module");
+	assert_finds("btf", DOCTOR_FAILS, "btf/vmlinux: the kernel has no type", true);
 	make_folders("btf");
 	write_text("btf/vmlinux", "");
 	make_folders("module/kvm");
@@ -148,6 +218,8 @@ static void test_btf(void **state)
 static void test_kvm(void **state)
 {
 	(void)state;
+	assert_finds("kvm", DOCTOR_FAILS, "not known: module: No such file", true);
+	make_folders("module");
 	assert_finds("kvm", DOCTOR_FAILS, "KVM is not loaded", true);
 	make_folders("module/kvm");
 #ifndef __aarch64__
@@ -193,13 +265,26 @@ static void test_device(void **state)
 static void test_processes(void **state)
 {
 	(void)state;
+	assert_finds("processes", DOCTOR_LIMITS, "not known: mounts: No such file", true);
+	write_text("mounts", "22 26 0:21 / /proc rw,relatime - proc proc rw\n");
 	assert_finds("processes", DOCTOR_FINE, "/proc shows", false);
+	write_text("mounts", "22 26 0:21 / /proc rw - proc proc rw,hidepid=invisible\n");
+	assert_finds("processes", DOCTOR_FINE, "/proc shows", false);
+	process.user = 1000;
+	assert_finds("processes", DOCTOR_NOTE, "hidepid=invisible", true);
 }
 
 static void test_pins(void **state)
 {
 	(void)state;
+	assert_finds("pins", DOCTOR_NOTE, "not known: locks, which tells", true);
+	write_text("locks", "");
 	assert_finds("pins", DOCTOR_FINE, "no agent pins maps ([bpf] pin = none)", false);
+	process.pins_said = "/its/pins: Permission denied";
+	assert_finds("pins", DOCTOR_NOTE, "/its/pins: Permission denied", true);
+	process.pins_said = NULL;
+	process.pins = &agents;
+	assert_finds("pins", DOCTOR_FINE, "an agent runs: its maps in /its/pins are read", false);
 }
 
 static void test_agent(void **state)
@@ -228,12 +313,19 @@ static void test_agent(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		doctor_test(test_capabilities), doctor_test(test_bpf),
-		doctor_test(test_memlock),	doctor_test(test_lockdown),
-		doctor_test(test_btf),		doctor_test(test_kvm),
-		doctor_test(test_tracepoints),	doctor_test(test_preemption),
-		doctor_test(test_device),	doctor_test(test_processes),
-		doctor_test(test_pins),		doctor_test(test_agent),
+		doctor_test(test_capabilities),
+		doctor_test(test_bpf),
+		doctor_test(test_memlock),
+		doctor_test(test_lockdown),
+		doctor_test(test_btf),
+		doctor_test(test_kvm),
+		doctor_test(test_tracepoints),
+		doctor_test(test_preemption),
+		doctor_test(test_device),
+		doctor_test(test_processes),
+		doctor_test(test_pins),
+		doctor_test(test_agent),
+		doctor_test(test_lockdown_not_shown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
