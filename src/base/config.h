@@ -70,7 +70,6 @@ struct config {
 	uint32_t vms;	    /* maximum number of VMs whose last counts are pinned */
 	bool raw_only;	    /* attach nothing by perf: its links take long to close */
 	const char *only;   /* the only family to open; NULL: all */
-	bool only_with_vms; /* find VMs for that one, too */
 	uint32_t vcpus;	    /* maximum number of vCPUs whose exits are counted with times */
 	uint32_t counters;  /* maximum number of (vCPU, reason) counters, per family */
 	uint32_t causes;    /* maximum number of (vCPU, cause) values; 0: off */

@@ -160,12 +160,23 @@ static int families_open(struct collector *collector, struct family_env *env)
 	return err;
 }
 
-/* Have the register make passes, if any family needs them; families ask it whether it does. */
+/* Is there a chosen family that has rows of VMs or vCPUs? Families ask the register for these. */
+static bool wants_vms(const struct config *config)
+{
+	bool wants = !config->only;
+
+	for (size_t i = 0; !wants && i < families_count; i++)
+		wants = is_chosen(config, &families[i]) &&
+			tables_want_vms(families[i].ops->tables, families[i].ops->ntables);
+	return wants;
+}
+
+/* Have the register make passes, if they are wanted. */
 static void register_attach(struct collector *collector)
 {
 	char *error = NULL;
 
-	if (!collector->config->only || collector->config->only_with_vms)
+	if (wants_vms(collector->config))
 		vms_attach(collector->vms, &collector->types, collector->config->lockdown, &error);
 	free(error);
 }

@@ -123,6 +123,15 @@ uint64_t sources_want(const struct sources *sources, const void *state, uint64_t
 	return wanted;
 }
 
+bool tables_want_vms(const struct table *tables, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (tables[i].owner >= OWNER_VM)
+			return true;
+	}
+	return false;
+}
+
 bool sources_want_vms(const struct sources *sources, uint64_t tables)
 {
 	for (size_t i = 0; i < sources->snapshot.ntables; i++) {

@@ -52,6 +52,9 @@ void sources_mark(struct sources *sources, const void *state);
 /* The tables of this state that the mask has: bit i is for the state's table i. */
 uint64_t sources_want(const struct sources *sources, const void *state, uint64_t tables);
 
+/* Has any of n tables rows of VMs or vCPUs? */
+bool tables_want_vms(const struct table *tables, size_t n);
+
 /* Returns whether the mask has a table of the register, or one with rows of VMs or vCPUs. */
 bool sources_want_vms(const struct sources *sources, uint64_t tables);
 

@@ -60,17 +60,17 @@ static double monotonic(void)
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
-int counting_configure(struct config *config, const char *path)
+int counting_configure(struct config *config, const char *path, bool verbose)
 {
 	struct report report = { 0 };
 	int err;
 
+	if (!path)
+		return 0;
 	config_free(config);
 	err = config_load(path, &report, config);
-	if (err == -ENOMEM)
-		return err;
-	counting_show(&report, false);
-	return 0;
+	counting_show(&report, verbose);
+	return err == -ENOMEM ? err : 0;
 }
 
 int counting_open(const struct config *config, bool verbose, struct counting **ret_counting)

@@ -14,10 +14,10 @@
 struct counting;
 
 /*
- * Have the configuration of the file at path instead, with what is wrong in it said on stderr.
- * Returns 0, or -ENOMEM, and then there is nothing to free.
+ * Have the configuration of the file at path instead of a valid one, with what is wrong in it said
+ * on stderr; NULL: it stays. Returns 0, or -ENOMEM, and then there is nothing to free.
  */
-int counting_configure(struct config *config, const char *path);
+int counting_configure(struct config *config, const char *path, bool verbose);
 
 /*
  * Read the maps of the agent that runs, if one does; else, or if the configuration selects a

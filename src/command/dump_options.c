@@ -417,16 +417,9 @@ int dump_options_parse(int argc, char **argv, struct dump_options *options)
 
 int dump_options_configure(struct dump_options *options)
 {
-	struct report report = { 0 };
-	int err;
-
-	if (!options->config_path) {
-		if (options->events || selection_is_of_vms(&options->selection))
-			return 0;
-		return config_add_event(&options->config, "*", 0);
-	}
-	config_free(&options->config);
-	err = config_load(options->config_path, &report, &options->config);
-	counting_show(&report, options->verbose);
-	return err == -ENOMEM ? err : 0;
+	if (options->config_path)
+		return counting_configure(&options->config, options->config_path, options->verbose);
+	if (options->events || selection_is_of_vms(&options->selection))
+		return 0;
+	return config_add_event(&options->config, "*", 0);
 }

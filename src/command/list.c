@@ -137,7 +137,6 @@ static int count_and_print(const struct list *list, const struct options *option
 	if (config_init(&config))
 		return EXIT_FAILURE;
 	config.only = list->family;
-	config.only_with_vms = !list->events;
 	if (!list->events || !config_add_event(&config, "*", 0))
 		status = counting_open(&config, options->verbose, &counting);
 	if (!status) {

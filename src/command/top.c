@@ -368,8 +368,7 @@ int command_top(int argc, char **argv)
 	if (config_init(&options.config))
 		return EXIT_FAILURE;
 	status = parse(argc, argv, &options);
-	if (!status && options.config_path &&
-	    counting_configure(&options.config, options.config_path))
+	if (!status && counting_configure(&options.config, options.config_path, false))
 		return EXIT_FAILURE;
 	if (!status)
 		status = run(&options);
