@@ -126,6 +126,83 @@ dumps_causes() {
 	dump --json -m 'kvm.cause.*' >"$WORK/json" && [ "$(of kvm.cause.accesses io:0x80:w)" = "$1" ]
 }
 
+# open_of PID: how long the vCPU's open interval lasts, ms; 0: it has none, or the agent is gone
+open_of() {
+	dump --json >"$WORK/json" || true
+	jq "[(.metrics[] | select(.name == \"kvm.vcpu.time.open\").values[] |
+		select(.instance == \"guest-$1::vcpu0\").value / 1000000 | floor), 0] | max" "$WORK/json"
+}
+
+# is_idle PID: has nothing happened to it for long?
+is_idle() {
+	[ "$(open_of "$1")" -gt 300 ]
+}
+
+stopped() {
+	local task
+	for task in /proc/"$1"/task/*/stat; do
+		sed -E 's/.*\) //' "$task" | grep -q '^T' || return 1
+	done
+}
+
+# screens [OPTION...]: shares of time of the last of two screens, "guest-PID GST KVM VMM HLT RDY UNK"
+screens() {
+	"$BUILD/kvmbpf" top -b -n 2 -d 0.5 -c "$WORK/kvm.conf" "$@" >"$WORK/top" 2>"$WORK/top.err"
+	awk '/^kvmbpf top/ { n++ } n == 2 && /^guest-/ { print $1, $4, $5, $6, $7, $8, $9 }' "$WORK/top" | tee "$WORK/shares"
+}
+
+# share PID: its line in $WORK/shares, without its name
+share() {
+	sed -n "s/^guest-$1 //p" "$WORK/shares"
+}
+
+# The event that would end the interval never comes. A HLT is not seen where kvm_exit does not fire.
+@test "a VM that sleeps and a stopped VMM have all of their time there, until the agent is killed" {
+	need jq
+	agent_start
+	"$BUILD/tests/guest" --pio 3 --irqchip --sleep >"$WORK/asleep" 3>&- &
+	asleep=$!
+	"$BUILD/tests/guest" --pio 1 --repeat >"$WORK/stopped" 3>&- &
+	stopped=$!
+	sees_both() { [ "$(open_of $asleep)" -gt 0 ] && dump | grep -q "^guest-$stopped "; }
+	wait_for 20 sees_both
+	kill -STOP $stopped
+	wait_for 5 stopped $stopped
+	wait_for 20 is_idle $asleep
+	wait_for 20 is_idle $stopped
+	screens
+	case "$(share $asleep)" in
+	"0 0 0 100 0 0" | "- - 0 0 0 100") ;;
+	*) false ;;
+	esac
+	[[ "$(share $stopped)" =~ ^(0|-)\ (0|-)\ 100\ 0\ 0\ 0$ ]]
+	"$BUILD/kvmbpf" top -b -n 1 -d 0.5 -c "$WORK/kvm.conf" --vm "guest-$stopped" >"$WORK/vm"
+	grep -qE '^ +0 vmm +[0-9]+ ' "$WORK/vm"
+	grep -q 'VMM 100.0 %' "$WORK/vm"
+
+	# what ran when it was killed, nobody knows, and after a restart only what has happened since
+	"$BUILD/kvmbpf" top -b -d 0.2 -c "$WORK/kvm.conf" >"$WORK/top" 2>"$WORK/top.err" 3>&- &
+	top=$!
+	wait_for 10 grep -q "^guest-$stopped .* 100 " "$WORK/top"
+	kill -9 "$(pgrep -P "$PMCD_PID" pmdakvm)"
+	ended() { tail -n 12 "$WORK/top" | grep -q 'the agent has ended'; }
+	wait_for 20 ended
+	unknown() { tail -n 6 "$WORK/top" | grep -qE "^guest-$stopped +1 +[0-9.k]+ +- +- +- +- +- +- "; }
+	wait_for 10 unknown
+	kill $top
+	wait $top
+	pmcd_stop
+	agent_start
+	[ "$(open_of $stopped)" = 0 ]
+	[ "$(open_of $asleep)" = 0 ]
+	kill -CONT $stopped
+	runs() { [ "$(jq "[.metrics[] | select(.name == \"kvm.vm.time.total\").values[] |
+		select(.instance == \"guest-$stopped\").value] | add > 1000000" "$WORK/json")" = true ] || {
+		dump --json >"$WORK/json" && false; }; }
+	wait_for 20 runs
+	kill -9 $asleep $stopped
+}
+
 @test "without an agent two count by programs of their own, and take them away, even after kill -9" {
 	need jq
 	"$BUILD/kvmbpf" dump -v -c "$WORK/kvm.conf" >"$WORK/one" 2>"$WORK/one.err" 3>&- &

@@ -59,6 +59,7 @@ struct plan {
 	__u32 cpus[MAX_CPULIST];
 	bool overcommit; /* nvcpus is by the CPUs that there are */
 	bool irqchip;
+	bool sleep; /* nothing wakes the last HLT of --irqchip */
 	bool xapic; /* the local APIC of --irqchip is in memory, not in MSRs */
 	bool repeat;
 	bool wait;

@@ -60,6 +60,8 @@ static const struct opt opts[] = {
 	  0, 0 },
 	{ "irqchip", NULL, "HLTs sleep in the kernel, an interrupt ends each", OPT_FLAG,
 	  offsetof(struct plan, irqchip), 0 },
+	{ "sleep", NULL, "with --irqchip: the last HLT lasts until SIGTERM or SIGINT", OPT_FLAG,
+	  offsetof(struct plan, sleep), 0 },
 	{ "xapic", NULL,
 	  "with --irqchip: the local APIC's registers are at 0xfee00000, not MSRs; not with --hlt",
 	  OPT_FLAG, offsetof(struct plan, xapic), 0 },
@@ -265,6 +267,10 @@ int options__parse(int argc, char **argv, struct plan *ret_plan)
 	if (!plan.nvcpus || !plan.nvms) {
 		fprintf(stderr, "guest: --%s: at least 1\n", plan.nvms ? "vcpus" : "vms");
 		goto usage;
+	}
+	if (plan.sleep && !plan.irqchip) {
+		fputs("guest: --sleep: with --irqchip\n", stderr);
+		return -EINVAL;
 	}
 	if (plan.xapic && (!plan.irqchip || plan.count[EV_HLT])) {
 		fputs("guest: --xapic: with --irqchip, and not with --hlt, whose interrupts end by an MSR\n",

@@ -290,7 +290,8 @@ int vm__wake_due(struct vm *vm)
 			continue;
 		vcpu->wakes++;
 		if (vcpu->wakes % per_round == 0) {
-			pthread_kill(vcpu->thread, SIGUSR1);
+			if (!vm->plan->sleep)
+				pthread_kill(vcpu->thread, SIGUSR1);
 			continue;
 		}
 		err = arch_wake(vcpu);
