@@ -233,7 +233,8 @@ static void refuse_events(const struct family_env *env)
 	env->classic->spent = 1;
 }
 
-/* What perf refuses is said once each pass of attaching is done: at first, at a store, on a tick. */
+/* What perf refuses is said once each pass of attaching is done: at first, at a store, on a tick.
+ */
 static void test_refusals_of_perf(void **state)
 {
 	(void)state;
