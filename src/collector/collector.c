@@ -202,6 +202,7 @@ static int classic_find(struct collector *collector)
 
 	classic->tracefs = collector->config->tracefs;
 	classic->lockdown = collector->config->lockdown;
+	classic->paranoid = "/proc/sys/kernel/perf_event_paranoid";
 	if (collector->config->raw_only || !tracepoints_preemptible(&collector->types))
 		return 0;
 	classic->wanted = true;

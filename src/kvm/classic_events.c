@@ -69,6 +69,22 @@ int classic_events_open(struct classic_events *classic, const char *folder, int 
 	return fd;
 }
 
+/*
+ * Distributions such as Debian add a level to upstream's 2: above it perf is for CAP_SYS_ADMIN
+ * alone, and CAP_PERFMON is not enough. Returns the level, or 0 if it is not the cause.
+ */
+static int paranoid_level(const struct classic_events *classic)
+{
+	FILE *file = classic->err == -EACCES ? fopen(classic->paranoid, "re") : NULL;
+	int level = 0;
+
+	if (file && fscanf(file, "%d", &level) != 1)
+		level = 0;
+	if (file)
+		fclose(file);
+	return level > 2 ? level : 0;
+}
+
 /* Writes the cause of a refusal, and what to do. */
 static void cause_write(const struct classic_events *classic, FILE *file)
 {
@@ -94,6 +110,10 @@ static void cause_write(const struct classic_events *classic, FILE *file)
 		fprintf(file, "perf_event_open() failed (%s)", strerror(-classic->err));
 		if (*missing)
 			fprintf(file, ": %s missing", missing);
+		else if (paranoid_level(classic))
+			fprintf(file,
+				": kernel.perf_event_paranoid is %d, which wants CAP_SYS_ADMIN; set it to 2, or begin with that capability",
+				paranoid_level(classic));
 	}
 }
 

@@ -21,7 +21,7 @@ enum classic_refusal {
 
 struct classic_events {
 	const char *tracefs;
-	const char *lockdown;	   /* path of the kernel's file, which may not exist */
+	const char *lockdown, *paranoid; /* paths of the kernel's files, which may not exist */
 	bool wanted;		   /* a thread can be switched out inside raw tracepoint programs */
 	struct late_close *late;   /* closes their links; not NULL if wanted */
 	uint64_t spent;		   /* ns in which perf attached in this pass */

@@ -275,6 +275,38 @@ has() {
 	[ "$status" = 1 ]
 }
 
+# It asks for instances once, when it begins.
+@test "pmdumptext that begins before the first VM has the marked reasons, and shows their rates later" {
+	need_kvm
+	need pmdumptext
+	(
+		pmcd_env "$WORK"
+		conf '[trace]' kvm_pio
+		pmcd_files "$WORK" "$TOP" "$BUILD" daemon -c "$WORK/kvm.conf"
+		pmcd_start "$WORK"
+		wait_for 10 has MMIO 0
+		pmdumptext -h "$PMCD_HOST" -s 1 kvm.vm.userspace_exit.count >"$WORK/empty" 2>&1 || echo "ended" >>"$WORK/empty"
+		timeout 30 pmdumptext -h "$PMCD_HOST" -m -s 7 -t 0.5 -f '' kvm.userspace_exit.count >"$WORK/out" 2>&1 3>&- &
+		text=$!
+		wait_for 10 grep -q IO "$WORK/out"
+		"$BUILD/tests/guest" --repeat --pause-ms 10 --pio 101 >/dev/null 2>&1 3>&- &
+		guest=$!
+		failed=0
+		wait $text || failed=1
+		kill -KILL $guest
+		pmcd_stop
+		[ $failed = 0 ]
+	)
+	cat "$WORK/empty" "$WORK/out"
+	# of VMs there is nothing to list yet: it ends, as the man page says
+	grep -q "no valid metrics" "$WORK/empty"
+	grep -qx ended "$WORK/empty"
+	awk -F'\t' '
+		/IO/ { for (i = 1; i <= NF; i++) if ($i ~ /\[.?IO.?\]$/) io = i; else if ($i ~ /\[.?MMIO.?\]$/) mmio = i }
+		io && $io > 100 && $mmio == "0.000" { rates++ }
+		END { exit !(rates >= 3) }' "$WORK/out"
+}
+
 @test ":kvm-cause names what a live guest does, its device, and the VMM's time" {
 	need_kvm
 	(

@@ -64,9 +64,9 @@ static int setup(void **state)
 {
 	int err = work_setup(state);
 
-	classic = (struct classic_events){ .tracefs = "tracing",
-					   .lockdown = "lockdown",
-					   .wanted = true };
+	classic = (struct classic_events){
+		.tracefs = "tracing", .lockdown = "lockdown", .paranoid = "paranoid", .wanted = true
+	};
 	perf_err = tracefs_err = 0;
 	missing = "";
 	make_folders("tracing/events/kvm/kvm_pio");
@@ -175,8 +175,21 @@ static void test_perf_refused(void **state)
 	assert_said(COUNTED_RAW
 		    "perf_event_open() failed (Permission denied): CAP_PERFMON is missing");
 	classic.said = CLASSIC_NOT_REFUSED;
-	perf_err = -EMFILE;
 	missing = "";
+	assert_int_equal(classic_events_open(&classic, "its folder", 7), -EACCES);
+	assert_said(COUNTED_RAW "perf_event_open() failed (Permission denied)");
+	classic.said = CLASSIC_NOT_REFUSED;
+	write_text("paranoid", "2\n");
+	assert_int_equal(classic_events_open(&classic, "its folder", 7), -EACCES);
+	assert_said(COUNTED_RAW "perf_event_open() failed (Permission denied)");
+	classic.said = CLASSIC_NOT_REFUSED;
+	write_text("paranoid", "3\n");
+	assert_int_equal(classic_events_open(&classic, "its folder", 7), -EACCES);
+	assert_said(
+		COUNTED_RAW
+		"perf_event_open() failed (Permission denied): kernel.perf_event_paranoid is 3, which wants CAP_SYS_ADMIN; set it to 2, or begin with that capability");
+	classic.said = CLASSIC_NOT_REFUSED;
+	perf_err = -EMFILE;
 	assert_int_equal(classic_events_open(&classic, "its folder", 7), -EMFILE);
 	assert_said(COUNTED_RAW "perf_event_open() failed (Too many open files)");
 }
