@@ -28,3 +28,15 @@ unwell() {
 	grep -q "tainted" "$WORK/err" && return 1
 	[ ! -s "$WORK/out" ]
 }
+
+# bats test_tags=long
+@test "a script that does not end is ended" {
+	new_work
+	echo 'echo begun; while :; do :; done' >"$WORK/script"
+	status=0
+	boot_status 5.10 "$WORK/script" --timeout 20 || status=$?
+	cat "$WORK/out" "$WORK/err"
+	[ "$status" = 124 ]
+	[ "$(cat "$WORK/out")" = begun ]
+	grep -q "the time was up after 20 s" "$WORK/err"
+}
