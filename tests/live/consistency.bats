@@ -94,12 +94,22 @@ local_agent() {
 	for option in -1 -c -f -g -l -L -p -s -z --vcpu -k '--duration (live)' -d -a -t -v record report live; do
 		grep -qE -- "^$option"$'[,\t ]' <<<"$page" || grep -qF -- "$option"$'\t' <<<"$page" || { echo "$option"; return 1; }
 	done
-	all=$(for command in $("$BUILD/kvmbpf" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p'); do
-		"$BUILD/kvmbpf" "$command" --help
-	done)
-	for option in $(grep -P '\t' <<<"$page" | cut -f2 | grep -oE -- '(^|[ (])--?[a-z0-9][a-z-]*' | tr -d ' (' | sort -u); do
-		grep -qE -- "(^|[ ,])$option([ ,]|\$)" <<<"$all" || { echo "$option"; return 1; }
-	done
+	# each answer is run: a command in bold, dump if there is none, and its options, with a value
+	new_work
+	sed -n '/^\.SH OTHER TOOLS/,/^\.SH WHAT/p' man/kvmbpf.8 | grep -P '\t' | cut -f2 |
+		sed 's/\\fB/@/g; s/\\fR//g; s/\\-/-/g' | tr '(),;:*' ' ' >"$WORK/answers"
+	while read -r answer; do
+		command=dump
+		for word in $answer; do
+			[[ $word != @* ]] || command=${word#@}
+			[[ $word == @* || $word == -* ]] || continue
+			[[ $word == -* ]] || word=--help
+			echo "$command $word" >>"$WORK/run"
+			timeout 20 "$BUILD/kvmbpf" "$command" "$word" 1 --help >/dev/null || { echo "$answer"; return 1; }
+		done
+	done <"$WORK/answers"
+	[ "$(grep -c ^dump "$WORK/run")" -ge 20 ]
+	[ "$(grep -cE '^(save|stat|top) ' "$WORK/run")" -ge 8 ]
 }
 
 @test "man pages and shipped kvm.conf are well-formed" {
