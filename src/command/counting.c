@@ -23,11 +23,47 @@ struct counting {
 	sigset_t signals;
 };
 
+/* The bytes of the family's name that a line begins with, before its colon; 0: of none. */
+static size_t name_bytes(const char *text)
+{
+	const char *colon = strstr(text, ": ");
+	size_t bytes = colon ? (size_t)(colon - text) : 0;
+
+	return strcspn(text, " /") < bytes ? 0 : bytes;
+}
+
+static bool is_same(const struct report_line *a, const struct report_line *b)
+{
+	size_t of_a = name_bytes(a->text), of_b = name_bytes(b->text);
+
+	return of_a && of_b && a->level == REPORT_WARNING && b->level == REPORT_WARNING &&
+	       strcmp(a->text + of_a, b->text + of_b) == 0;
+}
+
+/* Families of which the same is wrong share a line. */
+static void line_show(const struct report *report, size_t number)
+{
+	const struct report_line *line = &report->lines[number];
+	size_t bytes = name_bytes(line->text);
+
+	for (size_t i = 0; i < number; i++) {
+		if (is_same(&report->lines[i], line))
+			return;
+	}
+	fprintf(stderr, "kvmbpf: %.*s", (int)bytes, line->text);
+	for (size_t i = number + 1; i < report->n; i++) {
+		if (is_same(&report->lines[i], line))
+			fprintf(stderr, ", %.*s", (int)name_bytes(report->lines[i].text),
+				report->lines[i].text);
+	}
+	fprintf(stderr, "%s\n", line->text + bytes);
+}
+
 void counting_show(struct report *report, bool verbose)
 {
 	for (size_t i = 0; i < report->n; i++) {
 		if (report->lines[i].level > REPORT_DEBUG || verbose)
-			fprintf(stderr, "kvmbpf: %s\n", report->lines[i].text);
+			line_show(report, i);
 	}
 	report_clear(report);
 }
@@ -95,7 +131,9 @@ int counting_open(const struct config *config, bool verbose, struct counting **r
 		return EXIT_FAILURE;
 	}
 	if (!collector_attached(counting->collector) && !collector_waits(counting->collector)) {
-		fputs("kvmbpf: no family could be attached: nothing to count\n", stderr);
+		fputs("kvmbpf: no family could be attached: nothing to count; "
+		      "kvmbpf doctor says why, and what to do\n",
+		      stderr);
 		counting_close(counting);
 		return EXIT_NOTHING;
 	}

@@ -37,6 +37,16 @@ static void usage(FILE *out)
 	      out);
 }
 
+/* Run it under its whole name, by which getopt says what is wrong. */
+static int command_run(const char *name, int (*run)(int argc, char **argv), int argc, char **argv)
+{
+	char whole[32];
+
+	snprintf(whole, sizeof(whole), "kvmbpf %s", name);
+	argv[0] = whole;
+	return run(argc, argv);
+}
+
 int main(int argc, char **argv)
 {
 	const char *word = argc > 1 ? argv[1] : NULL;
@@ -62,7 +72,7 @@ int main(int argc, char **argv)
 	}
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strcmp(word, commands[i].name) == 0)
-			return commands[i].run(argc - 1, argv + 1);
+			return command_run(word, commands[i].run, argc - 1, argv + 1);
 	}
 	fprintf(stderr, "kvmbpf: unknown command \"%s\"; see kvmbpf --help\n", word);
 	return EXIT_USAGE;

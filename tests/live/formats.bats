@@ -260,7 +260,7 @@ need_prometheus() {
 	bad 2 'there is no column "nothing"' dump --from "$SNAPSHOT" --sort nothing
 	bad 2 'unknown order ":up"' dump --from "$SNAPSHOT" --sort value:up
 	bad 2 'columns are VM, PID, VCPUS, NAME, UUID, MACHINE, POD, CGROUP' vms --from "$SNAPSHOT" -o samples
-	bad 2 'unrecognized option' dump --from "$SNAPSHOT" --xml
+	bad 2 'kvmbpf dump: unrecognized option' dump --from "$SNAPSHOT" --xml
 	bad 2 '--json and --csv exclude each other' dump --from "$SNAPSHOT" --json --csv
 	bad 2 '--json and --csv exclude each other' vms --from "$SNAPSHOT" --json --csv
 	bad 2 '-o and --sort concern tables and --csv, not --openmetrics' dump --openmetrics -o vm

@@ -4,6 +4,7 @@
 #include "fakes/fake_families.h"
 #include "fakes/run_command.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -182,12 +183,28 @@ static void test_lists(void **state)
 	assert_int_equal(fakes[ALPHA].opens, 0);
 }
 
+/* What several families have to say is said once; who has another reason has a line. */
+static void test_one_reason(void **state)
+{
+	(void)state;
+	for (size_t i = ALPHA; i < FAKES; i++) {
+		fakes[i].open_err = -EPERM;
+		fakes[i].error = i == BETA ? "another" : "it is refused: run as root";
+	}
+	assert_int_equal(dump(A("-d"), A("0")), 3);
+	assert_string_equal(err_out,
+			    "kvmbpf: alpha, gamma, delta: it is refused: run as root\n"
+			    "kvmbpf: beta: another\n"
+			    "kvmbpf: no family could be attached: nothing to count; kvmbpf doctor "
+			    "says why, and what to do\n");
+}
+
 /* Without a file they need the families stat and trace, which are none of the fakes. */
 static void test_lists_that_fail(void **state)
 {
 	(void)state;
 	assert_int_equal(vms(NULL), 3);
-	assert_has(err_out, "nothing to count\n");
+	assert_has(err_out, "nothing to count; kvmbpf doctor says why, and what to do\n");
 	assert_int_equal(events(A("-d"), A("0")), 3);
 	assert_int_equal(vms(A("-d"), A("0")), 2);
 	assert_int_equal(events(A("-d"), A("-1")), 2);
@@ -243,6 +260,7 @@ int main(void)
 		commands_test(test_formats),
 		commands_test(test_no_events_for_vms),
 		commands_test(test_lists),
+		commands_test(test_one_reason),
 		commands_test(test_lists_that_fail),
 		commands_test(test_no_memory),
 	};
