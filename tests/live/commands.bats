@@ -84,6 +84,11 @@ replay() {
 	replay --prometheus | "$tools/promtool" check metrics
 }
 
+# recipe FILE: the program of jq in it
+recipe() {
+	sed -n "/^kvmbpf dump .*| jq/,/'\$/p" "$TOP/$1" | sed "1d; s/'\$//"
+}
+
 @test "--delta shows what is added, not what was before" {
 	guest before --pio 2003
 	before=$VM
@@ -100,6 +105,12 @@ replay() {
 	[ "$(value kvm.vm.userspace_exit.count "^$VM::IO$")" = 503 ]
 	[ "$(value kvm.trace.kvm_pio .)" = 503 ]
 	[ "$(value kvm.vm.vcpus "^$before$")" = 1 ]
+	# the line of kvmbpf(8) and README: the VM that exits most, for what, and what it costs
+	for recipe in "$(recipe man/kvmbpf.8 | sed 's/\\-/-/g; s/\\\\/\\/g')" "$(recipe README.md)"; do
+		run jq -r "$recipe" "$WORK/out"
+		echo "$output"
+		[[ $output =~ ^$VM:\ [0-9]+\ exits,\ [0-9]+\ [A-Za-z]+,\ io:0xe9:w\ \(debugcon\):\ [0-9]+\ ns$ ]]
+	done
 }
 
 @test "vms lists the VMs that run" {
