@@ -157,17 +157,36 @@ static void mark_add(struct grid_line *line, struct grid_mark mark, enum grid_ma
 		line->marks[line->nmarks++] = mark;
 }
 
-/* What a wider screen leaves to the columns that grow, and the last one. */
+/* The bytes of a column's longest text, which are as many cells or more. */
+static int longest_of(const struct grid *grid, size_t column)
+{
+	size_t most = 0;
+
+	for (size_t row = 0; row < grid->nrows; row++) {
+		const char *text = grid->cells[row * grid->ncolumns + column].text;
+		size_t bytes = text ? strlen(text) : 0;
+
+		most = bytes > most ? bytes : most;
+	}
+	return most < GRID_LINE ? (int)most : GRID_LINE;
+}
+
+/* A column that grows gets what a wider screen leaves, as far as its texts need it. */
 static int width_of(const struct grid *grid, size_t column, int width)
 {
-	int sum = 0, growing = 0, spare;
+	int sum = 0, growing = 0, own = grid->columns[column].width, spare, longest;
 
+	if (!grid->columns[column].grows)
+		return own;
 	for (size_t i = 0; i < grid->ncolumns; i++) {
 		sum += grid->columns[i].width + (i > 0);
 		growing += grid->columns[i].grows;
 	}
-	spare = width > sum && growing ? (width - sum) / growing : 0;
-	return grid->columns[column].width + (grid->columns[column].grows ? spare : 0);
+	spare = width > sum ? (width - sum) / growing : 0;
+	longest = spare ? longest_of(grid, column) : 0;
+	if (longest < own)
+		return own;
+	return longest < own + spare ? longest : own + spare;
 }
 
 static void line_end(struct making *making)

@@ -152,16 +152,28 @@ static const char *about_text(const struct top_model *model, const struct top_ab
 static int host_add(struct top_page *page, const struct top_view *view,
 		    const struct top_model *model, const struct top_about *about, int width)
 {
+	/* the words between the numbers, shorter where the screen is too narrow for them */
+	static const char *const formats[][3] = { { "  ", "to VMM", "emulated" },
+						  { " ", "VMM", "emul" } };
 	const struct top_host *host = &model->host;
-	int err = text_add(page, width,
-			   " %s VMs  %s vCPUs  exits %s/s  to VMM %s/s  halts %s/s  emulated %s/s",
-			   shown(&host->vms, GRID_COUNT, view->exact),
-			   shown(&host->vcpus, GRID_COUNT, view->exact),
-			   shown(&host->exits, GRID_RATE, view->exact),
-			   shown(&host->trips, GRID_RATE, view->exact),
-			   shown(&host->halts, GRID_RATE, view->exact),
-			   shown(&host->emulated, GRID_RATE, view->exact));
+	char line[GRID_LINE];
+	int err;
 
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		const char *const *words = formats[i];
+
+		snprintf(line, sizeof(line),
+			 " %s VMs%s%s vCPUs  exits %s/s  %s %s/s  halts %s/s  %s %s/s",
+			 shown(&host->vms, GRID_COUNT, view->exact), words[0],
+			 shown(&host->vcpus, GRID_COUNT, view->exact),
+			 shown(&host->exits, GRID_RATE, view->exact), words[1],
+			 shown(&host->trips, GRID_RATE, view->exact),
+			 shown(&host->halts, GRID_RATE, view->exact), words[2],
+			 shown(&host->emulated, GRID_RATE, view->exact));
+		if (strlen(line) <= (size_t)width)
+			break;
+	}
+	err = text_add(page, width, "%s", line);
 	if (err)
 		return err;
 	return text_add(page, width, " CPUs: VMM %s  KVM %s  poll %s  ready %s   %s",

@@ -62,8 +62,8 @@ lacks() {
 	type Escape
 	sees 'cache1-29942      1   1.10k' # the second reading has rates, and sorts by them
 	type Up Enter
-	sees 'io:0xe9:w              debugcon          9000     9000      120    15.6    20.00'
-	sees 'vmm:IO                                     9000    13.3       -     80.0     120'
+	sees 'io:0xe9:w           debugcon       9000     9000      120    15.6    20.00'
+	sees 'vmm:IO            9000    13.3       -     80.0     120'
 	type Right
 	sees 'sort:avg us'
 	type Tab

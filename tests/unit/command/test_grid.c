@@ -112,7 +112,12 @@ static void test_lines(void **state)
 	assert_int_equal(line.marks[0].bytes, 3);
 	assert_row(0, 21, false, "web-10   2.0   4 io");
 	assert_row(1, 21, false, "db-1       -  12 -");
-	assert_row(0, 26, false, "web-10        2.0   4 io"); /* the name has what is left */
+	/* a name has what is left, if it needs it */
+	assert_row(0, 26, false, "web-10   2.0   4 io");
+	assert_int_equal(grid_text(&grid.cells[0], "web-10-in-full"), 0);
+	assert_row(0, 21, false, "web-1!   2.0   4 io");
+	assert_row(0, 26, false, "web-10-in-!   2.0   4 io");
+	assert_row(0, 99, false, "web-10-in-full   2.0   4 io");
 	assert_row(2, 9, false, "web-9   !");
 	assert_row(2, 0, false, "");
 }
