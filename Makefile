@@ -10,6 +10,7 @@
 # make bench    measure the cost of counting for a guest (root)
 # make deps     install missing packages (root, Debian); deps-build: only those of the build
 # make tables   regenerate pmns and the metric list of pmdakvm(1) from src/metrics/metrics.def
+# make fleet    regenerate the rules of Prometheus and pmie from fleet/alerts and fleet/records
 # make format   run clang-format on all C files
 # make install  install next to the stock agent (PREFIX=, DESTDIR=); undo with uninstall
 # make clean    remove the build directory
@@ -54,7 +55,7 @@ BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 $(WARNINGS) -Ivmlinux -Ibpf
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all install install-check uninstall check check-programs check-arm64 check-kernels demo bench bench-programs fuzz fuzz-programs deps deps-build tables format clean
+.PHONY: all install install-check uninstall check check-programs check-arm64 check-kernels demo bench bench-programs fuzz fuzz-programs deps deps-build tables fleet format clean
 all: $(O)/pmdakvm $(O)/pmda_kvm.so $(O)/kvmbpf
 
 # --- BPF side: one object and one skeleton per family ---
@@ -161,6 +162,12 @@ $(TOOLS): $(O)/tools/%: tools/%.c $(O)/libpmdakvm.a
 tables: $(TOOLS)
 	$(Q)$(O)/tools/pmns >$(O)/pmns && cp $(O)/pmns pmns
 	$(Q)$(O)/tools/man man/pmdakvm.1 >$(O)/pmdakvm.1 && cp $(O)/pmdakvm.1 man/pmdakvm.1
+
+# what is made from fleet/ and checked in
+fleet:
+	$(Q)tools/fleet.py pmie dashboards/pmieconf
+	$(Q)tools/fleet.py names >fleet/names
+	$(Q)for what in records alerts; do tools/fleet.py $$what >fleet/prometheus/kvm-$$what.yml || exit 1; done
 
 # --- tests, demo, bench: each installs the packages it needs, then runs make again ---
 include tests/unit/unit.mk

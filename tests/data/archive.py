@@ -26,7 +26,7 @@ TYPES = {"U32": cpmapi.PM_TYPE_U32, "U64": cpmapi.PM_TYPE_U64, "S64": cpmapi.PM_
 SEMANTICS = {"COUNTER": cpmapi.PM_SEM_COUNTER, "CUMULATIVE": cpmapi.PM_SEM_COUNTER,
              "INSTANT": cpmapi.PM_SEM_INSTANT, "DISCRETE": cpmapi.PM_SEM_DISCRETE}
 UNITS = {"COUNT": (0, 0, 1, 0, 0, cpmapi.PM_COUNT_ONE), "NSEC": (0, 1, 0, 0, cpmapi.PM_TIME_NSEC, 0),
-         "NONE": (0, 0, 0, 0, 0, 0)}
+         "BYTES": (1, 0, 0, cpmapi.PM_SPACE_BYTE, 0, 0), "NONE": (0, 0, 0, 0, 0, 0)}
 
 
 def read(name):

@@ -1,0 +1,271 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 The pmdakvm authors
+"""
+fleet.py pmie FOLDER | records | alerts | names: write what is made of fleet/alerts and fleet/records: the
+rules of pmie into a folder, or Prometheus's recording or alerting rules, or the names of the metrics that
+they need, to stdout. Metrics, types and units are those of src/metrics/metrics.def.
+"""
+import os
+import re
+import sys
+
+TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
+# Of the rates: the interval of PCP's pmie. Two scrapes have to be in it.
+RANGE = "2m"
+RANGE_SECONDS = 120
+HEAD = """# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 The pmdakvm authors
+"""
+OWNERS = {"host": ["instance"], "vm": ["instance", "id", "vm", "uuid"],
+          "vcpu": ["instance", "id", "vm", "uuid", "vcpu"]}
+STATES = ["guest", "kvm", "poll", "halted", "vmm", "ready", "unknown"]
+# those that have intervals that no event has ended yet
+OPEN = ["guest", "kvm", "halted", "vmm", "unknown"]
+
+
+def read(*path):
+    """The text of a file of the tree"""
+    with open(os.path.join(TOP, *path), encoding="utf-8") as file:
+        return file.read()
+
+
+def table():
+    """(semantics, units) of each metric"""
+    rows = re.findall(r'^METRIC\("([^"]+)", \d+, \d+, \w+, (\w+), (\w+),', read("src/metrics/metrics.def"), re.M)
+    metrics = {name: (semantics, units) for name, semantics, units in rows}
+    stats = re.findall(r"^STAT_ITEM\(\d+,\s*(\w+),\s*(\w+), (\w+),", read("src/metrics/stat_items.def"), re.M)
+    for name, semantics, units in stats:
+        metrics["kvm.vm.stat." + name] = ("COUNTER" if semantics == "CUMULATIVE" else semantics, units)
+    return metrics
+
+
+METRICS = table()
+
+
+def names(metric):
+    """What pmproxy and "kvmbpf dump --prometheus" call a metric"""
+    semantics, units = METRICS[metric]
+    pcp = metric.replace(".", "_")
+    own = pcp
+    if units == "NSEC":
+        own = re.sub("_ns$", "", own) + "_seconds"
+    if semantics == "COUNTER":
+        own = re.sub("_total$", "", own) + "_total"
+    return pcp, own
+
+
+def of_both(metric, labels, change=None):
+    """PromQL: the sums by labels, of whichever source has them; times in seconds"""
+    semantics, units = METRICS[metric]
+    if change is None:
+        change = "rate" if semantics == "COUNTER" else None
+    parts = []
+    pcp, own = names(metric)
+    for name, scale in ((own, ""), (pcp, " / 1e9" if units == "NSEC" else "")):
+        expr = f"{change}({name}[{RANGE}])" if change else name
+        if "id" in labels:
+            expr = (f'label_replace(label_join({expr}, "id", "/", "instance", "vm", "pid"), '
+                    f'"id", "$1", "uuid", "(.+)")')
+        part = f"sum by ({', '.join(labels)}) ({expr}){scale}"
+        if part not in parts:
+            parts.append(part)
+    return " or ".join(parts)
+
+
+def records():
+    """(name, expression, labels to set) of each recorded series, and {metric: name}"""
+    series, by_metric = [], {}
+    for line in read("fleet/records").splitlines():
+        if not line or line.startswith("#"):
+            continue
+        name, metric, owner, *labels = line.split()
+        series.append((name, of_both(metric, OWNERS[owner] + labels), None))
+        by_metric[metric] = name
+    series += ledger()
+    return series, by_metric
+
+
+def ledger():
+    """
+    Where vCPUs' time goes, in seconds a second. No state is below 0: what an interval turns out to have
+    been waiting for a CPU is not ready a second time, as in dashboards/derived.
+    """
+    name, series = "kvm_vm_state:time:rate", []
+    labels = OWNERS["vm"]
+    for state in STATES:
+        expr = of_both("kvm.vm.time." + state, labels)
+        if state in OPEN:
+            more = of_both("kvm.vm.open." + state, labels, "delta")
+            expr = f"({expr}) + (({more}) / {RANGE_SECONDS} or 0 * ({expr}))"
+        series.append(("kvm_vm_state:raw:rate", expr, state))
+    for state in STATES:
+        expr = f'kvm_vm_state:raw:rate{{state="{state}"}}'
+        if state in OPEN:
+            expr = f"clamp_min({expr}, 0)"
+        if state == "ready":
+            below = f'sum without (state) (clamp_max(kvm_vm_state:raw:rate{{state=~"halted|vmm|unknown"}}, 0))'
+            expr = f"{expr} + ignoring (state) ({below})"
+        series.append((name, expr, state))
+    series.append(("kvm_vm_state:time:share", f"{name} / ignoring (state) group_left () sum without (state) ({name})",
+                   None))
+    series.append(("kvm_vm:overhead:rate", f'sum without (state) ({name}{{state=~"kvm|poll|vmm"}})', None))
+    return series
+
+
+def alerts():
+    """The blocks of fleet/alerts: dicts, texts without their indent"""
+    blocks = []
+    for line in read("fleet/alerts").splitlines():
+        if line.startswith("#"):
+            continue
+        key, _, rest = line.partition(" ")
+        if line.startswith("\t") or not line:
+            if blocks and text:
+                blocks[-1][text] += line[1:] + "\n"
+            continue
+        text = key if not rest else None
+        if key == "alert":
+            name, prometheus = rest.split()
+            blocks.append({"name": name, "prometheus": prometheus})
+        elif text:
+            blocks[-1][key] = ""
+        elif key == "threshold":
+            blocks[-1]["type"], blocks[-1]["threshold"] = rest.split()
+        else:
+            blocks[-1][key] = rest
+    for block in blocks:
+        for key in ("help", "threshold-help"):
+            if key in block:
+                block[key] = block[key].strip("\n")
+    return blocks
+
+
+def pmie_predicate(block):
+    """In PCP's language, where a counter is its rate"""
+    if "lost" in block:
+        metric = block["lost"]
+        return (f"    some_inst ( {metric} $hosts$ == 0 )\n    && some_inst ( {metric} $hosts$ == 1 )")
+    expr = block["of"] + " $hosts$"
+    if "per" in block:
+        expr += f" / {block['per']} $hosts$"
+    if "factor" in block:
+        expr = f"( {block['factor']} * {expr} )"
+    if "except" in block:
+        expr = f'nomatch_inst \\"::{block["except"].split()[1]}\\" ' + expr
+    if block["type"] == "none":
+        return f"    some_inst ( {expr} > {block['threshold']} )"
+    return f"    some_inst (\n\t{expr} > $threshold$\n    )"
+
+
+def pmie_quoted(text):
+    """In double quotes"""
+    return '"' + text.replace('"', '\\"') + '"'
+
+
+def pmie(block):
+    """A rule file of pmieconf"""
+    mail = f"host: %h {block['mail']}"
+    rows = ["#pmieconf-rules 1", HEAD + "#\n# Change what can be set with pmieconf(1), not here: "
+            '"make install" puts this file in PCP\'s folder.\n',
+            f"rule\tpmdakvm.{block['name']}\n\tsummary\t= \"$rule$\"\n\tenumerate = hosts\n\tpredicate =\n"
+            f'"some_host (\n{pmie_predicate(block)}\n)"\n\tenabled\t= yes\n\tversion\t= 1\n'
+            f"\thelp\t=\n{pmie_quoted(block['help'])};\n",
+            f"string\trule\n\tdefault\t= \"{block['title']}\"\n\tmodify\t= no\n\tdisplay\t= no;\n"]
+    if block.get("type", "none") != "none":
+        rows.append(f"{block['type']}\tthreshold\n\tdefault\t= {block['threshold']}\n"
+                    f"\thelp\t=\n{pmie_quoted(block['threshold-help'])};\n")
+    rows.append(f"string\taction_expand\n\tdefault\t= \"{block.get('value', '')}[%i]@%h\"\n\tdisplay\t= no\n"
+                f"\tmodify\t= no;\n")
+    rows.append(f"string\temail_expand\n\tdefault\t= \"{mail}\"\n\tdisplay\t= no\n\tmodify\t= no;")
+    return "\n".join(rows) + "\n"
+
+
+def promql(block, by_metric):
+    """What is compared, and with what"""
+    if "promql" in block:
+        return block["promql"]
+    if "lost" in block:
+        name = by_metric[block["lost"]]
+        return f"{name} == 0 and on (instance) {name} == 1"
+    expr = by_metric[block["of"]]
+    if "except" in block:
+        label, value = block["except"].split()
+        expr += f'{{{label}!="{value}"}}'
+    if "per" in block:
+        expr += f" / {by_metric[block['per']]}"
+    if "factor" in block:
+        expr = f"{block['factor']} * {expr}"
+    return f"{expr} > {block['threshold']}"
+
+
+def which(block):
+    """The labels that say where: {{ $labels... }}"""
+    if "promql" in block:
+        return "{{ $labels.instance }}"
+    metric = block.get("of") or block["lost"]
+    row = next(line.split() for line in read("fleet/records").splitlines() if f" {metric} " in line)
+    own = {"vm": ["vm"], "vcpu": ["vm", "vcpu"], "host": []}[row[2]] + row[3:]
+    return " ".join(("vcpu" if label == "vcpu" else "") + "{{ $labels." + label + " }}" for label in own) + \
+        " on {{ $labels.instance }}"
+
+
+def yaml_quoted(text):
+    """In single quotes"""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def alert_rule(block, by_metric):
+    """One rule of Prometheus"""
+    value = block.get("value", "").replace("%v", '{{ printf "%.4g" $value }}')
+    if "lost" in block:
+        value = ""
+    summary = f"{block['title']}: {which(block)}" + (f": {value}" if value else "")
+    rows = [f"  - alert: {block['prometheus']}", f"    expr: {yaml_quoted(promql(block, by_metric))}"]
+    if "for" in block:
+        rows.append(f"    for: {block['for']}")
+    rows += ["    labels:", f"      severity: {block.get('severity', 'warning')}", "    annotations:",
+             f"      summary: {yaml_quoted(summary)}", "      description: |-"]
+    rows += [("        " + line).rstrip() for line in block["help"].split("\n")]
+    return "\n".join(rows)
+
+
+def rules(what):
+    """A file of Prometheus's"""
+    series, by_metric = records()
+    print(HEAD + f'#\n# Made of fleet/alerts and fleet/records by "make fleet". Rates are over {RANGE}, in which two'
+          "\n# scrapes have to be. docs/fleet.md says how to use it.\ngroups:")
+    if what == "alerts":
+        print("- name: kvm-alerts\n  rules:")
+        print("\n".join(alert_rule(block, by_metric) for block in alerts()))
+        return
+    print("- name: kvm-records\n  rules:")
+    for name, expr, state in series:
+        print(f"  - record: {name}\n    expr: {yaml_quoted(expr)}")
+        if state:
+            print(f"    labels:\n      state: {state}")
+
+
+def needed():
+    """The metrics that the recorded series are made of"""
+    _, by_metric = records()
+    return sorted(set(by_metric) | {"kvm.vm.time." + state for state in STATES}
+                  | {"kvm.vm.open." + state for state in OPEN})
+
+
+def main():
+    """The first argument says what"""
+    what = sys.argv[1]
+    if what == "pmie":
+        for block in alerts():
+            if "promql" not in block:
+                with open(os.path.join(sys.argv[2], block["name"]), "w", encoding="utf-8") as file:
+                    file.write(pmie(block))
+    elif what == "names":
+        print(HEAD + '#\n# What Prometheus is to scrape from pmproxy: made of fleet/records by "make fleet".')
+        print("\n".join(needed()))
+    else:
+        rules(what)
+
+
+main()
