@@ -136,6 +136,16 @@ uninstall_dashboards() {
 	done
 }
 
+# What other hosts than this take: rules and dashboards, for Prometheus and Grafana.
+install_fleet() {
+	local folder
+	put 644 "$share/fleet" fleet/names
+	for folder in fleet/*/; do
+		folder=${folder%/}
+		[ "$folder" = fleet/systemd ] || put 644 "$share/$folder" "$folder"/*
+	done
+}
+
 install_all() {
 	put 755 "$agent" Install Remove Upgrade "$BUILD/pmdakvm" "$BUILD/pmda_kvm.so"
 	put 644 "$agent" switch.sh domain.h root pmns help
@@ -146,6 +156,7 @@ install_all() {
 	put 644 "$man/man8" man/kvmbpf.8
 	install_dashboards
 	install_subcommand
+	install_fleet
 	put 644 "$completions" completions/kvmbpf
 	if [ -n "$DESTDIR" ]; then
 		echo "Installed below $DESTDIR."

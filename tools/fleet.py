@@ -19,6 +19,8 @@ HEAD = """# SPDX-License-Identifier: GPL-2.0-or-later
 """
 OWNERS = {"host": ["instance"], "vm": ["instance", "id", "vm", "uuid"],
           "vcpu": ["instance", "id", "vm", "uuid", "vcpu"]}
+# Bounds of histograms are 2 to the power of these, less 1, in ns
+BUCKET_POWERS = range(10, 31)
 STATES = ["guest", "kvm", "poll", "halted", "vmm", "ready", "unknown"]
 # those that have intervals that no event has ended yet
 OPEN = ["guest", "kvm", "halted", "vmm", "unknown"]
@@ -64,10 +66,7 @@ def of_both(metric, labels, change=None):
     pcp, own = names(metric)
     for name, scale in ((own, ""), (pcp, " / 1e9" if units == "NSEC" else "")):
         expr = f"{change}({name}[{RANGE}])" if change else name
-        if "id" in labels:
-            expr = (f'label_replace(label_join({expr}, "id", "/", "instance", "vm", "pid"), '
-                    f'"id", "$1", "uuid", "(.+)")')
-        part = f"sum by ({', '.join(labels)}) ({expr}){scale}"
+        part = f"sum by ({', '.join(labels)}) ({with_id(expr, labels)}){scale}"
         if part not in parts:
             parts.append(part)
     return " or ".join(parts)
@@ -80,10 +79,37 @@ def records():
         if not line or line.startswith("#"):
             continue
         name, metric, owner, *labels = line.split()
-        series.append((name, of_both(metric, OWNERS[owner] + labels), None))
+        series.append((name, of_both(metric, OWNERS[owner] + labels), {}))
         by_metric[metric] = name
-    series += ledger()
-    return series, by_metric
+    series += latency("kvm_host_reason:latency_bucket:rate", "kvm.exit.latency", OWNERS["host"] + ["reason"])
+    series += latency("kvm_vm:latency_bucket:rate", "kvm.vm.exit.latency", OWNERS["vm"])
+    return series + ledger(), by_metric
+
+
+def with_id(expr, labels):
+    """With the label id, if it is one of the labels"""
+    if "id" not in labels:
+        return expr
+    return (f'label_replace(label_join({expr}, "id", "/", "instance", "vm", "pid"), '
+            f'"id", "$1", "uuid", "(.+)")')
+
+
+def latency(name, metric, labels):
+    """
+    A histogram's rates with cumulative buckets, as kvmbpf has them. pmproxy has an instance for each bucket
+    with a count, FIRST-LAST in ns: each bound is the sum of those up to it.
+    """
+    pcp = metric.replace(".", "_")
+    own = f"{pcp}_seconds_bucket"
+    series = [(name, f"sum by ({', '.join(labels)}, le) ({with_id(f'rate({own}[{RANGE}])', labels)})", {})]
+    bounds = [2 ** power - 1 for power in BUCKET_POWERS]
+    for bound in bounds + [None]:
+        lasts = "|".join(str(2 ** power - 1) for power in range(1, BUCKET_POWERS[-1] + 1) if bound and 2 ** power - 1 <= bound)
+        which_ones = f'{{bucket=~".*-({lasts})"}}' if bound else ""
+        expr = f"sum by ({', '.join(labels)}) ({with_id(f'rate({pcp}{which_ones}[{RANGE}])', labels)})"
+        le = f"{bound // 10 ** 9}.{bound % 10 ** 9:09d}".rstrip("0") if bound else "+Inf"
+        series.append((name, f"{expr} unless on (instance) {own}", {"le": le}))
+    return series
 
 
 def ledger():
@@ -98,7 +124,7 @@ def ledger():
         if state in OPEN:
             more = of_both("kvm.vm.open." + state, labels, "delta")
             expr = f"({expr}) + (({more}) / {RANGE_SECONDS} or 0 * ({expr}))"
-        series.append(("kvm_vm_state:raw:rate", expr, state))
+        series.append(("kvm_vm_state:raw:rate", expr, {"state": state}))
     for state in STATES:
         expr = f'kvm_vm_state:raw:rate{{state="{state}"}}'
         if state in OPEN:
@@ -106,10 +132,10 @@ def ledger():
         if state == "ready":
             below = f'sum without (state) (clamp_max(kvm_vm_state:raw:rate{{state=~"halted|vmm|unknown"}}, 0))'
             expr = f"{expr} + ignoring (state) ({below})"
-        series.append((name, expr, state))
+        series.append((name, expr, {"state": state}))
     series.append(("kvm_vm_state:time:share", f"{name} / ignoring (state) group_left () sum without (state) ({name})",
-                   None))
-    series.append(("kvm_vm:overhead:rate", f'sum without (state) ({name}{{state=~"kvm|poll|vmm"}})', None))
+                   {}))
+    series.append(("kvm_vm:overhead:rate", f'sum without (state) ({name}{{state=~"kvm|poll|vmm"}})', {}))
     return series
 
 
@@ -240,16 +266,16 @@ def rules(what):
         print("\n".join(alert_rule(block, by_metric) for block in alerts()))
         return
     print("- name: kvm-records\n  rules:")
-    for name, expr, state in series:
+    for name, expr, labels in series:
         print(f"  - record: {name}\n    expr: {yaml_quoted(expr)}")
-        if state:
-            print(f"    labels:\n      state: {state}")
+        for label, value in labels.items():
+            print(f"    labels:\n      {label}: {yaml_quoted(value)}")
 
 
 def needed():
     """The metrics that the recorded series are made of"""
     _, by_metric = records()
-    return sorted(set(by_metric) | {"kvm.vm.time." + state for state in STATES}
+    return sorted(set(by_metric) | {"kvm.exit.latency"} | {"kvm.vm.time." + state for state in STATES}
                   | {"kvm.vm.open." + state for state in OPEN})
 
 

@@ -80,7 +80,7 @@ replay() {
 	replay -v -m kvm.nvms 2>&1 | grep -qF "saved on $(uname -n) (Linux $(uname -r), $(uname -m))"
 	python3 -W ignore -m jsonschema -i "$WORK/json" "$TOP/docs/kvmbpf.schema.json"
 	# a real one passes promtool, too
-	tools=$("$TOP/tests/prometheus.sh" 2>/dev/null) || skip "all but promtool, which cannot be had"
+	tools=$("$TOP/tests/servers.sh" prometheus 2>/dev/null) || skip "all but promtool, which cannot be had"
 	replay --prometheus | "$tools/promtool" check metrics
 }
 

@@ -28,6 +28,6 @@ every_metric() {
 # need_prometheus: sets TOOLS, the folder of promtool and prometheus.
 need_prometheus() {
 	local said
-	said=$("$TOP/tests/prometheus.sh" 2>&1) || skip "promtool cannot be had: $said"
+	said=$("$TOP/tests/servers.sh" prometheus 2>&1) || skip "promtool cannot be had: $said"
 	TOOLS=${said##*$'\n'}
 }
