@@ -167,6 +167,7 @@ tables: $(TOOLS)
 fleet:
 	$(Q)tools/fleet.py pmie dashboards/pmieconf
 	$(Q)tools/fleet.py names >fleet/names
+	$(Q)tools/fleet.py scrape >fleet/prometheus/prometheus.yml
 	$(Q)for what in records alerts; do tools/fleet.py $$what >fleet/prometheus/kvm-$$what.yml || exit 1; done
 
 # --- tests, demo, bench: each installs the packages it needs, then runs make again ---

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 The pmdakvm authors
 """
-fleet.py pmie FOLDER | records | alerts | names: write what is made of fleet/alerts and fleet/records: the
-rules of pmie into a folder, or Prometheus's recording or alerting rules, or the names of the metrics that
-they need, to stdout. Metrics, types and units are those of src/metrics/metrics.def.
+fleet.py pmie FOLDER | records | alerts | names | scrape: write what is made of fleet/alerts and fleet/records: the
+rules of pmie into a folder, or to stdout Prometheus's recording or alerting rules, the names of the metrics
+that they need, or an example of prometheus.yml. Metrics, types and units are those of src/metrics/metrics.def.
 """
 import os
 import re
@@ -279,6 +279,45 @@ def needed():
                   | {"kvm.vm.open." + state for state in OPEN})
 
 
+SCRAPE = """#
+# An example of prometheus.yml for KVM hosts, made by "make fleet"; docs/fleet.md says how to use it.
+global:
+  scrape_interval: 30s
+  evaluation_interval: 30s
+rule_files:
+- /usr/local/share/pmdakvm/fleet/prometheus/kvm-records.yml
+- /usr/local/share/pmdakvm/fleet/prometheus/kvm-alerts.yml
+scrape_configs:
+
+# Hosts with PCP: pmproxy asks the pmcd of its own host. Targets are HOST:44322.
+- job_name: kvm-pcp
+  scrape_timeout: 10s
+  metrics_path: /metrics
+  params:
+    hostspec: [localhost]
+    # see fleet/names
+    names: ['{names}']
+  file_sd_configs: [ {{ files: [/etc/prometheus/kvm-pcp.yml] }} ]
+  relabel_configs:
+  # a host's name without the port, unless the target has a label instance
+  - {{ source_labels: [instance, __address__], regex: ';(.*):[0-9]+', target_label: instance }}
+  # a target can name another host for its pmproxy to ask
+  - {{ source_labels: [__hostspec], regex: '(.+)', target_label: __param_hostspec }}
+  metric_relabel_configs:
+  # what says nothing that instance does not
+  - {{ action: labeldrop, regex: 'agent|domainname|groupid|hostname|instid|machineid|userid' }}
+
+# Hosts without PCP: node_exporter, which reads what kvmbpf-textfile.timer writes. Targets are HOST:9100.
+- job_name: kvm-node
+  scrape_timeout: 10s
+  file_sd_configs: [ {{ files: [/etc/prometheus/kvm-node.yml] }} ]
+  relabel_configs:
+  - {{ source_labels: [instance, __address__], regex: ';(.*):[0-9]+', target_label: instance }}
+  metric_relabel_configs:
+  - {{ action: keep, source_labels: [__name__], regex: '(kvm|node_textfile)_.*' }}
+"""
+
+
 def main():
     """The first argument says what"""
     what = sys.argv[1]
@@ -287,6 +326,8 @@ def main():
             if "promql" not in block:
                 with open(os.path.join(sys.argv[2], block["name"]), "w", encoding="utf-8") as file:
                     file.write(pmie(block))
+    elif what == "scrape":
+        print(HEAD + SCRAPE.format(names=",".join(needed())), end="")
     elif what == "names":
         print(HEAD + '#\n# What Prometheus is to scrape from pmproxy: made of fleet/records by "make fleet".')
         print("\n".join(needed()))
