@@ -44,6 +44,7 @@ set_paths() {
 	share=$PREFIX/share/pmdakvm
 	man=$PREFIX/share/man
 	completions=$PREFIX/share/bash-completion/completions
+	units=$PREFIX/lib/systemd/system
 	page=pmdakvm.1
 	# where the stock agent has its page
 	[ "$PREFIX" != /usr ] || page=pmdakvm-bpf.1
@@ -136,7 +137,8 @@ uninstall_dashboards() {
 	done
 }
 
-# What other hosts than this take: rules and dashboards, for Prometheus and Grafana.
+# What other hosts than this take, rules and dashboards for Prometheus and Grafana; and the service for
+# hosts without PCP, which systemd finds, and which is not enabled.
 install_fleet() {
 	local folder
 	put 644 "$share/fleet" fleet/names
@@ -144,6 +146,10 @@ install_fleet() {
 		folder=${folder%/}
 		[ "$folder" = fleet/systemd ] || put 644 "$share/$folder" "$folder"/*
 	done
+	mkdir -p -- "$DESTDIR$units"
+	sed -e "s|@PREFIX@|$PREFIX|" -e "s|@METRICS@|$(sed -n 's/^kvm/-m &/p' fleet/names | paste -sd' ') -m kvm.vm.exit.latency|" \
+		fleet/systemd/kvmbpf-textfile.service >"$DESTDIR$units/kvmbpf-textfile.service"
+	chmod 644 "$DESTDIR$units/kvmbpf-textfile.service"
 }
 
 install_all() {
@@ -184,7 +190,7 @@ leave_pmcd() {
 remove_folders() {
 	local dir folders up=$DESTDIR$PREFIX parents=-p
 	[ "$DESTDIR$PREFIX" != /usr/local ] || parents=
-	for dir in share/man/man{1,5,8} share/bash-completion{/completions,} ${parents:+lib sbin}; do
+	for dir in share/man/man{1,5,8} share/bash-completion{/completions,} lib/systemd{/system,} ${parents:+lib sbin}; do
 		# shellcheck disable=SC2086
 		(cd -- "$up" 2>/dev/null && rmdir $parents --ignore-fail-on-non-empty -- "$dir" 2>/dev/null) || true
 	done
@@ -202,7 +208,7 @@ uninstall_all() {
 	uninstall_dashboards
 	! subcommand_is_ours || rm -f -- "$DESTDIR$subcommand"
 	rm -rf -- "$DESTDIR$PREFIX/lib/pmdakvm" "$DESTDIR$share" "$DESTDIR$var/pmdakvm"
-	rm -f -- "$DESTDIR$PREFIX/sbin/kvmbpf" "$DESTDIR$man/man1/$page" \
+	rm -f -- "$DESTDIR$PREFIX/sbin/kvmbpf" "$DESTDIR$units/kvmbpf-textfile.service" "$DESTDIR$man/man1/$page" \
 		"$DESTDIR$man/man5/kvm.conf.5" "$DESTDIR$man/man8/kvmbpf.8" \
 		"$DESTDIR$completions/kvmbpf"
 	remove_folders

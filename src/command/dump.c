@@ -16,6 +16,7 @@
 #include "command/metric_output.h"
 #include "command/slower.h"
 #include "command/snapshot_file.h"
+#include "command/textfile.h"
 #include "command/time_report.h"
 #include "metrics/metric_table.h"
 #include "metrics/snapshot_copy.h"
@@ -103,7 +104,8 @@ static int people_print(const struct snapshot *snapshot, const struct dump_optio
 	return err;
 }
 
-static int machines_print(const struct snapshot *snapshot, const struct dump_options *options)
+static int machines_print(const struct snapshot *snapshot, const struct dump_options *options,
+			  FILE *file)
 {
 	const struct output_options output = { .all = true,
 					       .names = options->metrics,
@@ -112,17 +114,40 @@ static int machines_print(const struct snapshot *snapshot, const struct dump_opt
 
 	switch (options->format) {
 	case DUMP_JSON:
-		return output_json(snapshot, &output, stdout);
+		return output_json(snapshot, &output, file);
 	case DUMP_CSV:
-		return output_csv(snapshot, &output, stdout);
+		return output_csv(snapshot, &output, file);
 	case DUMP_OPENMETRICS:
 	case DUMP_PROMETHEUS:
 		return exposition_print(snapshot, &output, options->format == DUMP_OPENMETRICS,
-					stdout);
+					file);
 	case DUMP_TABLE:
 		break;
 	}
 	return -EINVAL;
+}
+
+struct textfile {
+	const struct snapshot *snapshot;
+	const struct dump_options *options;
+};
+
+static int textfile_print(FILE *file, void *data)
+{
+	const struct textfile *textfile = data;
+
+	return machines_print(textfile->snapshot, textfile->options, file);
+}
+
+/* Print to where the options say. Returns 0 or a negative errno. */
+static int somewhere_print(const struct snapshot *snapshot, const struct dump_options *options)
+{
+	struct textfile textfile = { snapshot, options };
+
+	if (options->textfile)
+		return textfile_replace(options->textfile, textfile_print, &textfile);
+	return options->format ? machines_print(snapshot, options, stdout) :
+				 people_print(snapshot, options);
 }
 
 /* Print what is selected of a copy of what was read. Returns an exit status. */
@@ -134,13 +159,17 @@ static int print_copy(struct snapshot *copy, const struct dump_options *options)
 	selection_apply(&options->selection, copy);
 	if (options->selection.slower)
 		slower_apply(slower_bound(options->selection.slower), copy);
-	err = options->format ? machines_print(copy, options) : people_print(copy, options);
+	err = somewhere_print(copy, options);
 	if (err == -EPIPE) /* nobody reads on */
 		return EXIT_FAILURE;
 	if (err) {
-		fprintf(stderr, "kvmbpf: cannot write the output: %s\n", strerror(-err));
+		fprintf(stderr, "kvmbpf: cannot write %s: %s\n",
+			options->textfile ? options->textfile : "the output", strerror(-err));
 		return EXIT_FAILURE;
 	}
+	/* what is not there now can be there later */
+	if (options->textfile)
+		return EXIT_SUCCESS;
 	unknown |= say_missing(copy, options);
 	return unknown ? EXIT_FAILURE : EXIT_SUCCESS;
 }
@@ -217,6 +246,25 @@ static int read_and_print(struct counting *counting, const struct dump_options *
 	return status;
 }
 
+/* Write the file again and again, until a signal; counters go on. Returns an exit status. */
+static int textfile_keep(struct counting *counting, const struct dump_options *options)
+{
+	bool ended = false;
+	int status = 0;
+
+	while (!ended && !status) {
+		ended = counting_wait(counting, options->seconds);
+		if (counting_stands(counting)) {
+			fputs("kvmbpf: the agent has ended whose counts these are\n", stderr);
+			return EXIT_FAILURE;
+		}
+		status = counting_read(counting, UINT64_MAX) ?
+				 EXIT_FAILURE :
+				 print(counting_snapshot(counting), NULL, options);
+	}
+	return status;
+}
+
 static int count_and_print(const struct dump_options *options)
 {
 	struct counting *counting;
@@ -224,7 +272,8 @@ static int count_and_print(const struct dump_options *options)
 
 	if (status)
 		return status;
-	status = read_and_print(counting, options);
+	status = options->textfile ? textfile_keep(counting, options) :
+				     read_and_print(counting, options);
 	if (!status)
 		status = counting_status(counting);
 	counting_close(counting);

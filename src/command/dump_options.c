@@ -31,6 +31,7 @@ enum {
 	OPTION_SAVE,
 	OPTION_SINCE,
 	OPTION_SLOWER,
+	OPTION_TEXTFILE,
 	OPTION_VCPU,
 };
 
@@ -66,6 +67,7 @@ static const struct option long_options[] = {
 	{ "skip-zero-records", no_argument, NULL, 'z' },
 	{ "slower-than", required_argument, NULL, OPTION_SLOWER },
 	{ "sort", required_argument, NULL, 'k' },
+	{ "textfile", required_argument, NULL, OPTION_TEXTFILE },
 	{ "vcpu", required_argument, NULL, OPTION_VCPU },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "vm", required_argument, NULL, 'g' },
@@ -122,6 +124,8 @@ static void usage(FILE *out)
 	      "      --csv                all metrics as CSV\n"
 	      "      --openmetrics        all metrics as OpenMetrics 1.0\n"
 	      "      --prometheus         all metrics for node_exporter's textfile collector\n"
+	      "      --textfile FILE      with these two: write FILE anew every -d seconds, until\n"
+	      "                           ^C; counters go on, and readers never see half a file\n"
 	      "  -v, --verbose            report when counting begins, and details of failures\n"
 	      "  -h, --help               show this text\n"
 	      "\n"
@@ -279,6 +283,9 @@ static int parse_what(int c, struct dump_options *options)
 	case OPTION_SAVE:
 		options->save = optarg;
 		return 0;
+	case OPTION_TEXTFILE:
+		options->textfile = optarg;
+		return 0;
 	default:
 		return DUMP_OPTION_OTHER;
 	}
@@ -354,6 +361,20 @@ static int check_time(const struct dump_options *options)
 	return 0;
 }
 
+static int check_textfile(const struct dump_options *options)
+{
+	if (!options->textfile)
+		return 0;
+	if (options->format < DUMP_OPENMETRICS)
+		return arguments_bad("dump", "--textfile needs --prometheus or --openmetrics");
+	if (options->from || options->save)
+		return arguments_bad("dump", "--textfile and %s exclude each other",
+				     options->from ? "--from" : "--save");
+	if (options->seconds <= 0)
+		return arguments_bad("dump", "--textfile needs -d, how often to write the file");
+	return 0;
+}
+
 static int check_choice(const struct dump_options *options)
 {
 	struct sheet_columns sets[4];
@@ -393,6 +414,8 @@ static int check(const struct dump_options *options, const char *more)
 			"dump", "-e counts events by CPU, so no VM, vCPU, reason or cause of them "
 				"is known; leave out -e");
 	err = check_time(options);
+	if (!err)
+		err = check_textfile(options);
 	return err ? err : check_choice(options);
 }
 

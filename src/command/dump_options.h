@@ -18,6 +18,7 @@ struct dump_options {
 	const char *save;     /* also write what was read to this file */
 	const char *from;     /* print this file, and count nothing */
 	const char *since;    /* subtract this file's counters */
+	const char *textfile; /* write this file again and again */
 	const char **metrics; /* patterns of -m */
 	size_t nmetrics;
 	char **made; /* patterns made of others, to be freed */

@@ -5,8 +5,11 @@
 #include "fakes/run_command.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "command/commands.h"
@@ -123,6 +126,65 @@ static void test_formats(void **state)
 	assert_int_equal(dump(A("-d"), A("0"), A("--prometheus"), A("-f"), A("missed")), 0);
 	assert_has(out, "# TYPE kvm_agent_family_missed_total counter\n");
 	assert_has_not(out, "# EOF\n");
+}
+
+/* In another process: see the file written, take it away, see it written again, end the command. */
+static pid_t watch(const char *path)
+{
+	pid_t parent = getpid(), child = fork();
+
+	assert_true(child >= 0);
+	if (child)
+		return child;
+	for (int times = 0; times < 2; times++) {
+		while (access(path, F_OK) < 0)
+			usleep(1000);
+		unlink(path);
+	}
+	kill(parent, SIGINT);
+	_exit(0);
+}
+
+/* It is written again and again until a signal, and then once more; others may read it. */
+static void test_textfile(void **state)
+{
+	mode_t mask = umask(077);
+	struct stat stat;
+	char *text;
+	pid_t child;
+
+	(void)state;
+	fakes[ALPHA].missed = 5;
+	child = watch("kvm.prom");
+	assert_int_equal(dump(A("-d"), A("0.01"), A("--prometheus"), A("-m"), A("*.missed"),
+			      A("-m"), A("kvm.exit.none"), A("--textfile"), A("kvm.prom")),
+			 0);
+	umask(mask);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	assert_string_equal(out, "");
+	text = read_text("kvm.prom");
+	assert_has(text, "kvm_agent_family_missed_total{family=\"alpha\"} 5\n");
+	free(text);
+	assert_int_equal(lstat("kvm.prom", &stat), 0);
+	assert_int_equal(stat.st_mode & 07777, 0644);
+	assert_int_equal(access("kvm.prom.new", F_OK), -1);
+	assert_int_equal(dump(A("-d"), A("0.01"), A("--openmetrics"), A("--textfile"), A("none/x")),
+			 1);
+	assert_has(err_out, "kvmbpf: cannot write none/x: No such file or directory\n");
+}
+
+static void test_textfile_refused(void **state)
+{
+	(void)state;
+	assert_int_equal(dump(A("-d"), A("1"), A("--textfile"), A("x")), 2);
+	assert_has(err_out, "--textfile needs --prometheus or --openmetrics");
+	assert_int_equal(dump(A("--prometheus"), A("--textfile"), A("x")), 2);
+	assert_has(err_out, "--textfile needs -d, how often to write the file");
+	assert_int_equal(dump(A("--prometheus"), A("--from"), A("y"), A("--textfile"), A("x")), 2);
+	assert_has(err_out, "--textfile and --from exclude each other");
+	assert_int_equal(
+		dump(A("-1"), A("--prometheus"), A("--save"), A("y"), A("--textfile"), A("x")), 2);
+	assert_has(err_out, "--textfile and --save exclude each other");
 }
 
 static void see_no_events(const struct family_env *env)
@@ -258,6 +320,8 @@ int main(void)
 		commands_test(test_save_that_fails),
 		commands_test(test_delta),
 		commands_test(test_formats),
+		commands_test(test_textfile),
+		commands_test(test_textfile_refused),
 		commands_test(test_no_events_for_vms),
 		commands_test(test_lists),
 		commands_test(test_one_reason),
