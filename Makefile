@@ -168,6 +168,7 @@ fleet:
 	$(Q)tools/fleet.py pmie dashboards/pmieconf
 	$(Q)tools/fleet.py names >fleet/names
 	$(Q)tools/fleet.py scrape >fleet/prometheus/prometheus.yml
+	$(Q)tools/dashboards.py fleet/grafana
 	$(Q)for what in records alerts; do tools/fleet.py $$what >fleet/prometheus/kvm-$$what.yml || exit 1; done
 
 # --- tests, demo, bench: each installs the packages it needs, then runs make again ---
