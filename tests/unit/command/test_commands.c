@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -136,6 +137,7 @@ static pid_t watch(const char *path)
 	assert_true(child >= 0);
 	if (child)
 		return child;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (int times = 0; times < 2; times++) {
 		while (access(path, F_OK) < 0)
 			usleep(1000);
