@@ -109,6 +109,12 @@ int counting_configure(struct config *config, const char *path, bool verbose)
 	return err == -ENOMEM ? err : 0;
 }
 
+/* Are events to be counted that were chosen? The agent's are others. */
+static bool of_events(const struct config *config)
+{
+	return config->only && strcmp(config->only, "trace") == 0;
+}
+
 int counting_open(const struct config *config, bool verbose, struct counting **ret_counting)
 {
 	struct counting *counting = calloc(1, sizeof(*counting));
@@ -120,7 +126,7 @@ int counting_open(const struct config *config, bool verbose, struct counting **r
 	counting->verbose = verbose;
 	signals_block(&counting->signals);
 	err = collector_open(config, &counting->items, NULL,
-			     config->only ? COLLECTOR_ALONE : COLLECTOR_READS, &report,
+			     of_events(config) ? COLLECTOR_ALONE : COLLECTOR_READS, &report,
 			     &counting->collector);
 	if (!err)
 		report_attached(&report, counting->collector);

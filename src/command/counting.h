@@ -20,10 +20,10 @@ struct counting;
 int counting_configure(struct config *config, const char *path, bool verbose);
 
 /*
- * Read the maps of the agent that runs, if one does; else, or if the configuration selects a
- * family, attach the families as it says. It must outlive the result. From then on SIGINT, SIGTERM
- * and SIGHUP end counting_wait() only. verbose: also say details. Returns an exit status: 0,
- * EXIT_FAILURE, or EXIT_NOTHING if there is nothing to count; the reason is printed.
+ * Read the maps of the agent that runs, if one does; else, or if the configuration selects the
+ * family trace, attach the families as it says. It must outlive the result. From then on SIGINT,
+ * SIGTERM and SIGHUP end counting_wait() only. verbose: also say details. Returns an exit status:
+ * 0, EXIT_FAILURE, or EXIT_NOTHING if there is nothing to count; the reason is printed.
  */
 int counting_open(const struct config *config, bool verbose, struct counting **ret_counting);
 

@@ -18,6 +18,7 @@
 enum { OPTION_CSV = 256, OPTION_FROM };
 
 static const struct option long_options[] = {
+	{ "config", required_argument, NULL, 'c' },
 	{ "csv", no_argument, NULL, OPTION_CSV },
 	{ "duration", required_argument, NULL, 'd' },
 	{ "from", required_argument, NULL, OPTION_FROM },
@@ -30,7 +31,7 @@ static const struct option long_options[] = {
 };
 
 struct options {
-	const char *from;
+	const char *from, *config_path;
 	struct sheet_choice choice;
 	double seconds;
 	bool json, csv, verbose;
@@ -41,6 +42,9 @@ static void usage(const struct list *list, FILE *out)
 	fprintf(out, "Usage: kvmbpf %s [OPTION]...\n%s\n", list->command, list->about);
 	if (list->seconds)
 		fputs("  -d, --duration SECONDS  count for SECONDS before (default: 0)\n", out);
+	if (!list->events)
+		fputs("  -c, --config FILE       [bpf] pin in this kvm.conf tells where an agent's maps are\n",
+		      out);
 	fputs("      --from FILE         list those in a FILE written by kvmbpf save\n"
 	      "  -o, --output COLUMNS    print these columns\n"
 	      "  -k, --sort COLUMN       sort by this column; see kvmbpf dump\n"
@@ -61,6 +65,11 @@ static void usage(const struct list *list, FILE *out)
 static int parse_one(const struct list *list, int c, struct options *options)
 {
 	switch (c) {
+	case 'c':
+		if (list->events)
+			return arguments_bad(list->command, "-c: this list reads no agent's maps");
+		options->config_path = optarg;
+		return 0;
 	case 'd':
 		if (!list->seconds)
 			return arguments_bad(list->command, "-d: this list counts nothing");
@@ -99,7 +108,7 @@ static int parse(const struct list *list, int argc, char **argv, struct options 
 	const struct sheet_columns set = { list->columns, list->ncolumns };
 	int c, status = 0;
 
-	while (!status && (c = getopt_long(argc, argv, "d:hjk:o:v", long_options, NULL)) != -1)
+	while (!status && (c = getopt_long(argc, argv, "c:d:hjk:o:v", long_options, NULL)) != -1)
 		status = parse_one(list, c, options);
 	if (status)
 		return status;
@@ -134,7 +143,8 @@ static int count_and_print(const struct list *list, const struct options *option
 	struct config config;
 	int status = EXIT_FAILURE;
 
-	if (config_init(&config))
+	if (config_init(&config) ||
+	    counting_configure(&config, options->config_path, options->verbose))
 		return EXIT_FAILURE;
 	config.only = list->family;
 	if (!list->events || !config_add_event(&config, "*", 0))

@@ -96,6 +96,7 @@ guest() {
 
 @test "names of VMs come from the agent's iterator, which --unpin removes when the agent was killed" {
 	need jq
+	need strace
 	agent_start
 	mkfifo "$WORK/hold"
 	exec 8<>"$WORK/hold"
@@ -109,6 +110,12 @@ guest() {
 	kill "$top"
 	wait "$top"
 	"$BUILD/kvmbpf" top -b -n 1 -d 0.2 -c "$WORK/kvm.conf" --vm "guest-$vm" | grep -q "kvmbpf top > guest-$vm  1 vCPU"
+	# that takes no program of our own, so no capability, from Linux 5.19 on
+	"$BUILD/kvmbpf" vms -c "$WORK/kvm.conf" --csv -o vm,vcpus | grep -qx "guest-$vm,1"
+	strace -f -e trace=bpf -o "$WORK/calls" "$BUILD/kvmbpf" vms -c "$WORK/kvm.conf" >/dev/null || true
+	if grep BPF_PROG_LOAD "$WORK/calls"; then
+		false
+	fi
 	kill -9 "$(pgrep -P "$PMCD_PID" pmdakvm)"
 	pmcd_stop
 	[ -e "$PINS/vms_files_1" ]
