@@ -9,9 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "command/sheet_choice.h"
 #include "command/sheet_print.h"
-#include "command/text_table.h"
 
 const char *const cause_report_tables[CAUSE_REPORT_TABLES] = { "cause", "vm_cause" };
 
@@ -202,13 +200,9 @@ static int report_print(const struct snapshot_table *table, const char *title, b
 	if (err)
 		return err;
 	causes.lines = lines;
-	if (sheet.nrows && sheet_is_chosen(&sheet, choice)) {
-		fprintf(file, "%s:\n\n", title);
-		err = sheet_print_table(&sheet, choice, file);
-		fputc('\n', file);
-	}
+	err = sheet_print_titled(&sheet, title, choice, file);
 	free(lines);
-	return err ? err : text_table_written(file);
+	return err;
 }
 
 int cause_report_print(const struct snapshot *snapshot, const struct sheet_choice *choice,

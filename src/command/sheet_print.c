@@ -98,6 +98,19 @@ int sheet_print_table(const struct sheet *sheet, const struct sheet_choice *choi
 	return err ? err : text_table_written(file);
 }
 
+int sheet_print_titled(const struct sheet *sheet, const char *title,
+		       const struct sheet_choice *choice, FILE *file)
+{
+	int err;
+
+	if (!sheet->nrows || !sheet_is_chosen(sheet, choice))
+		return 0;
+	fprintf(file, "%s:\n\n", title);
+	err = sheet_print_table(sheet, choice, file);
+	fputc('\n', file);
+	return err ? err : text_table_written(file);
+}
+
 /* A column's name for machines: "Max Time" is max_time. */
 static void name_write(const char *name, FILE *file)
 {

@@ -13,6 +13,12 @@
  * passed over. Return 0, -ENOMEM, or the error of writing.
  */
 int sheet_print_table(const struct sheet *sheet, const struct sheet_choice *choice, FILE *file);
+/*
+ * The same as a table with a title, and an empty line behind it; nothing if the sheet has no row,
+ * or no chosen column.
+ */
+int sheet_print_titled(const struct sheet *sheet, const char *title,
+		       const struct sheet_choice *choice, FILE *file);
 int sheet_print_csv(const struct sheet *sheet, const struct sheet_choice *choice, FILE *file);
 
 /*

@@ -9,9 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "command/sheet_choice.h"
 #include "command/sheet_print.h"
-#include "command/text_table.h"
 
 const char *const time_report_tables[TIME_REPORT_TABLES] = { "vm_time", "vcpu_time" };
 
@@ -219,13 +217,9 @@ static int report_print(const struct snapshot_table *table, size_t number,
 	times.lines = lines;
 	for (size_t i = 0; i < sheet.ncolumns; i++)
 		columns[i] = headings[heading_of(times.by_vcpu, i)];
-	if (sheet.nrows && sheet_is_chosen(&sheet, choice)) {
-		fprintf(file, "%s:\n\n", titles[number]);
-		err = sheet_print_table(&sheet, choice, file);
-		fputc('\n', file);
-	}
+	err = sheet_print_titled(&sheet, titles[number], choice, file);
 	free(lines);
-	return err ? err : text_table_written(file);
+	return err;
 }
 
 int time_report_print(const struct snapshot *snapshot, const struct sheet_choice *choice,
