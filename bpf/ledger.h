@@ -45,6 +45,23 @@ enum ledger_state {
 #define LEDGER_ISA_SHIFT 16
 
 /*
+ * What a ledger counts of halts, by powers of two of ns: bucket 0 is 0 and 1, the last one is
+ * open-ended.
+ */
+enum ledger_histogram {
+	LEDGER_POLLED, /* halts that polling has ended, by how long they were */
+	LEDGER_WAITED, /* halts in which the thread has slept, likewise */
+	LEDGER_WAKE,   /* the latter by how long the thread, woken, has waited for a CPU */
+	LEDGER_LATE,   /* interrupts of the guest's timer, by how late they were */
+	LEDGER_HISTOGRAMS
+};
+
+struct ledger_halts {
+	__u64 poll_time, poll_attempts; /* as KVM counts them: ns, and how often it has polled */
+	__u64 bucket[LEDGER_HISTOGRAMS][EXIT_BUCKETS];
+};
+
+/*
  * The ledger of a thread, which alone writes it: a thread that runs several vCPUs has one, its
  * first vCPU's. head.generation is the flag.
  *
@@ -59,8 +76,9 @@ struct ledger_record {
 	__u32 knows_polled; /* polled is known */
 	__u64 time[LEDGER_PLACES];
 	__u64 origin;
-	__u64 polled; /* KVM's own time of polling for the vCPU, at the last wake-up */
-	__u64 pad[3];
+	__u64 polled;	/* KVM's own time of polling for the vCPU, at the last wake-up */
+	__u64 attempts; /* the same of how often it has polled */
+	struct ledger_halts halts;
 };
 
 _Static_assert(sizeof(struct ledger_record) % CACHE_LINE_BYTES == 0,
@@ -91,9 +109,13 @@ struct wakeup_record {
 	__u8 waited;
 };
 
-/* Global data, written by the user side: where a vCPU's statistics of polling are. */
-struct ledger_polls {
-	__u32 success, failure; /* offsets in struct kvm_vcpu; 0: cannot be read */
+/*
+ * Global data, written by the user side: offsets in struct kvm_vcpu; 0: cannot be read. Statistics
+ * of polling, the vCPU's number, and its TSC's rate in kHz.
+ */
+struct ledger_places {
+	__u32 success, failure, attempts;
+	__u32 vcpu_id, tsc_khz;
 };
 
 #endif /* PMDAKVM_BPF_LEDGER_H */

@@ -263,6 +263,14 @@ static size_t places_of(const struct vm_counters *all, uint32_t vm, uint32_t vcp
 	return first;
 }
 
+const struct record_place *vm_counters_places(const struct vm_counters *all, uint32_t vm,
+					      uint32_t vcpu, size_t *ret_n)
+{
+	size_t first = places_of(all, vm, vcpu, ret_n);
+
+	return *ret_n ? &all->places[first] : NULL;
+}
+
 /* What is kept of it, likewise. */
 static size_t kept_of(const struct vm_counters *all, uint32_t vm, uint32_t vcpu, size_t *ret_n)
 {

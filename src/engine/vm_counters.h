@@ -77,6 +77,10 @@ int vm_counters_grow(struct vm_counters *all, const struct vms *vms, uint64_t un
  */
 int vm_counters_keep(struct vm_counters *all, uint32_t number);
 
+/* The records of a VM, or of its vCPU (its id; 0: all of them): the first, and their number. */
+const struct record_place *vm_counters_places(const struct vm_counters *all, uint32_t vm,
+					      uint32_t vcpu, size_t *ret_n);
+
 /* Sums of a VM, or of its vCPU (its id; 0: all of them), for the reason of a home slot. */
 void vm_counters_sum(const struct vm_counters *all, uint32_t vm, uint32_t vcpu, unsigned home,
 		     struct slot_sums *ret_sums);

@@ -239,6 +239,19 @@ static bool member_find(const struct btf *btf, const struct btf_type *type, cons
 	return false;
 }
 
+/* The place of the TSC's rate of a vCPU, which x86 has. */
+static uint32_t tsc_khz_find(const struct btf *btf, const struct btf_type *vcpu)
+{
+	const struct btf_type *arch, *rate;
+	uint32_t at, offset;
+
+	if (!member_find(btf, vcpu, "arch", MEMBER_STRUCT, 0, &at, &arch) ||
+	    !member_find(btf, arch, "virtual_tsc_khz", MEMBER_INT, 0, &offset, &rate) ||
+	    rate->size != sizeof(uint32_t))
+		return STAT_NO_OFFSET;
+	return at + offset;
+}
+
 static int layout_make(const struct btf *btf, const struct btf_type *vm,
 		       const struct btf_type *vcpu, struct stat_layout *layout)
 {
@@ -259,6 +272,7 @@ static int layout_make(const struct btf *btf, const struct btf_type *vm,
 		layout->vm_debugfs_dentry = STAT_NO_OFFSET;
 	if (!member_find(btf, vcpu, "pid", MEMBER_POINTER, 0, &layout->vcpu_pid, &other))
 		layout->vcpu_pid = STAT_NO_OFFSET;
+	layout->vcpu_tsc_khz = tsc_khz_find(btf, vcpu);
 	err = list_make(btf, vm_stat, &layout->vm);
 	if (!err)
 		err = list_make(btf, vcpu_stat, &layout->vcpu);
@@ -399,5 +413,6 @@ bool stat_layout_equal(const struct stat_layout *one, const struct stat_layout *
 	       one->vm_stat == other->vm_stat && one->vm_userspace_pid == other->vm_userspace_pid &&
 	       one->vm_debugfs_dentry == other->vm_debugfs_dentry &&
 	       one->vcpu_stat == other->vcpu_stat && one->vcpu_kvm == other->vcpu_kvm &&
-	       one->vcpu_id == other->vcpu_id && one->vcpu_pid == other->vcpu_pid;
+	       one->vcpu_id == other->vcpu_id && one->vcpu_pid == other->vcpu_pid &&
+	       one->vcpu_tsc_khz == other->vcpu_tsc_khz;
 }

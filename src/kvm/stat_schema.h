@@ -47,7 +47,8 @@ struct stat_layout {
 	uint32_t vm_stat, vm_userspace_pid, vm_debugfs_dentry;
 	/* offsets in struct kvm_vcpu; pid (a struct pid *) can be STAT_NO_OFFSET */
 	uint32_t vcpu_stat, vcpu_kvm, vcpu_id, vcpu_pid;
-	unsigned refs; /* of a shared layout */
+	uint32_t vcpu_tsc_khz; /* x86: a 32-bit number; can be STAT_NO_OFFSET */
+	unsigned refs;	       /* of a shared layout */
 };
 
 /* sysfs folder of KVM, as a module or built in. */

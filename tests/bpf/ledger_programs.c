@@ -21,7 +21,7 @@
 #define IO 2 /* KVM_EXIT_IO */
 
 /* Where the vCPU in memory has KVM's statistics. */
-enum { SUCCESS_AT = 0x40, FAILURE_AT = 0x60 };
+enum { ID_AT = 0x10, SUCCESS_AT = 0x40, FAILURE_AT = 0x60, ATTEMPTS_AT = 0x80, KHZ_AT = 0xa0 };
 
 static struct clocked_ledger_bpf *ledgers;
 static struct clocked_exit_bpf *exits;
@@ -184,6 +184,7 @@ void ledgers_clear(void)
 		assert_int_equal(bpf_map_update_elem(ledger_maps.records_free, NULL, &number, 0),
 				 0);
 	kvm_polled(0, 0);
+	kvm_attempted(0);
 	ledgers_know_polls(true);
 	ledgers_attach(LEDGER_KVM);
 }
@@ -192,7 +193,9 @@ void ledgers_clear(void)
 
 void ledgers_know_polls(bool know)
 {
-	ledgers->bss->polls = (struct ledger_polls){ know ? SUCCESS_AT : 0, know ? FAILURE_AT : 0 };
+	ledgers->bss->places = (struct ledger_places){ .success = know ? SUCCESS_AT : 0,
+						       .failure = know ? FAILURE_AT : 0,
+						       .attempts = know ? ATTEMPTS_AT : 0 };
 }
 
 void ledgers_clock(uint64_t ns, uint64_t delay)
@@ -205,6 +208,19 @@ void kvm_polled(uint64_t success, uint64_t failure)
 {
 	memcpy(memory->bss->memory + SUCCESS_AT, &success, sizeof(success));
 	memcpy(memory->bss->memory + FAILURE_AT, &failure, sizeof(failure));
+}
+
+void kvm_attempted(uint64_t n)
+{
+	memcpy(memory->bss->memory + ATTEMPTS_AT, &n, sizeof(n));
+}
+
+void ledgers_know_tsc(uint32_t vcpu_id, uint32_t khz)
+{
+	memcpy(memory->bss->memory + ID_AT, &vcpu_id, sizeof(vcpu_id));
+	memcpy(memory->bss->memory + KHZ_AT, &khz, sizeof(khz));
+	ledgers->bss->places.vcpu_id = khz ? ID_AT : 0;
+	ledgers->bss->places.tsc_khz = khz ? KHZ_AT : 0;
 }
 
 uint64_t ledgers_vcpu(unsigned n)
@@ -225,6 +241,11 @@ void run_entry(uint64_t vcpu)
 void run_wakeup(uint64_t ns, bool waited)
 {
 	run_with(bpf_program__fd(ledgers->progs.ledger_wakeup), ns, waited, 1);
+}
+
+void run_timer(uint32_t vcpu_id, int64_t cycles)
+{
+	run_with(bpf_program__fd(ledgers->progs.ledger_timer), vcpu_id, (uint64_t)cycles);
 }
 
 void run_trip(void)
@@ -264,6 +285,11 @@ struct ledger_record ledger_of_thread(void)
 struct ledger_record ledger_of_vcpu(uint64_t vcpu)
 {
 	return record_find(0, vcpu);
+}
+
+uint32_t ledgers_taken(void)
+{
+	return ledger_maps.control->records_taken;
 }
 
 uint64_t ledgers_dropped(void)

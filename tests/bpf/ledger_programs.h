@@ -33,12 +33,19 @@ void ledgers_clock(uint64_t ns, uint64_t delay);
 /* What KVM has counted for vCPU(0), in ns. */
 void kvm_polled(uint64_t success, uint64_t failure);
 
+/* The same of how often it has polled. */
+void kvm_attempted(uint64_t n);
+
+/* The place of vCPU(0)'s number and of its TSC's rate is known; 0: it is not. */
+void ledgers_know_tsc(uint32_t vcpu_id, uint32_t khz);
+
 /* Addresses of vCPUs; only that of the first can be read. */
 uint64_t ledgers_vcpu(unsigned n);
 
 void run_exit(uint64_t vcpu, uint32_t code);
 void run_entry(uint64_t vcpu);
 void run_wakeup(uint64_t ns, bool waited);
+void run_timer(uint32_t vcpu_id, int64_t cycles);
 void run_trip(void);
 void run_return(void);
 
@@ -51,6 +58,9 @@ struct ledger_record ledger_of_vcpu(uint64_t vcpu);
 
 /* The user side's flag. */
 uint32_t ledgers_flag(void);
+
+/* How many records were taken since loading. */
+uint32_t ledgers_taken(void);
 
 /* What found no record, over all CPUs. */
 uint64_t ledgers_dropped(void);

@@ -5,6 +5,7 @@
 # that halt; all in one count. On a host whose KVM is PVM guest and kvm have no value.
 
 load common
+load numbers
 
 setup() {
 	need_kvm
@@ -111,10 +112,60 @@ stopped() {
 	[ "$(of kvm.vcpu.state "guest-$PID_stopped::vcpu0")" = 4 ]
 	[ "$(of kvm.vm.open.vmm "guest-$PID_stopped")" = "$open" ]
 
+	# halts: all that the kernel has woken, each once; those that slept by their wait for a CPU, too, but
+	# for one that was a vCPU's first event
+	awk '$1 == "kvm.trace.kvm_vcpu_wakeup" { events += $3 }
+		$1 == "kvm.vm.halt.polled" { polled += $3 }
+		$1 == "kvm.vm.halt.waited" { waited += $3; vm[$2] = 1 }
+		$1 == "kvm.vm.wake.latency" { woken += $3 }
+		$1 == "kvm.vcpu.wake.latency" { by_vcpu += $3 }
+		END { print events " wake-ups: " polled " polled, " waited " slept, " woken " woken, by vCPU " by_vcpu
+			exit events < 1 || polled + waited != events || woken > waited || woken < waited - 1 || by_vcpu != woken }' "$WORK/values"
+
 	# what halts took is halted or polled, but for waiting for a CPU
 	echo "halts: halted $(of kvm.vm.time.halted "guest-$PID_halts")" \
 		"polled $(of kvm.vm.time.poll "guest-$PID_halts")"
 	[ $(($(of kvm.vm.time.halted "guest-$PID_halts") + $(of kvm.vm.time.poll "guest-$PID_halts"))) -gt 0 ]
+}
+
+# halts: the buckets of all histograms
+halts() {
+	local metric
+	for metric in kvm.vm.halt.polled kvm.vm.halt.waited kvm.vm.wake.latency kvm.vcpu.wake.latency; do
+		values $metric | sed "s/^/$metric /"
+	done
+}
+
+slept() {
+	[ "$(values kvm.vm.halt.waited | awk '{ n += $2 } END { print n + 0 }')" -gt "$1" ]
+}
+
+@test "halts and wake-ups go on over a kill -9, each counted once" {
+	mkdir "$WORK/bpf"
+	mount -t bpf bpf "$WORK/bpf" || skip "no BPF file system can be mounted"
+	pmcd_env "$WORK"
+	conf '[bpf]' "pin = $WORK/bpf/pins" '[trace]' kvm_vcpu_wakeup
+	pmcd_files "$WORK" "$TOP" "$BUILD" daemon -c "$WORK/kvm.conf"
+	pmcd_start "$WORK"
+	mkfifo "$WORK/hold"
+	exec 8<>"$WORK/hold"
+	guest halts --hlt 211 --irqchip --repeat
+	wait_for 20 slept 400
+	kill -STOP "$PID_halts"
+	wait_for 5 stopped "$PID_halts"
+	halts >"$WORK/before"
+	events=$(values kvm.trace.kvm_vcpu_wakeup | awk '{ n += $2 } END { print n }')
+	[ "$(awk '$1 ~ /^kvm.vm.halt/ { n += $3 } END { print n }' "$WORK/before")" = "$events" ]
+	old=$(agent)
+	kill -9 "$old"
+	wait_for 70 another "$old"
+	wait_for 20 slept 400
+	halts | diff "$WORK/before" -
+	kill -CONT "$PID_halts"
+	wait_for 20 slept $((events + 211))
+	kill -KILL "$PID_halts"
+	pmcd_stop
+	umount -l "$WORK/bpf"
 }
 
 @test ":kvm-time: two guests on one CPU wait, one halts; each line adds up to 100" {

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "engine/reading.h"
 #include "families/family.h"
+#include "families/ledger/ledger_halts.h"
 #include "kernel/typed_loads.h"
 #include "kvm/stat_schema.h"
 #include "kvm/vendor.h"
@@ -83,6 +84,7 @@ static void programs_list(struct ledger *ledger, const struct ledger_bpf *skelet
 	struct program programs[] = {
 		PROGRAM(skeleton->progs.ledger_thread, "sched_process_exit"),
 		PROGRAM(skeleton->progs.ledger_wakeup, "kvm_vcpu_wakeup"),
+		PROGRAM(skeleton->progs.ledger_timer, "kvm_wait_lapic_expire"),
 	};
 
 	if (by_perf(ledger)) {
@@ -210,13 +212,19 @@ static void sources_find(struct ledger *ledger)
 	const struct stat_layout *layout = vms_layout(family->env.vms);
 	const struct btf *btf;
 	enum reasons_isa isa;
-	struct ledger_polls polls = {
+	struct ledger_places places = {
 		.success = statistic_offset(layout, "halt_poll_success_ns"),
 		.failure = statistic_offset(layout, "halt_poll_fail_ns"),
+		.attempts = statistic_offset(layout, "halt_attempted_poll"),
 	};
 
-	skeleton->bss->polls = polls;
-	ledger->has_polls = ledger->reads_polls && polls.success && polls.failure;
+	if (layout && layout->vcpu_tsc_khz != STAT_NO_OFFSET) {
+		places.vcpu_id = layout->vcpu_id;
+		places.tsc_khz = layout->vcpu_tsc_khz;
+	}
+	skeleton->bss->places = places;
+	ledger->has_polls = ledger->reads_polls && places.success && places.failure;
+	ledger->has_attempts = places.attempts;
 	ledger->has_ready = kernel_types_vmlinux(family->env.types, &btf) == 0 &&
 			    has_member(btf, "sched_info", "run_delay");
 	/* x86 alone has vendors' modules, and kvm_cpuid; elsewhere exits name no vCPU */
@@ -261,13 +269,33 @@ static void totals_read(struct vcpu_counters *counters)
 					      record_family_flag(&ledger->family), clock_ns());
 }
 
+/* Have rows of buckets appeared or disappeared since halts were read last? */
+static bool rows_changed(struct ledger *ledger)
+{
+	uint64_t seen = ledger_halts_seen(&ledger->totals);
+	uint64_t generation = ledger->family.records.generation;
+	bool changed = seen != ledger->seen || generation != ledger->generation;
+
+	ledger->seen = seen;
+	ledger->generation = generation;
+	return changed;
+}
+
+static bool wants_halts(uint64_t wanted)
+{
+	for (size_t i = 0; i < LEDGER_TABLES; i++) {
+		if (wanted & UINT64_C(1) << i && ledger_tables[i].variant)
+			return true;
+	}
+	return false;
+}
+
 static int ledger_refresh(void *state, uint64_t wanted)
 {
 	struct ledger *ledger = state;
 	struct vcpu_counters *counters = &ledger->family.counters;
 	int err;
 
-	(void)wanted;
 	ledger->has_read = false;
 	if (!ledger->ended)
 		return 0;
@@ -281,7 +309,9 @@ static int ledger_refresh(void *state, uint64_t wanted)
 	if (counters->reading)
 		ledger->has_polls = ledger->totals.host.time[LEDGER_POLL] > 0;
 	ledger->has_read = !ledger->read_err;
-	return ledger->read_err;
+	if (ledger->read_err)
+		return ledger->read_err;
+	return wants_halts(wanted) && rows_changed(ledger);
 }
 
 static void ledger_tick(void *state, struct report *report)

@@ -14,6 +14,16 @@
 
 #define load(value)	__atomic_load_n(&(value), __ATOMIC_ACQUIRE)
 
+void ledger_halts_add(struct ledger_halts *to, const struct ledger_halts *from)
+{
+	to->poll_time += load(from->poll_time);
+	to->poll_attempts += load(from->poll_attempts);
+	for (unsigned i = 0; i < LEDGER_HISTOGRAMS; i++) {
+		for (unsigned j = 0; j < EXIT_BUCKETS; j++)
+			to->bucket[i][j] += load(from->bucket[i][j]);
+	}
+}
+
 static bool sleeps_in(uint32_t reason)
 {
 	uint32_t isa = reason >> LEDGER_ISA_SHIFT, slot = reason % (1U << LEDGER_ISA_SHIFT);

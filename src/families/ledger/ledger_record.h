@@ -20,6 +20,9 @@ static inline void ledger_times_add(struct ledger_times *to, const struct ledger
 		to->time[i] += from->time[i];
 }
 
+/* Add what a ledger has counted of halts; its thread may count meanwhile. */
+void ledger_halts_add(struct ledger_halts *to, const struct ledger_halts *from);
+
 /* What a ledger has, and the interval that no edge has ended yet. */
 struct ledger_reading {
 	struct ledger_times times;

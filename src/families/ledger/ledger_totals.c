@@ -9,6 +9,8 @@
 
 void ledger_totals_free(struct ledger_totals *totals)
 {
+	for (size_t i = 0; i < totals->kept.n; i++)
+		free(totals->kept.list[i].halts);
 	free(totals->vcpus.list);
 	free(totals->kept.list);
 	*totals = (struct ledger_totals){ .records = NULL };
@@ -44,6 +46,10 @@ static int list_add(struct ledger_list *list, const struct ledger_total *total)
 static void total_add(struct ledger_total *to, const struct ledger_total *from)
 {
 	ledger_times_add(&to->times, &from->times);
+	if (from->halts) {
+		ledger_halts_add(to->halts, from->halts);
+		free(from->halts);
+	}
 	if (!from->is_open || (to->is_open && to->since >= from->since))
 		return;
 	to->is_open = true;
@@ -99,8 +105,10 @@ static void kept_update(struct ledger_list *kept, const struct vms *vms)
 
 		if (!vm || vm->id != total.vm)
 			vm = vm_find(vms, total.vm);
-		if (!vm)
+		if (!vm) {
+			free(total.halts);
 			continue;
+		}
 		if (!vm_has(vm, total.vcpu))
 			total.vcpu = 0;
 		kept->list[n++] = total;
@@ -159,8 +167,12 @@ int ledger_totals_read(struct ledger_totals *totals, const struct vms *vms, uint
 	for (unsigned i = 0; i < LEDGER_STATES; i++)
 		totals->host.time[i] = totals->ended->time[i];
 	err = records_read(totals, flag);
-	for (size_t i = 0; !err && i < totals->kept.n; i++)
-		err = list_add(&totals->vcpus, &totals->kept.list[i]);
+	for (size_t i = 0; !err && i < totals->kept.n; i++) {
+		struct ledger_total kept = totals->kept.list[i];
+
+		kept.halts = NULL;
+		err = list_add(&totals->vcpus, &kept);
+	}
 	list_merge(&totals->vcpus);
 	return err;
 }
@@ -175,17 +187,23 @@ int ledger_totals_retire(struct ledger_totals *totals, uint32_t number)
 
 	ledger_record_read(record, 0, &reading);
 	total = total_of(totals, number, &reading);
-	if (total.vm)
-		err = list_add(&totals->kept, &total);
+	if (total.vm) {
+		total.halts = malloc(sizeof(*total.halts));
+		err = total.halts ? list_add(&totals->kept, &total) : -ENOMEM;
+		if (err)
+			free(total.halts);
+		else
+			*total.halts = record->halts;
+	}
 	if (!err)
 		ledger_record_retire(totals->ended, records, number);
 	return err;
 }
 
-const struct ledger_total *ledger_totals_of(const struct ledger_totals *totals, uint32_t vm,
+/* The totals of a VM or vCPU in a list. */
+static const struct ledger_total *list_find(const struct ledger_list *list, uint32_t vm,
 					    uint32_t vcpu, size_t *ret_n)
 {
-	const struct ledger_list *list = &totals->vcpus;
 	const struct ledger_total from = { .vm = vm, .vcpu = vcpu };
 	const struct ledger_total to = { .vm = vcpu ? vm : vm + 1, .vcpu = vcpu ? vcpu + 1 : 0 };
 	size_t first = sorted_bound(list->list, list->n, sizeof(from), &from, total_order);
@@ -193,4 +211,16 @@ const struct ledger_total *ledger_totals_of(const struct ledger_totals *totals, 
 
 	*ret_n = end - first;
 	return *ret_n ? &list->list[first] : NULL;
+}
+
+const struct ledger_total *ledger_totals_of(const struct ledger_totals *totals, uint32_t vm,
+					    uint32_t vcpu, size_t *ret_n)
+{
+	return list_find(&totals->vcpus, vm, vcpu, ret_n);
+}
+
+const struct ledger_total *ledger_totals_kept(const struct ledger_totals *totals, uint32_t vm,
+					      uint32_t vcpu, size_t *ret_n)
+{
+	return list_find(&totals->kept, vm, vcpu, ret_n);
 }

@@ -18,6 +18,8 @@ struct ledger_total {
 	bool is_open;
 	enum ledger_state state;
 	uint64_t since; /* ns */
+	/* What is kept of retired ledgers has it; it is read else as it is asked for. */
+	struct ledger_halts *halts;
 };
 
 struct ledger_list {
@@ -51,5 +53,9 @@ int ledger_totals_retire(struct ledger_totals *totals, uint32_t number);
 /* The totals of a VM, or of its vCPU (0: all of them): the first, and their number. */
 const struct ledger_total *ledger_totals_of(const struct ledger_totals *totals, uint32_t vm,
 					    uint32_t vcpu, size_t *ret_n);
+
+/* What is kept of its retired ledgers, likewise. */
+const struct ledger_total *ledger_totals_kept(const struct ledger_totals *totals, uint32_t vm,
+					      uint32_t vcpu, size_t *ret_n);
 
 #endif /* PMDAKVM_LEDGER_TOTALS_H */

@@ -119,6 +119,43 @@ echo "halts: $ended ns, polled $polled of KVM's $kvms, with sleep $both, waited 
 [ $((polled + waited)) -ge $kvms ]
 [ $both -le "$ended" ]
 [ $((both + waited)) -ge $((ended / 100 * 99)) ]
+
+# halts and wake-ups: as many as the kernel's histogram has, each in one bucket
+woken() {
+	n=$(sed -nE "s/^\{ waited: +$1 \} hitcount: +([0-9]+).*/\1/p" /sys/kernel/tracing/events/kvm/kvm_vcpu_wakeup/hist)
+	echo "${n:-0}"
+}
+expect "halts that polling has ended" "$(sum kvm.vm.halt.polled)" "$(woken 0)"
+expect "halts that slept" "$(sum kvm.vm.halt.waited)" "$(woken 1)"
+expect "wake-ups" "$(sum kvm.vm.wake.latency)" "$(woken 1)"
+expect "wake-ups, by vCPU" "$(sum kvm.vcpu.wake.latency)" "$(woken 1)"
+[ "$(woken 1)" -gt "$HLT" ]
+# what KVM has polled, but for each vCPU's first halt
+tried=$(sum kvm.vcpu.stat.halt_attempted_poll)
+attempts=$(value kvm.vm.halt.poll_attempts "$vm")
+time=$(value kvm.vm.halt.poll_time "$vm")
+echo "polls: $attempts of KVM's $tried, $time ns of KVM's $kvms"
+[ "$attempts" -le "$tried" ]
+[ "$attempts" -ge $((tried - 2)) ]
+[ "$attempts" -gt 0 ]
+[ "$time" -le $kvms ]
+[ "$time" -ge $((kvms - 2 * 30000000)) ]
+kill $pid
+
+# polling off: none, and all halts sleep
+echo 0 >/sys/module/kvm/parameters/halt_poll_ns
+guest --hlt "$HLT" --irqchip --hold </tmp/hold >/tmp/done-off &
+pid=$!
+until_true 20 grep -q done /tmp/done-off
+off_known() {
+	[ -n "$(value kvm.vm.halt.poll_time "guest-$pid")" ]
+}
+until_true 5 off_known
+for metric in kvm.vm.halt.poll_time kvm.vm.halt.poll_attempts kvm.vm.time.poll; do
+	expect "$metric, switched off" "$(value $metric "guest-$pid")" 0
+done
+expect "halts that sleep, not polled" "$(pminfo $host -f kvm.vm.halt.waited | awk '/guest-'$pid'::/ { n += $NF } END { print n }')" \
+	$((HLT + 1))
 kill $pid
 
 # two guests on one CPU: each waits for it half of the time

@@ -231,6 +231,13 @@ static void test_the_agents_own(void **state)
 		{ "kvm.vcpu.open.halted", 18, 12, METRIC_S64, METRIC_INDOM_VCPU },
 		{ "kvm.vcpu.open.vmm", 18, 13, METRIC_S64, METRIC_INDOM_VCPU },
 		{ "kvm.vcpu.open.unknown", 18, 14, METRIC_S64, METRIC_INDOM_VCPU },
+		{ "kvm.vm.wake.latency", 19, 0, METRIC_U64, METRIC_INDOM_VM_HALT_BUCKET },
+		{ "kvm.vm.halt.polled", 19, 1, METRIC_U64, METRIC_INDOM_VM_HALT_BUCKET },
+		{ "kvm.vm.halt.waited", 19, 2, METRIC_U64, METRIC_INDOM_VM_HALT_BUCKET },
+		{ "kvm.vm.halt.poll_time", 19, 3, METRIC_U64, METRIC_INDOM_VM },
+		{ "kvm.vm.halt.poll_attempts", 19, 4, METRIC_U64, METRIC_INDOM_VM },
+		{ "kvm.vcpu.wake.latency", 20, 0, METRIC_U64, METRIC_INDOM_VCPU_HALT_BUCKET },
+		{ "kvm.vcpu.timer.late", 20, 1, METRIC_U64, METRIC_INDOM_VCPU_HALT_BUCKET },
 	};
 	size_t n = 0;
 

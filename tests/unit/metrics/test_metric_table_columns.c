@@ -174,6 +174,8 @@ static void test_serials(void **state)
 		[METRIC_INDOM_VM_USERSPACE_EXIT_BUCKET] = { 17, "vm_userspace_exit_latency" },
 		[METRIC_INDOM_CAUSE] = { 18, "cause" },
 		[METRIC_INDOM_VM_CAUSE] = { 19, "vm_cause" },
+		[METRIC_INDOM_VM_HALT_BUCKET] = { 20, "vm_halt_time" },
+		[METRIC_INDOM_VCPU_HALT_BUCKET] = { 21, "vcpu_halt_time" },
 	};
 
 	(void)state;
