@@ -13,6 +13,7 @@
 #include "command/dump_options.h"
 #include "command/exit_report.h"
 #include "command/exposition.h"
+#include "command/halt_report.h"
 #include "command/metric_output.h"
 #include "command/slower.h"
 #include "command/snapshot_file.h"
@@ -54,7 +55,7 @@ static void shown_add(const struct snapshot *snapshot, const char *const *names,
 	}
 }
 
-/* Print the tables of exits, causes and time; shown gets those whose numbers they have. */
+/* Print the tables of exits, causes, time and halts; shown gets those whose numbers they have. */
 static int tables_print(const struct snapshot *snapshot, const struct dump_options *options,
 			const struct snapshot_table **shown)
 {
@@ -67,16 +68,19 @@ static int tables_print(const struct snapshot *snapshot, const struct dump_optio
 		err = cause_report_print(snapshot, &options->choice, stdout);
 	if (!err && !options->selection.slower)
 		err = time_report_print(snapshot, &options->choice, stdout);
+	if (!err && !options->selection.slower)
+		err = halt_report_print(snapshot, &options->choice, stdout);
 	shown_add(snapshot, cause_report_tables, CAUSE_REPORT_TABLES, shown);
 	shown_add(snapshot, time_report_tables, TIME_REPORT_TABLES, shown);
+	shown_add(snapshot, halt_report_tables, HALT_REPORT_TABLES, shown);
 	return err;
 }
 
 /* The table of metrics, below those of exits unless -m is given. */
 static int people_print(const struct snapshot *snapshot, const struct dump_options *options)
 {
-	const struct snapshot_table *
-		shown[EXIT_REPORT_TABLES + CAUSE_REPORT_TABLES + TIME_REPORT_TABLES + 1] = { NULL };
+	const struct snapshot_table *shown[EXIT_REPORT_TABLES + CAUSE_REPORT_TABLES +
+					   TIME_REPORT_TABLES + HALT_REPORT_TABLES + 1] = { NULL };
 	/* with -m: all values of the chosen metrics, zeros included */
 	const struct output_options output = { .all = options->all || options->nmetrics,
 					       .names = options->metrics,

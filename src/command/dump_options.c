@@ -16,6 +16,7 @@
 #include "command/exit_report.h"
 #include "command/metric_output.h"
 #include "command/sheet_choice.h"
+#include "command/halt_report.h"
 #include "command/time_report.h"
 
 /* Options without a letter. */
@@ -377,17 +378,21 @@ static int check_textfile(const struct dump_options *options)
 
 static int check_choice(const struct dump_options *options)
 {
-	struct sheet_columns sets[4];
+	struct sheet_columns sets[4 + HALT_REPORT_SHEETS];
+	size_t nsets = sizeof(sets) / sizeof(sets[0]);
 
 	sets[0].list = output_columns(&sets[0].n);
 	sets[1].list = exit_report_columns(&sets[1].n);
 	sets[2].list = cause_report_columns(&sets[2].n);
 	sets[3].list = time_report_columns(&sets[3].n);
+	for (size_t i = 4; i < nsets; i++)
+		sets[i].list = halt_report_columns(i - 4, &sets[i].n);
 	if ((options->choice.columns || options->choice.sort) && options->format &&
 	    options->format != DUMP_CSV)
 		return arguments_bad("dump", "-o and --sort concern tables and --csv, not %s",
 				     format_names[options->format]);
-	return sheet_choice_check(&options->choice, "dump", sets, without_tables(options) ? 1 : 4) ?
+	return sheet_choice_check(&options->choice, "dump", sets,
+				  without_tables(options) ? 1 : nsets) ?
 		       EXIT_USAGE :
 		       0;
 }

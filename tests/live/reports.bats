@@ -135,6 +135,24 @@ table() {
 	grep -qE '^00:00:20 +web1-4711 +40.00 +10.00 +5.00 +25.00 +10.00 +10.00 +0.00$' "$WORK/out"
 }
 
+@test ":kvm-halt counts halts and wake-ups by time, and KVM's polling by VM" {
+	table :kvm-halt
+	diff - "$WORK/out" <<-END
+		00:00:00                                  N/A
+
+		                           VM::FROM-TO ns, VM   polled    slept    woken poll us/s  polls/s  us/poll
+		00:00:10                web1-4711::8192-16383       70        ~       30         ~        ~        ~
+		00:00:10           web1-4711::1048576-2097151        ~       30        ~         ~        ~        ~
+		00:00:10                            web1-4711        ~        ~        ~      1000       10      100
+
+		                           VM::FROM-TO ns, VM   polled    slept    woken poll us/s  polls/s  us/poll
+		00:00:20               web1-4711::16384-32767       20       30        ~         ~        ~        ~
+		00:00:20           web1-4711::1048576-2097151        ~       30        ~         ~        ~        ~
+		00:00:20                web1-4711::8192-16383        ~        ~       60         ~        ~        ~
+		00:00:20                            web1-4711        ~        ~        ~      1500       15      100
+	END
+}
+
 @test ":kvm-latency counts what fell into each bucket in the interval" {
 	table :kvm-latency
 	diff - "$WORK/out" <<-END
@@ -247,7 +265,7 @@ has() {
 		done
 		started() { [ "$(cat "$WORK"/kvm* 2>/dev/null | grep -c '^[0-9][0-9]:')" -ge 1 ]; }
 		wait_for 10 started
-		"$BUILD/tests/guest" --repeat --pause-ms 10 --pio 101 >/dev/null 2>&1 3>&- &
+		"$BUILD/tests/guest" --repeat --pause-ms 10 --pio 101 --hlt 11 --irqchip >/dev/null 2>&1 3>&- &
 		guest=$!
 		failed=0
 		for pid in $pids; do
@@ -263,6 +281,8 @@ has() {
 	awk '$2 ~ /^guest-[0-9]+::vcpu0$/ && $3 > 100 { found = 1 } END { exit !found }' "$WORK/kvm-vcpu"
 	awk '$2 ~ /^guest-[0-9]+::io:0xe9:w$/ && $(NF - 2) > 100 { found = 1 } END { exit !found }' "$WORK/kvm-cause"
 	awk '$2 ~ /^IO::[0-9]+-[0-9]+$/ && $NF > 10 { found = 1 } END { exit !found }' "$WORK/kvm-latency"
+	[ "$(uname -m)" != x86_64 ] || # a WFI of arm64 may not sleep
+		awk '$2 ~ /^guest-[0-9]+::[0-9]+-[0-9]+$/ && $3 > 1 { found = 1 } END { exit !found }' "$WORK/kvm-halt"
 	awk '$2 ~ /^cpu[0-9]+$/ && $NF > 100 { found = 1 } END { exit !found }' "$WORK/kvm-trace"
 	if [ -e /sys/module/kvm_amd ] || [ -e /sys/module/kvm_intel ]; then
 		awk '$2 ~ /^[a-zA-Z]/ && $3 > 1 { found = 1 } END { exit !found }' "$WORK/kvm-exits"
