@@ -93,7 +93,7 @@ void exits_blocks_map(const struct exits *exits, struct map_usage *ret_usage);
 
 /* Tables of the families exit and userspace_exit. */
 #define EXIT_TABLES	      9
-#define USERSPACE_EXIT_TABLES 4
+#define USERSPACE_EXIT_TABLES 5
 extern const struct table exit_tables[EXIT_TABLES];
 extern const struct table userspace_exit_tables[USERSPACE_EXIT_TABLES];
 

@@ -155,6 +155,10 @@ const struct table exit_tables[EXIT_TABLES] = {
 const struct table userspace_exit_tables[USERSPACE_EXIT_TABLES] = {
 	{ REASONS(OWNER_HOST, "userspace_exit", reason_keys, reason_fill) },
 	{ BUCKETS(OWNER_HOST, "userspace_exit_latency", bucket_keys, bucket_fill) },
+	{ .name = "vm_userspace_exit_total",
+	  .owner = OWNER_VM,
+	  .columns = vm_total_columns,
+	  .fill = exits_vm_total_fill },
 	{ REASONS(OWNER_VM, "vm_userspace_exit", exits_owned_keys, exits_owned_fill) },
 	{ BUCKETS(OWNER_VM, "vm_userspace_exit_latency", exits_vm_bucket_keys,
 		  exits_vm_bucket_fill) },

@@ -72,6 +72,7 @@ for vm in guest-$pid guest-$pid.2; do
 	expect "$vm, exits of its vCPUs" "$vcpus" "$(value kvm.vm.exit.total "$vm")"
 done
 expect "sum of VMs' reasons" "$(sum kvm.vm.exit.count)" "$(sum kvm.vm.exit.total)"
+expect "sum of VMs' reasons of the VMM" "$(sum kvm.vm.userspace_exit.count)" "$(sum kvm.vm.userspace_exit.total)"
 expect "sum of vCPUs' reasons" "$(sum kvm.vcpu.exit.count)" "$(sum kvm.vm.exit.count)"
 expect "sum of vCPUs' times" "$(sum kvm.vcpu.exit.time)" "$(sum kvm.vm.exit.time)"
 expect "VMs' longest io" "$(value kvm.vm.exit.max "guest-$pid::io" | awk '{ print ($1 > 0) }')" 1

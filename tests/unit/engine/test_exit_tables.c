@@ -71,14 +71,12 @@ static void userspace(void)
 
 static const struct table *declared(const char *name)
 {
-	for (size_t i = 0; i < EXIT_TABLES; i++) {
+	for (size_t i = 0; i < EXIT_TABLES; i++)
 		if (strcmp(exit_tables[i].name, name) == 0)
 			return &exit_tables[i];
-	}
-	for (size_t i = 0; i < USERSPACE_EXIT_TABLES; i++) {
+	for (size_t i = 0; i < USERSPACE_EXIT_TABLES; i++)
 		if (strcmp(userspace_exit_tables[i].name, name) == 0)
 			return &userspace_exit_tables[i];
-	}
 	fail_msg("no table %s", name);
 	return NULL;
 }
@@ -182,6 +180,7 @@ static void test_columns(void **state)
 	assert_columns("vcpu_exit", "count time max");
 	assert_columns("userspace_exit", "count time max");
 	assert_columns("userspace_exit_latency", "latency");
+	assert_columns("vm_userspace_exit_total", "total");
 	assert_columns("vm_userspace_exit", "count time max");
 	assert_columns("vm_userspace_exit_latency", "latency");
 }

@@ -182,6 +182,7 @@ static void test_the_agents_own(void **state)
 		{ "kvm.vm.userspace_exit.max", 12, 2, METRIC_U64, METRIC_INDOM_VM_USERSPACE_EXIT },
 		{ "kvm.vm.userspace_exit.latency", 12, 3, METRIC_U64,
 		  METRIC_INDOM_VM_USERSPACE_EXIT_BUCKET },
+		{ "kvm.vm.userspace_exit.total", 12, 4, METRIC_U64, METRIC_INDOM_VM },
 		{ "kvm.cause.accesses", 14, 0, METRIC_U64, METRIC_INDOM_CAUSE },
 		{ "kvm.cause.count", 14, 1, METRIC_U64, METRIC_INDOM_CAUSE },
 		{ "kvm.cause.time", 14, 2, METRIC_U64, METRIC_INDOM_CAUSE },
