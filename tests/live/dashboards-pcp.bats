@@ -44,6 +44,18 @@ kvm.exit.latency|io::8192-16383|0 51000 102000 103000 104000
 kvm.exit.latency|io::1048576-2097151|- - 1 3 4
 kvm.vcpu.run_delay|web1-4711::vcpu0|0 1000000000 2000000000 3000000000 4000000000
 kvm.vcpu.run_delay|web1-4711::vcpu1|0 0 0 0 400000000
+kvm.vm.time.guest|web1-4711|0 8000000000 16000000000 24000000000 32000000000
+kvm.vm.time.kvm|web1-4711|0 2000000000 4000000000 6000000000 8000000000
+kvm.vm.time.halted|web1-4711|0 0 0 0 22000000000
+kvm.vm.time.vmm|web1-4711|0 1000000000 2000000000 3000000000 4000000000
+kvm.vm.time.ready|web1-4711|0 1000000000 2000000000 3000000000 4000000000
+kvm.vm.time.unknown|web1-4711|0 0 0 0 0
+kvm.vm.open.halted|web1-4711|0 8000000000 16000000000 24000000000 10000000000
+kvm.vm.time.halted|new-4800|- - 0 8000000000 16000000000
+kvm.vm.time.vmm|new-4800|- - 0 0 8000000000
+kvm.vm.open.vmm|new-4800|- - 0 2000000000 -5000000000
+kvm.vm.time.ready|new-4800|- - 0 0 0
+kvm.vm.time.unknown|new-4800|- - 0 500000000 1000000000
 kvm.vm.cause.device|db-4720::io:0x3f8:w|serial serial serial - -
 kvm.vm.cause.accesses|db-4720::io:0x3f8:w|0 50000 100000 - -
 kvm.vm.cause.userspace_count|db-4720::io:0x3f8:w|0 50000 100000 - -
@@ -58,10 +70,15 @@ kvm.vm.cause.time|db-4720::io:0x3f8:w|0 1000000000 2000000000 - -
 		KVM on example.org, 40 s to Thu Jan  1 00:00:40 2026
 
 		VMs, the costliest first
-		  VM         vCPUs  exits/s  exit ms/s  VMM ms/s  ready ms/s  sleep ms/s  waste ms/s
-		  db-4720        1     2000       50.0         -           -           -           -
-		  web1-4711      2    10000        1.0         -       110.0           -           -
-		  new-4800       1      100          -         -           -           -           -
+		  VM         vCPUs  CPUs  exits/s  exit ms/s  VMM ms/s  ready ms/s  sleep ms/s  waste ms/s
+		  web1-4711      2  1.10    10000        1.0         -       110.0           -           -
+		  new-4800       1  0.10      100          -         -           -           -           -
+		  db-4720        1     -     2000       50.0         -           -           -           -
+
+		Where vCPUs' time goes, percent
+		  VM         guest   kvm  halted   vmm  ready  unknown
+		  web1-4711   40.0  10.0    40.0   5.0    5.0      0.0
+		  new-4800       -     -    80.0  15.0    0.0      5.0
 
 		VM exits by reason
 		  reason  exits/s   avg us   ms/s
@@ -94,8 +111,9 @@ kvm.vm.cause.time|db-4720::io:0x3f8:w|0 1000000000 2000000000 - -
 	ln -s "$TOP/dashboards/pcp/pcp-kvm" "$HOME/.pcp/bin/"
 	[ "$(pcp -z -a "$WORK/archive" -t 20 kvm | grep -c '^KVM on example.org, 20 s')" = 2 ]
 	# the sum over intervals is that of the whole: 401000 - 1000 exits
-	[ "$(pcp_kvm -z -a archive -t 10 | awk '$1 == "web1-4711" { sum += $3 * 10 } END { print sum }')" = 400000 ]
-	[ "$(pcp_kvm -z -a archive -t 10 | awk '$1 == "new-4800" { sum += $3 * 10 } END { print sum }')" = 4000 ]
+	sum() { pcp_kvm -z -a archive -t 10 | awk '$1 == "'"$1"'" && NF == 9 { sum += $4 * 10 } END { print sum }'; }
+	[ "$(sum web1-4711)" = 400000 ]
+	[ "$(sum new-4800)" = 4000 ]
 }
 
 @test "pcp kvm counts nothing twice of a VM that is away for a record, and nothing of what began anew" {
@@ -103,22 +121,61 @@ kvm.vm.cause.time|db-4720::io:0x3f8:w|0 1000000000 2000000000 - -
 		kvm.vm.stat.exits|away-4900|100000 101000 - 102000 103000
 		kvm.vm.stat.exits|anew-4901|100000 101000 500 1500 2500
 	END
-	[ "$(pcp_kvm -z -a archive | awk '$1 == "away-4900" { print $3 * 40 }')" = 3000 ]
-	[ "$(pcp_kvm -z -a archive | awk '$1 == "anew-4901" { print $3 * 40 }')" = 3000 ]
+	[ "$(pcp_kvm -z -a archive | awk '$1 == "away-4900" { print $4 * 40 }')" = 3000 ]
+	[ "$(pcp_kvm -z -a archive | awk '$1 == "anew-4901" { print $4 * 40 }')" = 3000 ]
 }
 
-@test "pcp kvm says what a source lacks" {
+@test "pcp kvm: what an open interval turns out to have waited for a CPU is ready once" {
+	archive <<-END
+		kvm.vm.time.halted|web1-4711|0 0 6000000000
+		kvm.vm.time.ready|web1-4711|0 0 4000000000
+		kvm.vm.time.unknown|web1-4711|0 0 0
+		kvm.vm.open.halted|web1-4711|0 10000000000 10000000000
+		kvm.vm.time.halted|odd-4712|0 0 0
+		kvm.vm.time.ready|odd-4712|0 0 8000000000
+		kvm.vm.time.unknown|odd-4712|0 0 10000000000
+		kvm.vm.open.halted|odd-4712|5000000000 5000000000 3000000000
+	END
+	times() { pcp_kvm -z -a archive "$@" | sed -n '/^Where/,/^$/p' | awk '$1 == "'"$vm"'" { print $2, $3, $4 }' | tr '\n' ';'; }
+	vm=web1-4711
+	[ "$(times)" = "80.0 20.0 0.0;" ]
+	[ "$(times -t 10)" = "100.0 0.0 0.0;60.0 40.0 0.0;" ]
+	vm=odd-4712
+	[ "$(times)" = "0.0 37.5 62.5;" ]
+}
+
+@test "pcp kvm says what a source lacks, and what is wrong with each option" {
+	says() { # STATUS TEXT ARGUMENT...: it ends with that status, and says this in one line
+		local want=$1 text=$2
+		shift 2
+		run pcp_kvm "$@"
+		echo "$*: $output"
+		[ "$status" = "$want" ] && [ "$(wc -l <<<"$output")" = 1 ] && [[ $output == "pcp-kvm: "*"$text"* ]]
+	}
 	echo "kvm.nvms||1 1 1" | archive
-	run pcp_kvm -a archive
-	[ "$status" = 1 ]
-	[ "$output" = "pcp-kvm: the source has no metric of the KVM agent pmdakvm" ]
+	says 1 "the source has no metric of the KVM agent pmdakvm: it has to be installed on that host" -a archive
 	echo "kvm.vm.stat.exits|web1-4711|1" | archive
-	run pcp_kvm -a archive
+	says 1 "the source has no two records in that time" -a archive
+	says 1 none -a "$WORK/none"
+	says 1 localhost:1 -h localhost:1
+	echo "kvm.vm.stat.exits|web1-4711|1 2 3" | archive
+	says 1 "the source has no two records in that time" -z -a archive -S +100
+	says 1 "/none/page.html: cannot be written: No such file or directory" -a archive --html /none/page.html
+	says 1 "$WORK: cannot be written: Is a directory" -a archive --html "$WORK"
+	for option in "-t soon" "-S sometime" "-T never" "-O nowhere" "-s many" "-Z Nowhere/At/All -z"; do
+		# shellcheck disable=SC2086 # an option and its value
+		run pcp_kvm -a archive $option
+		echo "$option: $output"
+		[ "$status" = 1 ]
+		[[ $output == *"${option#-? }"* || $output == *Usage* ]]
+		[[ $output != *Traceback* ]]
+	done
+	run pcp_kvm -a archive left over
 	[ "$status" = 1 ]
-	[ "$output" = "pcp-kvm: the source has no two records in that time" ]
-	run pcp_kvm -a "$WORK/none"
+	[ "$output" = 'pcp-kvm: what is "left over"? It takes options only; see --help' ]
+	run pcp_kvm -a archive -h localhost
 	[ "$status" = 1 ]
-	[[ $output == *none* && $output != *Traceback* ]]
+	[[ $output != *Traceback* ]]
 	run pcp_kvm --nonsense
 	[ "$status" = 1 ]
 	[[ $output == *--html* ]]
@@ -139,9 +196,9 @@ kvm.vm.cause.time|db-4720::io:0x3f8:w|0 1000000000 2000000000 - -
 	tr '\n' ' ' <dom.html | grep -q '<th scope="row">io</th> <td class="n">2600.0</td> <td class="n">20.0</td> <td class="n">52.0</td>'
 	# for a screen reader: captions, headings of rows and columns, a language; bars are not read
 	[ "$(grep -o '<table>' dom.html | wc -l)" = "$(grep -o '<caption>' dom.html | wc -l)" ]
-	[ "$(grep -o '<table>' dom.html | wc -l)" = 4 ]
+	[ "$(grep -o '<table>' dom.html | wc -l)" = 5 ]
 	grep -q '<html lang="en">' dom.html
-	run grep -E '<div' <(grep -v 'aria-hidden="true"' dom.html)
+	run grep -E '<div|<i' <(grep -v 'aria-hidden="true"' dom.html)
 	[ "$status" = 1 ]
 	# in black and white: no colour but shades of grey
 	for colour in $(grep -oE '#[0-9a-f]{3}\b' page.html); do
@@ -172,7 +229,7 @@ kvm.vm.cause.time|db-4720::io:0x3f8:w|0 1000000000 2000000000 - -
 	[ "$(cat "$WORK/nvms")" != 0 ] || grep -q '^VMs, the costliest first: none' "$WORK/none"
 	grep -q '^VMs, the costliest first' "$WORK/none"
 	[ "$(grep -c '^KVM on ' "$WORK/out")" = 2 ]
-	awk '$1 ~ /^guest-[0-9]+$/ && $2 == 1 && $3 > 100 && $5 > 0 { found = 1 } END { exit !found }' "$WORK/out"
+	awk '$1 ~ /^guest-[0-9]+$/ && $2 == 1 && $4 > 100 && $6 > 0 { found = 1 } END { exit !found }' "$WORK/out"
 	awk '$1 == "IO" && $2 > 100 && $3 > 0 && $4 > 0 { found = 1 } END { exit !found }' "$WORK/out"
 	grep -qE '^ +guest-[0-9]+::io:0xe9:w ' "$WORK/out"
 }

@@ -146,7 +146,7 @@ known() {
 	[ ! -s "$WORK/unknown" ]
 	# every derived metric is shown somewhere, and says what it is
 	for name in $(grep '^kvm_' "$WORK/leaves"); do
-		grep -qF "$name" "$TOP"/dashboards/{pmrep,pmchart}/* || [ "$name" = kvm_vm_userspace_exit.busy ]
+		grep -qF "$name" "$TOP"/dashboards/{pmrep,pmchart}/* || [[ $name =~ ^(kvm_vm_userspace_exit.busy|kvm_vm.(sleep|poll|waste))$ ]]
 		grep -qF "$name(oneline) = " "$TOP/dashboards/derived/kvm.conf"
 	done
 }
@@ -173,7 +173,7 @@ known() {
 		key = $1
 		sub(/\.label$/, "", key)
 		name = metric[key]
-		want = semantics[name] ~ /COUNTER|CUMULATIVE/ ? "/s$" : says[name] ~ /^milliseconds/ ? "ms/s$" :
+		want = says[name] ~ /^CPUs/ ? "^CPUs$" : semantics[name] ~ /COUNTER|CUMULATIVE/ ? "/s$" : says[name] ~ /^milliseconds/ ? "ms/s$" :
 			says[name] ~ /^microseconds/ ? " us$" : says[name] ~ /^percentage/ ? "%%" :
 			semantics[name] || says[name] ~ /in the interval/ ? "^[A-Za-z ]+$" : "unknown"
 		checked++
@@ -204,7 +204,7 @@ group_files() {
 
 # at_end METRIC INSTANCE: its last value in the archive
 at_end() {
-	pmdumplog "$WORK/logged" "$1" | sed -nE "s/^ +inst \\[[0-9]+ or \"$2\"\\] value (.*)/\\1/p" | tail -n 1
+	pmdumplog "$WORK/logged" "$1" | sed -nE "s/.* inst \\[[0-9]+ or \"$2\"\\] value (.*)/\\1/p" | tail -n 1
 }
 
 @test "pmlogconf takes our groups, pmlogger logs them, and the archive has what a guest did" {
@@ -220,10 +220,13 @@ at_end() {
 		logs() { [ -s "$WORK/logged.index" ] && pminfo -a "$WORK/logged" kvm.nvms >/dev/null 2>&1; }
 		wait_for 10 logs
 		sleep 0.7 # three records: rates begin with the second
-		"$BUILD/tests/guest" --pio $PIO --mmio $MMIO >/dev/null
+		"$BUILD/tests/guest" --pio $PIO --mmio $MMIO --hold </dev/zero >"$WORK/done" 2>/dev/null 3>&- &
+		guest=$!
+		wait_for 20 grep -q ^done "$WORK/done"
 		sleep 0.5 # two more records
 		kill -TERM $logger
 		wait $logger || true
+		kill $guest
 		pmcd_stop
 	)
 	cat "$WORK/said" "$WORK/logger.log"
@@ -232,6 +235,7 @@ at_end() {
 	done
 	[ "$(at_end kvm.userspace_exit.count IO)" = "$PIO" ]
 	[ "$(at_end kvm.userspace_exit.count MMIO)" = "$MMIO" ]
+	[ "$(at_end kvm.vm.userspace_exit.total 'guest-[0-9]*')" = $((PIO + MMIO + 1)) ]
 	pmrep -z -a "$WORK/logged" -c "$TOP/dashboards/pmrep/kvm.conf" -t 0.2 :kvm-userspace >"$WORK/out"
 	cat "$WORK/out"
 	# rates of 0.2 s, with two digits
@@ -287,17 +291,45 @@ at_end() {
 	[ "$status" = 1 ]
 }
 
-# with_display COMMAND...: run it with a screen that nobody sees
-with_display() {
-	local status=0 xvfb
-	rm -f "$WORK/display"
-	Xvfb -displayfd 4 -screen 0 1280x1024x24 -nolisten tcp 4>"$WORK/display" >"$WORK/xvfb.log" 2>&1 3>&- &
-	xvfb=$!
+# start_display [SIZE]: a screen that nobody sees, $DISPLAY, with its dump in $WORK/screen; end_display ends it
+start_display() {
+	rm -rf "$WORK/display" "$WORK/screen"
+	mkdir "$WORK/screen"
+	Xvfb -displayfd 4 -screen 0 "${1:-1280x1024}x24" -nocursor -nolisten tcp -fbdir "$WORK/screen" 4>"$WORK/display" \
+		>"$WORK/xvfb.log" 2>&1 3>&- &
+	XVFB=$!
 	wait_for 10 test -s "$WORK/display"
-	DISPLAY=:$(cat "$WORK/display") timeout 60 "$@" 3>&- || status=$?
-	kill $xvfb
-	wait $xvfb || true
+	DISPLAY=:$(cat "$WORK/display")
+	export DISPLAY
+}
+
+end_display() {
+	kill $XVFB
+	wait $XVFB || true
+}
+
+# with_display COMMAND...: run it with such a screen
+with_display() {
+	local status=0
+	start_display
+	timeout 60 "$@" 3>&- || status=$?
+	end_display
 	return $status
+}
+
+# on_screen X Y PIXELS: so many of the view at that place are of an instance's colour: yellow, blue or red
+on_screen() {
+	"$PCP_PYTHON_PROG" - "$WORK/screen/Xvfb_screen0" "$@" <<-'END'
+		import sys
+		data, (x, y, want) = open(sys.argv[1], "rb").read(), map(int, sys.argv[2:])
+		word = lambda i: int.from_bytes(data[4 * i:4 * i + 4], "big")
+		start, line, found = word(0) + 12 * word(19), word(12), 0
+		for row in range(y, y + 800):
+		    part = data[start + row * line + 4 * x:][:4 * 900]
+		    found += sum(part.count(colour) for colour in (b"\x00\xff\xff\x00", b"\xff\x00\x00\x00", b"\x00\x00\xff\x00"))
+		print(found, "of", want, "at", x, y)
+		sys.exit(found < want)
+	END
 }
 
 # pixels FILE.ppm RED GREEN BLUE: how many are of this colour
@@ -330,6 +362,56 @@ pixels() {
 		[ "$yellow" -gt 2000 ]
 		[ "$blue" -gt 100 ]
 	done
+}
+
+@test "pmchart draws each view of a live host, also one that was opened before the first exit" {
+	need_kvm
+	need pmchart
+	need Xvfb
+	(
+		pmcd_env "$WORK"
+		conf '[trace]' kvm_pio
+		pmcd_files "$WORK" "$TOP" "$BUILD" daemon -c "$WORK/kvm.conf"
+		# pmchart asks pmcd's own agent for the time zone
+		echo "pmcd 2 dso pmcd_init /var/lib/pcp/pmdas/pmcd/pmda_pmcd.so" >>"$WORK/pmcd.conf"
+		sed -i 's/^\tkvm$/\tkvm\n\tpmcd/' "$WORK/root"
+		printf 'pmcd {\n\ttimezone 2:0:5\n\tversion 2:0:7\n\thostname 2:0:21\n}\n' >>"$WORK/root"
+		pmcd_start "$WORK"
+		start_display 1800x2400
+		pmchart -h "$PMCD_HOST" -c "$TOP/dashboards/pmchart/KVM.VMM" -t 0.5 -geometry 900x800+900+1600 >"$WORK/early" 2>&1 3>&- &
+		charts=$!
+		# its legend
+		wait_for 30 on_screen 900 1600 100
+		"$BUILD/tests/guest" --repeat --pause-ms 10 --pio 101 --mmio 53 --access io:0x71:r=1,delay-us=2000 \
+			>/dev/null 2>&1 3>&- &
+		guest=$!
+		counts() { [ -n "$(value kvm.userspace_exit.latency IO::1048576-2097151)$(value kvm.userspace_exit.latency IO::2097152-4194303)" ]; }
+		wait_for 20 counts
+		at=0
+		for view in "$TOP"/dashboards/pmchart/*; do
+			pmchart -h "$PMCD_HOST" -c "$view" -t 0.5 -geometry "900x800+$((at % 2 * 900))+$((at / 2 * 800))" \
+				>"$WORK/${view##*/}.said" 2>&1 3>&- &
+			charts="$charts $!"
+			at=$((at + 1))
+		done
+		failed=
+		wait_for 20 on_screen 900 1600 3000 || failed=early
+		at=0
+		for view in "$TOP"/dashboards/pmchart/*; do
+			# where kvm_exit never fires, that view stays empty
+			want=1000
+			[ "${view##*/}" != KVM.Exits ] || [ -n "$(value kvm.vm.exit.total "guest-$guest")" ] || want=0
+			wait_for 20 on_screen $((at % 2 * 900)) $((at / 2 * 800)) $want || failed="$failed $view"
+			at=$((at + 1))
+		done
+		kill -KILL $guest
+		kill $charts
+		end_display
+		pmcd_stop
+		cat "$WORK"/early "$WORK"/*.said
+		echo "failed: $failed"
+		[ -z "$failed" ]
+	)
 }
 
 @test "pmdakvm(1) has every report, rule, group and view, and each option of pcp kvm" {

@@ -80,26 +80,30 @@ report() {
 	END
 }
 
-# table REPORT: the report of the archive of tests/data/reports.archive
+# table REPORT ARGUMENT...: the report of the archive of tests/data/reports.archive
 table() {
-	"$PCP_PYTHON_PROG" "$TOP/tests/data/archive.py" "$WORK/table" <"$TOP/tests/data/reports.archive"
-	pmrep -z -c "$TOP/dashboards/pmrep/kvm.conf" -a "$WORK/table" -t 10 "$1" >"$WORK/out"
+	[ -e "$WORK/table.meta" ] ||
+		"$PCP_PYTHON_PROG" "$TOP/tests/data/archive.py" "$WORK/table" <"$TOP/tests/data/reports.archive"
+	pmrep -z -c "$TOP/dashboards/pmrep/kvm.conf" -a "$WORK/table" -t 10 "$@" >"$WORK/out"
 }
 
-@test ":kvm shows VMs, also one that comes later" {
+@test ":kvm shows what each VM costs and where its time goes, also of one that comes later, where kvm_exit never fires" {
 	table :kvm
 	diff - "$WORK/out" <<-END
-		                                        VM vCPUs
-		00:00:00                         web1-4711     2
+		00:00:00                   N/A
 
-		                                        VM vCPUs    exits/s   emul/s sleep ms/s poll ms/s waste ms/s
-		00:00:10                         web1-4711     2   10000.00   100.00    1000.00     40.00      30.00
-		00:00:10                           db-4720     1          ~        ~          ~         ~          ~
+		                            VM  exits/s    VMM/s   CPUs guest%  kvm% poll% halt%  vmm% ready% unkn%
+		00:00:10             web1-4711  10000.0    100.0   1.30   40.0  10.0   5.0  25.0  10.0   10.0   0.0
 
-		                                        VM vCPUs    exits/s   emul/s sleep ms/s poll ms/s waste ms/s
-		00:00:20                         web1-4711     2   20000.00   200.00     500.00     50.00      40.00
-		00:00:20                           db-4720     1    5000.00    10.00     900.00      0.00       0.00
+		                            VM  exits/s    VMM/s   CPUs guest%  kvm% poll% halt%  vmm% ready% unkn%
+		00:00:20             web1-4711  20000.0    200.0   1.30   40.0  10.0   5.0  25.0  10.0   10.0   0.0
+		00:00:20               db-4720        ~      5.0   0.40      ~     ~     ~  60.0  20.0    0.0  20.0
 	END
+	# sorted by a person; what no VM has has no column
+	table :kvm -6 -kvm_vm_time.cpus
+	[ "$(awk '/^00:00:20/ { print $2 }' "$WORK/out" | tr '\n' ' ')" = "db-4720 web1-4711 " ]
+	table :kvm -i db-4720
+	grep -qE '^ +VM +VMM/s +CPUs +halt% +vmm% +ready% +unkn%$' "$WORK/out"
 }
 
 @test ":kvm-vcpu shows vCPUs and where their time went" {
@@ -205,8 +209,10 @@ table() {
 	run report :kvm-vcpu
 	[ "$output" = "Not one known metric found." ]
 	[ "$status" = 1 ]
+	rm "$WORK"/exits.*
+	echo "kvm.vm.exit.total|web1-4711|0 20 40" | "$PCP_PYTHON_PROG" "$TOP/tests/data/archive.py" "$WORK/exits"
 	report :kvm >"$WORK/out"
-	grep -qx '00:00:20 *web1-4711 *2' "$WORK/out"
+	grep -qx '00:00:20 *web1-4711 *2.0' "$WORK/out"
 }
 
 @test "pmrep's options select one VM, the top reason, and CSV" {
@@ -257,9 +263,11 @@ has() {
 		pmcd_files "$WORK" "$TOP" "$BUILD" daemon -c "$WORK/kvm.conf"
 		pmcd_start "$WORK"
 		wait_for 10 has MMIO 0
+		# by TCP, as from another host
+		port=$(tr '\0' ' ' <"/proc/$PMCD_PID/cmdline" | sed 's/.* -p \([0-9]*\) .*/\1/')
 		pids=
 		for report in $reports; do
-			timeout 30 pmrep -h "$PMCD_HOST" -c "$TOP/dashboards/pmrep/kvm.conf" -s 7 -t 0.5 ":$report" \
+			timeout 30 pmrep -h "127.0.0.1:$port" -c "$TOP/dashboards/pmrep/kvm.conf" -s 7 -t 0.5 ":$report" \
 				>"$WORK/$report" 2>&1 3>&- &
 			pids="$pids $!"
 		done
@@ -277,7 +285,7 @@ has() {
 		[ $failed = 0 ]
 	)
 	awk '$2 == "IO" && $3 > 100 { found = 1 } END { exit !found }' "$WORK/kvm-userspace"
-	awk '$2 ~ /^guest-[0-9]+$/ && $3 == 1 && $4 > 100 { found = 1 } END { exit !found }' "$WORK/kvm"
+	awk '$2 ~ /^guest-[0-9]+$/ && $3 > 100 && $4 > 0 { found = 1 } END { exit !found }' "$WORK/kvm"
 	awk '$2 ~ /^guest-[0-9]+::vcpu0$/ && $3 > 100 { found = 1 } END { exit !found }' "$WORK/kvm-vcpu"
 	awk '$2 ~ /^guest-[0-9]+::io:0xe9:w$/ && $(NF - 2) > 100 { found = 1 } END { exit !found }' "$WORK/kvm-cause"
 	awk '$2 ~ /^IO::[0-9]+-[0-9]+$/ && $NF > 10 { found = 1 } END { exit !found }' "$WORK/kvm-latency"
