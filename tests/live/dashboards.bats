@@ -174,7 +174,7 @@ known() {
 		sub(/\.label$/, "", key)
 		name = metric[key]
 		want = says[name] ~ /^CPUs/ ? "^CPUs$" : semantics[name] ~ /COUNTER|CUMULATIVE/ ? "/s$" : says[name] ~ /^milliseconds/ ? "ms/s$" :
-			says[name] ~ /^microseconds/ ? " us$" : says[name] ~ /^percentage/ ? "%%" :
+			says[name] ~ /^microseconds/ ? "(^| )us(/[a-z]+)?$" : says[name] ~ /^percentage/ ? "%%" :
 			semantics[name] || says[name] ~ /in the interval/ ? "^[A-Za-z ]+$" : "unknown"
 		checked++
 		if ($2 !~ want) { print name ": " $2 " is not " want; wrong = 1 }
