@@ -2,15 +2,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 The pmdakvm authors
 #
-# demo.sh TOP BUILD [ROUNDS [SECONDS]]: start a private pmcd with our agent, and a small guest if no
-# VM runs; show counters and our reports with pmrep, and pcp kvm. Leaves nothing behind.
+# demo.sh TOP BUILD [ROUNDS [SECONDS]]: start a private pmcd with our agent, and if no VM runs a small
+# guest and, if it is installed, QEMU; show counters and our reports with pmrep, and pcp kvm. Leaves nothing
+# behind but the page BUILD/demo.html.
 set -euo pipefail
 
 top=$1 build=$2 rounds=${3:-10} seconds=${4:-1}
 # shellcheck source=scripts/pmcd.sh
 . "$top/scripts/pmcd.sh"
-
-guest_pid=
+# shellcheck source=scripts/guests.sh
+. "$top/scripts/guests.sh"
 
 if [ "$(id -u)" != 0 ]; then
 	echo "demo: counting KVM's tracepoints requires root" >&2
@@ -19,10 +20,7 @@ fi
 
 cleanup() {
 	pmcd_stop
-	if [ -n "$guest_pid" ]; then
-		kill -KILL "$guest_pid" 2>/dev/null || true
-		wait "$guest_pid" 2>/dev/null || true
-	fi
+	guests_end
 	rm -rf "$dir"
 }
 dir=$(mktemp -d "${TMPDIR:-/tmp}/pmdakvm-demo.XXXXXX")
@@ -33,22 +31,6 @@ trap 'exit 143' TERM
 # Succeed if any process has a VM open.
 vm_runs() {
 	find /proc/[0-9]*/fd -lname 'anon_inode:kvm-vm' -print -quit 2>/dev/null | grep -q .
-}
-
-start_guest() {
-	if [ ! -c /dev/kvm ]; then
-		echo "/dev/kvm is missing: no guest can run; expect zeros."
-		return
-	fi
-	"$build/tests/guest" --repeat --pause-ms 10 --pio 101 --mmio 53 --cpuid 29 \
-		--vcpus 2 --cpus "$(online_cpus)" >"$dir/guest.log" 2>&1 </dev/null &
-	guest_pid=$!
-	echo "No VM runs here, so a small one of our own does: 2 vCPUs that do port I/O, MMIO and CPUID."
-}
-
-# Print two online CPUs, or the only one: "0,1"
-online_cpus() {
-	awk -F'[,-]' '{ print (NF > 1 ? $1 "," $2 : $1) }' /sys/devices/system/cpu/online
 }
 
 # Succeed if the metric has instances.
@@ -76,8 +58,14 @@ export PCP_DERIVED_CONFIG=$top/dashboards/derived/kvm.conf
 } >"$dir/kvm.conf"
 events=$(sed '1,/^\[trace\]$/d; /^#/d' "$top/kvm.conf")
 pmcd_files "$dir" "$top" "$build" daemon -c "$dir/kvm.conf"
-if ! vm_runs; then
-	start_guest
+if [ ! -c /dev/kvm ]; then
+	echo "/dev/kvm is missing: no guest can run; expect zeros."
+elif ! vm_runs; then
+	start_guest "$build" "$dir"
+	echo "No VM runs here, so a small one of our own does: 2 vCPUs that do port I/O, MMIO and CPUID."
+	if start_qemu "$dir"; then
+		echo "And QEMU beside it, which starts its firmware and then writes to its serial port."
+	fi
 fi
 pmcd_start "$dir"
 echo "$(pmprobe -h "$PMCD_HOST" -v kvm.trace.count | cut -d' ' -f3) events are counted, per CPU: those of the shipped kvm.conf. Name more in its [trace], or \"*\""
@@ -96,8 +84,12 @@ report kvm-exits kvm.exit.count "Why guests stop, and for how long" "$pvm"
 report kvm-vm kvm.vm.exit.count "The same by VM" "$pvm"
 report kvm-userspace kvm.userspace_exit.count "What goes out to the VMM"
 report kvm-cause kvm.vm.cause.accesses "What in the guest that is about"
-report kvm kvm.vm.stat.exits "All VMs"
+report kvm-time kvm.vm.time.total "Where the time of VMs goes, in percent"
+report kvm kvm.vm.userspace_exit.total "All VMs"
 
 echo
 echo "All of it, the costliest VM first (pcp kvm)"
 "$top/dashboards/pcp/pcp-kvm" -h "$PMCD_HOST" -t "$seconds"
+"$top/dashboards/pcp/pcp-kvm" -h "$PMCD_HOST" -t "$seconds" --html "$dir/demo.html"
+cp "$dir/demo.html" "$build/demo.html"
+echo "The same as a page, for a browser (pcp kvm --html): $build/demo.html"

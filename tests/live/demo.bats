@@ -12,6 +12,7 @@ load common
 	mkdir -p "$TMPDIR"
 	chmod 755 "$TMPDIR"
 	for _ in 1 2; do
+		rm -f "$BUILD/demo.html"
 		run "$TOP/scripts/demo.sh" "$TOP" "$BUILD" 2 0.5
 		echo "$output"
 		[ "$status" = 0 ]
@@ -21,10 +22,15 @@ load common
 		# the last round: thousands of MMIO accesses a second, on at least one CPU
 		awk '/cpu[01]/ && $5 > 100 { found = 1 } END { exit !found }' <<<"$output"
 		# the reports at the end; an empty one says why
-		for report in kvm-exits kvm-vm kvm-userspace kvm-cause kvm; do
+		for report in kvm-exits kvm-vm kvm-userspace kvm-cause kvm-time kvm; do
 			grep -A2 "(pmrep :$report)\$" <<<"$output" | grep -qE '^has nothing to show: no value of kvm[a-z_.]+|^[0-9:]+ +N/A$|^ +VM(::CAUSE)? '
 		done
-		[[ $output == *"VMs, the costliest first"*"Causes by VM"*"io:0x"* ]]
+		[[ $output == *"VMs, the costliest first"*"Where vCPUs' time goes"*"Causes by VM"*"io:0x"*"$BUILD/demo.html"* ]]
+		grep -qE '<th scope="row">guest-[0-9]+</th>' "$BUILD/demo.html"
+		if command -v qemu-system-x86_64 >/dev/null; then
+			grep -qE '<th scope="row">qemu-[0-9]+</th>' "$BUILD/demo.html"
+			grep -qE '^ +qemu-[0-9]+::io:0x[0-9a-f]+:[rw] ' <<<"$output"
+		fi
 		[[ $output != *"pmcd:"* && $output != *rror* ]]
 		[ "$(ls -A "$TMPDIR")" = "" ]
 		[ "$(pgrep -f "$TMPDIR" | wc -l)" = 0 ]
