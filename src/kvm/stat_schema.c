@@ -246,8 +246,7 @@ static uint32_t tsc_khz_find(const struct btf *btf, const struct btf_type *vcpu)
 	uint32_t at, offset;
 
 	if (!member_find(btf, vcpu, "arch", MEMBER_STRUCT, 0, &at, &arch) ||
-	    !member_find(btf, arch, "virtual_tsc_khz", MEMBER_INT, 0, &offset, &rate) ||
-	    rate->size != sizeof(uint32_t))
+	    !member_find(btf, arch, "virtual_tsc_khz", MEMBER_INT, 0, &offset, &rate))
 		return STAT_NO_OFFSET;
 	return at + offset;
 }

@@ -372,22 +372,49 @@ static void test_this_kernel(void **state)
 	stat_layout_free(&layout);
 }
 
+/* The place of the TSC's rate in a vCPU; rate: its type, 0: there is none. */
+static uint32_t tsc_khz_of(int rate, bool arch)
+{
+	struct btf *btf = types_new();
+	int id = btf__add_struct(btf, "kvm_vcpu_arch", 64), stat;
+	struct stat_layout layout;
+	uint32_t at;
+
+	field(btf, "x_other", u64, 0);
+	if (rate)
+		field(btf, "virtual_tsc_khz", rate, 40);
+	stat = btf__add_struct(btf, "kvm_vm_stat", 8);
+	field(btf, "x_a", u64, 0);
+	add_vm(btf, stat);
+	add_vcpu(btf, add_vcpu_stat(btf));
+	if (arch)
+		field(btf, "arch", id, 936);
+	btf_write(btf, "btf/vmlinux");
+	assert_int_equal(layout_of("btf", &layout), 0);
+	at = layout.vcpu_tsc_khz;
+	stat_layout_free(&layout);
+	return at;
+}
+
+static void test_tsc_rate(void **state)
+{
+	(void)state;
+	assert_int_equal(tsc_khz_of(u32, true), 976);
+	assert_int_equal(tsc_khz_of(u64, true), STAT_NO_OFFSET);
+	assert_int_equal(tsc_khz_of(0, true), STAT_NO_OFFSET);
+	assert_int_equal(tsc_khz_of(u32, false), STAT_NO_OFFSET);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		work_test(test_integers),
-		work_test(test_nested),
-		work_test(test_atomics),
-		work_test(test_union_aliases),
-		work_test(test_union_order),
-		work_test(test_left_out),
-		work_test(test_histograms),
-		work_test(test_endless),
-		work_test(test_nowhere),
-		work_test(test_other_types_of_the_name),
-		work_test(test_no_statistics),
-		work_test(test_which_kvm),
-		work_test(test_kinds_of_the_table),
+		work_test(test_integers),      work_test(test_nested),
+		work_test(test_atomics),       work_test(test_union_aliases),
+		work_test(test_union_order),   work_test(test_left_out),
+		work_test(test_histograms),    work_test(test_endless),
+		work_test(test_nowhere),       work_test(test_other_types_of_the_name),
+		work_test(test_no_statistics), work_test(test_which_kvm),
+		work_test(test_tsc_rate),      work_test(test_kinds_of_the_table),
 		work_test(test_this_kernel),
 	};
 
