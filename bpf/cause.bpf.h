@@ -241,6 +241,7 @@ SLOW_PATH int cause_settle(__u32 number, __u64 key)
 	if (!record)
 		return 0;
 	counts = cause_counts_of(record, number, key);
+	record->settled = key;
 	counts->trips += record->trips;
 	counts->trip_time += record->trip_time;
 	record->trips = 0;

@@ -112,7 +112,8 @@ struct cause_record {
 	__u8 back;	 /* without exits: it has ended, and waits */
 	__u8 due;	 /* its exit has ended before it */
 	__u32 pad;
-	__u64 pad2[2];
+	__u64 settled; /* key of the trips that had waited last */
+	__u64 pad2;
 	__u32 changes[CAUSE_SETS]; /* odd while a slot of the set starts with a key */
 	struct cause_counts none, other;
 	__u64 pad3[6];

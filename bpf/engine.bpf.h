@@ -33,6 +33,7 @@ struct engine_record {
 	struct record head;
 	__u32 blocks[ENGINE_SLOTS]; /* numbers, by slot; 0: never counted */
 	__u32 ledger;		    /* number of the thread's ledger; a hint */
+	__u32 slow; /* number of the record of slow exits whose newest waits for its cause */
 	__u32 pad[RECORD_PAD];
 };
 #endif

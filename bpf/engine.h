@@ -74,8 +74,8 @@ struct record {
 
 _Static_assert(sizeof(struct record) == CACHE_LINE_BYTES, "a record's head is one cache line");
 
-/* Behind the numbers of blocks: a hint, and padding up to a cache line. */
-#define RECORD_PAD 15
+/* Behind the numbers of blocks: two numbers, and padding up to a cache line. */
+#define RECORD_PAD 14
 
 /* The vCPU of the record is gone: no thread finds it any more, and it waits to be retired. */
 #define RECORD_GONE (~0ULL)
@@ -101,6 +101,7 @@ struct engine_control {
 	__u32 events[4]; /* slots in the trace family's rows, by event; 0: not counted there */
 	__u32 causes;	 /* are the cause family's records to be charged? */
 	__u32 ledger;	 /* the same of the ledger's: LEDGER_FLAG() */
+	__u32 slow;	 /* the same of slow exits: SLOW_FLAG() */
 };
 
 /*

@@ -15,6 +15,7 @@
 #include "engine.bpf.h"
 #include "cause.bpf.h"
 #include "ledger.bpf.h"
+#include "slow.bpf.h"
 #include "kernel_words.bpf.h"
 
 #define KVM_ISA_VMX   1 /* arch/x86/kvm/trace.h */
@@ -177,6 +178,8 @@ static __always_inline int entered(struct engine_record *record, const struct th
 		pair_close(record, now);
 	if (control.causes)
 		cause_enters(&record->head, closes, time);
+	if (slow_may_be(time))
+		slow_exit_ends(record->head.vcpu, now, time, thread->delay);
 	if (control.ledger)
 		ledger_enters(record, now, thread->delay);
 	/* AMD's fast path before Linux 6.12 enters the guest again without kvm_exit */

@@ -115,6 +115,7 @@ static __always_inline void woken(struct ledger_record *ledger, __u64 delay, __u
 	__u64 polled, slept = 0;
 	__u32 state = ledger_since(ledger);
 
+	ledger_mark(ledger);
 	since = ledger_interval(ledger, &now, delay);
 	if (waited && has_run_delay)
 		count(ledger, LEDGER_WAKE, now - before - since);
@@ -126,7 +127,7 @@ static __always_inline void woken(struct ledger_record *ledger, __u64 delay, __u
 		slept = halt - polled;
 	ledger->time[LEDGER_POLL] += polled;
 	ledger->time[LEDGER_HALTED] += slept;
-	ledger->reason = 0; /* it halts no more */
+	ledger->reason = LEDGER_MARKED; /* it halts no more */
 	if (state == LEDGER_GUEST || state == LEDGER_VMM)
 		state = LEDGER_UNKNOWN; /* a kvm_exit or kvm_fpu was missed */
 	ledger_pass(ledger, now, since - polled - slept, state, ledger_in_run());

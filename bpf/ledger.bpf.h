@@ -139,6 +139,21 @@ static __always_inline __u64 ledger_interval(struct ledger_record *ledger, __u64
 	return since;
 }
 
+/*
+ * Before an edge that is neither a guest's exit nor its entry: keep what was counted until the
+ * exit. So an exit in which there is none costs nothing.
+ */
+static __always_inline void ledger_mark(struct ledger_record *ledger)
+{
+	if (ledger->reason & LEDGER_MARKED)
+		return;
+	ledger->reason |= LEDGER_MARKED;
+	ledger->base_at = ledger->last >> LEDGER_STATE_BITS;
+#pragma unroll
+	for (int i = 0; i < LEDGER_PLACES; i++)
+		ledger->base[i] = ledger->time[i];
+}
+
 /* ended: the state that the interval counts as. */
 static __always_inline void ledger_pass(struct ledger_record *ledger, __u64 now, __u64 since,
 					__u64 ended, __u32 next)
@@ -254,6 +269,7 @@ static __always_inline void ledger_trip_begins(struct engine_record *owner, __u6
 
 	if (!ledger)
 		return;
+	ledger_mark(ledger);
 	since = ledger_interval(ledger, &now, delay);
 	state = ledger_since(ledger);
 	ledger_pass(ledger, now, since, state == LEDGER_GUEST ? LEDGER_UNKNOWN : state, LEDGER_VMM);

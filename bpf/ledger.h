@@ -44,6 +44,9 @@ enum ledger_state {
 /* Of reasons: the instruction set (struct record isa) above the slot; 0: none yet. */
 #define LEDGER_ISA_SHIFT 16
 
+/* In a reason: another edge has come since that kvm_exit, so base is of that exit. */
+#define LEDGER_MARKED (1U << 31)
+
 /*
  * What a ledger counts of halts, by powers of two of ns: bucket 0 is 0 and 1, the last one is
  * open-ended.
@@ -78,7 +81,10 @@ struct ledger_record {
 	__u64 origin;
 	__u64 polled;	/* KVM's own time of polling for the vCPU, at the last wake-up */
 	__u64 attempts; /* the same of how often it has polled */
+	__u64 base_at;	/* when base was time, ns */
+	__u64 base[LEDGER_PLACES];
 	struct ledger_halts halts;
+	__u64 pad[7];
 };
 
 _Static_assert(sizeof(struct ledger_record) % CACHE_LINE_BYTES == 0,

@@ -16,6 +16,7 @@
 #include "engine.bpf.h"
 #include "cause.bpf.h"
 #include "ledger.bpf.h"
+#include "slow.bpf.h"
 
 /*
  * Errors of KVM_RUN. KVM_EXIT_MEMORY_FAULT is the only exit reason that is valid together with an
@@ -59,6 +60,8 @@ static __always_inline int run_ended(__u32 reason, __s32 error)
 	pair_open(record, slot, now);
 	if (control.causes && record->head.block)
 		cause_trip_begins(&record->head);
+	if (record->slow)
+		slow_trip_caused();
 	if (control.ledger)
 		ledger_trip_begins(record, now, thread.delay);
 	return 0;
@@ -106,6 +109,8 @@ static __always_inline int run_started(void)
 	pair_close(record, now);
 	if (control.causes && record->head.block)
 		cause_trip_ends(&record->head, time);
+	if (slow_may_be(time))
+		slow_trip_ends(now, time, thread.delay);
 	if (control.ledger)
 		ledger_trip_ends(record, now, thread.delay);
 	return 0;

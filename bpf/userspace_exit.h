@@ -5,6 +5,7 @@
 #define PMDAKVM_BPF_USERSPACE_EXIT_H
 
 #include "engine.h"
+#include "slow.h"
 
 /*
  * Layout version of this family's pinned maps. Increment it when the meaning of their contents

@@ -11,4 +11,7 @@
 /* CLOCK_MONOTONIC, in ns. */
 uint64_t clock_ns(void);
 
+/* CLOCK_REALTIME, in ns. */
+uint64_t clock_real_ns(void);
+
 #endif /* PMDAKVM_CLOCK_H */

@@ -57,6 +57,7 @@ static const struct option {
 	{ SECTION_BPF, "causes", offsetof(struct config, causes), TAKES_LIMIT, 1, 16000000 },
 	{ SECTION_BPF, "vm_causes", offsetof(struct config, vm_causes), TAKES_NUMBER, 1, 100000 },
 	{ SECTION_BPF, "ledger", offsetof(struct config, ledger), TAKES_SWITCH, 0, 1 },
+	{ SECTION_BPF, "slow_us", offsetof(struct config, slow_us), TAKES_LIMIT, 10, 3600000000 },
 	{ SECTION_BPF, "vm_histograms", 0, TAKES_NOTHING, 0, 0 },
 	{ SECTION_INSTANCES, "names", offsetof(struct config, instances), TAKES_NUMBER, 1024,
 	  1 << 24 },
@@ -115,6 +116,7 @@ int config_init(struct config *ret_config)
 		.causes = CONFIG_CAUSES,
 		.vm_causes = CONFIG_VM_CAUSES,
 		.ledger = 1,
+		.slow_us = CONFIG_SLOW_US,
 		.growth_ns = CONFIG_GROWTH_NS,
 		.instances = CONFIG_INSTANCES,
 	};

@@ -15,6 +15,7 @@
  *	causes = 32768		# or off
  *	vm_causes = 256
  *	ledger = on		# or off
+ *	slow_us = 10000		# or off
  *	[trace]			# or [dynamic]
  *	kvm_exit
  *	kvm_mmu_*
@@ -55,6 +56,9 @@ struct config_event {
 /* Default of [bpf] vm_causes. */
 #define CONFIG_VM_CAUSES 256
 
+/* Default of [bpf] slow_us: how long an exit takes at most that is not slow. */
+#define CONFIG_SLOW_US 10000
+
 /* Growth of a family in a tick of a program's own loop, ns. */
 #define CONFIG_GROWTH_NS 200000000
 
@@ -75,6 +79,7 @@ struct config {
 	uint32_t causes;    /* maximum number of (vCPU, cause) values; 0: off */
 	uint32_t vm_causes; /* maximum number of causes of a VM that are shown by themselves */
 	uint32_t ledger;    /* is there to be a ledger of vCPUs' time? */
+	uint32_t slow_us;   /* an exit that takes longer is slow, microseconds; 0: off */
 	uint64_t growth_ns; /* how long a tick may make room; 0: ticks are fetches */
 	uint32_t instances; /* maximum number of instance names whose numbers are kept */
 	struct config_event *events; /* in file order, names are unique */

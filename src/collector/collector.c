@@ -32,7 +32,7 @@ struct collector {
 	struct pins *pins;
 	struct event_rows rows;
 	struct classic_events classic;
-	struct record_links causes, ledger;
+	struct record_links causes, ledger, slow;
 	struct collector_family *families;
 	struct self self; /* state of the tables about the agent */
 	struct sources sources;
@@ -272,6 +272,7 @@ int collector_open(const struct config *config, struct items *items,
 		.classic = &collector->classic,
 		.causes = &collector->causes,
 		.ledger = &collector->ledger,
+		.slow = &collector->slow,
 		.pins = collector->pins,
 		.report = report,
 	};

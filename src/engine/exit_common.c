@@ -41,6 +41,8 @@ static int records_share(const struct exits *exits, const struct counters_object
 		err = record_links_share(env->causes, object->causes);
 	if (!err && env->ledger)
 		err = record_links_share(env->ledger, object->ledger);
+	if (!err && env->slow)
+		err = record_links_share(env->slow, object->slow);
 	return err;
 }
 
@@ -111,6 +113,8 @@ void exits_detach(void *state)
 		record_links_drop(exits->env.causes, &exits->counters.object.control->causes);
 	if (exits->env.ledger && exits->counters.object.family)
 		record_links_drop(exits->env.ledger, &exits->counters.object.control->ledger);
+	if (exits->env.slow && exits->counters.object.family)
+		record_links_drop(exits->env.slow, &exits->counters.object.control->slow);
 }
 
 void exits_close(void *state)
@@ -166,6 +170,8 @@ int exits_attach(struct exits *exits)
 		record_links_add(exits->env.causes, &exits->counters.object.control->causes);
 	if (exits->env.ledger)
 		record_links_add(exits->env.ledger, &exits->counters.object.control->ledger);
+	if (exits->env.slow)
+		record_links_add(exits->env.slow, &exits->counters.object.control->slow);
 	if (exits->counts)
 		*exits->counts = 1;
 	err = programs_attach(exits->programs, 1, exits->env.classic);

@@ -44,32 +44,38 @@ struct counters_object {
 	struct bpf_map *events;		   /* the trace family's rows */
 	struct bpf_map *causes[LINK_MAPS]; /* the cause family's; NULL: the object has none */
 	struct bpf_map *ledger[LINK_MAPS]; /* the same of the ledger family's */
+	struct bpf_map *slow[LINK_MAPS];   /* the same of the slow family's */
 	struct engine_control *control;	   /* the programs' global data */
 };
 
 /* Those of the skeleton of family NAME, which destroy() destroys. */
-#define COUNTERS_OBJECT(bpf, name)                                            \
-	.family = (bpf), .destroy = destroy, .skeleton = (bpf)->skeleton,     \
-	.records = { (bpf)->maps.name##_cells, (bpf)->maps.name##_cells_0,    \
-		     (bpf)->maps.name##_cells_free },                         \
-	.blocks = { (bpf)->maps.name##_blocks, (bpf)->maps.name##_blocks_0,   \
-		    (bpf)->maps.name##_blocks_free },                         \
-	.index = (bpf)->maps.name##_index, .ended = (bpf)->maps.name##_ended, \
-	.state = (bpf)->maps.name##_state, .rows = (bpf)->maps.name##_rows,   \
-	.codes = (bpf)->maps.name##_codes, .meta = (bpf)->maps.name##_meta,   \
-	.events = (bpf)->maps.trace_rows, .control = &(bpf)->bss->control,    \
-	.causes = { [LINK_FIRST] = (bpf)->maps.cause_cells_0,                 \
-		    [LINK_CELLS] = (bpf)->maps.cause_cells,                   \
-		    [LINK_FREE] = (bpf)->maps.cause_cells_free,               \
-		    [LINK_INDEX] = (bpf)->maps.cause_index,                   \
-		    [LINK_ROWS] = (bpf)->maps.cause_rows,                     \
-		    [LINK_SHARED] = (bpf)->maps.cause_shared },               \
-	.ledger = { [LINK_FIRST] = (bpf)->maps.ledger_cells_0,                \
-		    [LINK_CELLS] = (bpf)->maps.ledger_cells,                  \
-		    [LINK_FREE] = (bpf)->maps.ledger_cells_free,              \
-		    [LINK_INDEX] = (bpf)->maps.ledger_index,                  \
-		    [LINK_ROWS] = (bpf)->maps.ledger_rows,                    \
-		    [LINK_SHARED] = (bpf)->maps.ledger_shared }
+#define COUNTERS_OBJECT(bpf, name)                                                                 \
+	.family = (bpf), .destroy = destroy, .skeleton = (bpf)->skeleton,                          \
+	.records = { (bpf)->maps.name##_cells, (bpf)->maps.name##_cells_0,                         \
+		     (bpf)->maps.name##_cells_free },                                              \
+	.blocks = { (bpf)->maps.name##_blocks, (bpf)->maps.name##_blocks_0,                        \
+		    (bpf)->maps.name##_blocks_free },                                              \
+	.index = (bpf)->maps.name##_index, .ended = (bpf)->maps.name##_ended,                      \
+	.state = (bpf)->maps.name##_state, .rows = (bpf)->maps.name##_rows,                        \
+	.codes = (bpf)->maps.name##_codes, .meta = (bpf)->maps.name##_meta,                        \
+	.events = (bpf)->maps.trace_rows, .control = &(bpf)->bss->control,                         \
+	.causes = { [LINK_FIRST] = (bpf)->maps.cause_cells_0,                                      \
+		    [LINK_CELLS] = (bpf)->maps.cause_cells,                                        \
+		    [LINK_FREE] = (bpf)->maps.cause_cells_free,                                    \
+		    [LINK_INDEX] = (bpf)->maps.cause_index,                                        \
+		    [LINK_ROWS] = (bpf)->maps.cause_rows,                                          \
+		    [LINK_SHARED] = (bpf)->maps.cause_shared },                                    \
+	.ledger = { [LINK_FIRST] = (bpf)->maps.ledger_cells_0,                                     \
+		    [LINK_CELLS] = (bpf)->maps.ledger_cells,                                       \
+		    [LINK_FREE] = (bpf)->maps.ledger_cells_free,                                   \
+		    [LINK_INDEX] = (bpf)->maps.ledger_index,                                       \
+		    [LINK_ROWS] = (bpf)->maps.ledger_rows,                                         \
+		    [LINK_SHARED] = (bpf)->maps.ledger_shared },                                   \
+	.slow = {                                                                                  \
+		[LINK_FIRST] = (bpf)->maps.slow_cells_0,   [LINK_CELLS] = (bpf)->maps.slow_cells,  \
+		[LINK_FREE] = (bpf)->maps.slow_cells_free, [LINK_INDEX] = (bpf)->maps.slow_index,  \
+		[LINK_ROWS] = (bpf)->maps.slow_rows,	   [LINK_SHARED] = (bpf)->maps.slow_shared \
+	}
 
 /* Largest numbers of records and of blocks. */
 struct counters_limits {

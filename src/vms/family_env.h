@@ -34,6 +34,7 @@ struct family_env {
 	struct classic_events *classic; /* attached by perf; NULL: none is */
 	struct record_links *causes;	/* who charges causes; NULL: nobody */
 	struct record_links *ledger;	/* who writes the ledger; the same */
+	struct record_links *slow;	/* who records slow exits; the same */
 	struct kernel_types *types;	/* closed after each pass of opening or attaching */
 	struct report *report;		/* set only while open or attach runs */
 };

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/exit_common.h"
+#include "engine/slow_setup.h"
 #include "exit.skel.h"
 #include "exit_typed.skel.h"
 #include "families/family.h"
@@ -101,6 +102,7 @@ static int load(struct exits *exits, const struct exit_layout *layout, bool type
 
 	if (err)
 		return err;
+	slow_setup_fill(&skeleton->rodata->slow_setup, exits->env.config->slow_us);
 	err = nested_choose(exits, skeleton);
 	if (err) {
 		destroy(skeleton);

@@ -26,7 +26,8 @@ void ledger_halts_add(struct ledger_halts *to, const struct ledger_halts *from)
 
 static bool sleeps_in(uint32_t reason)
 {
-	uint32_t isa = reason >> LEDGER_ISA_SHIFT, slot = reason % (1U << LEDGER_ISA_SHIFT);
+	uint32_t isa = (reason & ~LEDGER_MARKED) >> LEDGER_ISA_SHIFT;
+	uint32_t slot = reason % (1U << LEDGER_ISA_SHIFT);
 	const struct reason *list;
 	size_t n;
 

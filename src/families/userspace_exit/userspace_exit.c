@@ -7,6 +7,7 @@
 
 #include "bpf/userspace_exit.h"
 #include "engine/exit_common.h"
+#include "engine/slow_setup.h"
 #include "families/family.h"
 #include "kernel/privileges.h"
 #include "userspace_exit.skel.h"
@@ -49,6 +50,7 @@ static int load(struct exits *exits, struct report *report)
 		.error = (__u32)reasons_slot_of(REASONS_USERSPACE, REASONS_ERROR),
 	};
 	exit_layout_ranges(REASONS_USERSPACE, skeleton->rodata->setup.ranges);
+	slow_setup_fill(&skeleton->rodata->slow_setup, exits->env.config->slow_us);
 	err = exits_load_object(
 		exits, &(struct counters_object){ COUNTERS_OBJECT(skeleton, userspace_exit) },
 		report);

@@ -131,8 +131,8 @@ static void test_bad_pins(void **state)
 		{ "[bpf]\npin\npins = x\ntracefs = /t\n[paths]\npin = x\n[trace]\na\n",
 		  "a",
 		  { "kvm.conf:2: expected NAME = VALUE in [bpf], got \"pin\"",
-		    "kvm.conf:3: unknown option \"pins\" in [bpf] (known: pin, vms, vcpus, counters, causes, vm_causes, ledger)",
-		    "kvm.conf:4: unknown option \"tracefs\" in [bpf] (known: pin, vms, vcpus, counters, causes, vm_causes, ledger)",
+		    "kvm.conf:3: unknown option \"pins\" in [bpf] (known: pin, vms, vcpus, counters, causes, vm_causes, ledger, slow_us)",
+		    "kvm.conf:4: unknown option \"tracefs\" in [bpf] (known: pin, vms, vcpus, counters, causes, vm_causes, ledger, slow_us)",
 		    "kvm.conf:6: unknown option \"pin\" in [paths] " PATHS } },
 	};
 
@@ -222,6 +222,13 @@ static void test_bad_limits(void **state)
 		    "kvm.conf:4: counters: expected a number from 1 to 16000000, got \"0\"; keeping 65536",
 		    "kvm.conf:5: counters: expected a number from 1 to 16000000, got \"16000001\"; keeping 65536",
 		    "kvm.conf:6: counters: expected a number from 1 to 16000000, got \"65k\"; keeping 65536" } },
+		{ "[bpf]\nslow_us = 9\nslow_us = 3600000001\nslow_us = 10ms\nslow_us = Off\nslow_us = off\nslow_us = -1\n[trace]\na\n",
+		  "a",
+		  { "kvm.conf:2: slow_us: expected a number from 10 to 3600000000 or off, got \"9\"; keeping 10000",
+		    "kvm.conf:3: slow_us: expected a number from 10 to 3600000000 or off, got \"3600000001\"; keeping 10000",
+		    "kvm.conf:4: slow_us: expected a number from 10 to 3600000000 or off, got \"10ms\"; keeping 10000",
+		    "kvm.conf:5: slow_us: expected a number from 10 to 3600000000 or off, got \"Off\"; keeping 10000",
+		    "kvm.conf:7: slow_us: expected a number from 10 to 3600000000 or off, got \"-1\"; keeping 0" } },
 	};
 
 	(void)state;
@@ -289,7 +296,7 @@ static void test_bad_vms_lines(void **state)
 		  "a",
 		  { "kvm.conf:2: vms: expected a number from 1 to 1000000, got \"none\"; keeping 4096",
 		    "kvm.conf:3: expected NAME = VALUE in [bpf], got \"vms\"",
-		    "kvm.conf:4: unknown option \"VMs\" in [bpf] (known: pin, vms, vcpus, counters, causes, vm_causes, ledger)",
+		    "kvm.conf:4: unknown option \"VMs\" in [bpf] (known: pin, vms, vcpus, counters, causes, vm_causes, ledger, slow_us)",
 		    "kvm.conf:6: unknown option \"vms\" in [paths] " PATHS } },
 	};
 

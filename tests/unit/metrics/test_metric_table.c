@@ -239,6 +239,17 @@ static void test_the_agents_own(void **state)
 		{ "kvm.vm.halt.poll_attempts", 19, 4, METRIC_U64, METRIC_INDOM_VM },
 		{ "kvm.vcpu.wake.latency", 20, 0, METRIC_U64, METRIC_INDOM_VCPU_HALT_BUCKET },
 		{ "kvm.vcpu.timer.late", 20, 1, METRIC_U64, METRIC_INDOM_VCPU_HALT_BUCKET },
+		{ "kvm.vcpu.slow.when", 23, 0, METRIC_U64, METRIC_INDOM_VCPU_SLOW },
+		{ "kvm.vcpu.slow.duration", 23, 1, METRIC_U64, METRIC_INDOM_VCPU_SLOW },
+		{ "kvm.vcpu.slow.reason", 23, 2, METRIC_STRING, METRIC_INDOM_VCPU_SLOW },
+		{ "kvm.vcpu.slow.cause", 23, 3, METRIC_STRING, METRIC_INDOM_VCPU_SLOW },
+		{ "kvm.vcpu.slow.guest", 23, 4, METRIC_U64, METRIC_INDOM_VCPU_SLOW },
+		{ "kvm.vcpu.slow.kvm", 23, 5, METRIC_U64, METRIC_INDOM_VCPU_SLOW },
+		{ "kvm.vcpu.slow.poll", 23, 6, METRIC_U64, METRIC_INDOM_VCPU_SLOW },
+		{ "kvm.vcpu.slow.halted", 23, 7, METRIC_U64, METRIC_INDOM_VCPU_SLOW },
+		{ "kvm.vcpu.slow.vmm", 23, 8, METRIC_U64, METRIC_INDOM_VCPU_SLOW },
+		{ "kvm.vcpu.slow.ready", 23, 9, METRIC_U64, METRIC_INDOM_VCPU_SLOW },
+		{ "kvm.vm.slow_count", 23, 10, METRIC_U64, METRIC_INDOM_VM },
 	};
 	size_t n = 0;
 

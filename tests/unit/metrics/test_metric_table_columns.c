@@ -176,6 +176,7 @@ static void test_serials(void **state)
 		[METRIC_INDOM_VM_CAUSE] = { 19, "vm_cause" },
 		[METRIC_INDOM_VM_HALT_BUCKET] = { 20, "vm_halt_time" },
 		[METRIC_INDOM_VCPU_HALT_BUCKET] = { 21, "vcpu_halt_time" },
+		[METRIC_INDOM_VCPU_SLOW] = { 25, "vcpu_slow" },
 	};
 
 	(void)state;
