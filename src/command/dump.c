@@ -15,6 +15,7 @@
 #include "command/exposition.h"
 #include "command/halt_report.h"
 #include "command/metric_output.h"
+#include "command/slow_report.h"
 #include "command/slower.h"
 #include "command/snapshot_file.h"
 #include "command/textfile.h"
@@ -70,17 +71,21 @@ static int tables_print(const struct snapshot *snapshot, const struct dump_optio
 		err = time_report_print(snapshot, &options->choice, stdout);
 	if (!err && !options->selection.slower)
 		err = halt_report_print(snapshot, &options->choice, stdout);
+	if (!err && !options->selection.slower)
+		err = slow_report_print(snapshot, 0, &options->choice, SLOW_TITLED, stdout);
 	shown_add(snapshot, cause_report_tables, CAUSE_REPORT_TABLES, shown);
 	shown_add(snapshot, time_report_tables, TIME_REPORT_TABLES, shown);
 	shown_add(snapshot, halt_report_tables, HALT_REPORT_TABLES, shown);
+	shown_add(snapshot, slow_report_tables, SLOW_REPORT_TABLES, shown);
 	return err;
 }
 
 /* The table of metrics, below those of exits unless -m is given. */
 static int people_print(const struct snapshot *snapshot, const struct dump_options *options)
 {
-	const struct snapshot_table *shown[EXIT_REPORT_TABLES + CAUSE_REPORT_TABLES +
-					   TIME_REPORT_TABLES + HALT_REPORT_TABLES + 1] = { NULL };
+	const struct snapshot_table
+		*shown[EXIT_REPORT_TABLES + CAUSE_REPORT_TABLES + TIME_REPORT_TABLES +
+		       HALT_REPORT_TABLES + SLOW_REPORT_TABLES + 1] = { NULL };
 	/* with -m: all values of the chosen metrics, zeros included */
 	const struct output_options output = { .all = options->all || options->nmetrics,
 					       .names = options->metrics,
@@ -131,6 +136,19 @@ static int machines_print(const struct snapshot *snapshot, const struct dump_opt
 	return -EINVAL;
 }
 
+/* --slow: nothing but slow exits. */
+static int slow_print(const struct snapshot *snapshot, const struct dump_options *options)
+{
+	static const enum slow_format formats[] = {
+		[DUMP_TABLE] = SLOW_TABLE,
+		[DUMP_JSON] = SLOW_JSON,
+		[DUMP_CSV] = SLOW_CSV,
+	};
+
+	return slow_report_print(snapshot, options->selection.slower, &options->choice,
+				 formats[options->format], stdout);
+}
+
 struct textfile {
 	const struct snapshot *snapshot;
 	const struct dump_options *options;
@@ -150,6 +168,8 @@ static int somewhere_print(const struct snapshot *snapshot, const struct dump_op
 
 	if (options->textfile)
 		return textfile_replace(options->textfile, textfile_print, &textfile);
+	if (options->slow)
+		return slow_print(snapshot, options);
 	return options->format ? machines_print(snapshot, options, stdout) :
 				 people_print(snapshot, options);
 }
@@ -161,7 +181,7 @@ static int print_copy(struct snapshot *copy, const struct dump_options *options)
 	int err;
 
 	selection_apply(&options->selection, copy);
-	if (options->selection.slower)
+	if (options->selection.slower && !options->slow)
 		slower_apply(slower_bound(options->selection.slower), copy);
 	err = somewhere_print(copy, options);
 	if (err == -EPIPE) /* nobody reads on */

@@ -17,6 +17,7 @@
 #include "command/metric_output.h"
 #include "command/sheet_choice.h"
 #include "command/halt_report.h"
+#include "command/slow_report.h"
 #include "command/time_report.h"
 
 /* Options without a letter. */
@@ -31,6 +32,7 @@ enum {
 	OPTION_REASON,
 	OPTION_SAVE,
 	OPTION_SINCE,
+	OPTION_SLOW,
 	OPTION_SLOWER,
 	OPTION_TEXTFILE,
 	OPTION_VCPU,
@@ -66,6 +68,7 @@ static const struct option long_options[] = {
 	{ "set-delay", required_argument, NULL, 's' },
 	{ "since", required_argument, NULL, OPTION_SINCE },
 	{ "skip-zero-records", no_argument, NULL, 'z' },
+	{ "slow", no_argument, NULL, OPTION_SLOW },
 	{ "slower-than", required_argument, NULL, OPTION_SLOWER },
 	{ "sort", required_argument, NULL, 'k' },
 	{ "textfile", required_argument, NULL, OPTION_TEXTFILE },
@@ -112,6 +115,8 @@ static void usage(FILE *out)
 	      "                           of exits\n"
 	      "  -f, --fields PATTERN     metrics whose names end in this\n"
 	      "\n"
+	      "      --slow               only the last slow exits of each vCPU, the newest first:\n"
+	      "                           when, why, for how long, and where the time went\n"
 	      "  --slower-than US         only exits that took US microseconds or more\n"
 	      "  --no-halt                leave exits in which a vCPU sleeps out of the tables\n"
 	      "  -a, --all                print values of 0 and metrics about kvmbpf itself, too\n"
@@ -273,6 +278,9 @@ static int parse_what(int c, struct dump_options *options)
 		return select_by(options, BY_REASON, "--reason");
 	case OPTION_VCPU:
 		return select_by(options, BY_VCPU, "--vcpu");
+	case OPTION_SLOW:
+		options->slow = true;
+		return 0;
 	case OPTION_SLOWER:
 		return slower_parse(options);
 	case OPTION_FROM:
@@ -378,15 +386,18 @@ static int check_textfile(const struct dump_options *options)
 
 static int check_choice(const struct dump_options *options)
 {
-	struct sheet_columns sets[4 + HALT_REPORT_SHEETS];
+	struct sheet_columns sets[5 + HALT_REPORT_SHEETS];
 	size_t nsets = sizeof(sets) / sizeof(sets[0]);
 
 	sets[0].list = output_columns(&sets[0].n);
 	sets[1].list = exit_report_columns(&sets[1].n);
 	sets[2].list = cause_report_columns(&sets[2].n);
 	sets[3].list = time_report_columns(&sets[3].n);
-	for (size_t i = 4; i < nsets; i++)
-		sets[i].list = halt_report_columns(i - 4, &sets[i].n);
+	sets[4].list = slow_report_columns(&sets[4].n);
+	for (size_t i = 5; i < nsets; i++)
+		sets[i].list = halt_report_columns(i - 5, &sets[i].n);
+	if (options->slow)
+		return sheet_choice_check(&options->choice, "dump", &sets[4], 1) ? EXIT_USAGE : 0;
 	if ((options->choice.columns || options->choice.sort) && options->format &&
 	    options->format != DUMP_CSV)
 		return arguments_bad("dump", "-o and --sort concern tables and --csv, not %s",
@@ -395,6 +406,30 @@ static int check_choice(const struct dump_options *options)
 				  without_tables(options) ? 1 : nsets) ?
 		       EXIT_USAGE :
 		       0;
+}
+
+/* --slow prints a list of its own, of what is kept. */
+static int check_slow(const struct dump_options *options)
+{
+	const char *other = NULL;
+
+	if (options->format >= DUMP_OPENMETRICS)
+		other = format_names[options->format];
+	else if (options->nmetrics)
+		other = "--metric";
+	else if (options->events)
+		other = "-e";
+	else if (options->awake)
+		other = "--no-halt";
+	else if (options->delta >= 0)
+		other = "--delta";
+	else if (options->since)
+		other = "--since";
+	if (options->slow && other)
+		return arguments_bad("dump",
+				     "--slow lists the last slow exits: %s has no meaning with it",
+				     other);
+	return 0;
 }
 
 /* Refuse options that exclude each other, and more: the first argument that is no option. */
@@ -410,7 +445,7 @@ static int check(const struct dump_options *options, const char *more)
 		return arguments_bad("dump",
 				     "--no-halt concerns tables of exits, which %s does not print",
 				     without_tables(options));
-	if (options->selection.slower && without_tables(options))
+	if (options->selection.slower && !options->slow && without_tables(options))
 		return arguments_bad(
 			"dump", "--slower-than concerns tables of exits, which %s does not print",
 			without_tables(options));
@@ -418,7 +453,9 @@ static int check(const struct dump_options *options, const char *more)
 		return arguments_bad(
 			"dump", "-e counts events by CPU, so no VM, vCPU, reason or cause of them "
 				"is known; leave out -e");
-	err = check_time(options);
+	err = check_slow(options);
+	if (!err)
+		err = check_time(options);
 	if (!err)
 		err = check_textfile(options);
 	return err ? err : check_choice(options);
@@ -447,7 +484,7 @@ int dump_options_configure(struct dump_options *options)
 {
 	if (options->config_path)
 		return counting_configure(&options->config, options->config_path, options->verbose);
-	if (options->events || selection_is_of_vms(&options->selection))
+	if (options->events || options->slow || selection_is_of_vms(&options->selection))
 		return 0;
 	return config_add_event(&options->config, "*", 0);
 }

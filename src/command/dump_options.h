@@ -31,6 +31,7 @@ struct dump_options {
 	bool events;	/* -e was given */
 	bool all;
 	bool awake; /* --no-halt */
+	bool slow;  /* --slow */
 	bool verbose;
 };
 

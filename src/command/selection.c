@@ -136,13 +136,28 @@ static bool instance_matches(const char *pattern, const struct snapshot_row *row
 	return matches;
 }
 
-/* Reasons are names in capitals on Intel and in small letters on AMD: either is taken. */
-static bool row_matches(const struct snapshot_row *row, enum selection_by by, const char *pattern)
+/* A slow exit's reason and cause are values. */
+static bool cell_matches(const struct snapshot_table *table, size_t row, enum selection_by by,
+			 const char *pattern)
 {
+	int column = snapshot_table_column(table, kinds[by].label);
+	const struct snapshot_cell *cell = column < 0 ?
+						   NULL :
+						   snapshot_table_cell(table, row, (size_t)column);
+
+	return cell && cell->present && cell->text &&
+	       fnmatch(pattern, cell->text, by == BY_REASON ? FNM_CASEFOLD : 0) == 0;
+}
+
+/* Reasons are names in capitals on Intel and in small letters on AMD: either is taken. */
+static bool row_matches(const struct snapshot_table *table, size_t at, enum selection_by by,
+			const char *pattern)
+{
+	const struct snapshot_row *row = &table->rows[at];
 	const struct label *label = label_find(row, kinds[by].label);
 
 	if (!label)
-		return false;
+		return cell_matches(table, at, by, pattern);
 	if (by == BY_PID || by == BY_VCPU)
 		return !label->text && number_matches(pattern, label->number);
 	if (label->text && fnmatch(pattern, label->text, by == BY_REASON ? FNM_CASEFOLD : 0) == 0)
@@ -158,7 +173,7 @@ static bool row_is_kept(const struct snapshot_table *table, size_t row, void *da
 		bool matches = !selection->n[by];
 
 		for (size_t i = 0; !matches && i < selection->n[by]; i++)
-			matches = row_matches(&table->rows[row], by, selection->patterns[by][i]);
+			matches = row_matches(table, row, by, selection->patterns[by][i]);
 		if (!matches)
 			return false;
 	}
@@ -183,7 +198,7 @@ static bool is_matched(const struct snapshot *snapshot, enum selection_by by, co
 		    column_matches(table, pattern))
 			return true;
 		for (size_t row = 0; row < table->nrows; row++) {
-			if (row_matches(&table->rows[row], by, pattern))
+			if (row_matches(table, row, by, pattern))
 				return true;
 		}
 	}

@@ -11,6 +11,7 @@ SNAPSHOT=$TOP/tests/data/vms.snapshot
 
 setup() {
 	new_work
+	export TZ=UTC
 }
 
 # any_user COMMAND...: run it as a user without privilege, if we are root.
@@ -56,6 +57,8 @@ bad() {
 	kvmbpf vms --from "$SNAPSHOT" | same vms.txt
 	kvmbpf vms --from "$SNAPSHOT" --json | same vms.json
 	kvmbpf events --from "$SNAPSHOT" | same events.txt
+	kvmbpf dump --from "$SNAPSHOT" --slow | same slow.txt
+	kvmbpf dump --from "$SNAPSHOT" --slow --json | same slow.json
 	kvmbpf events --from "$SNAPSHOT" --json | same events.json
 }
 
@@ -69,6 +72,7 @@ bad() {
 		kvmbpf "$list" --from "$SNAPSHOT" --json >"$WORK/$list.json"
 		validate "$WORK/$list.json"
 	done
+	validate "$TOP/tests/data/formats/slow.json"
 	# the schema refuses what it should
 	sed 's/"value": 10007/"value": -1/' "$WORK/dump.json" >"$WORK/wrong.json"
 	run validate "$WORK/wrong.json"
@@ -149,6 +153,30 @@ bad() {
 	[ "$seconds" = 0.0002734 ]
 	[ "$buckets" = 2007 ]
 	[ "$infinite" = 10025 ]
+}
+
+@test "slow exits: chosen, sorted, and nothing else with them" {
+	kvmbpf dump --from "$SNAPSHOT" --slow --csv -o vm,vcpu,time >"$WORK/out"
+	[ "$(cat "$WORK/out")" = $'vm,vcpu,time\nweb1-4711,0,50123456\nweb1-4711,1,912000000\nbüro €-4720,0,11000000\nweb1-4711,0,12000000' ]
+	kvmbpf dump --from "$SNAPSHOT" --slow --reason NPF --csv -o reason,kvm >"$WORK/out"
+	[ "$(cat "$WORK/out")" = $'reason,kvm\nnpf,11000000' ]
+	kvmbpf dump --from "$SNAPSHOT" --slow --cause 'io:*' --csv -o cause,device >"$WORK/out"
+	[ "$(cat "$WORK/out")" = $'cause,device\nio:0x3f8:w,serial' ]
+	kvmbpf dump --from "$SNAPSHOT" --slow --vm büro* --vcpu 0 --csv -o reason,vmm >"$WORK/out"
+	[ "$(cat "$WORK/out")" = $'reason,vmm\n0x7c,' ]
+	# to the microsecond, and what is as long is there
+	kvmbpf dump --from "$SNAPSHOT" --slow --slower-than 12000 --csv -o time -k time >"$WORK/out"
+	[ "$(cat "$WORK/out")" = $'time\n912000000\n50123456\n12000000' ]
+	# a host without any: an empty list for machines, nothing for people
+	kvmbpf dump --from "$TOP/tests/data/exits.snapshot" --slow >"$WORK/out"
+	[ ! -s "$WORK/out" ]
+	kvmbpf dump --from "$TOP/tests/data/exits.snapshot" --slow --json >"$WORK/out"
+	jq -e '.slow == []' "$WORK/out"
+	for option in --openmetrics --prometheus "-m x" "--since x" "--delta 1" --no-halt "-e kvm_exit" "-f x"; do
+		bad 2 "--slow lists the last slow exits" dump --from "$SNAPSHOT" --slow $option
+	done
+	bad 2 'there is no column "samples"' dump --from "$SNAPSHOT" --slow -o samples
+	bad 1 'no VM matches "nobody"' dump --from "$SNAPSHOT" --slow --vm nobody
 }
 
 @test "what is selected is shown, and nothing of anything else" {
