@@ -15,13 +15,12 @@
 #
 # and start_NAME becomes the emulator, which ends when the machine is switched off. It takes the
 # kernel's arguments, writes the console to $work/console, the script's output to its own stdout, a
-# pipe that is also $work/output, and what goes wrong to its stderr. pack_initramfs packs an archive
-# as the machine likes it, shrink_modules makes what is in $root/modules smaller.
+# pipe that is also $work/output, and what goes wrong to its stderr. shrink_modules makes what is in
+# $root/modules smaller.
 
 # no_timer_check: on a busy machine the kernel else finds the emulated timer wanting.
 x86_arguments='mitigations=off no_timer_check'
 
-pack_initramfs() { gzip -1; }
 shrink_modules() { :; }
 
 # All of QEMU's machines.
@@ -47,7 +46,7 @@ machine_amd()
 	wanted_module=kvm-amd
 	console=ttyS0
 	output=ttyS1
-	arguments=$x86_arguments
+	arguments="$x86_arguments cryptomgr.notests nokaslr tsc=reliable"
 }
 
 start_amd()
@@ -65,7 +64,7 @@ machine_arm64()
 	wanted_module=
 	console=ttyAMA0
 	output=ttyS0
-	arguments=
+	arguments='cryptomgr.notests nokaslr'
 }
 
 start_arm64()
@@ -78,8 +77,8 @@ start_arm64()
 # --- intel: x86 with VMX and EPT, by Bochs ---
 #
 # It has one CPU, and boots from a CD. Its time is its instructions, at 50 million a second, whatever
-# they take here. Each million counts: the initramfs is not compressed, modules lose their symbols
-# and with them their signatures (which sets the taint E), unless lockdown wants those.
+# they take here. Each million counts: modules lose their symbols and with them their signatures (which
+# sets the taint E), unless lockdown wants those.
 machine_intel()
 {
 	tools=(bochs xorriso strip)
@@ -93,7 +92,6 @@ machine_intel()
 	console=ttyS0
 	output=ttyS1
 	arguments="$x86_arguments cryptomgr.notests"
-	pack_initramfs() { cat; }
 	cpus=1
 	if [[ $append != *lockdown* ]]; then
 		allowed_taint=$((1 << 13))
