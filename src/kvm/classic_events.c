@@ -103,7 +103,7 @@ static void cause_write(const struct classic_events *classic, FILE *file)
 		fputs("tracefs shows no record of the form that the program reads", file);
 		break;
 	case CLASSIC_NO_TIME:
-		fputs("perf takes too long, as it does while the kernel detaches an agent that has just ended; store 0, then 1 to kvm.control.attached later",
+		fputs("perf has taken 3 s, as on a slow machine or while the kernel detaches an agent that has just ended; store 0, then 1 to kvm.control.attached later",
 		      file);
 		break;
 	default:
