@@ -273,7 +273,7 @@ has() {
 		done
 		started() { [ "$(cat "$WORK"/kvm* 2>/dev/null | grep -c '^[0-9][0-9]:')" -ge 1 ]; }
 		wait_for 10 started
-		"$BUILD/tests/guest" --repeat --pause-ms 10 --pio 101 --hlt 11 --irqchip >/dev/null 2>&1 3>&- &
+		"$BUILD/tests/guest" --repeat --pause-ms 10 --pio 101 >/dev/null 2>&1 3>&- &
 		guest=$!
 		failed=0
 		for pid in $pids; do
@@ -289,8 +289,6 @@ has() {
 	awk '$2 ~ /^guest-[0-9]+::vcpu0$/ && $3 > 100 { found = 1 } END { exit !found }' "$WORK/kvm-vcpu"
 	awk '$2 ~ /^guest-[0-9]+::io:0xe9:w$/ && $(NF - 2) > 100 { found = 1 } END { exit !found }' "$WORK/kvm-cause"
 	awk '$2 ~ /^IO::[0-9]+-[0-9]+$/ && $NF > 10 { found = 1 } END { exit !found }' "$WORK/kvm-latency"
-	[ "$(uname -m)" != x86_64 ] || # a WFI of arm64 may not sleep
-		awk '$2 ~ /^guest-[0-9]+::[0-9]+-[0-9]+$/ && $3 > 1 { found = 1 } END { exit !found }' "$WORK/kvm-halt"
 	awk '$2 ~ /^cpu[0-9]+$/ && $NF > 100 { found = 1 } END { exit !found }' "$WORK/kvm-trace"
 	if [ -e /sys/module/kvm_amd ] || [ -e /sys/module/kvm_intel ]; then
 		awk '$2 ~ /^[a-zA-Z]/ && $3 > 1 { found = 1 } END { exit !found }' "$WORK/kvm-exits"
