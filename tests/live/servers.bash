@@ -68,7 +68,7 @@ pmcd_run() {
 	local dir=$1 port=$2
 	server "$dir/out" env PMNS_DEFAULT="$dir/root" PMCD_ROOT_AGENT=0 PCP_RUN_DIR="$dir/run" PCP_LOG_DIR="$dir/log" \
 		PCP_VAR_DIR="$dir/var" PCP_TMP_DIR="$dir/tmp" HOME="$dir/home" PYTHONDONTWRITEBYTECODE=1 \
-		/usr/lib/pcp/bin/pmcd -f -A -i 127.0.0.1 -p "$port" -U root -c "$dir/pmcd.conf" -n "$dir/root" \
+		/usr/lib/pcp/bin/pmcd -f -A -q 30 -t 30 -i 127.0.0.1 -p "$port" -U root -c "$dir/pmcd.conf" -n "$dir/root" \
 		-s "$dir/pmcd.socket" -l "$dir/pmcd.log"
 }
 
@@ -114,7 +114,8 @@ scrape_names() {
 # the job $1 are on stdin, one a line, as JSON.
 prometheus_config() {
 	local job=$1
-	sed -e "s|/usr/local/share/pmdakvm|$TOP|; s|/etc/prometheus|$WORK|; s|: 30s|: 1s|; s|scrape_timeout: 10s|scrape_timeout: 1s|" \
+	sed -e "s|/usr/local/share/pmdakvm|$TOP|; s|/etc/prometheus|$WORK|; s|scrape_interval: 30s|scrape_interval: 3s|; s|evaluation_interval: 30s|evaluation_interval: 1s|" \
+		-e "s|scrape_timeout: 10s|scrape_timeout: 3s|" \
 		"$TOP/fleet/prometheus/prometheus.yml" >"$WORK/prometheus.yml"
 	[ -e "$WORK/kvm-pcp.yml" ] || echo '[]' >"$WORK/kvm-pcp.yml"
 	[ -e "$WORK/kvm-node.yml" ] || echo '[]' >"$WORK/kvm-node.yml"
