@@ -9,7 +9,7 @@
 # what KIND: a guest that is held, whose numbers pmcd tells.
 what() {
 	agent_start "$1"
-	for family in trace exit userspace_exit stat cause; do
+	for family in trace exit userspace_exit stat cause ledger; do
 		until_true 30 is kvm.agent.family.status "$family" attached
 	done
 	if [ "$1" = daemon ]; then
@@ -27,7 +27,8 @@ what() {
 		"kvm.vm.exit.count $vm::DABT_LOW $((MMIO + 1))" \
 		"kvm.vm.userspace_exit.count $vm::MMIO $((MMIO + 1))" \
 		"kvm.vcpu.stat.mmio_exit_user $vm::vcpu0 $((MMIO + 1))" \
-		"kvm.vm.cause.accesses $vm::mmio:0x80000:r $MMIO"; do
+		"kvm.vm.cause.accesses $vm::mmio:0x80000:r $MMIO" \
+		"kvm.vm.cause.accesses $vm::hvc:3221225472 $HYPERCALL"; do
 		# shellcheck disable=SC2086 # three words
 		set -- $line
 		if [ "$2" = - ]; then

@@ -13,12 +13,14 @@
 #	less NAME OTHER				each exit OTHER can have made one NAME less
 #	seen exit|user NAME			there must be some
 #	vm INSTANCE				a VM that did; none: the host counts alone
+#	slept INSTANCE NS			so long its VMM has slept meanwhile
+#	did INSTANCE KEY COUNT			its accesses of one cause
 #	stat METRIC INSTANCE VALUE		what KVM_GET_STATS_FD or debugfs says; "-": no instance
 #
 # Prints a line for each family, "FAMILY exact" or "FAMILY not REASON"; with -v as=NAME one line of that
 # name for trace, exit and userspace_exit together; with -v alone=yes the kernel has counted nothing, and what
-# is known is all. "FAMILY exact with what was missed": counts and
-# kvm.agent.event.missed together are the kernel's.
+# is known is all; with -v unseen="STATE..." these states of the ledger have no value. "FAMILY exact with what
+# was missed": counts and kvm.agent.event.missed together are the kernel's. With -v never=yes kvm_exit never fires.
 
 function say(family) {
 	print family, why == "" ? "exact" (note == "" ? "" : " " note) : "not " why
@@ -42,7 +44,7 @@ function begin() {
 function sum_of(metric,	cpu, n) {
 	for (cpu in cpus)
 		n += value[metric, cpu]
-	return n
+	return n + 0
 }
 
 # One event: what we counted and what the kernel says that it did not let us are together its own count. By
@@ -197,10 +199,16 @@ function fired(event,	cpu, n) {
 		return sum_of("kvm.trace." event)
 	for (cpu in cpus)
 		n += cpu_count[event, cpu]
-	return n
+	return n + 0
 }
 
 function compare_family(family, kind, vm_metric) {
+	if (family == "exit" && never && status[family] ~ /^attached, but kvm_exit never fires here/) {
+		if (as == "")
+			note = "none: kvm_exit never fires"
+		differs("kvm_exit", fired("kvm_exit"), 0)
+		return
+	}
 	if (status[family] != "attached") {
 		why = status[family] == "" ? "no status" : status[family]
 		return
@@ -225,6 +233,102 @@ function compare_stat(	key, name) {
 	}
 	if (nstats < 30)
 		why = "only " nstats + 0 " statistics to compare with"
+}
+
+function all_of(metric,	key, part, n) {
+	for (key in value) {
+		split(key, part, SUBSEP)
+		if (part[1] == metric)
+			n += value[key]
+	}
+	return n + 0
+}
+
+# All causes are all exits, but for one of each VM that has not ended.
+function compare_all(what, is, should) {
+	if (is > should || is < should - vms)
+		differs(what, is, should)
+}
+
+# Causes: the accesses that guests say they have made; and all exits, and trips to the VMM.
+function compare_cause(	key, part, all) {
+	if (status["cause"] != "attached") {
+		why = status["cause"] == "" ? "no status" : status["cause"]
+		return
+	}
+	for (key in did) {
+		split(key, part, SUBSEP)
+		all[part[2]] += did[key]
+		if (knows_vms)
+			differs(part[1] " " part[2], value["kvm.vm.cause.accesses", part[1] "::" part[2]], did[key])
+	}
+	for (key in all)
+		differs(key, value["kvm.cause.accesses", key], all[key])
+	if (!(key in all))
+		why = "no access is known"
+	if (!never)
+		compare_all("all causes", all_of("kvm.cause.count"), value["kvm.exit.total", ""])
+	compare_all("all causes of trips", all_of("kvm.cause.userspace_count"), all_of("kvm.userspace_exit.count"))
+	if (vms && !knows_vms)
+		note = "of the host alone: VMs are not known"
+}
+
+# Where vCPUs' time went: of the host, VMs and vCPUs, the states that have a value are all of the time, and all
+# others have none.
+function compare_times(	key, part, scope, state, i, cell, sum, all) {
+	for (key in value) {
+		split(key, part, SUBSEP)
+		if (part[1] !~ /^kvm\.(vm\.|vcpu\.)?time\.total$/)
+			continue
+		scope = part[1]
+		sub(/total$/, "", scope)
+		sum = 0
+		for (i = 1; i in states; i++) {
+			state = states[i]
+			differs(scope state (part[2] == "" ? "" : " " part[2]) " has a value:", (scope state, part[2]) in value,
+				!((" " unseen " ") ~ (" " state " ")))
+			if ((scope state, part[2]) in value)
+				sum += value[scope state, part[2]]
+		}
+		differs(scope "* " part[2], sum, value[key])
+		all[scope] += value[key]
+	}
+	if (!all["kvm.time."])
+		why = "no time"
+	if (vms && knows_vms) {
+		differs("the VMs' kvm.vm.time.total", all["kvm.vm.time."], all["kvm.time."])
+		differs("the vCPUs' kvm.vcpu.time.total", all["kvm.vcpu.time."], all["kvm.time."])
+	}
+}
+
+# A VMM that has slept was away as long, but for the time that it waited for a CPU then. Of the host where the
+# VMs are not known.
+function compare_slept(	vm, away, all, scope) {
+	for (vm in slept) {
+		all += slept[vm]
+		away = value["kvm.vm.time.vmm", vm] + value["kvm.vm.time.ready", vm]
+		if (knows_vms && away < slept[vm])
+			differs("kvm.vm.time.vmm and ready " vm, away, slept[vm])
+	}
+	away = value["kvm.time.vmm", ""] + value["kvm.time.ready", ""]
+	if (!all || away < all)
+		differs("kvm.time.vmm and ready", away, all)
+}
+
+function compare_ledger() {
+	if (status["ledger"] != "attached") {
+		why = status["ledger"] == "" ? "no status" : status["ledger"]
+		return
+	}
+	compare_times()
+	if (as == "overcommit" && !((" " unseen " ") ~ / ready /) && !value["kvm.time.ready", ""])
+		why = "no vCPU has waited for a CPU"
+	if (as == "")
+		compare_slept()
+	if (as == "" && vms && !knows_vms)
+		note = "of the host alone: VMs are not known"
+	if (as == "" && unseen != "")
+		note = note (note == "" ? "" : "; ") "no value: " unseen
 }
 
 $1 == "status" { status[$2] = $0; sub(/^status [^ ]+ +/, "", status[$2]); sub(/ +$/, "", status[$2]); next }
@@ -252,6 +356,8 @@ $1 == "known" {
 $1 == "less" { less[$2] = $3; next }
 $1 == "seen" { seen[$3] = $2; next }
 $1 == "vm" { vm_names[$2] = 1; vms++; next }
+$1 == "did" { did[$2, $3] = $4; next }
+$1 == "slept" { slept[$2] = $3; next }
 $1 == "stat" { stats[$2, $3 == "-" ? "" : $3] = $4; nstats++; next }
 $1 !~ /^kvm\./ { next }
 $2 ~ /^[0-9]+$/ && (NF < 3 || $3 !~ /^[0-9]/) { value[$1, ""] = $2; next }
@@ -262,6 +368,7 @@ $2 ~ /^[0-9]+$/ && (NF < 3 || $3 !~ /^[0-9]/) { value[$1, ""] = $2; next }
 }
 
 END {
+	split("guest kvm poll halted vmm ready unknown", states, " ")
 	knows_vms = (("kvm.nvms", "") in value)
 	begin()
 	compare_trace()
@@ -269,7 +376,7 @@ END {
 		say("trace")
 	if (as == "")
 		begin()
-	if (as == "" || status["exit"] == "attached")
+	if (as == "" || status["exit"] == "attached" || never)
 		compare_family("exit", "exit", "kvm.vm.exit.count")
 	if (as == "") {
 		say("exit")
@@ -279,6 +386,7 @@ END {
 	if (as == "nested")
 		compare_nested()
 	if (as != "") {
+		compare_ledger()
 		say(as)
 		exit
 	}
@@ -286,4 +394,10 @@ END {
 	begin()
 	compare_stat()
 	say("stat")
+	begin()
+	compare_cause()
+	say("cause")
+	begin()
+	compare_ledger()
+	say("ledger")
 }
