@@ -40,7 +40,7 @@ what() {
 	done
 	while read -r name; do
 		# shellcheck disable=SC2086 # two words
-		pminfo $host -d "$name" >/dev/null || wrong="$wrong no metric $name;"
+		pminfo $host -d "$name" >/dev/null 2>&1 || wrong="$wrong no metric $name;"
 	done </names
 	kill "$guest" "$(pidof pmcd)"
 	wait "$guest" || true
