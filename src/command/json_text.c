@@ -2,8 +2,8 @@
 /* Copyright (c) 2026 The pmdakvm authors */
 #include "command/json_text.h"
 
+#include <errno.h>
 #include <inttypes.h>
-#include <stdbool.h>
 
 static void value_write(const json_t *value, int depth, FILE *file);
 
@@ -78,7 +78,42 @@ static void value_write(const json_t *value, int depth, FILE *file)
 		fprintf(file, "%" PRIu64, (uint64_t)json_integer_value(value));
 }
 
-void json_text_write(const json_t *value, FILE *file)
+static void element_begin(struct json_writer *writer, const char *key)
 {
-	value_write(value, 0, file);
+	if (writer->some)
+		fputc(',', writer->file);
+	if (writer->depth)
+		line_begin(writer->depth, writer->file);
+	writer->some = true;
+	if (!key)
+		return;
+	string_write(key, writer->file);
+	fputs(": ", writer->file);
+}
+
+void json_begin(struct json_writer *writer, const char *key, char bracket)
+{
+	element_begin(writer, key);
+	fputc(bracket, writer->file);
+	writer->depth++;
+	writer->some = false;
+}
+
+int json_put(struct json_writer *writer, const char *key, json_t *value)
+{
+	if (!value)
+		return -ENOMEM;
+	element_begin(writer, key);
+	value_write(value, writer->depth, writer->file);
+	json_decref(value);
+	return 0;
+}
+
+void json_end(struct json_writer *writer, char bracket)
+{
+	writer->depth--;
+	if (writer->some)
+		line_begin(writer->depth, writer->file);
+	fputc(bracket, writer->file);
+	writer->some = true;
 }

@@ -13,7 +13,7 @@
 
 struct json_output {
 	const struct output_options *options;
-	json_t *metrics;
+	struct json_writer writer;
 };
 
 bool output_wants(const struct output_options *options, const char *name)
@@ -60,67 +60,69 @@ static json_t *row_labels(const struct metric *metric, const struct snapshot_row
 	return object;
 }
 
-static json_t *metric_values(const struct metric_place *place)
+/* Write the metric's beginning before its first value: a metric without any is left out. */
+static int metric_begin(struct json_writer *writer, const struct metric_place *place)
 {
-	json_t *values = json_array();
+	int err;
 
-	for (size_t row = 0; values && row < place->table->nrows; row++) {
+	json_begin(writer, NULL, '{');
+	err = json_put(writer, "name", json_string(place->name));
+	if (!err)
+		err = json_put(writer, "semantics",
+			       json_string(metric_semantics_name(place->semantics)));
+	if (!err)
+		err = json_put(writer, "units", json_string(metric_units_name(place->units)));
+	json_begin(writer, "values", '[');
+	return err;
+}
+
+static int json_visit(const struct metric_place *place, void *data)
+{
+	struct json_output *out = data;
+	struct json_writer *writer = &out->writer;
+	bool begun = false;
+	int err = 0;
+
+	if (place->metric->type == METRIC_STRING || !output_wants_place(out->options, place))
+		return 0;
+	for (size_t row = 0; !err && row < place->table->nrows; row++) {
 		const struct snapshot_cell *cell = snapshot_table_cell(place->table, row,
 								       place->column);
 		const struct snapshot_row *names = &place->table->rows[row];
 
 		if (!cell->present || cell->text)
 			continue;
-		/* json_int_t is signed; json_text_write() writes its bits as an unsigned number */
-		if (json_array_append_new(values,
-					  json_pack("{s:s,s:o,s:I}", "instance", names->name,
-						    "labels", row_labels(place->metric, names),
-						    "value", (json_int_t)cell->number))) {
-			json_decref(values);
-			return NULL;
-		}
+		if (!begun)
+			err = metric_begin(writer, place);
+		begun = true;
+		/* json_int_t is signed; json_put() writes its bits as an unsigned number */
+		if (!err)
+			err = json_put(writer, NULL,
+				       json_pack("{s:s,s:o,s:I}", "instance", names->name, "labels",
+						 row_labels(place->metric, names), "value",
+						 (json_int_t)cell->number));
 	}
-	return values;
-}
-
-static int json_visit(const struct metric_place *place, void *data)
-{
-	struct json_output *out = data;
-	json_t *values;
-
-	if (place->metric->type == METRIC_STRING || !output_wants_place(out->options, place))
-		return 0;
-	values = metric_values(place);
-	if (!values)
-		return -ENOMEM;
-	if (json_array_size(values) == 0) {
-		json_decref(values);
-		return 0;
+	if (!err && begun) {
+		json_end(writer, ']');
+		json_end(writer, '}');
 	}
-	return json_array_append_new(out->metrics,
-				     json_pack("{s:s,s:s,s:s,s:o}", "name", place->name,
-					       "semantics", metric_semantics_name(place->semantics),
-					       "units", metric_units_name(place->units), "values",
-					       values)) ?
-		       -ENOMEM :
-		       0;
+	return err;
 }
 
 int output_json(const struct snapshot *snapshot, const struct output_options *options, FILE *file)
 {
-	struct json_output out = { .options = options, .metrics = json_array() };
-	json_t *root;
+	struct json_output out = { .options = options, .writer = { .file = file } };
 	int err;
 
-	root = json_pack("{s:i,s:o}", "schema", 1, "metrics", out.metrics);
-	if (!root)
-		return -ENOMEM;
-	err = metrics_each(snapshot, json_visit, &out);
-	if (!err) {
-		json_text_write(root, file);
-		fputc('\n', file);
-		err = text_table_written(file);
-	}
-	json_decref(root);
-	return err;
+	json_begin(&out.writer, NULL, '{');
+	err = json_put(&out.writer, "schema", json_integer(1));
+	json_begin(&out.writer, "metrics", '[');
+	if (!err)
+		err = metrics_each(snapshot, json_visit, &out);
+	if (err)
+		return err;
+	json_end(&out.writer, ']');
+	json_end(&out.writer, '}');
+	fputc('\n', file);
+	return text_table_written(file);
 }

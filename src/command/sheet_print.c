@@ -179,15 +179,26 @@ int sheet_print_csv(const struct sheet *sheet, const struct sheet_choice *choice
 }
 
 struct json_out {
-	json_t *rows, *row;
+	struct json_writer writer;
+	json_t *row; /* the one that is made; NULL: none */
 };
+
+/* Write the row that has been made, if there is one. */
+static int json_row_end(struct json_out *out)
+{
+	int err = out->row ? json_put(&out->writer, NULL, out->row) : 0;
+
+	out->row = NULL;
+	return err;
+}
 
 static int json_row(void *data)
 {
 	struct json_out *out = data;
+	int err = json_row_end(out);
 
 	out->row = json_object();
-	return json_array_append_new(out->rows, out->row) ? -ENOMEM : 0;
+	return out->row ? err : -ENOMEM;
 }
 
 static int json_cell(void *data, const struct sheet_column *column, size_t at,
@@ -211,7 +222,7 @@ static int json_cell(void *data, const struct sheet_column *column, size_t at,
 		free(name);
 		return -ENOMEM;
 	}
-	/* json_int_t is signed; json_text_write() writes its bits as an unsigned number */
+	/* json_int_t is signed; json_put() writes its bits as an unsigned number */
 	value = cell->is_number ? json_integer((json_int_t)cell->number) : json_string(cell->text);
 	err = json_object_set_new(out->row, name, value) ? -ENOMEM : 0;
 	free(name);
@@ -222,20 +233,25 @@ int sheet_print_json(const struct sheet *sheet, const struct sheet_choice *choic
 		     FILE *file)
 {
 	static const struct format format = { json_row, json_cell };
-	struct json_out out = { .rows = json_array() };
-	json_t *root = json_pack("{s:i,s:o}", "schema", 1, name, out.rows);
+	struct json_out out = { .writer = { .file = file } };
 	struct sheet_order order;
-	int err = root ? sheet_order_make(sheet, choice, &order) : -ENOMEM;
+	int err = sheet_order_make(sheet, choice, &order);
 
-	if (!err) {
+	if (err)
+		return err;
+	json_begin(&out.writer, NULL, '{');
+	err = json_put(&out.writer, "schema", json_integer(1));
+	json_begin(&out.writer, name, '[');
+	if (!err)
 		err = rows_print(sheet, &order, &format, &out);
-		sheet_order_free(&order);
-	}
-	if (!err) {
-		json_text_write(root, file);
-		fputc('\n', file);
-		err = text_table_written(file);
-	}
-	json_decref(root);
-	return err;
+	sheet_order_free(&order);
+	if (!err)
+		err = json_row_end(&out);
+	json_decref(out.row);
+	if (err)
+		return err;
+	json_end(&out.writer, ']');
+	json_end(&out.writer, '}');
+	fputc('\n', file);
+	return text_table_written(file);
 }
