@@ -11,6 +11,7 @@
 #include "pmda/help_text.h"
 #include "pmda/labels.h"
 #include "pmda/metrics.h"
+#include "pmda/result.h"
 #include "pmda/store.h"
 
 static void path_join(char *path, size_t size, const char *variable, const char *file)
@@ -81,6 +82,7 @@ static void set_callbacks(pmdaInterface *dispatch)
 	pmdaSetFetchCallBack(dispatch, kvm_fetch_value);
 	pmdaSetLabelCallBack(dispatch, kvm_label_instance);
 	pmdaSetEndContextCallBack(dispatch, kvm_end_context);
+	kvm_result_begin(dispatch);
 	pmdaSetFlags(dispatch, PMDA_EXT_FLAG_HASHED);
 	pmdaSetCommFlags(dispatch, PMDA_FLAG_AUTHORIZE);
 }
@@ -131,6 +133,7 @@ void kvm_free(struct kvm_agent *agent)
 	if (kvm_the_agent == agent)
 		kvm_the_agent = NULL;
 	kvm_metrics_free(agent);
+	kvm_result_free(agent);
 	free(agent->text);
 	free(agent->clients);
 	collector_close(agent->collector);

@@ -11,6 +11,7 @@
 #include "metrics/metric_table.h"
 #include "metrics/past_names.h"
 #include "pmda/metrics.h"
+#include "pmda/result.h"
 #include "pmda/tick.h"
 
 /* Read these tables, and update the instances from the rows of the tables in both masks. */
@@ -22,7 +23,7 @@ static int kvm_read(struct kvm_agent *agent, uint64_t tables, uint64_t rows)
 	return err ? err : fill_err;
 }
 
-/* Read every table that this fetch needs once, before pmdaFetch() goes through the PMIDs. */
+/* Read every table that this fetch needs once, before the result is made. */
 int kvm_fetch(int numpmid, pmID *pmids, pmResult **resp, pmdaExt *pmda)
 {
 	struct kvm_agent *agent = kvm_agent_of(pmda);
@@ -40,7 +41,10 @@ int kvm_fetch(int numpmid, pmID *pmids, pmResult **resp, pmdaExt *pmda)
 			rows |= 1ULL << ref->instances;
 	}
 	err = kvm_read(agent, tables, rows);
-	return err ? err : pmdaFetch(numpmid, pmids, resp, pmda);
+	if (err)
+		return err;
+	return kvm_result_can(agent) ? kvm_result_make(agent, numpmid, pmids, resp) :
+				       pmdaFetch(numpmid, pmids, resp, pmda);
 }
 
 /* The row of an instance, or -1. libpcp_pmda mostly asks in the order of rows. */

@@ -40,6 +40,8 @@ struct kvm_agent {
 	size_t indom_tables[METRIC_INDOMS];    /* index of the instances' table, or SIZE_MAX */
 	uint64_t indom_changes[METRIC_INDOMS]; /* the table's changes when indoms was filled */
 	size_t last_row;		       /* the row of the last value fetched */
+	pmResult *result;		       /* of the last fetch, with its values (result.h) */
+	size_t result_room;		       /* in bytes */
 	pmdaNameSpace *names;		       /* names of the metrics in subtrees */
 	char *text;			       /* the help text returned last */
 	struct kvm_client *clients;

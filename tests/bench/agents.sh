@@ -4,12 +4,12 @@
 #
 # What the agents cost: tests/bench/run reads this.
 
-# --- a private pmcd for either agent ---
+# --- a private pmcd for an agent ---
 
 # pmcd_up KIND EVENT...: start a pmcd with the agent KIND, ours or stock, which counts these
-# events; sets PMCD_HOST.
+# events, or constant, which answers as $work/shape says; sets PMCD_HOST.
 pmcd_up() {
-	local kind=$1 dir=$work/pmcd-$1 agent
+	local kind=$1 dir=$work/pmcd-$1 agent asked=kvm.trace.count
 	shift
 	rm -rf "$dir"
 	pmcd_env "$dir"
@@ -26,6 +26,13 @@ pmcd_up() {
 		ln -s "$STOCK"/help* "$dir/pmdas/kvm/"
 		cat "$STOCK/root_kvm" >>"$dir/root"
 		agent="$STOCK/pmdakvm -d 95 -l $dir/kvm.log"
+	elif [ "$kind" = constant ]; then
+		{
+			printf 'root {\n\tconstant\n}\nconstant {\n'
+			awk '{ printf "\tm%d 95:%d:%d\n", NR, (NR - 1) / 1000, (NR - 1) % 1000 }' "$work/shape"
+			echo '}'
+		} >>"$dir/root"
+		agent="$bin/constant -d 95 -l $dir/constant.log $work/shape" asked=constant.m1
 	else
 		printf 'root {\n\tkvm\n}\n' >>"$dir/root"
 		cat "$TOP/pmns" >>"$dir/root"
@@ -38,7 +45,7 @@ pmcd_up() {
 
 # Does not fetch: the stock agent attaches in its first fetch, which fetch_all times.
 pmcd_answers() {
-	pminfo -h "$PMCD_HOST" -d kvm.trace.count 2>/dev/null | grep -q Semantics
+	pminfo -h "$PMCD_HOST" -d "$asked" 2>/dev/null | grep -q Semantics
 }
 pmcd_answers_or_ended() {
 	pmcd_answers || ! kill -0 "$1" 2>/dev/null
@@ -70,7 +77,7 @@ memory() {
 
 # agent_pid KIND: the process of the agent
 agent_pid() {
-	pgrep -P "${pids[pmcd-$1]}" -x pmdakvm
+	pgrep -P "${pids[pmcd-$1]}" -x 'pmdakvm|constant'
 }
 
 # fetch_batch KIND EVENTS EVENT...: append to $work/fetch: KIND, EVENTS, which names them, the output
@@ -118,15 +125,28 @@ agents_all() {
 	starts
 }
 
-# vms_fetch NAME METRIC...: append to $work/vms: NAME, the output of bin/fetch.
+# vms_fetch NAME OPTION METRIC...: append to $work/vms: NAME, the agent, the output of bin/fetch, of our
+# agent and of the one that answers constants, in turn.
 vms_fetch() {
-	local name=$1 numbers
-	shift
-	if numbers=$("$bin/fetch" "$PMCD_HOST" "$(agent_pid ours)" 25 "$@" 2>"$work/why"); then
-		printf '%s %s\n' "$name" "$numbers" | tr ' ' '\t' >>"$work/vms"
-	else
-		printf 'fetch of %s\t%s\n' "$name" "$(head -n 1 "$work/why")" >>"$work/absent"
-	fi
+	local name=$1 option=$2 kind metrics
+	shift 2
+	"$bin/fetch" -s "$(host_of ours)" 0 1 "$@" >"$work/shape" || fail "the VMs' metrics cannot be fetched"
+	pmcd_up constant
+	for _ in $(seq "$BATCHES"); do
+		for kind in ours constant; do
+			metrics=("$@")
+			[ $kind = ours ] || metrics=(constant)
+			# shellcheck disable=SC2086 # none, or one
+			printf '%s %s %s\n' "$name" $kind "$("$bin/fetch" $option "$(host_of $kind)" \
+				"$(agent_pid $kind)" 9 "${metrics[@]}")" | tr ' ' '\t' >>"$work/vms"
+		done
+	done
+	end pmcd-constant TERM
+}
+
+# host_of KIND: where a pmcd answers
+host_of() {
+	echo "unix://$work/pmcd-$1/pmcd.socket"
 }
 
 # VMS VMs of one vCPU each, every one of which runs once, and the memory of an agent with all
@@ -143,17 +163,16 @@ vms_all() {
 	pids[vms]=$!
 	exec 4>"$work/vms-in"
 	wait_for 60 grep -q ready "$work/vms-out" || fail "$VMS VMs could not be made"
-	vms_fetch statistics kvm.vm.stat kvm.vcpu.stat
-	vms_fetch all kvm
-	numbers=$("$bin/fetch" -i "$PMCD_HOST" "$pid" 5 kvm)
-	printf 'instances %s\n' "$numbers" | tr ' ' '\t' >>"$work/vms"
+	vms_fetch statistics "" kvm.vm.stat kvm.vcpu.stat
+	vms_fetch all "" kvm
+	vms_fetch instances -i kvm
 	sizes+=" $(memory "$pid")"
 	exec 4>&-
 	wait "${pids[vms]}"
 	unset "pids[vms]"
 	for count in 100 10000; do
 		"$BUILD/tests/idle_vms" --count $count --one-by-one >/dev/null
-		"$bin/fetch" "$PMCD_HOST" "$pid" 1 kvm.nvms >/dev/null
+		"$bin/fetch" "$(host_of ours)" "$pid" 1 kvm.nvms >/dev/null
 		sizes+=" $(memory "$pid")"
 	done
 	printf 'memory %s\n' "$sizes" | tr ' ' '\t' >>"$work/vms"

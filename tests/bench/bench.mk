@@ -40,10 +40,11 @@ $(BENCH)/empty: $(BENCH)/empty.skel.h
 $(BENCH)/empty: ALL_CFLAGS += -isystem $(BENCH) -Wno-unused-function
 $(BENCH)/empty: BENCH_LIBS := $(BPF_LIBS)
 $(BENCH)/fetch: BENCH_LIBS := -lpcp
+$(BENCH)/constant: BENCH_LIBS := -lpcp_pmda -lpcp
 $(BENCH)/pair $(BENCH)/read: $(O)/libpmdakvm.a
 $(BENCH)/pair: BENCH_LIBS := $(O)/libpmdakvm.a $(BPF_LIBS)
 
-$(BENCH)/empty $(BENCH)/fetch $(BENCH)/timed: $(BENCH)/%: tests/bench/%.c
+$(BENCH)/constant $(BENCH)/empty $(BENCH)/fetch $(BENCH)/timed: $(BENCH)/%: tests/bench/%.c
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $< -o $@ $(LDFLAGS) $(BENCH_LIBS)
@@ -59,7 +60,7 @@ $(BENCH)/pair: tests/bench/pair.c tests/bench/variants.c tests/bench/vcpus.c tes
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) -pthread $(filter %.c %.a,$^) -o $@ $(LDFLAGS) $(BENCH_LIBS)
 
-bench-programs: $(BENCH)/old/exit.bpf.o $(BENCH)/pair.bpf.o $(BENCH_EXIT:%=%.bpf.o) $(BENCH)/empty $(BENCH)/fetch $(BENCH)/pair \
+bench-programs: $(BENCH)/old/exit.bpf.o $(BENCH)/pair.bpf.o $(BENCH_EXIT:%=%.bpf.o) $(BENCH)/constant $(BENCH)/empty $(BENCH)/fetch $(BENCH)/pair \
 	$(BENCH)/read $(BENCH)/timed
 	@:
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * fetch [-i] HOST PID COUNT NAME...: fetch all metrics below the names from a pmcd, once and then
+ * fetch [-i|-s] HOST PID COUNT NAME...: fetch all metrics below the names from a pmcd, once and then
  * COUNT times, with -i their instances, too. Prints the numbers of metrics and values, the time of
- * the first fetch in ns, the median time of the others in ns, and the CPU time in ns of process
- * PID, the agent, for each of the others.
+ * the first fetch in ns, the median time of the others in ns, and for each of the others the CPU time
+ * in ns of process PID, the agent, of its parent, which is pmcd, and of this one. With -s it fetches
+ * once, and prints a line "VALUES TYPE" for each metric.
  */
 #include <dirent.h>
 #include <pcp/pmapi.h>
@@ -80,6 +81,24 @@ static long long cpu_time(const char *pid)
 	return sum;
 }
 
+/* The process that has started this one; 0: unknown. */
+static int parent_of(const char *pid)
+{
+	char path[PATH_MAX], line[256];
+	int parent = 0;
+	FILE *file;
+
+	pmsprintf(path, sizeof(path), "/proc/%s/status", pid);
+	file = fopen(path, "r");
+	while (file && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "PPid: %d", &parent) == 1)
+			break;
+	}
+	if (file)
+		fclose(file);
+	return parent;
+}
+
 static pmInDom *indoms; /* with -i */
 static int nindoms;
 
@@ -141,34 +160,67 @@ static long long fetch_once(pmID *pmids, int n, int *ret_values)
 	return took;
 }
 
-static int measure(pmID *pmids, int n, const char *pid, int count)
-{
-	long long *took, first, cpu;
-	int values, status = EXIT_FAILURE;
+/* The processes that a fetch goes through. */
+enum { AGENT, PMCD, CLIENT, PROCESSES };
 
-	took = calloc((size_t)count, sizeof(*took));
-	if (!took)
-		return EXIT_FAILURE;
-	first = fetch_once(pmids, n, &values);
-	if (first < 0) {
-		fail("pmFetch", (int)first);
-		goto out;
-	}
-	cpu = cpu_time(pid);
+/* Fetch count times, with the time of each to took. Returns the number of values or an error. */
+static int fetch_all(pmID *pmids, int n, int count, long long *took)
+{
+	int values = 0;
+
 	for (int i = 0; i < count; i++) {
 		took[i] = fetch_once(pmids, n, &values);
-		if (took[i] < 0) {
-			fail("pmFetch", (int)took[i]);
-			goto out;
-		}
+		if (took[i] < 0)
+			return (int)took[i];
 	}
-	cpu = cpu < 0 ? -1 : (cpu_time(pid) - cpu) / count;
+	return values;
+}
+
+static int measure(pmID *pmids, int n, const char *pid, int count)
+{
+	long long *took = calloc((size_t)count, sizeof(*took)), first, cpu[PROCESSES];
+	char pmcd[16];
+	const char *const pids[] = { [AGENT] = pid, [PMCD] = pmcd, [CLIENT] = "self" };
+	int values;
+
+	if (!took)
+		return EXIT_FAILURE;
+	pmsprintf(pmcd, sizeof(pmcd), "%d", parent_of(pid));
+	values = fetch_all(pmids, n, 1, &first);
+	for (int i = 0; i < PROCESSES; i++)
+		cpu[i] = cpu_time(pids[i]);
+	if (values >= 0)
+		values = fetch_all(pmids, n, count, took);
+	if (values < 0) {
+		free(took);
+		return fail("pmFetch", values);
+	}
+	for (int i = 0; i < PROCESSES; i++)
+		cpu[i] = cpu[i] < 0 ? -1 : (cpu_time(pids[i]) - cpu[i]) / count;
 	qsort(took, (size_t)count, sizeof(*took), compare);
-	printf("%d %d %lld %lld %lld\n", n, values, first, took[count / 2], cpu);
-	status = EXIT_SUCCESS;
-out:
+	printf("%d %d %lld %lld %lld %lld %lld\n", n, values, first, took[count / 2], cpu[AGENT],
+	       cpu[PMCD], cpu[CLIENT]);
 	free(took);
-	return status;
+	return EXIT_SUCCESS;
+}
+
+static int shape_print(pmID *pmids, int n)
+{
+	pmResult *result;
+	int sts = pmFetch(n, pmids, &result);
+
+	if (sts < 0)
+		return fail("pmFetch", sts);
+	for (int i = 0; i < n; i++) {
+		pmDesc desc;
+
+		sts = pmLookupDesc(pmids[i], &desc);
+		if (sts < 0)
+			return fail("pmLookupDesc", sts);
+		printf("%d %d\n", result->vset[i]->numval, desc.type);
+	}
+	pmFreeResult(result);
+	return EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv)
@@ -178,11 +230,12 @@ int main(int argc, char **argv)
 	pmID *pmids;
 
 	bool instances = argc > 1 && strcmp(argv[1], "-i") == 0;
+	bool shape = argc > 1 && strcmp(argv[1], "-s") == 0;
 
-	argc -= instances;
-	argv += instances;
+	argc -= instances || shape;
+	argv += instances || shape;
 	if (argc < 5 || (count = atoi(argv[3])) <= 0) {
-		fputs("Usage: fetch [-i] HOST PID COUNT NAME...\n", stderr);
+		fputs("Usage: fetch [-i|-s] HOST PID COUNT NAME...\n", stderr);
 		return 2;
 	}
 	sts = pmNewContext(PM_CONTEXT_HOST, argv[1]);
@@ -203,5 +256,5 @@ int main(int argc, char **argv)
 	nindoms = indoms ? indoms_find(pmids, names.n, indoms) : 0;
 	if (nindoms < 0)
 		return fail("the metrics' instances", nindoms);
-	return measure(pmids, names.n, argv[2], count);
+	return shape ? shape_print(pmids, names.n) : measure(pmids, names.n, argv[2], count);
 }

@@ -252,7 +252,7 @@ def show_boot(directory, bars):
 
 
 # The columns of a line of bin/fetch, and of the file "fetch" behind them.
-FETCH = ["metrics", "values", "first", "latency", "cpu"]
+FETCH = ["metrics", "values", "first", "latency", "cpu", "pmcd", "client"]
 BATCH = FETCH + ["rss", "files"]
 AGENT_ROWS = [
     ("cpu", "agent's CPU time", " us", "{:.1f}", 1e3),
@@ -314,37 +314,49 @@ def show_read(directory, bars):
 
 
 def show_vms(directory, bars):
-    figures, rows, latency, idle = {}, [["", "values", "until the answer", "agent's CPU time"]], None, None
+    figures, fetches, byte_rows, bar = {}, {}, [], {}
     names = {"statistics": "kvm.vm.stat, kvm.vcpu.stat", "all": "all metrics",
              "instances": "all, and their instances"}
-    byte_rows = []
     for what, *fields in read(directory, "vms"):
         if what == "bytes":
             byte_rows.append(fields)
-            continue
-        numbers = [int(field) for field in fields]
-        figures[what] = numbers
-        if what == "memory":
-            idle = numbers[0] / 1024
-            continue
-        one = dict(zip(FETCH, numbers))
-        rows.append([names[what], str(one["values"]), f"{one['latency'] / 1e6:.1f} ms",
-                     f"{one['cpu'] / 1e6:.1f} ms"])
-        if what == "all":
-            latency = one["latency"] / 1e6
-    if len(rows) > 1:
-        print("Many VMs of one vCPU, through pmcd:")
+        elif what == "memory":
+            figures[what] = [int(field) for field in fields]
+        else:
+            kind, *numbers = fields
+            fetches.setdefault(what, {}).setdefault(kind, []).append(
+                dict(zip(FETCH, map(int, numbers))))
+    rows = [["", "values", "until the answer", "/ constants", "CPU of: agent", "pmcd", "client"]]
+    for what, kinds in fetches.items():
+        ms = {kind: {column: [batch[column] / 1e6 for batch in batches]
+                     for column in ("latency", "cpu", "pmcd", "client")}
+              for kind, batches in kinds.items()}
+        ratio = (statistics.median(ms["ours"]["latency"]) /
+                 statistics.median(ms["constant"]["latency"]))
+        figures[what] = {"values": kinds["ours"][0]["values"], "ratio": ratio, "ms": ms}
+        bar[what] = statistics.median(ms["ours"]["latency"]), ratio
+        for kind in kinds:
+            rows.append([names[what] if kind == "ours" else "  as many constants",
+                         str(kinds[kind][0]["values"]), spread(ms[kind]["latency"]) + " ms",
+                         f"{ratio:.2f}" if kind == "ours" else "1",
+                         *(spread(ms[kind][column]) + " ms"
+                           for column in ("cpu", "pmcd", "client"))])
+    if fetches:
+        print("Many VMs of one vCPU, through pmcd, beside an agent that answers constants:")
         show(rows)
+    idle = None
     if "memory" in figures:
         none, there, few, many = (size / 1024 for size in figures["memory"])
-        print("Resident memory of an agent with all families:")
+        idle = none
+        print("Resident memory of an agent with all families, after a fetch of all metrics:")
         show([["no VM", f"{none:.1f} MiB"], ["with the VMs", f"{there:.1f} MiB"],
               ["after 100 more, one by one", f"{few:.1f} MiB"],
               ["after 10,000 more, one by one", f"{many:.1f} MiB"]])
         print("Bytes of its maps in the kernel:")
         show([[name, f"{int(size) / 1024:.0f} KiB"] for name, size in byte_rows] or [["none"]])
+    latency, ratio = bar.get("all", (None, None))
     bars.put("all metrics of 1,000 VMs of one vCPU", 30, latency,
-             f"{latency:.1f} ms" if latency is not None else "", " ms")
+             f"{latency:.1f} ms, {ratio:.2f} of constants" if latency is not None else "", " ms")
     bars.put("resident memory, no VM, all families", 10, idle,
              f"{idle:.1f} MiB" if idle is not None else "", " MiB")
     figures["bytes"] = byte_rows
