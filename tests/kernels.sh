@@ -85,7 +85,8 @@ mkdir -p "$(dirname "$top/$page")"
 		  kvm.agent.event.missed are together the kernel's own;
 		  **nested**, a guest's guest: all exits that it takes, and those that the guest gets;
 		  **pause**, exits of loops with PAUSE (PLE); **dirty**, the processor's log of pages that a
-		  guest has written to (PML);
+		  guest has written to (PML); **old**, the exit programs of before the engine, attached beside
+		  ours: by reason they have counted and timed as many exits;
 		  **agent**, below pmcd on arm64, as a daemon and as a DSO: what a guest did, and the metrics that
 		  reports name (on x86 other tests show that).
 		- **integrity**, **confidentiality**: the newest kernel on amd, in that lockdown mode. Under

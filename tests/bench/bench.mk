@@ -21,6 +21,14 @@ $(BENCH)/old/exit.raw.o: tests/bench/old/exit.bpf.c
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(filter-out -Ibpf,$(BPF_CFLAGS)) -Itests/bench/old -Ibpf -MMD -MP -c $< -o $@
 
+# a test runs it beside today's: the pair of before the engine, and its object
+TEST_PROGRAMS += $(O)/tests/old_exits $(BENCH)/old/exit.bpf.o
+
+$(O)/tests/old_exits: tests/bench/old_exits.c $(O)/libpmdakvm.a
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) $^ -o $@ $(LDFLAGS) $(BPF_LIBS)
+
 $(BENCH)/old/exit.bpf.o: $(BENCH)/old/exit.raw.o
 	$(Q)$(BPFTOOL) gen object $@ $<
 

@@ -3,6 +3,7 @@
 /* The ledger family: what it loads and attaches, what has values here, and its own event in tables.
  */
 #include "bpf/family.h"
+#include "vms/vm_passes.h"
 
 #include <errno.h>
 #include <time.h>
@@ -13,11 +14,29 @@ static const char *const events[] = { "kvm_cpuid", "kvm_entry",		 "kvm_exit",
 static const char *const arm64_events[] = { "kvm_entry", "kvm_exit", "kvm_userspace_exit",
 					    "kvm_vcpu_wakeup", NULL };
 
+/* What this kernel's types say of KVM's statistics of polling. */
+static struct statistic statistics[] = {
+	{ .name = "halt_poll_success_ns", .offset = 0, .size = 8, .buckets = 1 },
+	{ .name = "halt_poll_fail_ns", .offset = 8, .size = 8, .buckets = 1, .first = 1 },
+};
+static struct stat_layout layout;
+static bool has_layout;
+
+struct stat_layout *__wrap_vms_layout(const struct vms *vms);
+struct stat_layout *__wrap_vms_layout(const struct vms *vms)
+{
+	(void)vms;
+	return has_layout ? &layout : NULL;
+}
+
 static int setup(void **state)
 {
 	int err = family_setup(state);
 
 	host.events = events;
+	has_layout = true;
+	layout = (struct stat_layout){ .vcpu = { statistics, ARRAY_SIZE(statistics), 2, 16 },
+				       .vcpu_stat = 64 };
 	return err;
 }
 
@@ -129,10 +148,20 @@ static void test_values(void **state)
 	assert_true(has("guest") && has("poll"));
 }
 
-/* Without reads of kernel memory (lockdown) polling has no value; all else has. */
+/* Without reads of kernel memory (lockdown), or types, polling has no value; all else has. */
 static void test_loads_refused(void **state)
 {
 	(void)state;
+	family_open("ledger");
+	read_tables();
+	assert_true(has("poll"));
+	collector_close(collector);
+	has_layout = false;
+	family_open("ledger");
+	read_tables();
+	assert_false(has("poll"));
+	collector_close(collector);
+	has_layout = true;
 	host.refused_loads = 1;
 	family_open("ledger");
 	assert_string_equal(family_status(), "attached");
@@ -140,7 +169,14 @@ static void test_loads_refused(void **state)
 	assert_false(has("poll"));
 	assert_true(has("guest") && has("halted"));
 	collector_close(collector);
+	/* typed loads alone are refused, where programs are not compiled (JIT) */
 	host.typed_loads = true;
+	host.refused_loads = 1;
+	family_open("ledger");
+	assert_string_equal(family_status(), "attached");
+	read_tables();
+	assert_true(has("poll"));
+	collector_close(collector);
 	host.refused_loads = 3;
 	family_open("ledger");
 	assert_int_equal(collector_attached(collector), 0);

@@ -56,18 +56,26 @@ static const char *vms_make(void)
 	return why;
 }
 
-static struct vms *register_open(const struct pins *with)
+/* Returns whether passes can be made; if not, *ret_error says why, or is NULL. */
+static bool register_attach(struct vms *vms, char **ret_error)
 {
 	struct kernel_types types = { .dir = KERNEL_TYPES_DIR };
+	int err = vms_attach(vms, &types, "/nonexistent", ret_error);
+
+	kernel_types_close(&types);
+	return !err;
+}
+
+static struct vms *register_open(const struct pins *with)
+{
 	struct vms *vms = NULL;
 	char *error = NULL;
 
 	assert_int_equal(vms_new("/proc", NULL, &vms), 0);
 	vms->pins = with;
-	if (vms_attach(vms, &types, "/nonexistent", &error))
+	if (!register_attach(vms, &error))
 		skip_why(error ? error : "passes cannot be made");
 	free(error);
-	kernel_types_close(&types);
 	return vms;
 }
 
@@ -221,6 +229,29 @@ static void test_at_a_time(void **state)
 	assert_int_equal(wrong, 0);
 }
 
+/*
+ * A kernel whose types promise typed loads can refuse them, one without a compiler for programs (JIT) say.
+ * Then passes read as before.
+ */
+static void test_typed_loads_refused(void **state)
+{
+	char *error = NULL;
+
+	(void)state;
+	agent_open();
+	register_close(agent);
+	agent = NULL;
+	host.typed_loads = true;
+	host.refused_loads = 1;
+	host.objects = 0;
+	assert_int_equal(vms_new("/proc", NULL, &agent), 0);
+	assert_true(register_attach(agent, &error));
+	assert_null(error);
+	assert_int_equal(host.refused_loads, 0);
+	assert_int_equal(host.objects, 2);
+	assert_true(vms_pass(agent) && sees_all(agent));
+}
+
 #define passes_test(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -229,6 +260,7 @@ int main(void)
 		passes_test(test_readers_load_nothing),
 		passes_test(test_no_pin),
 		passes_test(test_at_a_time),
+		passes_test(test_typed_loads_refused),
 	};
 
 	return run_group("vm_passes", tests, ARRAY_SIZE(tests));

@@ -7,7 +7,8 @@
 # REASON" for trace, exit, userspace_exit, stat, cause and ledger;
 # "overcommit ...": the same of more vCPUs than CPUs;
 # with RAW "raw ...": and all events are attached as raw tracepoints; "nested ...": of a guest's guest;
-# "dirty ...": of a guest whose pages are logged; "pause ...": exits by PAUSE. With MOVES a thread can move to
+# "dirty ...": of a guest whose pages are logged; "pause ...": exits by PAUSE; with old_exits "old ...": what
+# the programs of before the engine, attached beside, have counted and timed by reason. With MOVES a thread can move to
 # another CPU between two that count its event. LOCKDOWN is the kernel's lockdown mode. Under confidentiality
 # there is no tracefs, and no count of the kernel's own: what guests do is what there is to compare with.
 # UNSEEN: states of the ledger that have no value on this kernel.
@@ -232,6 +233,48 @@ finish() {
 	esac
 }
 
+# old_begin, old_end: have the programs of before the engine count, too, if they are here.
+mkfifo $work/old-hold
+old_begin() {
+	[ -e /usr/bin/old_exits ] || return 0
+	old_exits /old.o <$work/old-hold >$work/old &
+	old=$!
+	exec 8>$work/old-hold
+	until grep -q '^attached' $work/old; do
+		kill -0 $old
+		sleep 0.2
+	done
+}
+old_end() {
+	[ -e /usr/bin/old_exits ] || return 0
+	echo >&8
+	wait "$old"
+}
+
+# old_compare: each reason's exits and how many of them have a time, the old programs' and ours.
+old_compare() {
+	[ -e /usr/bin/old_exits ] || return 0
+	cat $work/old $work/out | awk '
+	$1 == "old" { counted[$2] = $3; timed[$2] = $4; n++ }
+	$1 == "kvm.exit.count" { ours[$2] = $3 }
+	$1 == "kvm.exit.latency" { split($2, part, "::"); times[part[1]] += $3 }
+	function differs(what, is, was) {
+		if (is + 0 != was + 0)
+			why = why ", " what " " is + 0 ", were " was + 0
+	}
+	END {
+		for (name in counted)
+			ours[name] += 0
+		for (name in ours) {
+			differs(name, ours[name], counted[name])
+			differs(name " timed", times[name], timed[name])
+		}
+		if (n < 5)
+			why = why ", only " n + 0 " reasons"
+		print "old", why == "" ? "exact" : "not " substr(why, 3)
+	}'
+}
+
 # compare [NAME]: judge; what else is known comes on standard input.
 compare() {
 	sed -nE 's/^kvm\.agent\.family\.status +/status /p' $work/out >$work/status
@@ -287,8 +330,10 @@ if ! guest $statistics >/dev/null 2>&1; then
 fi
 rm -f $work/stats
 count
+old_begin
 # shellcheck disable=SC2086 # lists of options
 held $does $more $statistics --vms "$cpus" --cpus "$(seq -s , 0 $((cpus - 1)))"
+old_end
 finish
 {
 	known
@@ -300,6 +345,7 @@ finish
 		END { for (vm in slept) printf "vm %s\nslept %s %d\n", vm, vm, slept[vm] }' $work/done
 	statistics
 } | compare
+old_compare
 [ -z "${PAUSE:-}" ] || awk '
 	$1 == "kvm.exit.count" && $2 == "PAUSE_INSTRUCTION" { ours = $3 }
 	$1 == "exit" && $2 == 40 { kernels += $3 }
