@@ -176,7 +176,7 @@ int kvm_instance(pmInDom indom, int inst, char *name, pmInResult **resp, pmdaExt
 		return PM_ERR_INDOM;
 	if (agent->indom_tables[which] != SIZE_MAX)
 		table = collector_snapshot(agent->collector)->tables[agent->indom_tables[which]];
-	err = table ? kvm_read(agent, 1ULL << agent->indom_tables[which], 0) : 0;
+	err = table ? kvm_read(agent, 0, 1ULL << agent->indom_tables[which]) : 0;
 	if (!err)
 		err = pmdaInstance(indom, inst, name, resp, pmda);
 	if (!table || !table->past || name)

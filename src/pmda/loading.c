@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
 /* Part of the daemon. The DSO does not include this file. */
+#define _GNU_SOURCE
 #include "pmda/loading.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
@@ -14,6 +16,8 @@
 /* How long a request waits for the agent, in milliseconds; pmcd, which does nothing else then,
  * gives the agent up after 5 s. */
 #define REQUEST_MS 3000
+
+#define PIPE_BYTES (1024 * 1024)
 
 struct loading {
 	struct kvm_agent *agent;
@@ -138,6 +142,16 @@ static int serve(const struct loading *loading, pmdaInterface *dispatch, bool *r
 	return 0;
 }
 
+/*
+ * A large answer goes through the pipe to pmcd in parts of its size, 64 KiB if nobody asks for more, and
+ * each is a turn of two processes. A user is not allowed more pages in all than root is: ask as root. It
+ * may be a socket, or the limit lower: then it stays as it is.
+ */
+static void pipe_widen(const pmdaExt *pmda)
+{
+	fcntl(pmda->e_outfd, F_SETPIPE_SZ, PIPE_BYTES);
+}
+
 int kvm_load(struct kvm_agent *agent, pmdaInterface *dispatch, const char *config_path)
 {
 	static struct loading loading; /* the thread may outlive this call */
@@ -148,6 +162,7 @@ int kvm_load(struct kvm_agent *agent, pmdaInterface *dispatch, const char *confi
 	pmdaConnect(dispatch);
 	if (dispatch->status != 0)
 		return dispatch->status;
+	pipe_widen(agent->pmda);
 	loading = (struct loading){
 		.agent = agent,
 		.config_path = config_path,

@@ -152,9 +152,12 @@ static void test_instances(void **state)
 	pmInResult *result;
 
 	(void)state;
+	agent_fetch(8, 0); /* ticks */
+	fakes[ALPHA].reads[0] = 0;
 	assert_true(AGENT.instance(agent_indom(METRIC_INDOM_EXIT), PM_IN_NULL, NULL, &result,
 				   AGENT.ext) >= 0);
 	assert_int_equal(result->numinst, 2);
+	assert_int_equal(fakes[ALPHA].reads[0], 0); /* no value is read for a name */
 	assert_int_equal(result->instlist[0], NUMBER_CPUID);
 	assert_string_equal(result->namelist[0], "cpuid");
 	assert_int_equal(result->instlist[1], NUMBER_HLT);
