@@ -86,7 +86,8 @@ mkdir -p "$(dirname "$top/$page")"
 		  **nested**, a guest's guest: all exits that it takes, and those that the guest gets;
 		  **pause**, exits of loops with PAUSE (PLE); **dirty**, the processor's log of pages that a
 		  guest has written to (PML); **old**, the exit programs of before the engine, attached beside
-		  ours: by reason they have counted and timed as many exits;
+		  ours: by reason they have counted and timed as many exits; **nojit**, with programs that the
+		  kernel does not compile (net.core.bpf_jit_enable is 0): so it has no typed loads;
 		  **agent**, below pmcd on arm64, as a daemon and as a DSO: what a guest did, and the metrics that
 		  reports name (on x86 other tests show that).
 		- **integrity**, **confidentiality**: the newest kernel on amd, in that lockdown mode. Under

@@ -8,7 +8,8 @@
 # "overcommit ...": the same of more vCPUs than CPUs;
 # with RAW "raw ...": and all events are attached as raw tracepoints; "nested ...": of a guest's guest;
 # "dirty ...": of a guest whose pages are logged; "pause ...": exits by PAUSE; with old_exits "old ...": what
-# the programs of before the engine, attached beside, have counted and timed by reason. With MOVES a thread can move to
+# the programs of before the engine, attached beside, have counted and timed by reason; with NOJIT "nojit ...":
+# the same where programs are not compiled. With MOVES a thread can move to
 # another CPU between two that count its event. LOCKDOWN is the kernel's lockdown mode. Under confidentiality
 # there is no tracefs, and no count of the kernel's own: what guests do is what there is to compare with.
 # UNSEEN: states of the ledger that have no value on this kernel.
@@ -399,6 +400,27 @@ holds() {
 		sleep 0.2
 	done
 }
+
+# --- programs that the kernel does not compile: it refuses typed loads then, whatever its types say ---
+if [ -n "${NOJIT:-}" ]; then
+	echo 0 >/proc/sys/net/core/bpf_jit_enable
+	count
+	refused=$(grep -c 'JIT is required for calling kernel function' $work/err || true)
+	# shellcheck disable=SC2086 # a list of options
+	held $does $more
+	finish
+	verdict=$({ known && seen && echo "vm guest-$guest"; } | compare nojit)
+	# the iterator of VMs, exits and the ledger each tried them
+	if [ "$refused" -lt 3 ]; then
+		verdict="nojit not refused: $refused"
+	elif ! grep -qx 'status exit attached' $work/status || ! grep -q '^kvm\.nvms ' $work/out; then
+		verdict="nojit not read: $(grep '^status exit' $work/status)"
+	fi
+	echo "$verdict"
+	echo 1 >/proc/sys/net/core/bpf_jit_enable
+	kill $guest
+	wait $guest || true
+fi
 
 # --- a guest whose pages are logged, by the processor ---
 if [ -n "${DIRTY:-}" ]; then
