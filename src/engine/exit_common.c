@@ -69,6 +69,7 @@ int exits_load_object(struct exits *exits, const struct counters_object *object,
 	retire_recover(&exits->counters);
 	/* what an earlier agent had no room for is no need of now */
 	vcpu_counters_overflow(&exits->counters, &exits->dropped, &exits->no_block);
+	vcpu_counters_sleep(&exits->counters);
 	return 0;
 }
 

@@ -49,16 +49,32 @@ static const char *array_name(const struct pool *pool)
 	return bpf_map__name(pool->maps.chunks);
 }
 
-/* Map a chunk, which is then the last. Returns 0 or an error. */
-static int chunk_map(struct pool *pool, int fd)
+static int chunk_memory(const struct pool *pool, int fd, char **ret_memory)
 {
 	int prot = is_reading(pool) ? PROT_READ : PROT_READ | PROT_WRITE;
 	void *memory = mmap(NULL, chunk_bytes(pool), prot, MAP_SHARED, fd, 0);
 
 	if (memory == MAP_FAILED)
 		return -errno;
-	pool->chunks[pool->nchunks++] = memory;
+	*ret_memory = memory;
 	return 0;
+}
+
+/* Map a chunk, which is then the last. Returns 0 or an error. */
+static int chunk_map(struct pool *pool, int fd)
+{
+	int err = chunk_memory(pool, fd, &pool->chunks[pool->nchunks]);
+
+	pool->nchunks += !err;
+	return err;
+}
+
+/* The number after the last one that a program can take. */
+static uint32_t end_of(const struct pool *pool)
+{
+	uint64_t end = (uint64_t)pool->nchunks << pool->bits;
+
+	return end > pool->limit ? pool->limit + 1 : (uint32_t)end;
 }
 
 /* Remove the pins of chunks that programs do not use, from this one on. A reader removes none. */
@@ -177,17 +193,32 @@ void pool_belongs(struct pool *pool, const struct pool *other)
 
 void pool_close(struct pool *pool)
 {
-	for (size_t i = 0; i < pool->nchunks; i++)
-		munmap(pool->chunks[i], chunk_bytes(pool));
+	for (size_t i = 0; i < pool->nchunks; i++) {
+		if (pool->chunks[i])
+			munmap(pool->chunks[i], chunk_bytes(pool));
+	}
 	free(pool->chunks);
 	*pool = (struct pool){ 0 };
 }
 
+void pool_sleep(struct pool *pool)
+{
+	if (pool->nchunks != 1 || is_reading(pool) || pool_used(pool))
+		return;
+	munmap(pool->chunks[0], chunk_bytes(pool));
+	pool->chunks[0] = NULL;
+}
+
+int pool_wake(struct pool *pool, bool now)
+{
+	if (!pool->nchunks || pool->chunks[0] || (!now && !pool_used(pool)))
+		return 0;
+	return chunk_memory(pool, bpf_map__fd(pool->maps.first), &pool->chunks[0]);
+}
+
 uint32_t pool_end(const struct pool *pool)
 {
-	uint64_t end = (uint64_t)pool->nchunks << pool->bits;
-
-	return end > pool->limit ? pool->limit + 1 : (uint32_t)end;
+	return pool->nchunks && !pool->chunks[0] ? 1 : end_of(pool);
 }
 
 void *pool_at(const struct pool *pool, uint32_t number)
@@ -203,7 +234,7 @@ void pool_clear(struct pool *pool)
 
 	while (bpf_map_lookup_and_delete_elem(bpf_map__fd(pool->maps.free), NULL, &number) == 0)
 		;
-	pool->used = pool_end(pool) - 1;
+	pool->used = end_of(pool) - 1;
 	pool->taken_before = *pool->taken;
 }
 
@@ -292,10 +323,10 @@ static void growth_end(const struct pool *pool, const struct growth *growth, siz
 /* Map a chunk that programs use, and have them find its elements. */
 static int chunk_open(struct pool *pool, int fd)
 {
-	uint32_t number = pool_end(pool);
+	uint32_t number = end_of(pool);
 	int err = chunk_map(pool, fd);
 
-	while (!err && number < pool_end(pool))
+	while (!err && number < end_of(pool))
 		err = push(pool, number++);
 	return err;
 }
@@ -322,7 +353,7 @@ static int chunks_add(struct pool *pool, size_t wanted)
 
 uint32_t pool_free(const struct pool *pool)
 {
-	return pool->nchunks ? pool_end(pool) - 1 - pool_used(pool) : 0;
+	return pool->nchunks ? end_of(pool) - 1 - pool_used(pool) : 0;
 }
 
 /* How many chunks are missing until so many elements are free? */

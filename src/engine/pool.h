@@ -26,7 +26,7 @@ struct pool {
 	unsigned bits;	/* a chunk has 1 << bits elements */
 	size_t size;	/* of an element, bytes */
 	uint32_t limit; /* the largest number */
-	char **chunks;	/* [nchunks], mapped */
+	char **chunks;	/* [nchunks], mapped; the first NULL: the pool sleeps */
 	size_t nchunks, max_chunks;
 	const struct pins *pins; /* NULL: chunks are not pinned */
 	const __u32 *taken;	 /* how many elements programs have taken since loading */
@@ -53,7 +53,15 @@ void pool_belongs(struct pool *pool, const struct pool *other);
 /* Unmap all; takes a zeroed pool. */
 void pool_close(struct pool *pool);
 
-/* The number after the last one that has memory. */
+/*
+ * While programs have taken nothing, the pool can sleep: its chunk is not mapped, and takes no resident
+ * memory. pool_sleep() does nothing if anything is in use. pool_wake() maps it again, if something is, or
+ * now; it returns 0 or an error.
+ */
+void pool_sleep(struct pool *pool);
+int pool_wake(struct pool *pool, bool now);
+
+/* The number after the last one that has memory; 1 while the pool sleeps. */
 uint32_t pool_end(const struct pool *pool);
 
 /* The element of a number below pool_end(); NULL for 0 and for others. */

@@ -120,6 +120,7 @@ int record_family_open(struct record_family *family, const struct record_family_
 		return 0;
 	family->counters.state->flag = 0; /* the last agent was killed, maybe */
 	retire_recover(&family->counters);
+	vcpu_counters_sleep(&family->counters);
 	links_offer(family);
 	return 0;
 }

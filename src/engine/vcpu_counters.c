@@ -71,6 +71,22 @@ static void object_drop(struct vcpu_counters *counters)
 	counters->object.family = NULL;
 }
 
+void vcpu_counters_sleep(struct vcpu_counters *counters)
+{
+	pool_sleep(&counters->records);
+	/* a record that is in use can have blocks */
+	if (pool_end(&counters->records) == 1)
+		pool_sleep(&counters->blocks);
+}
+
+int vcpu_counters_wake(struct vcpu_counters *counters)
+{
+	int err = pool_wake(&counters->records, false);
+	bool awake = pool_end(&counters->records) > 1;
+
+	return err ? err : pool_wake(&counters->blocks, awake);
+}
+
 void vcpu_counters_free(struct vcpu_counters *counters)
 {
 	pool_close(&counters->records);

@@ -141,6 +141,14 @@ int vcpu_counters_load(struct vcpu_counters *counters, const struct counters_obj
 		       const struct counters_limits *limits, int events_fd, const struct pins *pins,
 		       struct kernel_types *types, struct report *report);
 
+/*
+ * Let records and blocks sleep until programs take some, see pool_sleep(); after retire_recover(). What
+ * looks at them calls vcpu_counters_wake() first: after it has read how many are taken, so that it finds
+ * those. Returns 0 or an error: then some that are taken are not seen.
+ */
+void vcpu_counters_sleep(struct vcpu_counters *counters);
+int vcpu_counters_wake(struct vcpu_counters *counters);
+
 /* Call it before attaching: it invalidates open pairs of exit and entry. */
 void vcpu_counters_begin(struct vcpu_counters *counters);
 

@@ -85,8 +85,9 @@ int vcpu_counters_walk(struct vcpu_counters *counters)
 	if (err)
 		return err;
 	taken = __atomic_load_n(&counters->object.control->blocks_taken, __ATOMIC_RELAXED);
-	if (counters->walked == taken + 1)
-		return 0;
+	err = vcpu_counters_wake(counters);
+	if (err || counters->walked == taken + 1)
+		return err;
 	err = rooms_make(counters);
 	if (err)
 		return err;

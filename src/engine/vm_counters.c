@@ -166,6 +166,9 @@ int vm_counters_update(struct vm_counters *all, const struct vms *vms)
 	if (!counters->object.family)
 		return 0;
 	taken = __atomic_load_n(&counters->object.control->records_taken, __ATOMIC_RELAXED);
+	err = vcpu_counters_wake(counters);
+	if (err)
+		return err;
 	if (!all->outdated && !all->unknown && all->changes == vms->changes + 1 &&
 	    all->taken == taken)
 		return 0;

@@ -413,7 +413,7 @@ if [ -n "${NOJIT:-}" ]; then
 	# the iterator of VMs, exits and the ledger each tried them
 	if [ "$refused" -lt 3 ]; then
 		verdict="nojit not refused: $refused"
-	elif ! grep -qx 'status exit attached' $work/status || ! grep -q '^kvm\.nvms ' $work/out; then
+	elif ! grep -Eqx 'status exit +attached *' $work/status || ! grep -q '^kvm\.nvms ' $work/out; then
 		verdict="nojit not read: $(grep '^status exit' $work/status)"
 	fi
 	echo "$verdict"

@@ -191,6 +191,51 @@ static void test_grow(void **state)
 	assert_int_equal(pool_grow(&pool, 1000000, NO_HURRY), 0);
 }
 
+/* While nothing is in use, no memory is mapped; then it is that of the chunk. */
+static void test_sleep(void **state)
+{
+	uint64_t bytes;
+
+	(void)state;
+	need_bpf();
+	start(1);
+	bytes = pool_bytes(&pool);
+	pool_sleep(&pool);
+	assert_null(pool.chunks[0]);
+	assert_int_equal(pool_end(&pool), 1);
+	assert_null(pool_at(&pool, 1));
+	assert_int_equal(pool_free(&pool), 127);
+	assert_int_equal(pool_bytes(&pool), bytes);
+	assert_int_equal(pool_wake(&pool, false), 0);
+	assert_null(pool.chunks[0]);
+	/* it grows meanwhile */
+	assert_int_equal(pool_grow(&pool, 128, NO_HURRY), 1);
+	assert_int_equal(pool_end(&pool), 1);
+	taken = 1;
+	assert_int_equal(pool_wake(&pool, false), 0);
+	assert_int_equal(pool_end(&pool), 2 << RECORDS_BITS);
+	pool_sleep(&pool); /* not any more */
+	assert_int_equal(pool_end(&pool), 2 << RECORDS_BITS);
+	taken = 0;
+	assert_pool(2);
+}
+
+static void test_wake_now(void **state)
+{
+	(void)state;
+	need_bpf();
+	start(1);
+	pool_sleep(&pool);
+	assert_int_equal(pool_wake(&pool, true), 0);
+	assert_pool(1);
+	taken = 1;
+	pool_sleep(&pool);
+	assert_int_equal(pool_end(&pool), 1 << RECORDS_BITS);
+	taken = 0;
+	pool_sleep(&pool);
+	assert_int_equal(pool_end(&pool), 1);
+}
+
 /* Time is over at once: one chunk each time. */
 static void test_no_time(void **state)
 {
@@ -361,6 +406,8 @@ static void test_another_limit(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		pool_test(test_sleep),
+		pool_test(test_wake_now),
 		pool_test(test_grow),
 		pool_test(test_no_time),
 		pool_test(test_no_batches),
