@@ -54,9 +54,9 @@ void pool_belongs(struct pool *pool, const struct pool *other);
 void pool_close(struct pool *pool);
 
 /*
- * While programs have taken nothing, the pool can sleep: its chunk is not mapped, and takes no resident
- * memory. pool_sleep() does nothing if anything is in use. pool_wake() maps it again, if something is, or
- * now; it returns 0 or an error.
+ * While programs have taken nothing, the pool can sleep: its chunk is not mapped, and takes no
+ * resident memory. pool_sleep() does nothing if anything is in use. pool_wake() maps it again, if
+ * something is, or now; it returns 0 or an error.
  */
 void pool_sleep(struct pool *pool);
 int pool_wake(struct pool *pool, bool now);

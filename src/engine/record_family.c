@@ -54,6 +54,18 @@ void *record_family_memory(struct record_family *family, const struct bpf_map *m
 	return memory;
 }
 
+void record_family_forget(struct record_family *family, const void *memory)
+{
+	size_t i = 0;
+
+	while (i < family->nmemory && family->memory[i].memory != memory)
+		i++;
+	if (i == family->nmemory)
+		return;
+	map_memory_drop(family->memory[i].map, memory);
+	family->memory[i] = family->memory[--family->nmemory];
+}
+
 /* A new generation for all that write: what is open is void. */
 static __u32 begin(void *data)
 {

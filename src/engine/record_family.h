@@ -76,7 +76,8 @@ struct record_object {
 		      .index = (bpf)->maps.name##_index,                                 \
 		      .state = (bpf)->maps.name##_state,                                 \
 		      .meta = (bpf)->maps.name##_meta,                                   \
-		      .control = &(bpf)->data_shared->control },                         \
+		      .control = &(bpf)->data_shared->control,                           \
+		      .hints = (bpf)->bss->hints },                                      \
 	.rows = (bpf)->maps.name##_rows, .shared = (bpf)->maps.data_shared
 
 /*
@@ -96,6 +97,9 @@ void record_family_list(struct record_family *family, const struct program *prog
 
 /* Map a map of the loaded object, until record_family_free(). NULL: refused. */
 void *record_family_memory(struct record_family *family, const struct bpf_map *map);
+
+/* Unmap one of those again. */
+void record_family_forget(struct record_family *family, const void *memory);
 
 /* Are the maps those of the agent that runs? Then nothing is written. */
 bool record_family_reads(const struct record_family *family);

@@ -244,6 +244,8 @@ int vcpu_counters_load(struct vcpu_counters *counters, const struct counters_obj
 	}
 	object_drop(counters);
 	memory_take(counters, &fresh);
+	if (!fresh.reading && object->hints)
+		map_memory_hide(object->hints, HINTS * sizeof(*object->hints));
 	counters->object = *object;
 	counters->index_fd = bpf_map__fd(object->index);
 	counters->slots.codes_fd = bpf_map__fd(object->codes);

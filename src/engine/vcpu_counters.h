@@ -46,6 +46,7 @@ struct counters_object {
 	struct bpf_map *ledger[LINK_MAPS]; /* the same of the ledger family's */
 	struct bpf_map *slow[LINK_MAPS];   /* the same of the slow family's */
 	struct engine_control *control;	   /* the programs' global data */
+	__u32 *hints;			   /* of them, for programs alone */
 };
 
 /* Those of the skeleton of family NAME, which destroy() destroys. */
@@ -59,6 +60,7 @@ struct counters_object {
 	.state = (bpf)->maps.name##_state, .rows = (bpf)->maps.name##_rows,                        \
 	.codes = (bpf)->maps.name##_codes, .meta = (bpf)->maps.name##_meta,                        \
 	.events = (bpf)->maps.trace_rows, .control = &(bpf)->bss->control,                         \
+	.hints = (bpf)->bss->hints,                                                                \
 	.causes = { [LINK_FIRST] = (bpf)->maps.cause_cells_0,                                      \
 		    [LINK_CELLS] = (bpf)->maps.cause_cells,                                        \
 		    [LINK_FREE] = (bpf)->maps.cause_cells_free,                                    \
@@ -142,9 +144,9 @@ int vcpu_counters_load(struct vcpu_counters *counters, const struct counters_obj
 		       struct kernel_types *types, struct report *report);
 
 /*
- * Let records and blocks sleep until programs take some, see pool_sleep(); after retire_recover(). What
- * looks at them calls vcpu_counters_wake() first: after it has read how many are taken, so that it finds
- * those. Returns 0 or an error: then some that are taken are not seen.
+ * Let records and blocks sleep until programs take some, see pool_sleep(); after retire_recover().
+ * What looks at them calls vcpu_counters_wake() first: after it has read how many are taken, so
+ * that it finds those. Returns 0 or an error: then some that are taken are not seen.
  */
 void vcpu_counters_sleep(struct vcpu_counters *counters);
 int vcpu_counters_wake(struct vcpu_counters *counters);

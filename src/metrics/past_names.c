@@ -16,22 +16,14 @@ struct past_name {
 
 /* A ring: the oldest name is at first. */
 struct past_names {
-	struct past_name *list; /* [PAST_NAMES_MAX] */
+	struct past_name *list; /* [PAST_NAMES_MAX]; NULL: none has gone yet */
 	size_t first, n;
 	size_t bytes; /* of all names */
 };
 
 struct past_names *past_names_new(void)
 {
-	struct past_names *past = calloc(1, sizeof(*past));
-
-	if (!past)
-		return NULL;
-	past->list = calloc(PAST_NAMES_MAX, sizeof(*past->list));
-	if (past->list)
-		return past;
-	free(past);
-	return NULL;
+	return calloc(1, sizeof(struct past_names));
 }
 
 static struct past_name *at(const struct past_names *past, size_t i)
@@ -64,6 +56,12 @@ void past_names_add(struct past_names *past, const void *table, uint32_t number,
 	uint64_t now = clock_ns();
 	size_t bytes = strlen(name) + 1;
 
+	if (!past->list)
+		past->list = calloc(PAST_NAMES_MAX, sizeof(*past->list));
+	if (!past->list) { /* then it is not remembered */
+		free(name);
+		return;
+	}
 	while (past->n && (past->n == PAST_NAMES_MAX || past->bytes + bytes > PAST_NAMES_BYTES ||
 			   now - at(past, 0)->gone >= PAST_NAMES_NS))
 		oldest_forget(past);

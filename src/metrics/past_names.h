@@ -21,7 +21,10 @@ struct past_names;
 struct past_names *past_names_new(void);
 void past_names_free(struct past_names *past);
 
-/* An instance of a table is gone; its name, from malloc(), is taken over. */
+/*
+ * An instance of a table is gone; its name, from malloc(), is taken over. Without memory it is not
+ * remembered.
+ */
 void past_names_add(struct past_names *past, const void *table, uint32_t number, char *name);
 
 /* The name of the instance of a table that had this number last; NULL: none in that time. */

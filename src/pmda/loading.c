@@ -143,9 +143,9 @@ static int serve(const struct loading *loading, pmdaInterface *dispatch, bool *r
 }
 
 /*
- * A large answer goes through the pipe to pmcd in parts of its size, 64 KiB if nobody asks for more, and
- * each is a turn of two processes. A user is not allowed more pages in all than root is: ask as root. It
- * may be a socket, or the limit lower: then it stays as it is.
+ * A large answer goes through the pipe to pmcd in parts of its size, 64 KiB if nobody asks for
+ * more, and each is a turn of two processes. A user is not allowed more pages in all than root is:
+ * ask as root. It may be a socket, or the limit lower: then it stays as it is.
  */
 static void pipe_widen(const pmdaExt *pmda)
 {

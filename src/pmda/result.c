@@ -147,8 +147,7 @@ int kvm_result_make(struct kvm_agent *agent, int numpmid, const pmID *pmids, pmR
 	/* what a status would be in */
 	memset(&result->timestamp, 0, sizeof(result->timestamp));
 	result->numpmid = numpmid;
-	at = (char *)result +
-	     aligned(sizeof(pmResult) + (size_t)numpmid * sizeof(pmValueSet *));
+	at = (char *)result + aligned(sizeof(pmResult) + (size_t)numpmid * sizeof(pmValueSet *));
 	for (int i = 0; i < numpmid; i++) {
 		const struct metric_ref *ref = kvm_ref_find(agent, pmids[i]);
 		pmValueSet *set = (pmValueSet *)at;

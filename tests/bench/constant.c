@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * constant -d DOMAIN SHAPE: an agent of PCP's that answers constants, made with libpcp_pmda's own means
- * only: what a fetch of so many values costs that are at hand. Line I of SHAPE is "VALUES TYPE", of the
- * metric with cluster I / 1000 and item I % 1000.
+ * constant -d DOMAIN SHAPE: an agent of PCP's that answers constants, made with libpcp_pmda's own
+ * means only: what a fetch of so many values costs that are at hand. Line I of SHAPE is "VALUES
+ * TYPE", of the metric with cluster I / 1000 and item I % 1000.
  */
 #include <pcp/pmapi.h>
 #include <pcp/pmda.h>
@@ -68,12 +68,13 @@ static int shape_read(const char *path)
 		return -oserror();
 	while (fscanf(file, "%d %d", &values, &type) == 2) {
 		metrics = grown(metrics, nmetrics + 1, sizeof(*metrics));
-		metrics[nmetrics] = (pmdaMetric){ .m_desc = {
-			.pmid = PMDA_PMID(nmetrics / ITEMS, nmetrics % ITEMS),
-			.type = type,
-			.indom = (pmInDom)indom_of(values > 0 ? values : 0),
-			.sem = PM_SEM_COUNTER,
-		} };
+		metrics[nmetrics] =
+			(pmdaMetric){ .m_desc = {
+					      .pmid = PMDA_PMID(nmetrics / ITEMS, nmetrics % ITEMS),
+					      .type = type,
+					      .indom = (pmInDom)indom_of(values > 0 ? values : 0),
+					      .sem = PM_SEM_COUNTER,
+				      } };
 		nmetrics++;
 	}
 	fclose(file);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * fetch [-i|-s] HOST PID COUNT NAME...: fetch all metrics below the names from a pmcd, once and then
- * COUNT times, with -i their instances, too. Prints the numbers of metrics and values, the time of
- * the first fetch in ns, the median time of the others in ns, and for each of the others the CPU time
- * in ns of process PID, the agent, of its parent, which is pmcd, and of this one. With -s it fetches
- * once, and prints a line "VALUES TYPE" for each metric.
+ * fetch [-i|-s] HOST PID COUNT NAME...: fetch all metrics below the names from a pmcd, once and
+ * then COUNT times, with -i their instances, too. Prints the numbers of metrics and values, the
+ * time of the first fetch in ns, the median time of the others in ns, and for each of the others
+ * the CPU time in ns of process PID, the agent, of its parent, which is pmcd, and of this one. With
+ * -s it fetches once, and prints a line "VALUES TYPE" for each metric.
  */
 #include <dirent.h>
 #include <pcp/pmapi.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
- * old_exits OBJECT: attach the pair of programs of before the engine (tests/bench/old), print "attached",
- * and after a line of standard input, or at its end, detach it and print "old REASON EXITS TIMED" for each reason: the exits,
- * and how many of them an entry followed.
+ * old_exits OBJECT: attach the pair of programs of before the engine (tests/bench/old), print
+ * "attached", and after a line of standard input, or at its end, detach it and print "old REASON
+ * EXITS TIMED" for each reason: the exits, and how many of them an entry followed.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -55,11 +55,11 @@ static int prepare(struct bpf_object *object, const struct exit_layout *layout)
 	if (!setup || size < offsetof(struct exit_setup, arm64))
 		return -EINVAL;
 	memcpy(setup, &layout->setup, offsetof(struct exit_setup, arm64));
-	bpf_object__for_each_program(program, object) {
+	bpf_object__for_each_program(program, object)
+	{
 		const char *is = bpf_program__name(program);
 
-		bpf_program__set_autoload(program,
-					  !strcmp(is, name) || !strcmp(is, "exit_entry"));
+		bpf_program__set_autoload(program, !strcmp(is, name) || !strcmp(is, "exit_entry"));
 	}
 	err = bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "exit_cells"), THREADS);
 	if (err)
@@ -73,7 +73,8 @@ static void attach(const struct bpf_object *object, int links[2])
 	struct bpf_program *program;
 	int n = 0;
 
-	bpf_object__for_each_program(program, object) {
+	bpf_object__for_each_program(program, object)
+	{
 		bool entry = strcmp(bpf_program__name(program), "exit_entry") == 0;
 
 		if (!bpf_program__autoload(program))

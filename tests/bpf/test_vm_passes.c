@@ -230,8 +230,8 @@ static void test_at_a_time(void **state)
 }
 
 /*
- * A kernel whose types promise typed loads can refuse them, one without a compiler for programs (JIT) say.
- * Then passes read as before.
+ * A kernel whose types promise typed loads can refuse them, one without a compiler for programs
+ * (JIT) say. Then passes read as before.
  */
 static void test_typed_loads_refused(void **state)
 {

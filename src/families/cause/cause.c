@@ -48,6 +48,26 @@ static int memory_open(struct cause *cause)
 	return 0;
 }
 
+static struct cause_sum *list_map(void *data)
+{
+	struct cause *cause = data;
+	const struct cause_bpf *skeleton = cause->family.counters.object.family;
+
+	cause->list = record_family_memory(&cause->family, skeleton->maps.cause_sums);
+	return cause->list;
+}
+
+/* While no key has a sum their memory need not be resident. */
+static void list_sleep(struct cause *cause)
+{
+	if (record_family_reads(&cause->family) || cause->sums.used)
+		return;
+	record_family_forget(&cause->family, cause->list);
+	cause->list = cause->sums.list = NULL;
+	cause->sums.map = list_map;
+	cause->sums.map_data = cause;
+}
+
 static void programs_list(struct cause *cause, const struct cause_bpf *skeleton)
 {
 	const struct program programs[] = {
@@ -116,6 +136,7 @@ static int cause_open(const struct family_env *env, void **ret_state, char **ret
 		.flag = cause_flag,
 	};
 	struct cause *cause;
+	int err;
 
 	if (!env->config->causes) {
 		*ret_error = strdup("switched off: causes = off in kvm.conf");
@@ -125,7 +146,10 @@ static int cause_open(const struct family_env *env, void **ret_state, char **ret
 	if (!cause)
 		return -ENOMEM;
 	*ret_state = cause;
-	return record_family_open(&cause->family, &kind, env, env->causes, ret_error);
+	err = record_family_open(&cause->family, &kind, env, env->causes, ret_error);
+	if (!err)
+		list_sleep(cause);
+	return err;
 }
 
 static void cause_close(void *state)
@@ -212,7 +236,7 @@ static int cause_refresh(void *state, uint64_t wanted)
 	int ret;
 
 	(void)wanted;
-	if (!cause->sums.list)
+	if (!cause->sums.ended)
 		return 0;
 	ret = read_all(cause);
 	if (ret < 0)
@@ -233,7 +257,7 @@ static void cause_tick(void *state, struct report *report)
 {
 	struct cause *cause = state;
 
-	if (!cause->sums.list || cause->family.counters.reading)
+	if (!cause->sums.ended || cause->family.counters.reading)
 		return;
 	read_all(cause);
 	record_family_tick(&cause->family, report);

@@ -19,7 +19,7 @@ struct cause {
 	struct cause_ids ids;
 	const struct cause_row *rows; /* mapped, [cpus->n] */
 	struct cause_ended *ended;    /* mapped */
-	struct cause_sum *list;	      /* mapped, [config->causes + 1] */
+	struct cause_sum *list;	      /* mapped, [config->causes + 1]; NULL: none is used yet */
 	uint64_t generation;	      /* of VMs' records at the last refresh */
 };
 

@@ -77,16 +77,24 @@ size_t cause_sums_of(const struct cause_sums *sums, uint32_t number)
 	return n;
 }
 
+static bool list_map(struct cause_sums *sums)
+{
+	if (!sums->list)
+		sums->list = sums->map(sums->map_data);
+	return sums->list;
+}
+
 /* Take a free one for a record's key. Returns its number, or 0 if there is none. */
 static uint32_t sum_take(struct cause_sums *sums, uint32_t number, uint64_t key)
 {
 	uint32_t at = sums->free;
-	struct cause_sum *sum = &sums->list[at];
+	struct cause_sum *sum;
 
-	if (!at || heads_room(sums, number)) {
+	if (!at || heads_room(sums, number) || !list_map(sums)) {
 		sums->dropped++;
 		return 0;
 	}
+	sum = &sums->list[at];
 	sums->free = sums->next[at];
 	sum->record = number;
 	sum->counts = (struct cause_counts){ 0 };

@@ -22,6 +22,12 @@
 struct cause_sums {
 	const struct pool *records; /* of struct cause_record */
 	struct cause_sum *list;	    /* pinned memory, [n + 1]; number 0 is none */
+	/*
+	 * While none is used list can be NULL. This maps it then, for the first one; it returns
+	 * NULL without memory.
+	 */
+	struct cause_sum *(*map)(void *data);
+	void *map_data;
 	uint32_t n, used;
 	struct cause_ended *ended; /* pinned memory */
 	uint32_t *next;		   /* [n + 1] the next of the same record, or the next free one */
