@@ -316,8 +316,7 @@ def show_read(directory, bars):
 def show_vms(directory, bars):
     figures, fetches, byte_rows, bar = {}, {}, [], {}
     names = {"statistics": "kvm.vm.stat, kvm.vcpu.stat", "all": "all metrics",
-             "instances": "all, and their instances",
-             "run": "all, of VMs that have run"}
+             "instances": "all, and their instances"}
     for what, *fields in read(directory, "vms"):
         if what == "bytes":
             byte_rows.append(fields)

@@ -246,6 +246,48 @@ static void test_finish(void **state)
 	assert_int_equal(record->open, 0);
 }
 
+static struct cause_sum *mapped; /* what is mapped when the first sum is taken */
+static unsigned maps;
+
+static struct cause_sum *list_map(void *data)
+{
+	assert_ptr_equal(data, &memory);
+	maps++;
+	return mapped;
+}
+
+/* The list is mapped when a key needs it; without memory the key is part of other. */
+static void test_mapped_when_needed(void **state)
+{
+	(void)state;
+	sums.list = NULL;
+	sums.map = list_map;
+	sums.map_data = &memory;
+	maps = 0;
+	mapped = NULL;
+	record->none.count = 2;
+	read_all();
+	assert_int_equal(maps, 0);
+	assert_causes(fake_causes_of_host(&sums, A), 0);
+	fake_causes_start(record, 5, A);
+	fake_causes_count(record, 5, 3);
+	read_all();
+	assert_int_equal(maps, 1);
+	assert_int_equal(sums.dropped, 1);
+	assert_causes(fake_causes_of_host(&sums, CAUSE_OTHER), 3);
+	mapped = memory.sums;
+	fake_causes_start(second, 9, B);
+	fake_causes_count(second, 9, 5);
+	read_all();
+	fake_causes_start(second, 10, C);
+	fake_causes_count(second, 10, 7);
+	read_all();
+	assert_int_equal(maps, 2);
+	assert_causes(fake_causes_of_host(&sums, B), 5);
+	assert_causes(fake_causes_of_host(&sums, C), 7);
+	assert_int_equal(memory.sums[1].key, B);
+}
+
 int main(void)
 {
 #define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -259,6 +301,7 @@ int main(void)
 		test(test_changes_meanwhile),
 		test(test_retire),
 		test(test_finish),
+		test(test_mapped_when_needed),
 	};
 
 	return cmocka_run_group_tests_name("cause_sums", tests, NULL, NULL);

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Copyright (c) 2026 The pmdakvm authors */
+/* Global data that programs alone use is not mapped. */
+#define _GNU_SOURCE
+#include "fakes/support.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "kernel/map_memory.h"
+
+#define PAGES 6
+
+static size_t page;
+static char *memory;
+
+static int setup(void **state)
+{
+	(void)state;
+	page = (size_t)sysconf(_SC_PAGESIZE);
+	memory = mmap(NULL, PAGES * page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
+	return memory == MAP_FAILED ? -1 : 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	return munmap(memory, PAGES * page);
+}
+
+/* Can the page be read? */
+static bool is_mapped(size_t number)
+{
+	int fds[2];
+	ssize_t n;
+
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	n = write(fds[1], memory + number * page, 1);
+	assert_true(n == 1 || errno == EFAULT);
+	close(fds[0]);
+	close(fds[1]);
+	return n == 1;
+}
+
+static void assert_hidden(size_t first, size_t n)
+{
+	for (size_t i = 0; i < PAGES; i++)
+		assert_int_equal(is_mapped(i), i < first || i >= first + n);
+}
+
+/* Other data shares the first and the last page. */
+static void test_hide(void **state)
+{
+	char *end = memory + PAGES * page - 1;
+
+	(void)state;
+	*memory = *end = 7;
+	map_memory_hide(memory + 8, (PAGES - 1) * page);
+	assert_hidden(1, PAGES - 2);
+	assert_int_equal(*memory, 7);
+	assert_int_equal(*end, 7);
+	/* the addresses stay taken */
+	assert_ptr_equal(mmap(memory + page, page, PROT_READ,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0),
+			 MAP_FAILED);
+	assert_int_equal(errno, EEXIST);
+}
+
+static void test_less_than_a_page(void **state)
+{
+	(void)state;
+	map_memory_hide(memory + 8, page);
+	map_memory_hide(memory + page - 8, 16);
+	map_memory_hide(memory, 0);
+	assert_hidden(0, 0);
+	map_memory_hide(memory + page, page);
+	assert_hidden(1, 1);
+}
+
+#define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		test(test_hide),
+		test(test_less_than_a_page),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
