@@ -5,7 +5,7 @@
 
 BENCH := $(O)/tests/bench
 
-BENCH_BPF := $(BENCH)/empty $(BENCH)/pair
+BENCH_BPF := $(BENCH)/empty $(BENCH)/least $(BENCH)/pair
 # the exit family's programs with hints that miss
 BENCH_EXIT := $(BENCH)/miss
 $(BENCH)/miss.raw.o: BPF_CFLAGS += -DHINTS=2
@@ -68,7 +68,7 @@ $(BENCH)/pair: tests/bench/pair.c tests/bench/variants.c tests/bench/vcpus.c tes
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(filter-out -MMD -MP,$(ALL_CFLAGS)) -pthread $(filter %.c %.a,$^) -o $@ $(LDFLAGS) $(BENCH_LIBS)
 
-bench-programs: $(BENCH)/old/exit.bpf.o $(BENCH)/pair.bpf.o $(BENCH_EXIT:%=%.bpf.o) $(BENCH)/constant $(BENCH)/empty $(BENCH)/fetch $(BENCH)/pair \
+bench-programs: $(BENCH)/old/exit.bpf.o $(BENCH)/least.bpf.o $(BENCH)/pair.bpf.o $(BENCH_EXIT:%=%.bpf.o) $(BENCH)/constant $(BENCH)/empty $(BENCH)/fetch $(BENCH)/pair \
 	$(BENCH)/read $(BENCH)/timed
 	@:
 

@@ -58,6 +58,8 @@ enum {
 	BOTH,
 	WHOLE,
 	WHOLE_CLOCK,
+	LEAST,
+	LEAST_BOTH,
 	VARIANTS
 };
 
@@ -117,6 +119,13 @@ static struct variant variants[VARIANTS] = {
 	[WHOLE_CLOCK] = { .name = "whole-clock",
 			  .object = PAIR,
 			  .programs = { "clock_exit", "empty_exit", "clock_entry" } },
+	[LEAST] = { .name = "least",
+		    .object = "tests/bench/least.bpf.o",
+		    .programs = { EXIT_PROGRAMS } },
+	[LEAST_BOTH] = { .name = "least-both",
+			 .object = "tests/bench/least.bpf.o",
+			 .programs = { EXIT_PROGRAMS },
+			 .all = true },
 };
 
 #define BIT(variant) (1u << (variant))
@@ -125,11 +134,13 @@ static struct variant variants[VARIANTS] = {
 static const unsigned wanted[] = {
 	[HOT] = BIT(ONE_EMPTY) | BIT(ONE_TRACE) | BIT(EMPTY) | BIT(CLOCK) | BIT(OLD) |
 		BIT(OURS_NEAR) | BIT(OURS_FAR) | BIT(PROBE) | BIT(ONE_KEY) | BIT(CAUSES) |
-		BIT(LEDGER) | BIT(BOTH) | BIT(WHOLE) | BIT(WHOLE_CLOCK),
+		BIT(LEDGER) | BIT(BOTH) | BIT(WHOLE) | BIT(WHOLE_CLOCK) | BIT(LEAST) |
+		BIT(LEAST_BOTH),
 	[TWO] = BIT(CLOCK) | BIT(OLD) | BIT(OURS_NEAR),
 	[ENTER] = BIT(CLOCK) | BIT(OLD) | BIT(OURS_NEAR) | BIT(PROBE),
 	[COLD] = BIT(CLOCK) | BIT(OLD) | BIT(OURS_NEAR) | BIT(OURS_FAR) | BIT(PROBE) | BIT(CAUSES) |
-		 BIT(LEDGER) | BIT(BOTH) | BIT(WHOLE) | BIT(WHOLE_CLOCK),
+		 BIT(LEDGER) | BIT(BOTH) | BIT(WHOLE) | BIT(WHOLE_CLOCK) | BIT(LEAST) |
+		 BIT(LEAST_BOTH),
 	[TURNS] = BIT(CLOCK) | BIT(OURS_NEAR) | BIT(MISS),
 };
 

@@ -24,6 +24,8 @@ PAIRS = {
     "causes": "ours, and charged to causes",
     "ledger": "ours, and written to the ledger",
     "both": "ours, charged and written to the ledger",
+    "least": "the least that counts reason, time, maximum, bucket",
+    "least-both": "the same, with a minimal ledger and minimal causes",
     "miss": "ours, with hints that miss",
     "one-empty": "one empty program",
     "one-trace": "the trace family's program",

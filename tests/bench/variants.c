@@ -225,6 +225,7 @@ static int object_open(const struct variant *variant, const char *folder, const 
 	struct bpf_program *program;
 	struct bpf_object *object;
 	char path[4096];
+	__u32 *all;
 
 	snprintf(path, sizeof(path), "%s/%s", folder, name);
 	object = bpf_object__open_file(path, &opts);
@@ -233,6 +234,9 @@ static int object_open(const struct variant *variant, const char *folder, const 
 	bpf_object__for_each_program(program, object)
 		bpf_program__set_autoload(program, is_wanted(variant, program));
 	*ret_object = object;
+	all = variable(object, ".rodata", "all");
+	if (all)
+		*all = variant->all;
 	return object_prepare(object);
 }
 

@@ -20,6 +20,7 @@ struct variant {
 	bool far;      /* its records and blocks are not in the first chunks */
 	bool causes;   /* it charges causes: programs can be the cause family's, too */
 	bool ledger;   /* it writes the ledger */
+	bool all;      /* least.bpf.c: with a minimal ledger and minimal causes */
 	bool template; /* the trace family's program for one event */
 	struct bpf_object *loaded[VARIANT_LOADS], *charged[VARIANT_LOADS], *timed[VARIANT_LOADS];
 	int prog_fds[VARIANT_LOADS][VARIANT_PROGRAMS], links[VARIANT_PROGRAMS];
