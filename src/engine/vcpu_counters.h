@@ -60,13 +60,12 @@ struct counters_object {
 	.state = (bpf)->maps.name##_state, .rows = (bpf)->maps.name##_rows,                        \
 	.codes = (bpf)->maps.name##_codes, .meta = (bpf)->maps.name##_meta,                        \
 	.events = (bpf)->maps.trace_rows, .control = &(bpf)->bss->control,                         \
-	.hints = (bpf)->bss->hints,                                                                \
-	.causes = { [LINK_FIRST] = (bpf)->maps.cause_cells_0,                                      \
-		    [LINK_CELLS] = (bpf)->maps.cause_cells,                                        \
-		    [LINK_FREE] = (bpf)->maps.cause_cells_free,                                    \
-		    [LINK_INDEX] = (bpf)->maps.cause_index,                                        \
-		    [LINK_ROWS] = (bpf)->maps.cause_rows,                                          \
-		    [LINK_SHARED] = (bpf)->maps.cause_shared },                                    \
+	.hints = (bpf)->bss->hints, .causes = { [LINK_FIRST] = (bpf)->maps.cause_cells_0,          \
+						[LINK_CELLS] = (bpf)->maps.cause_cells,            \
+						[LINK_FREE] = (bpf)->maps.cause_cells_free,        \
+						[LINK_INDEX] = (bpf)->maps.cause_index,            \
+						[LINK_ROWS] = (bpf)->maps.cause_rows,              \
+						[LINK_SHARED] = (bpf)->maps.cause_shared },        \
 	.ledger = { [LINK_FIRST] = (bpf)->maps.ledger_cells_0,                                     \
 		    [LINK_CELLS] = (bpf)->maps.ledger_cells,                                       \
 		    [LINK_FREE] = (bpf)->maps.ledger_cells_free,                                   \

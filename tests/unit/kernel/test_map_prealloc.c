@@ -13,11 +13,13 @@
 #include "cause.skel.h"
 #include "exit.skel.h"
 #include "kernel/map_prealloc.h"
+#include "ledger.skel.h"
+#include "slow.skel.h"
 #include "trace.skel.h"
 #include "userspace_exit.skel.h"
 
 /* As it was, and as it is: flags of each map. */
-#define MAPS_MAX 32
+#define MAPS_MAX 64
 static __u32 before[MAPS_MAX], after[MAPS_MAX];
 
 static size_t flags_of(struct bpf_object *object, __u32 *flags)
@@ -87,17 +89,19 @@ static void test_without_it(void **state)
 	field(btf, "bpf_mem_alloc", pointer, 0);
 	make_folders("btf");
 	btf_write(btf, "btf/vmlinux");
-	/* an index of their own, and that of causes */
-	adapt(exit, 3);
-	adapt(userspace_exit, 3);
+	/* an index of their own, and those of causes, the ledger and slow exits */
+	adapt(exit, 4);
+	adapt(userspace_exit, 4);
 	adapt(cause, 1);
+	adapt(ledger, 1);
+	adapt(slow, 1);
 	adapt(trace, 0); /* has no map that grows */
 }
 
 static void test_without_type_information(void **state)
 {
 	(void)state;
-	adapt(exit, 3);
+	adapt(exit, 4);
 }
 
 int main(void)
