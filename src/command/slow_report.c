@@ -49,13 +49,15 @@ const struct sheet_column *slow_report_columns(size_t *ret_n)
 	return headings;
 }
 
+struct line {
+	size_t row;
+	uint64_t when;
+};
+
 /* The rows to print. */
 struct slow_sheet {
 	const struct snapshot_table *table;
-	struct line {
-		size_t row;
-		uint64_t when;
-	} * lines; /* [sheet.nrows] */
+	struct line *lines; /* [sheet.nrows] */
 };
 
 /* The present cell of a row, or NULL. */

@@ -49,34 +49,28 @@ struct counters_object {
 	__u32 *hints;			   /* of them, for programs alone */
 };
 
+/* A field with the maps of another family that the object of its programs has, too. */
+#define COUNTERS_LINKS(bpf, field, name)                   \
+	.field[LINK_FIRST] = (bpf)->maps.name##_cells_0,   \
+	.field[LINK_CELLS] = (bpf)->maps.name##_cells,     \
+	.field[LINK_FREE] = (bpf)->maps.name##_cells_free, \
+	.field[LINK_INDEX] = (bpf)->maps.name##_index,     \
+	.field[LINK_ROWS] = (bpf)->maps.name##_rows,       \
+	.field[LINK_SHARED] = (bpf)->maps.name##_shared
+
 /* Those of the skeleton of family NAME, which destroy() destroys. */
-#define COUNTERS_OBJECT(bpf, name)                                                                 \
-	.family = (bpf), .destroy = destroy, .skeleton = (bpf)->skeleton,                          \
-	.records = { (bpf)->maps.name##_cells, (bpf)->maps.name##_cells_0,                         \
-		     (bpf)->maps.name##_cells_free },                                              \
-	.blocks = { (bpf)->maps.name##_blocks, (bpf)->maps.name##_blocks_0,                        \
-		    (bpf)->maps.name##_blocks_free },                                              \
-	.index = (bpf)->maps.name##_index, .ended = (bpf)->maps.name##_ended,                      \
-	.state = (bpf)->maps.name##_state, .rows = (bpf)->maps.name##_rows,                        \
-	.codes = (bpf)->maps.name##_codes, .meta = (bpf)->maps.name##_meta,                        \
-	.events = (bpf)->maps.trace_rows, .control = &(bpf)->bss->control,                         \
-	.hints = (bpf)->bss->hints, .causes = { [LINK_FIRST] = (bpf)->maps.cause_cells_0,          \
-						[LINK_CELLS] = (bpf)->maps.cause_cells,            \
-						[LINK_FREE] = (bpf)->maps.cause_cells_free,        \
-						[LINK_INDEX] = (bpf)->maps.cause_index,            \
-						[LINK_ROWS] = (bpf)->maps.cause_rows,              \
-						[LINK_SHARED] = (bpf)->maps.cause_shared },        \
-	.ledger = { [LINK_FIRST] = (bpf)->maps.ledger_cells_0,                                     \
-		    [LINK_CELLS] = (bpf)->maps.ledger_cells,                                       \
-		    [LINK_FREE] = (bpf)->maps.ledger_cells_free,                                   \
-		    [LINK_INDEX] = (bpf)->maps.ledger_index,                                       \
-		    [LINK_ROWS] = (bpf)->maps.ledger_rows,                                         \
-		    [LINK_SHARED] = (bpf)->maps.ledger_shared },                                   \
-	.slow = {                                                                                  \
-		[LINK_FIRST] = (bpf)->maps.slow_cells_0,   [LINK_CELLS] = (bpf)->maps.slow_cells,  \
-		[LINK_FREE] = (bpf)->maps.slow_cells_free, [LINK_INDEX] = (bpf)->maps.slow_index,  \
-		[LINK_ROWS] = (bpf)->maps.slow_rows,	   [LINK_SHARED] = (bpf)->maps.slow_shared \
-	}
+#define COUNTERS_OBJECT(bpf, name)                                            \
+	.family = (bpf), .destroy = destroy, .skeleton = (bpf)->skeleton,     \
+	.records = { (bpf)->maps.name##_cells, (bpf)->maps.name##_cells_0,    \
+		     (bpf)->maps.name##_cells_free },                         \
+	.blocks = { (bpf)->maps.name##_blocks, (bpf)->maps.name##_blocks_0,   \
+		    (bpf)->maps.name##_blocks_free },                         \
+	.index = (bpf)->maps.name##_index, .ended = (bpf)->maps.name##_ended, \
+	.state = (bpf)->maps.name##_state, .rows = (bpf)->maps.name##_rows,   \
+	.codes = (bpf)->maps.name##_codes, .meta = (bpf)->maps.name##_meta,   \
+	.events = (bpf)->maps.trace_rows, .control = &(bpf)->bss->control,    \
+	.hints = (bpf)->bss->hints, COUNTERS_LINKS(bpf, causes, cause),       \
+	COUNTERS_LINKS(bpf, ledger, ledger), COUNTERS_LINKS(bpf, slow, slow)
 
 /* Largest numbers of records and of blocks. */
 struct counters_limits {

@@ -112,22 +112,19 @@ struct scenario {
 	int shares[TOP_SHARES];
 };
 
-#define NONE                               \
-	{                                  \
-		-1, -1, -1, -1, -1, -1, -1 \
-	}
+#define NONE -1, -1, -1, -1, -1, -1, -1
 
 static const struct scenario scenarios[] = {
 	/* closed intervals alone; polling is in KVM */
-	{ { .time = { 5 }, .open = NONE },
-	  { .time = { 45, 10, 10, 10, 20, 0, 10 }, .open = NONE },
+	{ { .time = { 5 }, .open = { NONE } },
+	  { .time = { 45, 10, 10, 10, 20, 0, 10 }, .open = { NONE } },
 	  { 40, 20, 10, 10, 20, 0 } },
 	/* it sleeps since long before, and no event comes */
 	{ { .time = { 5, 1 }, .open = { [TOP_HALTED] = 3000 } },
 	  { .time = { 5, 1 }, .open = { [TOP_HALTED] = 3100 } },
 	  { 0, 0, 0, 100, 0, 0 } },
 	/* it begins to sleep: there was no open interval, or one of another state */
-	{ { .time = { 5, 1 }, .open = NONE },
+	{ { .time = { 5, 1 }, .open = { NONE } },
 	  { .time = { 30, 1 }, .open = { [TOP_HALTED] = 75 } },
 	  { 25, 0, 0, 75, 0, 0 } },
 	{ { .time = { 5, 1 }, .open = { 10 } },
@@ -140,26 +137,26 @@ static const struct scenario scenarios[] = {
 	/* of 3 s asleep the last 2 turn out to have been waiting for a CPU: 0.5 were this
 	   interval's */
 	{ { .time = { 5 }, .open = { [TOP_HALTED] = 250 } },
-	  { .time = { 55, 0, 0, 100, 200 }, .open = NONE },
+	  { .time = { 55, 0, 0, 100, 200 }, .open = { NONE } },
 	  { 50, 0, 0, 0, 50, 0 } },
 	/* or polling, which is KVM's */
 	{ { .time = { 5 }, .open = { [TOP_HALTED] = 10 } },
-	  { .time = { 85, 0, 0, 0, 0, 0, 30 }, .open = NONE },
+	  { .time = { 85, 0, 0, 0, 0, 0, 30 }, .open = { NONE } },
 	  { 80, 20, 0, 0, 0, 0 } },
 	/* PVM: neither guest nor KVM, whatever it does */
 	{ { .time = { -1, -1, 0, 0, 0, 5, 0 }, .open = { -1, -1, 0, 0, -1, 100 } },
 	  { .time = { -1, -1, 0, 0, 0, 5, 0 }, .open = { -1, -1, 0, 0, -1, 200 } },
 	  { -1, -1, 0, 0, 0, 100 } },
-	{ { .time = { -1, -1, 0, 0, 0, 5, 0 }, .open = NONE },
-	  { .time = { -1, -1, 0, 50, 0, 30, 25 }, .open = NONE },
+	{ { .time = { -1, -1, 0, 0, 0, 5, 0 }, .open = { NONE } },
+	  { .time = { -1, -1, 0, 50, 0, 30, 25 }, .open = { NONE } },
 	  { -1, -1, 0, 50, 0, 50 } },
 	/* no run_delay: it has no value, and the others add up */
-	{ { .time = { 0, 0, 0, 0, -1 }, .open = NONE },
-	  { .time = { 1, 1, 1, 0, -1 }, .open = NONE },
+	{ { .time = { 0, 0, 0, 0, -1 }, .open = { NONE } },
+	  { .time = { 1, 1, 1, 0, -1 }, .open = { NONE } },
 	  { 34, 33, 33, 0, -1, 0 } },
 	/* detached between the two: nothing has passed */
 	{ { .time = { 5 }, .open = { [TOP_HALTED] = 3000 } },
-	  { .time = { 5 }, .open = NONE },
+	  { .time = { 5 }, .open = { NONE } },
 	  { -1, -1, -1, -1, -1, -1 } },
 };
 
