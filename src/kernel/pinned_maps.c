@@ -213,9 +213,16 @@ int pins_read(const struct pins *pins, const struct pinned *pinned, struct repor
 	int err = pins_count(pins, pinned, &quiet, &maps, &found, &fit);
 
 	report_clear(&quiet);
-	if (!err && !found)
+	if (err) {
+		report_add(report, REPORT_INFO,
+			   "%s: cannot open the maps of %.*s (%s): counting by programs of our own",
+			   pins->path, family_length(pinned), bpf_map__name(pinned->meta),
+			   err == -EEXIST ? "not a pinned map" : strerror(-err));
+		return -ESTALE;
+	}
+	if (!found)
 		return -ENOENT;
-	if (!err && found == maps && fit == maps && layout_matches(pins, pinned))
+	if (found == maps && fit == maps && layout_matches(pins, pinned))
 		return reuse_all(pins, pinned);
 	report_add(report, REPORT_INFO,
 		   "%s: the maps of %.*s are of another version: counting by programs of our own",

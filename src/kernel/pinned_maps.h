@@ -61,7 +61,7 @@ int pins_pin(const struct pins *pins, const struct pinned *pinned, struct report
  * Of pins that are for reading: have an object's maps be those that the agent has pinned, without
  * loading it; what is mapped of them must be mapped for reading. They can have another number of
  * entries, which bpf_map__max_entries() tells then. Returns 0; -ENOENT if the agent has none of
- * them; -ESTALE if they are of another layout, which is reported; or an error.
+ * them; -ESTALE if they are of another layout or cannot be opened, which is reported; or an error.
  */
 int pins_read(const struct pins *pins, const struct pinned *pinned, struct report *report);
 

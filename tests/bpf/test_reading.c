@@ -195,48 +195,71 @@ static void test_changes_nothing(void **state)
 	collector = NULL;
 }
 
-/* Change what the map NAME_meta says of the layout. */
-static void layout_change(const char *name)
+static const char *pin_path(const char *map)
 {
-	char path[128];
-	struct pin_meta value;
-	__u32 key = 0;
-	int fd;
+	static char path[128];
 
-	snprintf(path, sizeof(path), "%s/%s_meta", folder, name);
-	fd = bpf_obj_get(path);
+	snprintf(path, sizeof(path), "%s/%s", folder, map);
+	return path;
+}
+
+/* Read the element of a pinned array, or write it. */
+static void element(const char *map, void *value, bool writes)
+{
+	int fd = bpf_obj_get(pin_path(map));
+	__u32 key = 0;
+
 	assert_true(fd >= 0);
-	assert_int_equal(bpf_map_lookup_elem(fd, &key, &value), 0);
-	value.layout++;
-	assert_int_equal(bpf_map_update_elem(fd, &key, &value, BPF_ANY), 0);
+	assert_int_equal(writes ? bpf_map_update_elem(fd, &key, value, BPF_ANY) :
+				  bpf_map_lookup_elem(fd, &key, value),
+			 0);
 	close(fd);
 }
 
-/* Another version's maps are let be, and counted are only events from now on. */
-static void test_another_layout(void **state)
+/* A reader says this, and counts by its own programs. */
+static void assert_counts_alone(const char *words)
 {
-	char before[2048];
-	unsigned objects;
+	unsigned objects = host.objects;
 
-	(void)state;
-	agent_open("exit");
-	exits(7, HLT);
-	strcpy(before, pins_list());
-	layout_change("exit");
-	objects = host.objects;
 	begin_reading();
 	assert_int_equal(said.n, 1);
-	assert_non_null(strstr(said.lines[0].text,
-			       "/pins: the maps of exit are of another version: "
-			       "counting by programs of our own"));
+	assert_non_null(strstr(said.lines[0].text, words));
 	assert_true(host.objects > objects);
 	assert_string_equal(family_status(), "attached");
 	read_tables();
 	assert_int_equal(counted_rows("exit"), 0);
 	collector_close(collector);
 	collector = NULL;
+}
+
+/* Another version's maps are let be, and counted are only events from now on. */
+static void test_another_layout(void **state)
+{
+	struct pin_meta meta;
+	char before[2048];
+
+	(void)state;
+	agent_open("exit");
+	exits(7, HLT);
+	strcpy(before, pins_list());
+	element("exit_meta", &meta, false);
+	meta.layout++;
+	element("exit_meta", &meta, true);
+	assert_counts_alone("/pins: the maps of exit are of another version: "
+			    "counting by programs of our own");
 	assert_string_equal(pins_list(), before);
 	exits(5, HLT);
+}
+
+/* A map that cannot be opened is not one of another version. */
+static void test_not_to_be_opened(void **state)
+{
+	(void)state;
+	agent_open("exit");
+	assert_int_equal(unlink(pin_path("exit_rows")), 0);
+	assert_int_equal(mkdir(pin_path("exit_rows"), 0700), 0);
+	assert_counts_alone("/pins: cannot open the maps of exit (not a pinned map): "
+			    "counting by programs of our own");
 }
 
 static void test_no_agent_runs(void **state)
@@ -372,15 +395,8 @@ static void test_events(void **state)
 static __u32 ledger_flag(void)
 {
 	struct engine_state state = { 0 };
-	char path[128];
-	__u32 key = 0;
-	int fd;
 
-	snprintf(path, sizeof(path), "%s/ledger_state", folder);
-	fd = bpf_obj_get(path);
-	assert_true(fd >= 0);
-	assert_int_equal(bpf_map_lookup_elem(fd, &key, &state), 0);
-	close(fd);
+	element("ledger_state", &state, false);
 	return state.flag;
 }
 
@@ -415,20 +431,13 @@ static void test_ledger_after_a_kill(void **state)
 {
 	static const char *const none[] = { NULL };
 	struct engine_state killed;
-	char path[128];
-	__u32 key = 0;
-	int fd;
 
 	(void)state;
 	agent_open("ledger");
 	collector_close(agent);
-	snprintf(path, sizeof(path), "%s/ledger_state", folder);
-	fd = bpf_obj_get(path);
-	assert_true(fd >= 0);
-	assert_int_equal(bpf_map_lookup_elem(fd, &key, &killed), 0);
+	element("ledger_state", &killed, false);
 	killed.flag = LEDGER_FLAG(killed.generation, LEDGER_KVM);
-	assert_int_equal(bpf_map_update_elem(fd, &key, &killed, BPF_ANY), 0);
-	close(fd);
+	element("ledger_state", &killed, true);
 	host.events = none;
 	agent_open("ledger");
 	assert_int_equal(ledger_flag(), 0);
@@ -461,6 +470,7 @@ int main(void)
 		reading_test(test_follows_the_agent),
 		reading_test(test_changes_nothing),
 		reading_test(test_another_layout),
+		reading_test(test_not_to_be_opened),
 		reading_test(test_no_agent_runs),
 		reading_test(test_the_agent_ends),
 		reading_test(test_causes),

@@ -303,7 +303,9 @@ int __wrap_vms_attach(struct vms *vms, struct kernel_types *types, const char *l
 	return -ENOENT;
 }
 
-struct config config = { .tracefs = (char *)"/its/tracefs", .pin = (char *)"its-pins" };
+struct config config = { .tracefs = (char *)"/its/tracefs",
+			 .lockdown = (char *)"/its/lockdown",
+			 .pin = (char *)"its-pins" };
 struct items items;
 struct report report;
 struct collector *collector;
