@@ -4,9 +4,8 @@
 #define _GNU_SOURCE
 #include "fakes/support.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -32,24 +31,28 @@ static int teardown(void **state)
 	return munmap(memory, PAGES * page);
 }
 
-/* Can the page be read? */
-static bool is_mapped(size_t number)
+/* What is there of a page: 'r', '-' if nothing may be done with it, or 0 if nothing is. */
+static char access_of(size_t number)
 {
-	int fds[2];
-	ssize_t n;
+	uintptr_t at = (uintptr_t)memory + number * page;
+	FILE *maps = fopen("/proc/self/maps", "re");
+	char line[512], mode = 0, found = 0;
+	unsigned long begin, end;
 
-	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
-	n = write(fds[1], memory + number * page, 1);
-	assert_true(n == 1 || errno == EFAULT);
-	close(fds[0]);
-	close(fds[1]);
-	return n == 1;
+	assert_non_null(maps);
+	while (!found && fgets(line, sizeof(line), maps)) {
+		if (sscanf(line, "%lx-%lx %c", &begin, &end, &mode) == 3 && at >= begin && at < end)
+			found = mode;
+	}
+	fclose(maps);
+	return found;
 }
 
+/* The addresses stay taken. */
 static void assert_hidden(size_t first, size_t n)
 {
 	for (size_t i = 0; i < PAGES; i++)
-		assert_int_equal(is_mapped(i), i < first || i >= first + n);
+		assert_int_equal(access_of(i), i < first || i >= first + n ? 'r' : '-');
 }
 
 /* Other data shares the first and the last page. */
@@ -63,11 +66,6 @@ static void test_hide(void **state)
 	assert_hidden(1, PAGES - 2);
 	assert_int_equal(*memory, 7);
 	assert_int_equal(*end, 7);
-	/* the addresses stay taken */
-	assert_ptr_equal(mmap(memory + page, page, PROT_READ,
-			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0),
-			 MAP_FAILED);
-	assert_int_equal(errno, EEXIST);
 }
 
 static void test_less_than_a_page(void **state)
