@@ -15,7 +15,7 @@ expect "agent, before our Install" "$(who)" stock
 expect "reports of pmrep that are there twice" \
 	"$(sed -n '/^\[kvm/p' /etc/pcp/pmrep/*.conf | sort | uniq -d)" ""
 expect "reports of pmrep" "$(sed -n 's/^\[\(kvm.*\)\]$/\1/p' /etc/pcp/pmrep/*.conf | tr '\n' ' ')" \
-	"kvm kvm-exits kvm-vm kvm-vcpu kvm-userspace kvm-cause kvm-time kvm-halt kvm-latency kvm-trace "
+	"kvm kvm-exits kvm-vm kvm-vcpu kvm-userspace kvm-cause kvm-time kvm-latency kvm-halt kvm-trace "
 run_in $OURS Install
 grep -qE '^[0-9]+ of [0-9]+ families count$' /tmp/script.out || fail "Install does not say what works"
 grep -qE 'Check kvm metrics have appeared ... [1-9][0-9]* metrics and [1-9][0-9]* values' /tmp/script.out ||

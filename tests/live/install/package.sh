@@ -45,7 +45,7 @@ run_in $OURS Install
 expect "agent, after Install" "$(who)" ours
 expect "kvm.conf, after Install" "$(tail -n 1 /etc/pcp/kvm/kvm.conf)" "# mine"
 expect "reports of pmrep" "$(sed -n 's/^\[\(kvm.*\)\]$/\1/p' /etc/pcp/pmrep/*.conf | tr '\n' ' ')" \
-	"kvm kvm-exits kvm-vm kvm-vcpu kvm-userspace kvm-cause kvm-time kvm-halt kvm-latency kvm-trace "
+	"kvm kvm-exits kvm-vm kvm-vcpu kvm-userspace kvm-cause kvm-time kvm-latency kvm-halt kvm-trace "
 expect "rules of pmie" "$(pmieconf -f /tmp/pmie.conf list pmdakvm 2>&1 | grep -c '^  rule: pmdakvm')" 9
 expect "groups of pmlogconf" "$(pmlogconf -c -q /tmp/pmlogger.conf >/dev/null 2>&1; grep -c '^#+ pmdakvm/[a-z]*:y:' /tmp/pmlogger.conf)" 4
 expect "a subcommand of pcp" "$(PCP_PYTHON_PROG=/usr/bin/python3 pcp kvm --help 2>&1 | grep -c -- --html)" 1
