@@ -478,3 +478,21 @@ struct vm *vms_find(const struct vms *vms, const struct vm_key *key)
 		return NULL;
 	return vms->list[at];
 }
+
+const struct vm *vms_find_id(const struct vms *vms, uint32_t id)
+{
+	for (size_t i = 0; i < vms->n; i++) {
+		if (vms->list[i]->id == id)
+			return vms->list[i];
+	}
+	return NULL;
+}
+
+bool vm_has_vcpu(const struct vm *vm, uint32_t id)
+{
+	for (size_t i = 0; i < vm->nvcpus; i++) {
+		if (vm->vcpus[i].id == id)
+			return true;
+	}
+	return false;
+}

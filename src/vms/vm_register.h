@@ -113,4 +113,8 @@ static inline bool vcpu_is_there(const struct vms *vms, const struct vcpu *vcpu)
 /* The VM with this key, or NULL. */
 struct vm *vms_find(const struct vms *vms, const struct vm_key *key);
 
+/* The VM with this id in the register, or NULL; and does a VM have the vCPU with this id? */
+const struct vm *vms_find_id(const struct vms *vms, uint32_t id);
+bool vm_has_vcpu(const struct vm *vm, uint32_t id);
+
 #endif /* PMDAKVM_VM_REGISTER_H */

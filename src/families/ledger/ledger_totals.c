@@ -76,24 +76,6 @@ static void list_merge(struct ledger_list *list)
 
 /* --- what is kept --- */
 
-static const struct vm *vm_find(const struct vms *vms, uint32_t id)
-{
-	for (size_t i = 0; i < vms->n; i++) {
-		if (vms->list[i]->id == id)
-			return vms->list[i];
-	}
-	return NULL;
-}
-
-static bool vm_has(const struct vm *vm, uint32_t vcpu)
-{
-	for (size_t i = 0; i < vm->nvcpus; i++) {
-		if (vm->vcpus[i].id == vcpu)
-			return true;
-	}
-	return false;
-}
-
 /* Forget what is kept of VMs that are gone; what is kept of a vCPU that is gone is its VM's. */
 static void kept_update(struct ledger_list *kept, const struct vms *vms)
 {
@@ -104,12 +86,12 @@ static void kept_update(struct ledger_list *kept, const struct vms *vms)
 		struct ledger_total total = kept->list[i];
 
 		if (!vm || vm->id != total.vm)
-			vm = vm_find(vms, total.vm);
+			vm = vms_find_id(vms, total.vm);
 		if (!vm) {
 			free(total.halts);
 			continue;
 		}
-		if (!vm_has(vm, total.vcpu))
+		if (!vm_has_vcpu(vm, total.vcpu))
 			total.vcpu = 0;
 		kept->list[n++] = total;
 	}

@@ -137,24 +137,6 @@ static void list_merge(struct slow_list *list)
 
 /* --- what is kept --- */
 
-static const struct vm *vm_find(const struct vms *vms, uint32_t id)
-{
-	for (size_t i = 0; i < vms->n; i++) {
-		if (vms->list[i]->id == id)
-			return vms->list[i];
-	}
-	return NULL;
-}
-
-static bool vm_has(const struct vm *vm, uint32_t vcpu)
-{
-	for (size_t i = 0; i < vm->nvcpus; i++) {
-		if (vm->vcpus[i].id == vcpu)
-			return true;
-	}
-	return false;
-}
-
 /* Forget what is kept of VMs that are gone; of a vCPU that is gone its VM keeps the count. */
 static void kept_update(struct slow_list *kept, const struct vms *vms)
 {
@@ -162,11 +144,11 @@ static void kept_update(struct slow_list *kept, const struct vms *vms)
 
 	for (size_t i = 0; i < kept->n; i++) {
 		struct slow_total total = kept->list[i];
-		const struct vm *vm = vm_find(vms, total.vm);
+		const struct vm *vm = vms_find_id(vms, total.vm);
 
 		if (!vm)
 			continue;
-		if (!vm_has(vm, total.vcpu)) {
+		if (!vm_has_vcpu(vm, total.vcpu)) {
 			total.vcpu = 0;
 			total.n = 0;
 		}
