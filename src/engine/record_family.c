@@ -9,6 +9,7 @@
 #include "engine/retire.h"
 #include "kernel/map_memory.h"
 #include "kernel/privileges.h"
+#include "kvm/vendor.h"
 
 /* --- opening --- */
 
@@ -157,6 +158,16 @@ void record_family_free(struct record_family *family)
 }
 
 /* --- attaching --- */
+
+bool record_family_has_exits(const struct record_family *family)
+{
+	const struct events *events = family->env.events;
+	enum reasons_isa isa;
+
+	/* x86 alone has vendors' modules, and kvm_cpuid */
+	return events_has(events, "kvm_exit") &&
+	       (!events_has(events, "kvm_cpuid") || kvm_vendor(KVM_MODULES_DIR, &isa) == 0);
+}
 
 /* Does this kernel have the program's event? Those that are not KVM's all do. */
 static bool has_event(const struct record_family *family, const struct program *program)

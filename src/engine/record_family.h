@@ -101,6 +101,9 @@ void *record_family_memory(struct record_family *family, const struct bpf_map *m
 /* Unmap one of those again. */
 void record_family_forget(struct record_family *family, const void *memory);
 
+/* Does kvm_exit fire here? On x86 not without a vendor's module (PVM). */
+bool record_family_has_exits(const struct record_family *family);
+
 /* Are the maps those of the agent that runs? Then nothing is written. */
 bool record_family_reads(const struct record_family *family);
 

@@ -13,7 +13,6 @@
 #include "families/ledger/ledger_halts.h"
 #include "kernel/typed_loads.h"
 #include "kvm/stat_schema.h"
-#include "kvm/vendor.h"
 #include "ledger.skel.h"
 #include "ledger_typed.skel.h"
 #include "vms/vm_passes.h"
@@ -211,7 +210,6 @@ static void sources_find(struct ledger *ledger)
 	struct ledger_bpf *skeleton = family->counters.object.family;
 	const struct stat_layout *layout = vms_layout(family->env.vms);
 	const struct btf *btf;
-	enum reasons_isa isa;
 	struct ledger_places places = {
 		.success = statistic_offset(layout, "halt_poll_success_ns"),
 		.failure = statistic_offset(layout, "halt_poll_fail_ns"),
@@ -227,10 +225,9 @@ static void sources_find(struct ledger *ledger)
 	ledger->has_attempts = places.attempts;
 	ledger->has_ready = kernel_types_vmlinux(family->env.types, &btf) == 0 &&
 			    has_member(btf, "sched_info", "run_delay");
-	/* x86 alone has vendors' modules, and kvm_cpuid; elsewhere exits name no vCPU */
+	/* x86 alone has kvm_cpuid; elsewhere exits name no vCPU */
 	ledger->names_vcpus = events_has(family->env.events, "kvm_cpuid");
-	ledger->exits = events_has(family->env.events, "kvm_exit") &&
-			(!ledger->names_vcpus || kvm_vendor(KVM_MODULES_DIR, &isa) == 0);
+	ledger->exits = record_family_has_exits(family);
 }
 
 static int ledger_attach(void *state, struct report *report, char **ret_error)

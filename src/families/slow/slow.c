@@ -11,7 +11,6 @@
 #include "base/fnv1a.h"
 #include "engine/reading.h"
 #include "families/family.h"
-#include "kvm/vendor.h"
 #include "slow.skel.h"
 
 /* The real time of events changes only as the host's clock is set, not at each look at it. */
@@ -108,13 +107,9 @@ static int slow_attach(void *state, struct report *report, char **ret_error)
 	struct slow *slow = state;
 	struct record_family *family = &slow->family;
 	bool exits = slow->exits;
-	enum reasons_isa isa;
 
 	(void)report;
-	/* x86 alone has vendors' modules, and kvm_cpuid */
-	slow->exits = events_has(family->env.events, "kvm_exit") &&
-		      (!events_has(family->env.events, "kvm_cpuid") ||
-		       kvm_vendor(KVM_MODULES_DIR, &isa) == 0);
+	slow->exits = record_family_has_exits(family);
 	return record_family_attach(family, exits != slow->exits, ret_error);
 }
 
