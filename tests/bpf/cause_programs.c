@@ -123,17 +123,10 @@ void causes_attach(void)
 void causes_clear(void)
 {
 	static const struct cause_record none;
-	struct record_key key;
 
 	counters_clear(&exits_maps);
 	counters_clear(&trips_maps);
-	pool_drain(cause_maps.records_free);
-	for (__u32 number = 1; number < RECORDS_CHUNK; number++)
-		assert_int_equal(bpf_map_update_elem(cause_maps.records, &number, &none, 0), 0);
-	while (bpf_map_get_next_key(cause_maps.index, NULL, &key) == 0)
-		assert_int_equal(bpf_map_delete_elem(cause_maps.index, &key), 0);
-	for (__u32 number = 1; number <= cause_maps.nrecords; number++)
-		assert_int_equal(bpf_map_update_elem(cause_maps.records_free, NULL, &number, 0), 0);
+	records_clear(&cause_maps, &none);
 	*cause_maps.control = (struct engine_control){ 0 };
 	causes_attach();
 }

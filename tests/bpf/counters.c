@@ -227,6 +227,17 @@ void pools_fill(struct counter_maps *maps, unsigned nrecords, unsigned nblocks)
 	pool_fill(maps->blocks_free, nblocks);
 }
 
+void records_clear(const struct counter_maps *maps, const void *none)
+{
+	struct record_key key;
+
+	for (__u32 number = 1; number < RECORDS_CHUNK; number++)
+		assert_int_equal(bpf_map_update_elem(maps->records, &number, none, 0), 0);
+	while (bpf_map_get_next_key(maps->index, NULL, &key) == 0)
+		assert_int_equal(bpf_map_delete_elem(maps->index, &key), 0);
+	pool_fill(maps->records_free, maps->nrecords);
+}
+
 void counters_clear(struct counter_maps *maps)
 {
 	static const struct block no_block;

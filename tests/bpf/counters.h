@@ -90,6 +90,9 @@ bool code_of(const struct counter_maps *maps, unsigned slot, uint64_t *ret_code)
 /* Forget all records, generations and epochs, and fill the pools anew. */
 void counters_clear(struct counter_maps *maps);
 
+/* Of maps that have records alone: each is as none, and all are free. */
+void records_clear(const struct counter_maps *maps, const void *none);
+
 /* What the user side writes before attaching, and to reset maxima. */
 void generation_begin(const struct counter_maps *maps);
 void epoch_begin(const struct counter_maps *maps);

@@ -171,18 +171,10 @@ uint32_t ledgers_flag(void)
 void ledgers_clear(void)
 {
 	static const struct ledger_record none;
-	struct record_key key;
 
 	counters_clear(&exits_maps);
 	counters_clear(&trips_maps);
-	pool_drain(ledger_maps.records_free);
-	for (__u32 number = 1; number < RECORDS_CHUNK; number++)
-		assert_int_equal(bpf_map_update_elem(ledger_maps.records, &number, &none, 0), 0);
-	while (bpf_map_get_next_key(ledger_maps.index, NULL, &key) == 0)
-		assert_int_equal(bpf_map_delete_elem(ledger_maps.index, &key), 0);
-	for (__u32 number = 1; number <= ledger_maps.nrecords; number++)
-		assert_int_equal(bpf_map_update_elem(ledger_maps.records_free, NULL, &number, 0),
-				 0);
+	records_clear(&ledger_maps, &none);
 	kvm_polled(0, 0);
 	kvm_attempted(0);
 	ledgers_know_polls(true);

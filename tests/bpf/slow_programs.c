@@ -173,19 +173,6 @@ void slow_detach(void)
 	trips->bss->control.slow = exits->bss->control.slow = 0;
 }
 
-static void records_clear(const struct counter_maps *maps, const void *none)
-{
-	struct record_key key;
-
-	pool_drain(maps->records_free);
-	for (__u32 number = 1; number < RECORDS_CHUNK; number++)
-		assert_int_equal(bpf_map_update_elem(maps->records, &number, none, 0), 0);
-	while (bpf_map_get_next_key(maps->index, NULL, &key) == 0)
-		assert_int_equal(bpf_map_delete_elem(maps->index, &key), 0);
-	for (__u32 number = 1; number <= maps->nrecords; number++)
-		assert_int_equal(bpf_map_update_elem(maps->records_free, NULL, &number, 0), 0);
-}
-
 void slow_clear(void)
 {
 	static const struct slow_record no_slow;
