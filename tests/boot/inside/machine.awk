@@ -9,6 +9,7 @@
 #	event EVENT				the kernel counts it
 #	cpu EVENT CPU COUNT			the kernel's count
 #	exit CODE COUNT, user CODE ERRNO COUNT	its counts by reason
+#	dropped EVENT cpu|reason COUNT		events that its histogram has dropped: two CPUs had a new key at once
 #	known trace|exit|user NAMES COUNT	what each VM did; NAMES: one or more, with commas, together
 #	less NAME OTHER				each exit OTHER can have made one NAME less
 #	seen exit|user NAME			there must be some
@@ -55,9 +56,10 @@ function compare_event(event,	cpu, ours, total, missed) {
 	for (cpu in cpus) {
 		ours += value["kvm.trace." event, cpu]
 		total += cpu_count[event, cpu]
-		if (!missed && !(moves && as != ""))
+		if (!missed && !dropped[event, "cpu"] && !(moves && as != ""))
 			differs(event " " cpu, value["kvm.trace." event, cpu], cpu_count[event, cpu])
 	}
+	total += dropped[event, "cpu"]
 	differs(event (missed ? " with " missed " missed" : ""), ours + missed, total)
 	if (missed)
 		note = "with what was missed"
@@ -82,14 +84,25 @@ function compare_trace(	event, i, any, missed) {
 		why = "no event fired"
 }
 
+function event_of(kind) {
+	return kind == "exit" ? "kvm_exit" : "kvm_userspace_exit"
+}
+
+# One reason, against the kernel's count: its histogram can have dropped some of any.
+function compare_reason(name, is, counted, lost) {
+	if (is < counted || is > counted + lost)
+		differs(name, is, counted)
+}
+
 # How many of the family's events were missed, and none of its reasons is too large.
 function missed_of(kind, host,	key, part, missed) {
-	missed = value["kvm.agent.event.missed", kind == "exit" ? "kvm_exit" : "kvm_userspace_exit"] + 0
+	missed = value["kvm.agent.event.missed", event_of(kind)] + 0
 	if (!missed)
 		return 0
 	for (key in reason_count) {
 		split(key, part, SUBSEP)
-		if (!alone && part[1] == kind && value[host ".count", part[2]] + 0 > reason_count[key])
+		if (!alone && part[1] == kind &&
+		    value[host ".count", part[2]] + 0 > reason_count[key] + dropped[event_of(kind), "reason"])
 			differs(part[2], value[host ".count", part[2]], reason_count[key])
 	}
 	note = "with what was missed"
@@ -98,14 +111,16 @@ function missed_of(kind, host,	key, part, missed) {
 
 # Reasons of a family's metrics, against the kernel's count of each, and the VMs' shares. Of what was missed
 # the reason is not known.
-function compare_reasons(kind, host, vm_metric,	name, i, part, n, sum, key, time, missed, total) {
+function compare_reasons(kind, host, vm_metric,	name, i, part, n, sum, key, time, missed, total, lost) {
 	missed = missed_of(kind, host)
+	lost = dropped[event_of(kind), "reason"] + 0
+	total = lost
 	for (key in value) {
 		split(key, part, SUBSEP)
 		if (part[1] == host ".count") {
 			name = part[2]
 			if (!alone && (!missed || !((kind, name) in reason_count)))
-				differs(name, value[key], reason_count[kind, name])
+				compare_reason(name, value[key] + 0, reason_count[kind, name] + 0, lost)
 			sum += value[key]
 			# the last exit of a vCPU has no time
 			if (as == "" && value[key] && !value[host ".time", name])
@@ -340,6 +355,7 @@ $1 == "exit" {
 	reason_count["exit", name] += $3
 	next
 }
+$1 == "dropped" { dropped[$2, $3] += $4; next }
 $1 == "user" {
 	name = ($1, $2) in names ? names[$1, $2] : $2
 	if ($3 != 0)

@@ -208,6 +208,8 @@ counted_by_kernel() {
 	for event in $counted; do
 		echo "event $event"
 		[ -z "$cpu" ] || tr -d '{},' <"$events/$event/hist" | awk -v event="$event" '
+			/^# trigger info:/ { by = /:keys=(common_)?cpu:/ ? "cpu" : "reason" }
+			$1 == "Dropped:" && $2 { print "dropped", event, by, $2 }
 			$1 ~ /^(common_)?cpu:$/ { print "cpu", event, "cpu" $2, $4 }
 			$1 == "isa:" { print "exit", $4, $6 }
 			$1 == "ret:" { print "exit", $2 == 2 ? 256 + $4 : $2, $6 }
