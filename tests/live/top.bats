@@ -127,7 +127,7 @@ lacks() {
 	COLUMNS=120 "$BUILD/kvmbpf" top -b --from "$A" --from "$B" -d 2 --vm db1 -x >"$WORK/out"
 	grep -q '^mmio:0xfebf0000:r  *-  *300  *300  *6.00' "$WORK/out"
 	"$BUILD/kvmbpf" top -b --from "$A" --from "$B" -s 'top reason' -f '*1-*' >"$WORK/out"
-	[ "$(awk '/^[a-z].*-[0-9]/ { print $1 }' "$WORK/out" | tr '\n' ' ')" = "cache1-29942 web1-29941 db1-29933 " ]
+	[ "$(awk '/^[a-z]+[0-9]-[0-9]+ / { print $1 }' "$WORK/out" | tr '\n' ' ')" = "cache1-29942 web1-29941 db1-29933 " ]
 }
 
 # bad STATUS MESSAGE ARGUMENT...
