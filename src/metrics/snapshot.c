@@ -268,9 +268,13 @@ int snapshot_table_row(struct snapshot_table *table, uint32_t number)
 {
 	size_t low = 0, high = table->nrows;
 
-	/* rows are mostly numbered densely from 0, as CPUs are */
-	if (number < high && table->rows[number].number == number)
+	/* mostly rows are asked for in their order, or numbered densely from 0, as CPUs are */
+	if (table->next_row < high && table->rows[table->next_row].number == number)
+		return (int)table->next_row++;
+	if (number < high && table->rows[number].number == number) {
+		table->next_row = number + 1;
 		return (int)number;
+	}
 	if (!index_make(table))
 		return -1;
 	while (low < high) {
@@ -281,9 +285,10 @@ int snapshot_table_row(struct snapshot_table *table, uint32_t number)
 		else
 			high = middle;
 	}
-	return low < table->nrows && table->rows[table->by_number[low]].number == number ?
-		       (int)table->by_number[low] :
-		       -1;
+	if (low == table->nrows || table->rows[table->by_number[low]].number != number)
+		return -1;
+	table->next_row = (size_t)table->by_number[low] + 1;
+	return (int)table->by_number[low];
 }
 
 int snapshot_table_find_row(const struct snapshot_table *table, const char *name, size_t len,

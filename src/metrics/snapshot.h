@@ -70,6 +70,7 @@ struct snapshot_table {
 	uint64_t changes;	     /* incremented when rows are added or removed */
 	uint32_t *by_number;	     /* [nrows] row indexes sorted by number; made on demand */
 	uint64_t by_number_changes;  /* the value of changes when that was made */
+	size_t next_row;	     /* the row after the last that was found by number */
 	struct past_names *past;     /* keeps the names of rows by name that go; NULL: nobody */
 };
 

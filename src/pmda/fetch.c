@@ -47,21 +47,6 @@ int kvm_fetch(int numpmid, pmID *pmids, pmResult **resp, pmdaExt *pmda)
 				       pmdaFetch(numpmid, pmids, resp, pmda);
 }
 
-/* The row of an instance, or -1. libpcp_pmda mostly asks in the order of rows. */
-static int row_find(struct kvm_agent *agent, struct snapshot_table *table, unsigned int inst)
-{
-	size_t next = agent->last_row + 1;
-	int row;
-
-	if (next < table->nrows && table->rows[next].number == inst)
-		row = (int)next;
-	else
-		row = snapshot_table_row(table, inst);
-	if (row >= 0)
-		agent->last_row = (size_t)row;
-	return row;
-}
-
 int kvm_fetch_value(pmdaMetric *metric, unsigned int inst, pmAtomValue *atom)
 {
 	const struct metric_ref *ref = metric->m_user;
@@ -73,7 +58,7 @@ int kvm_fetch_value(pmdaMetric *metric, unsigned int inst, pmAtomValue *atom)
 	if (ref->table == SIZE_MAX)
 		return PMDA_FETCH_NOVALUES;
 	table = collector_snapshot(agent->collector)->tables[ref->table];
-	row = row_find(agent, table, ref->metric->indom == METRIC_INDOM_NULL ? 0 : inst);
+	row = snapshot_table_row(table, ref->metric->indom == METRIC_INDOM_NULL ? 0 : inst);
 	if (row < 0)
 		return PM_ERR_INST;
 	cell = snapshot_table_cell(table, (size_t)row, ref->column);

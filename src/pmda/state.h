@@ -39,7 +39,6 @@ struct kvm_agent {
 	pmdaIndom indoms[METRIC_INDOMS];
 	size_t indom_tables[METRIC_INDOMS];    /* index of the instances' table, or SIZE_MAX */
 	uint64_t indom_changes[METRIC_INDOMS]; /* the table's changes when indoms was filled */
-	size_t last_row;		       /* the row of the last value fetched */
 	pmResult *result;		       /* of the last fetch, with its values (result.h) */
 	size_t result_room;		       /* in bytes */
 	pmdaNameSpace *names;		       /* names of the metrics in subtrees */

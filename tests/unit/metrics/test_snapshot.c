@@ -174,6 +174,13 @@ static void test_rows_in_any_order(void **state)
 			assert_int_equal(snapshot_table_cell(table, row, column)->number,
 					 value_for(numbers[row], column));
 	}
+	/* whichever was found before */
+	for (size_t row = 0; row < table->nrows; row++) {
+		for (size_t next = 0; next < table->nrows; next++) {
+			assert_int_equal(snapshot_table_row(table, numbers[row]), row);
+			assert_int_equal(snapshot_table_row(table, numbers[next]), next);
+		}
+	}
 	assert_int_equal(snapshot_table_row(table, 3), -1);
 	assert_int_equal(snapshot_table_row(table, 8), -1);
 	assert_int_equal(snapshot_table_row(table, 4294967293), -1);
@@ -192,11 +199,11 @@ static void test_no_memory_to_find_rows(void **state)
 	assert_int_equal(row_add(table, 4, "four"), 0);
 	alloc_fail_at(0);
 	assert_int_equal(snapshot_table_row(table, 0), 0); /* where its number says */
-	assert_int_equal(snapshot_table_row(table, 9), -1);
+	assert_int_equal(snapshot_table_row(table, 4), -1);
 	assert_true(alloc_failed());
-	assert_int_equal(snapshot_table_row(table, 9), 1);
-	alloc_fail_at(0);
 	assert_int_equal(snapshot_table_row(table, 4), 2);
+	alloc_fail_at(0);
+	assert_int_equal(snapshot_table_row(table, 9), 1);
 	assert_false(alloc_failed()); /* rows have not changed */
 	snapshot_free(&snapshot);
 }
