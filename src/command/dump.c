@@ -61,7 +61,8 @@ static int tables_print(const struct snapshot *snapshot, const struct dump_optio
 			const struct snapshot_table **shown)
 {
 	const struct exit_report_options exits = { .awake = options->awake,
-						   .by_vcpu = options->selection.n[BY_VCPU],
+						   .by_vcpu = options->selection.n[BY_VCPU] ||
+							      options->selection.n[BY_TID],
 						   .choice = &options->choice };
 	int err = exit_report_print(snapshot, &exits, stdout, shown);
 
@@ -180,10 +181,11 @@ static int print_copy(struct snapshot *copy, const struct dump_options *options)
 	bool unknown = selection_unknown(&options->selection, copy);
 	int err;
 
-	selection_apply(&options->selection, copy);
-	if (options->selection.slower && !options->slow)
+	err = selection_apply(&options->selection, copy);
+	if (!err && options->selection.slower && !options->slow)
 		slower_apply(slower_bound(options->selection.slower), copy);
-	err = somewhere_print(copy, options);
+	if (!err)
+		err = somewhere_print(copy, options);
 	if (err == -EPIPE) /* nobody reads on */
 		return EXIT_FAILURE;
 	if (err) {

@@ -39,7 +39,7 @@ enum {
 };
 
 /* The letters are those of kvm_stat and perf kvm stat for the same, where they are free. */
-static const char letters[] = "1ac:d:e:f:g:hjk:m:o:p:s:vz";
+static const char letters[] = "1ac:d:e:f:g:hjk:m:o:p:s:t:vz";
 
 static const struct option long_options[] = {
 	{ "all", no_argument, NULL, 'a' },
@@ -72,6 +72,7 @@ static const struct option long_options[] = {
 	{ "slower-than", required_argument, NULL, OPTION_SLOWER },
 	{ "sort", required_argument, NULL, 'k' },
 	{ "textfile", required_argument, NULL, OPTION_TEXTFILE },
+	{ "tid", required_argument, NULL, 't' },
 	{ "vcpu", required_argument, NULL, OPTION_VCPU },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "vm", required_argument, NULL, 'g' },
@@ -108,6 +109,7 @@ static void usage(FILE *out)
 	      "What to print; each may be given more than once:\n"
 	      "  -g, --vm PATTERN         VMs of this name, or NAME-PID\n"
 	      "  -p, --pid LIST           VMs of these processes\n"
+	      "  -t, --tid LIST           vCPUs that these threads run\n"
 	      "      --vcpu LIST          vCPUs of these numbers, such as 0,2-3\n"
 	      "      --reason PATTERN     exits for this reason, in capitals or small letters\n"
 	      "      --cause PATTERN      these causes, such as 'io:*'\n"
@@ -232,7 +234,7 @@ static int select_by(struct dump_options *options, enum selection_by by, const c
 {
 	if (selection_add(&options->selection, by, optarg))
 		return arguments_bad("dump", "%s: \"%s\" is no %s", option, optarg,
-				     by == BY_PID || by == BY_VCPU ? "list of numbers" : "pattern");
+				     selection_is_of_numbers(by) ? "list of numbers" : "pattern");
 	return 0;
 }
 
@@ -272,6 +274,8 @@ static int parse_what(int c, struct dump_options *options)
 		return 0;
 	case 'p':
 		return select_by(options, BY_PID, "-p");
+	case 't':
+		return select_by(options, BY_TID, "-t");
 	case OPTION_CAUSE:
 		return select_by(options, BY_CAUSE, "--cause");
 	case OPTION_REASON:

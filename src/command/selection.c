@@ -15,7 +15,10 @@
 /* The table with a column for each event. */
 #define EVENTS "trace"
 
-/* What a pattern is of: the label that has it, and what people call it. */
+/* The table with the thread of each vCPU. */
+#define THREADS "vcpu_thread"
+
+/* What a pattern is of: the label or column that has it, and what people call it. */
 static const struct {
 	const char *label;
 	const char *what;
@@ -23,6 +26,7 @@ static const struct {
 } kinds[SELECTION_BYS] = {
 	[BY_VM] = { "vm", "VM", "kvmbpf vms lists them" },
 	[BY_PID] = { "pid", "process of a VM", "kvmbpf vms lists them" },
+	[BY_TID] = { "tid", "thread of a vCPU", "kvmbpf dump -m kvm.vcpu.tid lists them" },
 	[BY_VCPU] = { "vcpu", "vCPU", "kvmbpf vms shows how many each VM has" },
 	[BY_REASON] = { "reason", "exit reason", "kvmbpf dump shows those that occur" },
 	[BY_CAUSE] = { "cause", "cause", "kvmbpf dump shows those that occur" },
@@ -89,9 +93,14 @@ static bool is_ranges(const char *text)
 	return ret == 0;
 }
 
+bool selection_is_of_numbers(enum selection_by by)
+{
+	return by == BY_PID || by == BY_TID || by == BY_VCPU;
+}
+
 int selection_add(struct selection *selection, enum selection_by by, const char *pattern)
 {
-	if (!*pattern || ((by == BY_PID || by == BY_VCPU) && !is_ranges(pattern)))
+	if (!*pattern || (selection_is_of_numbers(by) && !is_ranges(pattern)))
 		return -EINVAL;
 	selection->patterns[by][selection->n[by]++] = pattern;
 	return 0;
@@ -136,7 +145,7 @@ static bool instance_matches(const char *pattern, const struct snapshot_row *row
 	return matches;
 }
 
-/* A slow exit's reason and cause are values. */
+/* A slow exit's reason and cause are values, as is a vCPU's thread. */
 static bool cell_matches(const struct snapshot_table *table, size_t row, enum selection_by by,
 			 const char *pattern)
 {
@@ -145,8 +154,11 @@ static bool cell_matches(const struct snapshot_table *table, size_t row, enum se
 						   NULL :
 						   snapshot_table_cell(table, row, (size_t)column);
 
-	return cell && cell->present && cell->text &&
-	       fnmatch(pattern, cell->text, by == BY_REASON ? FNM_CASEFOLD : 0) == 0;
+	if (!cell || !cell->present)
+		return false;
+	if (selection_is_of_numbers(by))
+		return !cell->text && number_matches(pattern, cell->number);
+	return cell->text && fnmatch(pattern, cell->text, by == BY_REASON ? FNM_CASEFOLD : 0) == 0;
 }
 
 /* Reasons are names in capitals on Intel and in small letters on AMD: either is taken. */
@@ -158,26 +170,72 @@ static bool row_matches(const struct snapshot_table *table, size_t at, enum sele
 
 	if (!label)
 		return cell_matches(table, at, by, pattern);
-	if (by == BY_PID || by == BY_VCPU)
+	if (selection_is_of_numbers(by))
 		return !label->text && number_matches(pattern, label->number);
 	if (label->text && fnmatch(pattern, label->text, by == BY_REASON ? FNM_CASEFOLD : 0) == 0)
 		return true;
 	return by == BY_VM && instance_matches(pattern, row);
 }
 
+static bool row_matches_any(const struct selection *selection, const struct snapshot_table *table,
+			    size_t row, enum selection_by by)
+{
+	for (size_t i = 0; i < selection->n[by]; i++) {
+		if (row_matches(table, row, by, selection->patterns[by][i]))
+			return true;
+	}
+	return false;
+}
+
+/* The rows to keep, and the vCPUs of the chosen threads: no other table has these. */
+struct kept {
+	const struct selection *selection;
+	char **vcpus; /* [nvcpus] their names */
+	size_t nvcpus;
+};
+
+static bool is_of_vcpus(const struct kept *kept, const struct snapshot_row *row)
+{
+	for (size_t i = 0; i < kept->nvcpus; i++) {
+		if (strlen(kept->vcpus[i]) == row->owner_bytes &&
+		    strncmp(kept->vcpus[i], row->name, row->owner_bytes) == 0)
+			return true;
+	}
+	return false;
+}
+
 static bool row_is_kept(const struct snapshot_table *table, size_t row, void *data)
 {
-	const struct selection *selection = data;
+	const struct kept *kept = data;
 
 	for (size_t by = 0; by < SELECTION_BYS; by++) {
-		bool matches = !selection->n[by];
-
-		for (size_t i = 0; !matches && i < selection->n[by]; i++)
-			matches = row_matches(table, row, by, selection->patterns[by][i]);
-		if (!matches)
+		if (!kept->selection->n[by])
+			continue;
+		if (by == BY_TID ? !is_of_vcpus(kept, &table->rows[row]) :
+				   !row_matches_any(kept->selection, table, row, by))
 			return false;
 	}
 	return true;
+}
+
+/* Copy the names of the chosen threads' vCPUs, whose rows may go. Returns 0 or -ENOMEM. */
+static int vcpus_of_threads(const struct selection *selection, const struct snapshot *snapshot,
+			    struct kept *kept)
+{
+	const struct snapshot_table *table = snapshot_find_table(snapshot, THREADS);
+
+	if (!table || !selection->n[BY_TID])
+		return 0;
+	kept->vcpus = calloc(table->nrows + 1, sizeof(*kept->vcpus));
+	for (size_t row = 0; kept->vcpus && row < table->nrows; row++) {
+		if (!row_matches_any(selection, table, row, BY_TID))
+			continue;
+		kept->vcpus[kept->nvcpus] = strdup(table->rows[row].name);
+		if (!kept->vcpus[kept->nvcpus])
+			return -ENOMEM;
+		kept->nvcpus++;
+	}
+	return kept->vcpus ? 0 : -ENOMEM;
 }
 
 static bool column_matches(const struct snapshot_table *table, const char *pattern)
@@ -252,18 +310,24 @@ static void events_apply(const struct selection *selection, struct snapshot_tabl
 	}
 }
 
-void selection_apply(const struct selection *selection, struct snapshot *snapshot)
+int selection_apply(const struct selection *selection, struct snapshot *snapshot)
 {
+	struct kept kept = { .selection = selection };
+	int err = vcpus_of_threads(selection, snapshot, &kept);
 	size_t n = 0;
 
 	for (size_t by = 0; by < SELECTION_BYS; by++)
 		n += selection->n[by];
-	for (size_t i = 0; n && i < snapshot->ntables; i++) {
+	for (size_t i = 0; !err && n && i < snapshot->ntables; i++) {
 		struct snapshot_table *table = snapshot->tables[i];
 
 		if (selection->n[BY_EVENT] == n && strcmp(table->name, EVENTS) == 0)
 			events_apply(selection, table);
 		else
-			snapshot_table_keep(table, row_is_kept, (void *)selection);
+			snapshot_table_keep(table, row_is_kept, &kept);
 	}
+	for (size_t i = 0; i < kept.nvcpus; i++)
+		free(kept.vcpus[i]);
+	free(kept.vcpus);
+	return err;
 }

@@ -8,11 +8,21 @@
 
 #include "metrics/snapshot.h"
 
-enum selection_by { BY_VM, BY_PID, BY_VCPU, BY_REASON, BY_CAUSE, BY_EVENT, SELECTION_BYS };
+enum selection_by {
+	BY_VM,
+	BY_PID,
+	BY_TID,
+	BY_VCPU,
+	BY_REASON,
+	BY_CAUSE,
+	BY_EVENT,
+	SELECTION_BYS,
+};
 
 /*
  * Shell patterns; a row is kept if it matches one of each kind that has any. Those of vCPUs are
- * numbers and ranges, such as 0,2-3. A VM is known by its name and by NAME-PID.
+ * numbers and ranges, such as 0,2-3; so are those of processes and of vCPUs' threads. A VM is known
+ * by its name and by NAME-PID.
  */
 struct selection {
 	const char **patterns[SELECTION_BYS]; /* [n[by]] */
@@ -30,6 +40,9 @@ void selection_free(struct selection *selection);
  */
 int selection_add(struct selection *selection, enum selection_by by, const char *pattern);
 
+/* Are patterns of this kind lists of numbers? */
+bool selection_is_of_numbers(enum selection_by by);
+
 /* Are there patterns of anything but events? */
 bool selection_is_of_vms(const struct selection *selection);
 
@@ -39,7 +52,7 @@ bool selection_is_of_vms(const struct selection *selection);
  */
 bool selection_unknown(const struct selection *selection, const struct snapshot *snapshot);
 
-/* Remove all other rows from a copy of a snapshot. */
-void selection_apply(const struct selection *selection, struct snapshot *snapshot);
+/* Remove all other rows from a copy of a snapshot. Returns 0, or -ENOMEM with nothing removed. */
+int selection_apply(const struct selection *selection, struct snapshot *snapshot);
 
 #endif /* PMDAKVM_SELECTION_H */

@@ -51,18 +51,26 @@ static int vm_fill(void *state, const struct table_row *row)
 	return snapshot_cell_set_text(&row->cells[VM_NAME], vm->identity.name);
 }
 
+enum { VCPU_RUN_DELAY, VCPU_TID };
+
 static int vcpu_fill(void *state, const struct table_row *row)
 {
 	const struct vcpu *vcpu = row->owner->vcpu;
 
 	(void)state;
 	if (vcpu->has_run_delay)
-		snapshot_cell_set(&row->cells[0], vcpu->run_delay);
+		snapshot_cell_set(&row->cells[VCPU_RUN_DELAY], vcpu->run_delay);
+	if (vcpu->thread || vcpu->tid)
+		snapshot_cell_set(&row->cells[VCPU_TID], vcpu->thread ? vcpu->thread : vcpu->tid);
 	return 0;
 }
 
 static const char *const vms_columns[] = { [VMS_VMS] = "vms", [VMS_VCPUS] = "vcpus", NULL };
-static const char *const vcpu_columns[] = { "run_delay", NULL };
+static const char *const vcpu_columns[] = {
+	[VCPU_RUN_DELAY] = "run_delay",
+	[VCPU_TID] = "tid",
+	NULL,
+};
 static const char *const vm_columns[] = {
 	[VM_VCPUS] = "vcpus",
 	[VM_PID] = "pid",

@@ -130,6 +130,39 @@ recipe() {
 	[ "$status" = 1 ]
 }
 
+@test "-t shows the vCPU that a thread runs, and no other" {
+	need_two_cpus
+	# it sleeps, so that its threads stay
+	"$BUILD/tests/guest" --pio 3 --vcpus 2 --cpus 0,1 --irqchip --sleep >/dev/null 3>&- &
+	GUESTS+=("$!")
+	VM=guest-$!
+	threads() {
+		replay --vm "$VM" -m kvm.vcpu.tid --csv -o vcpu,value "$@" 2>/dev/null | tail -n +2
+	}
+	both() {
+		"$BUILD/kvmbpf" save -d 0 "$WORK/saved" && [ "$(threads | wc -l)" = 2 ]
+	}
+	wait_for 20 both
+	threads >"$WORK/threads"
+	cat "$WORK/threads"
+	[ "$(cut -d, -f1 "$WORK/threads" | xargs)" = "0 1" ]
+	# each vCPU's thread has a CPU of its own, of the same number
+	while IFS=, read -r vcpu tid; do
+		grep -qx "Cpus_allowed_list:[[:space:]]*$vcpu" "/proc/${GUESTS[0]}/task/$tid/status"
+		[ "$(threads -t "$tid")" = "$vcpu,$tid" ]
+		replay -t "$tid" --json >"$WORK/json"
+		jq -e --arg vcpu "$VM::vcpu$vcpu" '[.metrics[].values[].instance | . == $vcpu or startswith($vcpu + "::")] |
+			all and length > 3' "$WORK/json"
+	done <"$WORK/threads"
+	[ "$(threads --tid "$(cut -d, -f2 "$WORK/threads" | paste -sd,)" | wc -l)" = 2 ]
+	run replay -t 1
+	[ "$status" = 1 ]
+	[[ $output == *'no thread of a vCPU matches "1"; kvmbpf dump -m kvm.vcpu.tid lists them'* ]]
+	run replay -t x
+	[ "$status" = 2 ]
+	[[ $output == *'-t: "x" is no list of numbers'* ]]
+}
+
 @test "events lists the kernel's own, and how often they came" {
 	[ -d /sys/kernel/tracing/events/kvm ] || skip "tracefs cannot be read, and lists the events"
 	"$BUILD/kvmbpf" events --csv -o event,attached >"$WORK/out"

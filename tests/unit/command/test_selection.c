@@ -34,6 +34,13 @@ static const char everything[] =
 	"table\tvcpu\ncolumn\texits\n"
 	"row\t1\tone-1::vcpu0\t\t-\t1\nlabels\t{" VM1 ",\"vcpu\":0}\n"
 	"row\t2\tone-1::vcpu12\t\t-\t2\nlabels\t{" VM1 ",\"vcpu\":12}\n"
+	"table\tvcpu_exit\ncolumn\tcount\n"
+	"row\t1\tone-1::vcpu0\tio\t-\t6\nlabels\t{" VM1 ",\"vcpu\":0,\"reason\":\"io\"}\n"
+	"row\t2\tone-1::vcpu1\tio\t-\t7\nlabels\t{" VM1 ",\"vcpu\":1,\"reason\":\"io\"}\n"
+	"table\tvcpu_thread\ncolumn\trun_delay\ncolumn\ttid\n"
+	"row\t1\tone-1::vcpu0\t\t-\t13\t11\nlabels\t{" VM1 ",\"vcpu\":0}\n"
+	"row\t2\tone-1::vcpu1\t\t-\t14\t13\nlabels\t{" VM1 ",\"vcpu\":1}\n"
+	"row\t3\tone-1::vcpu12\t\t-\t15\t-\nlabels\t{" VM1 ",\"vcpu\":12}\n"
 	"table\tcause\ncolumn\ttime\n"
 	"row\t1\t\tio:0x3f8:w\t-\t7\nlabels\t{\"cause\":\"io:0x3f8:w\"}\n"
 	"table\ttrace\ncolumn\tkvm_exit\ncolumn\tkvm_pio\n"
@@ -100,9 +107,11 @@ static void test_by_vm(void **state)
 {
 	(void)state;
 	add(BY_VM, "one");
-	selection_apply(&selection, &snapshot);
+	assert_int_equal(selection_apply(&selection, &snapshot), 0);
 	assert_left("vm_exit: one-1::io; vm_exit_latency: one-1::io::16-31; "
-		    "vcpu: one-1::vcpu0 one-1::vcpu12; ");
+		    "vcpu: one-1::vcpu0 one-1::vcpu12; "
+		    "vcpu_exit: one-1::vcpu0::io one-1::vcpu1::io; "
+		    "vcpu_thread: one-1::vcpu0 one-1::vcpu1 one-1::vcpu12; ");
 }
 
 /* The instance tells VMs of one process apart. */
@@ -111,7 +120,7 @@ static void test_by_instance(void **state)
 	(void)state;
 	add(BY_VM, "two-22.2");
 	add(BY_VM, "none");
-	selection_apply(&selection, &snapshot);
+	assert_int_equal(selection_apply(&selection, &snapshot), 0);
 	assert_left("vm_exit: two-22.2::EPT_VIOLATION; ");
 }
 
@@ -120,7 +129,7 @@ static void test_by_pid_and_reason(void **state)
 	(void)state;
 	add(BY_PID, "2-21,22");
 	add(BY_REASON, "IO");
-	selection_apply(&selection, &snapshot);
+	assert_int_equal(selection_apply(&selection, &snapshot), 0);
 	assert_left("vm_exit: two-22::io; vm_exit_latency: two-22::io::8-15; ");
 }
 
@@ -128,15 +137,35 @@ static void test_by_vcpu(void **state)
 {
 	(void)state;
 	add(BY_VCPU, "1,10-12");
-	selection_apply(&selection, &snapshot);
-	assert_left("vcpu: one-1::vcpu12; ");
+	assert_int_equal(selection_apply(&selection, &snapshot), 0);
+	assert_left("vcpu: one-1::vcpu12; vcpu_exit: one-1::vcpu1::io; "
+		    "vcpu_thread: one-1::vcpu1 one-1::vcpu12; ");
+}
+
+/* One table has the threads; the rows of their vCPUs are kept in all, and no others. */
+static void test_by_thread(void **state)
+{
+	(void)state;
+	add(BY_TID, "13-14,22");
+	assert_int_equal(selection_apply(&selection, &snapshot), 0);
+	assert_left("vcpu_exit: one-1::vcpu1::io; vcpu_thread: one-1::vcpu1; ");
+}
+
+static void test_by_threads_and_vcpu(void **state)
+{
+	(void)state;
+	add(BY_TID, "11");
+	add(BY_TID, "13");
+	add(BY_VCPU, "0");
+	assert_int_equal(selection_apply(&selection, &snapshot), 0);
+	assert_left("vcpu: one-1::vcpu0; vcpu_exit: one-1::vcpu0::io; vcpu_thread: one-1::vcpu0; ");
 }
 
 static void test_by_cause(void **state)
 {
 	(void)state;
 	add(BY_CAUSE, "io:*");
-	selection_apply(&selection, &snapshot);
+	assert_int_equal(selection_apply(&selection, &snapshot), 0);
 	assert_left("cause: io:0x3f8:w; ");
 }
 
@@ -149,7 +178,7 @@ static void test_by_event(void **state)
 	assert_false(selection_is_of_vms(&selection));
 	add(BY_EVENT, "kvm_p*");
 	assert_false(selection_is_of_vms(&selection));
-	selection_apply(&selection, &snapshot);
+	assert_int_equal(selection_apply(&selection, &snapshot), 0);
 	assert_left("trace: cpu0; event: kvm_pio; ");
 	assert_false(snapshot_table_cell(trace, 0, 0)->present);
 	assert_true(snapshot_table_cell(trace, 0, 1)->present);
@@ -160,7 +189,7 @@ static void test_nothing_is_selected(void **state)
 	char *before = rows_left();
 
 	(void)state;
-	selection_apply(&selection, &snapshot);
+	assert_int_equal(selection_apply(&selection, &snapshot), 0);
 	assert_left(before);
 	free(before);
 }
@@ -185,6 +214,7 @@ static void test_bad_patterns(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		assert_int_equal(selection_add(&selection, BY_VCPU, bad[i]), -EINVAL);
 		assert_int_equal(selection_add(&selection, BY_PID, bad[i]), -EINVAL);
+		assert_int_equal(selection_add(&selection, BY_TID, bad[i]), -EINVAL);
 	}
 	assert_int_equal(selection_add(&selection, BY_VM, ""), -EINVAL);
 	assert_false(selection_is_of_vms(&selection));
@@ -203,8 +233,10 @@ static void test_unknown(void **state)
 		{ BY_VM, "One", true },
 		{ BY_PID, "22", false },
 		{ BY_PID, "2", true },
+		{ BY_TID, "11", false },
+		{ BY_TID, "12", true },
 		{ BY_VCPU, "0-3", false },
-		{ BY_VCPU, "1-3", true },
+		{ BY_VCPU, "2-3", true },
 		{ BY_REASON, "ept_*", false },
 		{ BY_REASON, "cpuid", false },
 		{ BY_REASON, "mmio", false },
@@ -284,6 +316,8 @@ int main(void)
 		selection_test(test_by_instance),
 		selection_test(test_by_pid_and_reason),
 		selection_test(test_by_vcpu),
+		selection_test(test_by_thread),
+		selection_test(test_by_threads_and_vcpu),
 		selection_test(test_by_cause),
 		selection_test(test_by_event),
 		selection_test(test_nothing_is_selected),

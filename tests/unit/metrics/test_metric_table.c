@@ -150,6 +150,7 @@ static void test_the_agents_own(void **state)
 		{ "kvm.vm.vcpus", 4, 2, METRIC_U32, METRIC_INDOM_VM },
 		{ "kvm.vm.pid", 4, 3, METRIC_U32, METRIC_INDOM_VM },
 		{ "kvm.vm.name", 4, 4, METRIC_STRING, METRIC_INDOM_VM },
+		{ "kvm.vcpu.tid", 4, 5, METRIC_U32, METRIC_INDOM_VCPU },
 		{ "kvm.exit.total", 8, 0, METRIC_U64, METRIC_INDOM_NULL },
 		{ "kvm.exit.total_time", 8, 1, METRIC_U64, METRIC_INDOM_NULL },
 		{ "kvm.exit.count", 8, 2, METRIC_U64, METRIC_INDOM_EXIT },
