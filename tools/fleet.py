@@ -171,7 +171,8 @@ def pmie_predicate(block):
     """In PCP's language, where a counter is its rate"""
     if "lost" in block:
         metric = block["lost"]
-        return (f"    some_inst ( {metric} $hosts$ == 0 )\n    && some_inst ( {metric} $hosts$ == 1 )")
+        return (f"    some_inst ( {metric} $hosts$ == 0 )\n    && some_inst ( {metric} $hosts$ == 1 )\n"
+                f"    && count_inst ( {metric} $hosts$ == 0 ) > $threshold$")
     expr = block["of"] + " $hosts$"
     if "per" in block:
         expr += f" / {block['per']} $hosts$"
@@ -179,8 +180,6 @@ def pmie_predicate(block):
         expr = f"( {block['factor']} * {expr} )"
     if "except" in block:
         expr = f'nomatch_inst \\"::{block["except"].split()[1]}\\" ' + expr
-    if block["type"] == "none":
-        return f"    some_inst ( {expr} > {block['threshold']} )"
     return f"    some_inst (\n\t{expr} > $threshold$\n    )"
 
 
@@ -198,7 +197,7 @@ def pmie(block):
             f'"some_host (\n{pmie_predicate(block)}\n)"\n\tenabled\t= yes\n\tversion\t= 1\n'
             f"\thelp\t=\n{pmie_quoted(block['help'])};\n",
             f"string\trule\n\tdefault\t= \"{block['title']}\"\n\tmodify\t= no\n\tdisplay\t= no;\n"]
-    if block.get("type", "none") != "none":
+    if "type" in block:
         rows.append(f"{block['type']}\tthreshold\n\tdefault\t= {block['threshold']}\n"
                     f"\thelp\t=\n{pmie_quoted(block['threshold-help'])};\n")
     rows.append(f"string\taction_expand\n\tdefault\t= \"{block.get('value', '')}[%i]@%h\"\n\tdisplay\t= no\n"
@@ -213,7 +212,7 @@ def promql(block, by_metric):
         return block["promql"]
     if "lost" in block:
         name = by_metric[block["lost"]]
-        return f"{name} == 0 and on (instance) {name} == 1"
+        return f"{name} == 0 and on (instance) {name} == 1 and on (instance) count by (instance) ({name} == 0) > {block['threshold']}"
     expr = by_metric[block["of"]]
     if "except" in block:
         label, value = block["except"].split()

@@ -115,7 +115,26 @@ above() {
 	set_ disable pmdakvm.exit_storm
 	above "kvm.vm.stat.exits|web1-4711" "0 1100000 2300000 3600000" | alarms >"$WORK/said"
 	[ ! -s "$WORK/said" ]
+	above "kvm.agent.map.dropped|cause_sums" "0 15 15 15" | alarms >"$WORK/said"
+	[ "$(cat "$WORK/said")" = "10 The KVM agent's maps are full 1.50/s[cause_sums]" ]
+	set_ modify pmdakvm.room threshold 1.5
+	above "kvm.agent.map.dropped|cause_sums" "0 15 30 45" | alarms >"$WORK/said"
+	[ ! -s "$WORK/said" ]
+	# one family is switched off; then another is lost for ten seconds, and one more
+	set_ modify pmdakvm.family_lost threshold 1
+	above "kvm.agent.family.attached|exit" "0 0 0 0" | alarms >"$WORK/said"
+	[ ! -s "$WORK/said" ]
+	{
+		above "kvm.agent.family.attached|exit" "0 0 0 0"
+		echo "kvm.agent.family.attached|trace|1 1 0 1"
+	} | alarms >"$WORK/said"
+	diff - "$WORK/said" <<-END
+		20 The KVM agent counts only in part [exit]@example.org [trace]
+		30 The KVM agent counts only in part [exit]@example.org [stat]
+	END
 	for rule in "$TOP"/dashboards/pmieconf/*; do
+		# each has one
+		sed -n '/^[a-z]*\tthreshold$/{n;p}' "$rule" | grep -qE $'^\tdefault\t= [0-9.]+$'
 		set_ help "pmdakvm.${rule##*/}" >"$WORK/help"
 		[ "$(wc -w <"$WORK/help")" -gt 40 ]
 	done
