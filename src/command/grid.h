@@ -17,6 +17,7 @@ enum grid_format {
 	GRID_PERCENT, /* 0 to 100, rounded */
 	GRID_MICRO,   /* us: 6.7, 1056 */
 	GRID_MILLI,   /* ms per second: 6.58 */
+	GRID_WHEN,    /* s since 1970, in local time: 11-27 19:00:01 */
 };
 
 struct grid_column {

@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <wchar.h>
 
 #include "command/grid.h"
@@ -41,9 +42,20 @@ static const struct {
 	[GRID_MILLI] = { 99.995, 99999.5, 2 },
 };
 
+static void when_text(double number, char text[GRID_NUMBER])
+{
+	time_t seconds = (time_t)number;
+	struct tm tm;
+
+	if (!localtime_r(&seconds, &tm) || !strftime(text, GRID_NUMBER, "%m-%d %T", &tm))
+		snprintf(text, GRID_NUMBER, "-");
+}
+
 void grid_number_text(enum grid_format format, double number, bool exact, char text[GRID_NUMBER])
 {
-	if (number >= formats[format].scaled && !exact)
+	if (format == GRID_WHEN)
+		when_text(number, text);
+	else if (number >= formats[format].scaled && !exact)
 		scaled_text(number, text);
 	else
 		snprintf(text, GRID_NUMBER, "%.*f",

@@ -95,15 +95,22 @@ static int time_cell(uint64_t time, struct sheet_cell *cell)
 		       0;
 }
 
-static int device_cell(const char *cause, struct sheet_cell *cell)
+const char *slow_report_device(const char *cause)
 {
 	const char *device;
 	uint64_t key;
 
 	if (cause_key_parse(cause, &key))
-		return 0;
+		return NULL;
 	device = cause_device(key);
-	return strcmp(device, CAUSE_DEVICE_UNKNOWN) == 0 ? 0 : sheet_cell_text(cell, device);
+	return strcmp(device, CAUSE_DEVICE_UNKNOWN) == 0 ? NULL : device;
+}
+
+static int device_cell(const char *cause, struct sheet_cell *cell)
+{
+	const char *device = cause ? slow_report_device(cause) : NULL;
+
+	return device ? sheet_cell_text(cell, device) : 0;
 }
 
 /* A vCPU's row is VM::vcpuN::slowN. */
@@ -143,7 +150,7 @@ static int slow_cell(const struct sheet *sheet, size_t row, size_t column, struc
 	case CAUSE:
 		return sheet_cell_text(cell, from->text);
 	case DEVICE:
-		return from->text ? device_cell(from->text, cell) : 0;
+		return device_cell(from->text, cell);
 	default:
 		return time_cell(from->number, cell);
 	}

@@ -57,6 +57,15 @@ static const struct grid_column cause_columns[] = {
 	{ .heading = "KVM ms/s", .width = 8, .format = GRID_MILLI },
 };
 
+static const struct grid_column slow_columns[] = {
+	{ .heading = "SLOW EXIT", .width = 14, .grows = true },
+	{ .heading = "CAUSE", .width = 24, .grows = true },
+	{ .heading = "VCPU", .width = 4, .format = GRID_COUNT },
+	{ .heading = "ms", .width = 8, .format = GRID_MILLI },
+	{ .heading = "MOSTLY", .width = 8 },
+	{ .heading = "WHEN", .width = 14, .format = GRID_WHEN },
+};
+
 #define N(array) (sizeof(array) / sizeof((array)[0]))
 
 static const struct {
@@ -67,6 +76,7 @@ static const struct {
 	[TOP_VCPUS] = { vcpu_columns, N(vcpu_columns), 0 },
 	[TOP_REASONS] = { reason_columns, N(reason_columns), 1 },
 	[TOP_CAUSES] = { cause_columns, N(cause_columns), 2 },
+	[TOP_SLOW] = { slow_columns, N(slow_columns), 2 },
 };
 
 void top_model_init(struct top_model *model)
@@ -145,13 +155,11 @@ uint64_t top_tables(const struct snapshot *snapshot, bool of_vm)
 					    "kvm.vm.cause.count",
 					    "kvm.vm.time.total",
 					    NULL };
-	static const char *const vm[] = { "kvm.vcpu.exits",
-					  "kvm.vm.exit.latency",
-					  "kvm.vm.userspace_exit.latency",
-					  "kvm.vcpu.time.total",
-					  "kvm.vcpu.time.open",
-					  "kvm.vcpu.state",
-					  NULL };
+	static const char *const vm[] = {
+		"kvm.vcpu.exits",      "kvm.vm.exit.latency", "kvm.vm.userspace_exit.latency",
+		"kvm.vcpu.time.total", "kvm.vcpu.time.open",  "kvm.vcpu.state",
+		"kvm.vcpu.slow.when",  "kvm.vm.slow_count",   NULL
+	};
 
 	return tables_of(snapshot, both) |
 	       (of_vm ? tables_of(snapshot, vm) : top_host_tables(snapshot));

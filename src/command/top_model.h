@@ -2,7 +2,7 @@
 /* Copyright (c) 2026 The pmdakvm authors */
 /*
  * What kvmbpf top shows, made from a snapshot and its rates: of the host the VMs; of a VM its
- * vCPUs, reasons and causes. Knows no screen.
+ * vCPUs, reasons, causes and slow exits. Knows no screen.
  */
 #ifndef PMDAKVM_TOP_MODEL_H
 #define PMDAKVM_TOP_MODEL_H
@@ -11,7 +11,10 @@
 #include "command/rates.h"
 #include "command/top_shares.h"
 
-enum top_section { TOP_VMS, TOP_VCPUS, TOP_REASONS, TOP_CAUSES, TOP_SECTIONS };
+enum top_section { TOP_VMS, TOP_VCPUS, TOP_REASONS, TOP_CAUSES, TOP_SLOW, TOP_SECTIONS };
+
+/* Those of a VM's screen. */
+#define TOP_VM_SECTIONS (TOP_SECTIONS - TOP_VCPUS)
 
 /* Numbers of the host, as cells: of them known and number are used. */
 struct top_host {
@@ -31,6 +34,7 @@ struct top_model {
 	bool there;				 /* the VM that is looked at runs */
 	unsigned vcpus;				 /* of it */
 	struct grid_cell shares[TOP_ALL_SHARES]; /* of it, per cent */
+	struct grid_cell slow;			 /* how many slow exits it has had */
 };
 
 void top_model_init(struct top_model *model);
@@ -57,11 +61,23 @@ int top_model_vm(struct top_model *model, const struct snapshot *snapshot,
 /* The first columns of a section that are texts to be filtered by. */
 size_t top_texts(enum top_section section);
 
+/* What is said where the section of slow exits is empty: why, and how long the longest exit was. */
+void top_slow_text(const struct top_model *model, char *text, size_t size);
+
 /* --- for the files of the model --- */
+
+/* Where both are counted, a trip to the VMM is told from an exit by this before its reason. */
+#define TOP_TRIP "vmm:"
+
+/* The column of reasons with the longest time, us. */
+#define TOP_REASON_MAX 4
 
 /* Set a cell to a metric's rate in a row. */
 void top_rate(struct grid_cell *cell, const struct rates *rates, struct top_place place,
 	      size_t row);
+
+/* Add the slow exits of the VM of this name. Returns 0 or -ENOMEM. */
+int top_slow_make(struct top_model *model, const struct snapshot *snapshot, const char *vm);
 
 /* Does the kernel fire kvm_exit here? */
 bool top_has_exits(const struct snapshot *snapshot);

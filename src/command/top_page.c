@@ -19,7 +19,7 @@ static const char *const help[] = {
 	"",
 	"  arrows, PgUp, PgDn, Home, End  move among VMs, or in a VM's section",
 	"  Enter, Esc    the VM's screen, and back to the host's",
-	"  Tab           the next section of a VM's screen: vCPUs, reasons, causes",
+	"  Tab           the next section of a VM's screen: vCPUs, reasons, causes, slow",
 	"  s S, < >      sort by the next column, the one before (left, right arrow)",
 	"  /             show only what has these words, or matches *?[]; c: show all",
 	"  d             seconds between two screens",
@@ -216,8 +216,14 @@ static int section_add(struct top_page *page, const struct top_view *view,
 {
 	const struct grid *grid = &model->grids[section];
 	size_t first = view->first[section];
-	struct grid_line *line = line_add(page);
+	struct grid_line *line;
+	char text[GRID_LINE];
 
+	if (section == TOP_SLOW && !grid->nrows && !*view->filters[section]) {
+		top_slow_text(model, text, sizeof(text));
+		return text_add(page, width, "%s", text);
+	}
+	line = line_add(page);
 	if (!line)
 		return -ENOMEM;
 	grid_heading(grid, width, view->sorts[section], line);
@@ -264,16 +270,17 @@ static int vms_add(struct top_page *page, struct top_view *view, const struct to
 }
 
 /*
- * Share out the lines: each section gets what it needs or a third, the one that keys are for first,
- * then what is left.
+ * Share out the lines: each section gets what it needs or its part, the one that keys are for
+ * first, then what is left.
  */
 static void lines_share(const struct top_view *view, const struct top_model *model, size_t lines,
 			size_t rows[TOP_SECTIONS])
 {
 	for (int pass = 0; pass < 2; pass++) {
-		for (int i = 0; i < TOP_SECTIONS - 1; i++) {
-			int section = TOP_VCPUS + (view->section - TOP_VCPUS + i) % 3;
-			size_t most = pass ? lines : lines / (size_t)(3 - i);
+		for (int i = 0; i < TOP_VM_SECTIONS; i++) {
+			int section = TOP_VCPUS + (view->section - TOP_VCPUS + i) % TOP_VM_SECTIONS;
+			size_t left = (size_t)(TOP_VM_SECTIONS - i);
+			size_t most = pass ? lines : (lines + left - 1) / left;
 			size_t needs = model->grids[section].nrows - rows[section];
 			size_t gets = needs < most ? needs : most;
 
@@ -287,7 +294,7 @@ static int sections_add(struct top_page *page, struct top_view *view, const stru
 			int width, size_t lines)
 {
 	size_t rows[TOP_SECTIONS] = { 0 };
-	size_t heads = 3 + 2; /* headings, and blank lines between */
+	size_t heads = 2 * TOP_VM_SECTIONS - 1; /* headings, and blank lines between */
 	int err = 0;
 
 	lines_share(view, model, lines > heads ? lines - heads : 0, rows);

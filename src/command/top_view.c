@@ -12,7 +12,11 @@ void top_view_init(struct top_view *view)
 {
 	*view = (struct top_view){
 		.section = TOP_REASONS,
-		.sorts = { [TOP_VMS] = 2, [TOP_VCPUS] = 0, [TOP_REASONS] = 1, [TOP_CAUSES] = 4 },
+		.sorts = { [TOP_VMS] = 2,
+			   [TOP_VCPUS] = 0,
+			   [TOP_REASONS] = 1,
+			   [TOP_CAUSES] = 4,
+			   [TOP_SLOW] = 5 },
 		.delay = 1,
 	};
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* A VM's screen of kvmbpf top: its vCPUs, reasons and causes. */
+/* A VM's screen of kvmbpf top: its vCPUs, reasons, causes and slow exits. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include "command/top_model.h"
 
 enum { VCPU_NUMBER, VCPU_STATE, VCPU_OPEN, VCPU_RATE, VCPU_SHARES };
-enum { REASON, REASON_RATE, REASON_AVERAGE, REASON_P99, REASON_MAX, REASON_TIME };
+enum { REASON, REASON_RATE, REASON_AVERAGE, REASON_P99, REASON_MAX = TOP_REASON_MAX, REASON_TIME };
 enum { CAUSE, DEVICE, ACCESSES, TRIPS, TRIP_TIME, AVERAGE, KVM_TIME };
 
 static bool is_vms(const struct snapshot_row *row, const char *vm)
@@ -243,8 +243,7 @@ static int reasons_make(struct top_model *model, const struct snapshot *snapshot
 	};
 	int err = reasons_add(model, &exits, rates, vm, "");
 
-	/* where both are counted, those to the VMM are told by this */
-	return err ? err : reasons_add(model, &trips, rates, vm, model->exits ? "vmm:" : "");
+	return err ? err : reasons_add(model, &trips, rates, vm, model->exits ? TOP_TRIP : "");
 }
 
 /* --- causes --- */
@@ -333,5 +332,7 @@ int top_model_vm(struct top_model *model, const struct snapshot *snapshot,
 	err = vcpus_make(model, snapshot, rates, vm);
 	if (!err)
 		err = reasons_make(model, snapshot, rates, vm);
-	return err ? err : causes_make(model, snapshot, rates, vm);
+	if (!err)
+		err = causes_make(model, snapshot, rates, vm);
+	return err ? err : top_slow_make(model, snapshot, vm);
 }

@@ -98,6 +98,44 @@ kvm.vm.cause.time|db-4720::io:0x3f8:w|0 1000000000 2000000000 - -
 	END
 }
 
+# of four records: web1 has one, then two, of which the first is there twice; db has one of yesterday
+slow_night='
+kvm.vm.stat.exits|web1-4711|0 10 20 30
+kvm.vcpu.slow.when|web1-4711::vcpu0::slow0|- 1767225607500000000 1767225613000000000 -
+kvm.vcpu.slow.when|web1-4711::vcpu0::slow1|- - 1767225607500000000 -
+kvm.vcpu.slow.when|db-4720::vcpu1::slow0|1767139200000000000 1767139200000000000 1767139200000000000 -
+kvm.vcpu.slow.duration|web1-4711::vcpu0::slow0|- 50123456 912000000 -
+kvm.vcpu.slow.duration|web1-4711::vcpu0::slow1|- - 50123456 -
+kvm.vcpu.slow.duration|db-4720::vcpu1::slow0|11000000 11000000 11000000 -
+kvm.vcpu.slow.reason|web1-4711::vcpu0::slow0|- io npf -
+kvm.vcpu.slow.reason|web1-4711::vcpu0::slow1|- - io -
+kvm.vcpu.slow.reason|db-4720::vcpu1::slow0|msr msr msr -
+kvm.vcpu.slow.cause|web1-4711::vcpu0::slow0|- io:0x3f8:w - -
+kvm.vcpu.slow.cause|web1-4711::vcpu0::slow1|- - io:0x3f8:w -
+kvm.vcpu.slow.kvm|web1-4711::vcpu0::slow0|- 61000 11000000 -
+kvm.vcpu.slow.vmm|web1-4711::vcpu0::slow0|- 50001456 1000000 -
+kvm.vcpu.slow.vmm|web1-4711::vcpu0::slow1|- - 50001456 -
+kvm.vcpu.slow.ready|web1-4711::vcpu0::slow0|- 61000 900000000 -
+'
+
+@test "pcp kvm and its page show each slow exit of the interval once, the longest first" {
+	archive <<<"$slow_night"
+	slow() { pcp_kvm -z -a archive "$@" | sed -n '/^Slow exits/,/^$/p'; }
+	diff - <(slow) <<-END
+		Slow exits, the longest first
+		  vCPU              when                ms  reason  cause       mostly
+		  web1-4711::vcpu0  Jan  1 00:00:13  912.0  npf     -           ready
+		  web1-4711::vcpu0  Jan  1 00:00:07   50.1  io      io:0x3f8:w  vmm
+
+	END
+	[ "$(slow -t 10 | awk '/vcpu0/ { print $4, $5 }' | tr '\n' ';')" = "00:00:07 50.1;00:00:13 912.0;" ]
+	[ "$(slow -S +20)" = "Slow exits, the longest first: none" ]
+	pcp_kvm -z -a archive --html page.html
+	tr '\n' ' ' <page.html >page.line
+	grep -qF '<th scope="row">web1-4711::vcpu0</th> <td>Jan  1 00:00:13</td> <td class="n">912.0</td> <td>npf</td> <td>-</td> <td>ready</td>' page.line
+	grep -qF '<caption>Slow exits, the longest first; bars: ms</caption>' page.line
+}
+
 @test "pcp kvm takes -S, -T, -O, -t and -s" {
 	archive <<<"$night"
 	heads() { pcp_kvm -z -a archive "$@" | sed -n 's/^KVM on example.org, \(.*\) to .* \(00:.*\) 2026$/\1 \2/p' | tr '\n' ';'; }

@@ -64,10 +64,14 @@ lacks() {
 	type Up Enter
 	sees 'io:0xe9:w           debugcon       9000     9000      120    15.6    20.00'
 	sees 'vmm:IO            9000    13.3       -     80.0     120'
+	sees 'io             io:0x3f8:w serial           0    50.12 vmm'
+	sees 'npf            -                           0      912 ready'
 	type Right
 	sees 'sort:avg us'
 	type Tab
 	sees 'sort:VMM ms/s'
+	type Tab s
+	sees 'sort:SLOW EXIT'
 	type Escape / d b Enter
 	wait_for 5 lacks web1
 	sees db1-29933

@@ -230,9 +230,49 @@ static void test_vm(void **state)
 	assert_true(shows("vmm:IO            9000    13.3       -     80.0     120"));
 	assert_true(shows(
 		"io:0xe9:w           debugcon       9000     9000      120    15.6    20.00"));
-	assert_false(shows("npf")); /* of another VM */
+	assert_false(shows("mmio:")); /* of another VM */
 	assert_true(key(TOP_KEY_ESCAPE));
 	assert_true(shows("cache1-29942"));
+}
+
+/* Slow exits of this VM, the newest first; where there is none, it says so, or that nobody knows.
+ */
+static void test_slow(void **state)
+{
+	(void)state;
+	setenv("TZ", "UTC", 1);
+	strcpy(view.vm, "web1-29941");
+	make(80, 24);
+	assert_line(
+		18,
+		"SLOW EXIT      CAUSE                    VCPU       ms MOSTLY             WHEN");
+	assert_line(
+		19,
+		"io             io:0x3f8:w serial           0    50.12 vmm      11-18 11:06:38");
+	assert_line(
+		20,
+		"npf            -                           0      912 ready    11-18 11:06:30");
+	view.section = TOP_SLOW;
+	view.sorts[TOP_SLOW] = 3;
+	make(80, 24);
+	assert_true(strncmp(page.lines[19].text, "npf", 3) == 0);
+	strcpy(view.vm, "db1-29933");
+	make(80, 24);
+	assert_true(shows(
+		"0x7c           -                           1    11.00 -        11-18 10:50:00"));
+	assert_false(shows("npf            -"));
+	strcpy(view.filters[TOP_SLOW], "npf");
+	make(80, 24);
+	assert_true(shows("SLOW EXIT      CAUSE "));
+	assert_false(shows("0x7c"));
+	view.filters[TOP_SLOW][0] = '\0';
+	strcpy(view.vm, "cache1-29942");
+	make(80, 24);
+	assert_true(shows("SLOW EXIT: none")); /* it only slept */
+	assert_false(shows("SLOW EXIT: none "));
+	strcpy(view.vm, "größe-7");
+	make(80, 24);
+	assert_true(shows("SLOW EXIT: -   longest 0.00 ms  cpuid"));
 }
 
 /* The cursor stays on its VM, wherever that is after sorting. */
@@ -348,6 +388,8 @@ static void test_sections(void **state)
 	key(TOP_KEY_TAB);
 	assert_non_null(strstr(page.lines[0].text, "sort:VMM ms/s"));
 	key(TOP_KEY_TAB);
+	assert_non_null(strstr(page.lines[0].text, "sort:WHEN"));
+	key(TOP_KEY_TAB);
 	assert_non_null(strstr(page.lines[0].text, "sort:VCPU"));
 	keys("/");
 	assert_line(23, "vCPUs are not filtered: Tab goes to reasons and causes");
@@ -399,7 +441,8 @@ static void test_tables(void **state)
 			if (strcmp(name, neither[j]) == 0)
 				assert_false((host | vm) >> i & 1);
 		}
-		if (strcmp(name, "vm_exit_latency") == 0 || strcmp(name, "vcpu") == 0)
+		if (strcmp(name, "vm_exit_latency") == 0 || strcmp(name, "vcpu") == 0 ||
+		    strcmp(name, "vcpu_slow") == 0 || strcmp(name, "vm_slow") == 0)
 			assert_true(!(host >> i & 1) && (vm >> i & 1));
 		if (strcmp(name, "vm_exit") == 0 || strcmp(name, "vm_cause") == 0)
 			assert_true((host >> i & 1) && (vm >> i & 1));
@@ -418,7 +461,7 @@ int main(void)
 		top_test(test_filter_keys), top_test(test_delay_keys),
 		top_test(test_other_keys),  top_test(test_sections),
 		top_test(test_batch),	    top_test(test_first_and_notes),
-		top_test(test_tables),
+		top_test(test_tables),	    top_test(test_slow),
 	};
 
 	setlocale(LC_CTYPE, "C.UTF-8");
