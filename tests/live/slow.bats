@@ -59,6 +59,16 @@ guest() {
 	jq -e --argjson now "$now" '[.slow[] | $now - .when | . > -1e9 and . < 60e9] | all' "$WORK/json"
 }
 
+@test "top shows a VM's slow exits as they come, and the state that their time went to" {
+	guest slow --repeat --pause-ms 100 --access io:0x71:w=1,delay-us=$SLEPT
+	ready() { "$BUILD/kvmbpf" vms --csv -o vm | grep -qx "guest-$PID_slow"; }
+	wait_for 20 ready
+	"$BUILD/kvmbpf" top -b -c "$WORK/kvm.conf" -n 2 -d 0.7 --vm "guest-$PID_slow" >"$WORK/top"
+	cat "$WORK/top"
+	sed -n '/^SLOW EXIT/,$p' "$WORK/top" >"$WORK/slow"
+	grep -qiE '^io[_a-z]* +io:0x71:w.* 0 +([89][0-9]\.[0-9]+|[1-9][0-9]{2}) vmm +[0-9-]+ [0-9:]+$' "$WORK/slow"
+}
+
 @test "without the ledger: when, how long, why; and slow_us = off attaches nothing" {
 	sed -i 's/^\[trace\]/ledger = off\n&/' "$WORK/kvm.conf"
 	"$BUILD/kvmbpf" dump -v -c "$WORK/kvm.conf" --slow --json >"$WORK/json" 2>"$WORK/dump.err" 3>&- 8>&- &
