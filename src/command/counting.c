@@ -181,6 +181,12 @@ bool counting_poll(struct counting *counting)
 	return counting->ended;
 }
 
+void counting_tick_early(struct counting *counting)
+{
+	if (monotonic() - counting->ticked >= 0.5)
+		tick(counting);
+}
+
 int counting_signal(struct counting *counting)
 {
 	int signal = counting->ended;

@@ -39,6 +39,12 @@ double counting_seconds(const struct counting *counting);
 /* Do what is due once a second, and do not wait. Returns as counting_wait(). */
 bool counting_poll(struct counting *counting);
 
+/*
+ * Do it now if it is due within half a second: behind a reading, which has just looked for VMs, it
+ * need not look for them again.
+ */
+void counting_tick_early(struct counting *counting);
+
 /* The signal that has ended waiting, which is forgotten: later calls wait again. 0: none. */
 int counting_signal(struct counting *counting);
 

@@ -41,7 +41,7 @@ struct grid {
 	size_t nrows, room;
 };
 
-/* An empty grid of these columns, which must outlive it. */
+/* An empty grid of these columns, at most GRID_COLUMNS, which must outlive it. */
 void grid_init(struct grid *grid, const struct grid_column *columns, size_t ncolumns);
 void grid_free(struct grid *grid);
 
@@ -90,12 +90,23 @@ struct grid_line {
 	size_t nmarks;
 };
 
+#define GRID_COLUMNS 16
+
+/* How a grid's columns are laid out on a screen of that width, once for all of its lines. */
+struct grid_layout {
+	int width;
+	int columns[GRID_COLUMNS];
+};
+
+void grid_lay_out(const struct grid *grid, int width, struct grid_layout *ret_layout);
+
 /* The headings, of which that of the sorted column is marked. */
-void grid_heading(const struct grid *grid, int width, size_t sorted, struct grid_line *ret_line);
+void grid_heading(const struct grid *grid, const struct grid_layout *layout, size_t sorted,
+		  struct grid_line *ret_line);
 
 /* A row; exact: large numbers have all their digits. */
-void grid_row(const struct grid *grid, size_t row, int width, size_t sorted, bool exact,
-	      struct grid_line *ret_line);
+void grid_row(const struct grid *grid, const struct grid_layout *layout, size_t row, size_t sorted,
+	      bool exact, struct grid_line *ret_line);
 
 /* Room for the text of a number. */
 #define GRID_NUMBER 32

@@ -208,22 +208,30 @@ static void line_end(struct making *making)
 	making->line->text[making->at] = '\0';
 }
 
-static struct making line_begin(struct grid_line *line, int width)
+void grid_lay_out(const struct grid *grid, int width, struct grid_layout *ret_layout)
 {
-	line->nmarks = 0;
-	return (struct making){ .line = line, .width = width };
+	ret_layout->width = width;
+	for (size_t i = 0; i < grid->ncolumns; i++)
+		ret_layout->columns[i] = width_of(grid, i, width);
 }
 
-void grid_heading(const struct grid *grid, int width, size_t sorted, struct grid_line *ret_line)
+static struct making line_begin(struct grid_line *line, const struct grid_layout *layout)
 {
-	struct making making = line_begin(ret_line, width);
+	line->nmarks = 0;
+	return (struct making){ .line = line, .width = layout->width };
+}
+
+void grid_heading(const struct grid *grid, const struct grid_layout *layout, size_t sorted,
+		  struct grid_line *ret_line)
+{
+	struct making making = line_begin(ret_line, layout);
 
 	for (size_t i = 0; i < grid->ncolumns; i++) {
 		const struct grid_column *column = &grid->columns[i];
 		struct grid_mark mark;
 
 		blanks_add(&making, i > 0);
-		mark = text_add(&making, column->heading, width_of(grid, i, width),
+		mark = text_add(&making, column->heading, layout->columns[i],
 				column->format != GRID_TEXT);
 		mark_add(ret_line, mark, i == sorted ? GRID_SORTED : GRID_PLAIN);
 	}
@@ -239,10 +247,10 @@ static enum grid_marked marked(const struct grid_column *column, const struct gr
 	return cell->number >= column->warns ? GRID_WARNS : GRID_PLAIN;
 }
 
-void grid_row(const struct grid *grid, size_t row, int width, size_t sorted, bool exact,
-	      struct grid_line *ret_line)
+void grid_row(const struct grid *grid, const struct grid_layout *layout, size_t row, size_t sorted,
+	      bool exact, struct grid_line *ret_line)
 {
-	struct making making = line_begin(ret_line, width);
+	struct making making = line_begin(ret_line, layout);
 
 	for (size_t i = 0; i < grid->ncolumns; i++) {
 		const struct grid_column *column = &grid->columns[i];
@@ -257,8 +265,7 @@ void grid_row(const struct grid *grid, size_t row, int width, size_t sorted, boo
 			text = number;
 		}
 		blanks_add(&making, i > 0);
-		mark = text_add(&making, text, width_of(grid, i, width),
-				column->format != GRID_TEXT);
+		mark = text_add(&making, text, layout->columns[i], column->format != GRID_TEXT);
 		how = marked(column, cell);
 		mark_add(ret_line, mark, how == GRID_PLAIN && i == sorted ? GRID_SORTED : how);
 	}

@@ -178,6 +178,7 @@ static void row_fill(const struct top_host *host, struct grid_cell *cells)
 static int line_print(struct output *output, const struct top_host *host)
 {
 	bool terminal = isatty(fileno(output->file));
+	struct grid_layout layout;
 	struct grid_line line;
 	struct grid_cell *cells;
 	struct grid grid;
@@ -191,11 +192,12 @@ static int line_print(struct output *output, const struct top_host *host)
 		return output_failed(output, -ENOMEM);
 	}
 	row_fill(host, cells);
+	grid_lay_out(&grid, LINE_WIDTH, &layout);
 	if (!output->lines || (terminal && output->lines % HEADING_LINES == 0)) {
-		grid_heading(&grid, LINE_WIDTH, 0, &line);
+		grid_heading(&grid, &layout, 0, &line);
 		fprintf(output->file, "%s\n", line.text);
 	}
-	grid_row(&grid, 0, LINE_WIDTH, 0, true, &line);
+	grid_row(&grid, &layout, 0, 0, true, &line);
 	fprintf(output->file, "%s\n", line.text);
 	output->lines++;
 	grid_free(&grid);

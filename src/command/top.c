@@ -276,6 +276,9 @@ static int keys_take(struct top *top, double seconds)
 		}
 		if (other)
 			return 1;
+		/* the next reading draws anyhow */
+		if (key == TOP_KEY_NONE && !top->view.paused && top_source_clock() >= end)
+			return 0;
 		err = screen_draw(top);
 		if (err)
 			return err;

@@ -216,6 +216,7 @@ static int section_add(struct top_page *page, const struct top_view *view,
 {
 	const struct grid *grid = &model->grids[section];
 	size_t first = view->first[section];
+	struct grid_layout layout;
 	struct grid_line *line;
 	char text[GRID_LINE];
 
@@ -226,12 +227,13 @@ static int section_add(struct top_page *page, const struct top_view *view,
 	line = line_add(page);
 	if (!line)
 		return -ENOMEM;
-	grid_heading(grid, width, view->sorts[section], line);
+	grid_lay_out(grid, width, &layout);
+	grid_heading(grid, &layout, view->sorts[section], line);
 	for (size_t i = first; i < grid->nrows && i - first < rows; i++) {
 		line = line_add(page);
 		if (!line)
 			return -ENOMEM;
-		grid_row(grid, i, width, view->sorts[section], view->exact, line);
+		grid_row(grid, &layout, i, view->sorts[section], view->exact, line);
 	}
 	return 0;
 }

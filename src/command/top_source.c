@@ -62,8 +62,12 @@ void top_source_close(struct top_source *source)
 
 int top_source_read(struct top_source *source, uint64_t tables, bool first)
 {
-	if (source->counting)
-		return counting_read(source->counting, tables);
+	if (source->counting) {
+		int err = counting_read(source->counting, tables);
+
+		counting_tick_early(source->counting);
+		return err;
+	}
 	source->at = first ? 0 : source->nfiles - 1;
 	return 0;
 }

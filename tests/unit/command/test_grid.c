@@ -92,19 +92,23 @@ static void test_filter(void **state)
 
 static void assert_row(size_t row, int width, bool exact, const char *wanted)
 {
+	struct grid_layout layout;
 	struct grid_line line;
 
-	grid_row(&grid, row, width, SIZE_MAX, exact, &line);
+	grid_lay_out(&grid, width, &layout);
+	grid_row(&grid, &layout, row, SIZE_MAX, exact, &line);
 	assert_string_equal(line.text, wanted);
 }
 
 static void test_lines(void **state)
 {
+	struct grid_layout layout;
 	struct grid_line line;
 
 	(void)state;
 	three();
-	grid_heading(&grid, 21, 1, &line);
+	grid_lay_out(&grid, 21, &layout);
+	grid_heading(&grid, &layout, 1, &line);
 	assert_string_equal(line.text, "VM       X/s RDY TOP");
 	assert_int_equal(line.nmarks, 1);
 	assert_int_equal(line.marks[0].how, GRID_SORTED);
@@ -129,12 +133,14 @@ static void test_marks(void **state)
 		size_t row;
 		enum grid_marked how;
 	} wants[] = { { 0, GRID_SORTED }, { 1, GRID_ALARMS }, { 2, GRID_WARNS } };
+	struct grid_layout layout;
 	struct grid_line line;
 
 	(void)state;
 	three();
+	grid_lay_out(&grid, 21, &layout);
 	for (size_t i = 0; i < 3; i++) {
-		grid_row(&grid, wants[i].row, 21, 2, false, &line);
+		grid_row(&grid, &layout, wants[i].row, 2, false, &line);
 		assert_int_equal(line.nmarks, 1);
 		assert_int_equal(line.marks[0].how, wants[i].how);
 	}
