@@ -310,6 +310,45 @@ at_end() {
 	[ "$status" = 1 ]
 }
 
+@test "rules of pmie say nothing of a QEMU that boots, at their interval of two minutes" {
+	need_kvm
+	need pmie
+	need qemu-system-x86_64
+	[ "$(uname -m)" = x86_64 ] || skip "not x86: this boots x86's SeaBIOS"
+	# shellcheck source=scripts/guests.sh
+	. "$TOP/scripts/guests.sh"
+	(
+		live_pmcd
+		start_qemu "$WORK" 3>&-
+		# the firmware is done when the boot sector writes
+		boots() { [ -n "$(values kvm.vm.cause.accesses | grep -E '^qemu-[0-9]+::io:0x3f8:w ')" ]; }
+		wait_for 60 boots
+		# what of it the rules read, as it was before QEMU began and from its boot on
+		sed '/^\thelp/,/;$/d' "$TOP"/dashboards/pmieconf/* >"$WORK/predicates"
+		for metric in $(names "$WORK/predicates"); do
+			values "$metric" | awk -v metric="$metric" '/^qemu|^[a-z_]+ [0-9]+$/ {
+				rest = ""
+				for (i = 0; i < 12; i++)
+					rest = rest " " $2
+				print metric "|" $1 "|" (metric ~ /vcpus$|attached$/ ? $2 : 0) rest }'
+		done >"$WORK/lines"
+		guests_end
+		pmcd_stop
+	)
+	cat "$WORK/lines"
+	grep -q '^kvm.vm.userspace_exit.time|qemu-[0-9]*::IO|0 [1-9]' "$WORK/lines"
+	grep -q '^kvm.vm.stat.exits|qemu-[0-9]*|0 [1-9]' "$WORK/lines"
+	make_rules
+	pmieconf -r "$WORK/rules" -f "$WORK/pmie.conf" modify global delta 2min
+	# how long a vCPU waits for a CPU is for this host to say, which may be busy
+	pmieconf -r "$WORK/rules" -f "$WORK/pmie.conf" disable pmdakvm.ready
+	pmieconf -r "$WORK/rules" -f "$WORK/pmie.conf" disable pmdakvm.ready_high
+	"$PCP_PYTHON_PROG" "$TOP/tests/data/archive.py" "$WORK/booted" <"$WORK/lines"
+	pmie -v -z -a "$WORK/booted" -c "$WORK/pmie.conf" >"$WORK/verbose" 2>&1
+	cat "$WORK/verbose"
+	[ "$(grep -c '00:02:00 .*: false' "$WORK/verbose")" = $(($(ls "$TOP/dashboards/pmieconf" | wc -l) - 2)) ]
+}
+
 # start_display [SIZE]: a screen that nobody sees, $DISPLAY, with its dump in $WORK/screen; end_display ends it
 start_display() {
 	rm -rf "$WORK/display" "$WORK/screen"

@@ -3,19 +3,27 @@
 # shellcheck shell=bash
 #
 # An archive recorded with the stock agent, rewritten and read beside one of ours.
+# record ARCHIVE [METRIC...]: also those
 record() {
-	printf 'log mandatory on 200 msec { kvm.trace.count kvm.trace.kvm_pio kvm.trace.kvm_mmio kvm.trace.kvm_ack_irq kvm.trace.kvm_age_hva kvm.exits kvm.mmu_unsync kvm.largepages }\n' >/tmp/logger.conf
-	pmlogger -c /tmp/logger.conf -l /tmp/logger.log -T 2sec "$1" &
-	sleep 0.5
+	printf '%s\n' 'log mandatory on 200 msec {' kvm.trace.count kvm.trace.kvm_pio kvm.trace.kvm_mmio kvm.trace.kvm_ack_irq \
+		kvm.trace.kvm_age_hva kvm.exits kvm.mmu_unsync kvm.largepages "${@:2}" '}' >/tmp/logger.conf
+	pmlogger -c /tmp/logger.conf -l /tmp/logger.log "$1" &
+	local logger=$!
+	await "pmlogger writes no archive" test -s "$1.index"
+	sleep 1.5 # some records: rates begin with the second
 	"$BUILD/tests/guest" --pio "$PIO" >/dev/null
-	wait $!
+	sleep 0.5
+	kill $logger
+	wait $logger || true
 }
 start_host
 pminfo -f kvm.trace >/dev/null
 record /tmp/stock
 make_ install >/dev/null
 run_in $OURS Install >/dev/null
-record /tmp/ours
+# what our groups of pmlogconf name
+# shellcheck disable=SC2046 # a list of words
+record /tmp/ours $(sed -n 's/^\t\(kvm.*\)$/\1/p' /etc/pcp/pmlogconf/pmdakvm/* | grep -v '^kvm.trace$')
 folder=/var/lib/pcp/config/pmlogrewrite
 # what PCP has no rule for, if it has one for kvm.largepages
 theirs=$(grep -lE '^metric kvm\.largepages' $folder/* | grep -v pmdakvm || true)
@@ -42,6 +50,18 @@ done
 ! pmlogextract /tmp/stock /tmp/ours /tmp/neither >/dev/null 2>&1 || fail "the two archives go together as they are"
 pmlogextract /tmp/rewritten /tmp/ours /tmp/both || fail "the two cannot be merged"
 pmval -a /tmp/both -r kvm.trace.kvm_mmio >/dev/null || fail "the merged archive cannot be read"
+
+# our reports show both halves: what the guest did while the stock agent counted, and while ours did
+export PCP_PYTHON_PROG=/usr/bin/python3
+# in_report NAME ARCHIVE ROW COLUMN: what rates of 0.2 s come to
+in_report() {
+	pmrep -z -a "$2" -t 0.2 ":$1" >/tmp/report || fail "pmrep :$1 of $2"
+	awk -v row="$3" -v name="$4" '$1 !~ /:/ { for (i = 1; i <= NF; i++) if ($i == name) column = i + 1; next }
+		$2 ~ row { sum += $column * 0.2 } END { printf "%.0f\n", sum }' /tmp/report
+}
+expect "kvm-trace, of the stock agent's archive" "$(in_report kvm-trace /tmp/rewritten '^cpu' pio/s)" "$PIO"
+expect "kvm-trace, of both" "$(in_report kvm-trace /tmp/both '^cpu' pio/s)" $((2 * PIO))
+expect "kvm-userspace, of both" "$(in_report kvm-userspace /tmp/both '^IO$' exits/s)" "$PIO"
 
 # a PCP that has a rule for kvm.largepages, too, and one that has not
 if [ -z "$theirs" ]; then
