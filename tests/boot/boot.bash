@@ -30,15 +30,19 @@ boot() {
 
 PCP_BIN=/usr/lib/pcp/bin
 
-# agent_boot VERSION SCRIPT SETTINGS OPTION...: the script follows agent.sh, and SETTINGS,
+# agent_boot VERSION SCRIPTS SETTINGS OPTION...: the scripts, in one text, follow agent.sh, and SETTINGS,
 # assignments; pmcd, our agent and what they need are there.
 agent_boot() {
-	local version=$1 script=$2 settings=$3
+	local version=$1 settings=$3 script
+	# shellcheck disable=SC2206 # words
+	local scripts=(agent.sh $2)
 	shift 3
 	new_work
 	{
 		echo "PIO=$PIO $settings"
-		cat "$TOP/tests/boot/inside/agent.sh" "$TOP/tests/boot/inside/$script"
+		for script in "${scripts[@]}"; do
+			cat "$TOP/tests/boot/inside/$script"
+		done
 	} >"$WORK/script"
 	boot "$version" "$WORK/script" --add "$BUILD/pmdakvm" --add pminfo --add pmstore --add jq \
 		--add "$(command -v setpriv):/usr/bin/setpriv.util-linux" \
