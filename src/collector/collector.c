@@ -494,7 +494,7 @@ int collector_read_with_rows(struct collector *collector, uint64_t tables, uint6
 {
 	int err;
 
-	vms_stale(collector->vms);
+	vms_stale(collector->vms, tables ? 0 : VMS_NAMES_NS);
 	err = families_refresh(collector, tables | rows);
 	return err ? err : sources_read(&collector->sources, tables, rows);
 }

@@ -79,7 +79,10 @@ struct snapshot *collector_snapshot(struct collector *collector);
  */
 int collector_read(struct collector *collector, uint64_t tables);
 
-/* The same, but also update the rows of the tables in the mask rows, without their values. */
+/*
+ * The same, but also update the rows of the tables in the mask rows, without their values. Of rows
+ * alone, VMs are as they were within the last VMS_NAMES_NS.
+ */
 int collector_read_with_rows(struct collector *collector, uint64_t tables, uint64_t rows);
 
 #endif /* PMDAKVM_COLLECTOR_H */

@@ -97,9 +97,9 @@ bool vms_pass(struct vms *vms)
 	return !err;
 }
 
-void vms_stale(struct vms *vms)
+void vms_stale(struct vms *vms, uint64_t ns)
 {
-	if (vms->passes)
+	if (vms->passes && clock_ns() - vms->passes->passed >= ns)
 		vms->passes->fresh = false;
 }
 

@@ -24,11 +24,15 @@ struct stat_layout *vms_layout(const struct vms *vms);
 /* Make a pass, if one can be made. Returns whether it was complete. */
 bool vms_pass(struct vms *vms);
 
+/* Names are asked for right after values, one instance domain after another: one pass serves all.
+ */
+#define VMS_NAMES_NS UINT64_C(100000000)
+
 /*
  * Call vms_refresh() before reading the list of VMs: it makes one pass for all reads that follow
- * one vms_stale().
+ * one vms_stale(), which does nothing if a pass began less than so many ns ago.
  */
-void vms_stale(struct vms *vms);
+void vms_stale(struct vms *vms, uint64_t ns);
 void vms_refresh(struct vms *vms);
 
 /*

@@ -252,6 +252,51 @@ static void test_typed_loads_refused(void **state)
 	assert_true(vms_pass(agent) && sees_all(agent));
 }
 
+static int nothing_seen(void *data, struct vm *vm, struct vcpu *vcpu, const void *member)
+{
+	(void)data;
+	(void)vm;
+	(void)vcpu;
+	(void)member;
+	return 0;
+}
+
+static void nothing_ended(void *data, struct vm *vm, struct vcpu *vcpu)
+{
+	(void)data;
+	(void)vm;
+	(void)vcpu;
+}
+
+static void pass_counted(void *data, bool complete)
+{
+	unsigned *passes = data;
+
+	*passes += complete;
+}
+
+/* One pass serves all reads that follow vms_stale(), and those to whom it is not too old. */
+static void test_stale(void **state)
+{
+	unsigned passes = 0;
+	struct vms_listener listener = { &passes, nothing_seen, nothing_ended, pass_counted };
+
+	(void)state;
+	agent_open();
+	agent->listener = &listener;
+	vms_stale(agent, 0);
+	vms_refresh(agent);
+	vms_refresh(agent);
+	assert_int_equal(passes, 1);
+	vms_stale(agent, UINT64_MAX);
+	vms_refresh(agent);
+	assert_int_equal(passes, 1);
+	vms_stale(agent, 1);
+	vms_refresh(agent);
+	assert_int_equal(passes, 2);
+	agent->listener = NULL;
+}
+
 #define passes_test(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -260,6 +305,7 @@ int main(void)
 		passes_test(test_readers_load_nothing),
 		passes_test(test_no_pin),
 		passes_test(test_at_a_time),
+		passes_test(test_stale),
 		passes_test(test_typed_loads_refused),
 	};
 

@@ -53,7 +53,7 @@ int kernel_attach(struct vms *of, void *family, const struct config *config, str
 
 int kernel_refresh(struct vms *of, void *family)
 {
-	vms_stale(of);
+	vms_stale(of, 0);
 	return stat_family.refresh(family, UINT64_MAX);
 }
 
