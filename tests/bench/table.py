@@ -233,24 +233,24 @@ def show_collectors(directory, bars, event, cpu):
 
 
 def show_boot(directory, bars):
-    cost = {}
-    for _, name, _, ns in read(directory, "boot"):
-        cost.setdefault(name, []).append(int(ns))
-    ratio = None
-    if cost:
-        least = {name: min(values) for name, values in cost.items()}
-        below = least["perf"] - least["nothing"]
-        ratio = (least["ours"] - least["nothing"]) / below if below > 0 else math.inf
-        print("Real exits under emulation: the guest's CPU time, least of"
-              f" {len(cost['nothing'])} rounds.")
-        show([["", "perf kvm stat = 1", "added"]] +
-             [[text, f"{(least[name] - least['nothing']) / below:.2f}" if below > 0 else "-",
-               f"{100 * (least[name] / least['nothing'] - 1):.0f} %"]
+    rounds = Rounds()
+    for _, name, number, ns in read(directory, "boot"):
+        least = min(int(ns), rounds.cost.get(name, {}).get(number, math.inf))
+        rounds.put(name, number, least)
+    if rounds.cost:
+        nothing = rounds.cost["nothing"]
+        print("Real exits under emulation: the guest's CPU time, the least of the runs of each of"
+              f" {len(nothing)} rounds.")
+        show([["", "perf kvm stat = 1", "added, % of the guest's"]] +
+             [[text, ratio_text(rounds.ratio(name, "perf")),
+               spread([100 * ns / nothing[number]
+                       for number, ns in rounds.added(name).items()], "{:.0f}")]
               for name, text in (("ours", "pmdakvm: kvm_exit and kvm_entry, exits by reason"),
                                  ("perf", "perf kvm stat record"))])
-    bars.put("exit pair / perf kvm stat record, in QEMU", 0.6, ratio,
-             f"{ratio:.2f}" if ratio is not None else "")
-    return cost
+    ratio = rounds.ratio("ours", "perf") if rounds.cost else None
+    bars.put("exit pair / perf kvm stat record, in QEMU", 0.6, ratio and ratio[0],
+             ratio_text(ratio))
+    return rounds.cost
 
 
 # The columns of a line of bin/fetch, and of the file "fetch" behind them.
