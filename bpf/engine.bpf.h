@@ -34,6 +34,7 @@ struct engine_record {
 	__u32 blocks[ENGINE_SLOTS]; /* numbers, by slot; 0: never counted */
 	__u32 ledger;		    /* number of the thread's ledger; a hint */
 	__u32 slow; /* number of the record of slow exits whose newest waits for its cause */
+	__u64 task; /* the thread's struct task_struct; 0: not asked for yet */
 	__u32 pad[RECORD_PAD];
 };
 #endif
@@ -162,6 +163,15 @@ struct engine_control control;
 #endif
 __u32 hints[HINTS];
 
+#ifdef ENGINE_SLOTS
+/* Rodata, set before loading: WITHOUT_CAUSES and others. The verifier drops what they had to do. */
+const volatile __u32 without;
+
+#define causes_flag (without & WITHOUT_CAUSES ? 0 : control.causes)
+#define ledger_flag (without & WITHOUT_LEDGER ? 0 : control.ledger)
+#define has_slow    (!(without & WITHOUT_SLOW))
+#endif
+
 /* --- records --- */
 
 /* For a CO-RE check whether the kernel has this helper (since Linux 5.11). */
@@ -179,6 +189,7 @@ struct thread {
 #define has_run_delay bpf_core_field_exists(struct sched_info, run_delay)
 #ifndef RUN_DELAY /* a test's own */
 #define RUN_DELAY(task) (task)->sched_info.run_delay
+#define READS_DELAY
 #endif
 
 /*
@@ -340,6 +351,15 @@ static __always_inline bool record_is(const struct engine_record *record,
 
 enum { FIND_ANY_VCPU = 1, FIND_MAKE = 2 };
 
+/*
+ * The first hint of a set: that of a vCPU, whose address is known before the thread is; of a thread
+ * where no vCPU is named.
+ */
+static __always_inline __u32 hints_set(__u64 of)
+{
+	return (of * 0x9e3779b97f4a7c15ULL) >> 48 & (HINTS - 2);
+}
+
 __u32 record_miss(__u32 set, __u64 start, __u32 tid, __u64 vcpu, __u32 flags);
 
 /* The number of what the set's first hint does not lead to, which does from now on; 0: none. */
@@ -368,8 +388,7 @@ SLOW_PATH __u32 record_miss(__u32 set, __u64 start, __u32 tid, __u64 vcpu, __u32
 static __always_inline struct engine_record *record_of(const struct thread *thread, __u64 vcpu,
 						       __u32 flags, __u32 *ret_number)
 {
-	__u64 hash = (thread->start ^ vcpu) * 0x9e3779b97f4a7c15ULL;
-	__u32 set = hash >> 48 & (HINTS - 2), number = hints[set];
+	__u32 set = hints_set(flags & FIND_ANY_VCPU ? thread->start : vcpu), number = hints[set];
 	struct engine_record *record = record_at(number);
 
 	*ret_number = number;
@@ -397,6 +416,22 @@ static __always_inline struct engine_record *record_number_find(__u64 vcpu, __u3
 	struct thread thread = thread_now();
 
 	return record_of(&thread, vcpu, flags, ret_number);
+}
+
+/*
+ * Find the record of a vCPU that is in the guest, which it has entered in this generation: the
+ * current thread's, for one at a time runs a vCPU, and leaves the guest before another enters it.
+ * So the thread has not to be named, which takes a call. NULL: it is not known to be there.
+ */
+static __always_inline struct engine_record *record_in_guest(__u64 vcpu)
+{
+	struct engine_record *record = record_at(hints[hints_set(vcpu)]);
+
+	if (likely(record && record->head.vcpu == vcpu && record->head.entered &&
+		   record->head.generation == control.generation &&
+		   record->head.start != RECORD_GONE))
+		return record;
+	return NULL;
 }
 
 /* Forget an exit or entry from before a detach: its generation differs. */

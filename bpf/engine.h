@@ -74,8 +74,8 @@ struct record {
 
 _Static_assert(sizeof(struct record) == CACHE_LINE_BYTES, "a record's head is one cache line");
 
-/* Behind the numbers of blocks: two numbers, and padding up to a cache line. */
-#define RECORD_PAD 14
+/* Behind the numbers of blocks: two numbers, an address, and padding up to a cache line. */
+#define RECORD_PAD 12
 
 /* The vCPU of the record is gone: no thread finds it any more, and it waits to be retired. */
 #define RECORD_GONE (~0ULL)
@@ -115,6 +115,14 @@ struct engine_state {
 	__u32 record, block, slot;
 	__u32 flag; /* of those that write records alone; 0: they are detached */
 	struct block sum;
+};
+
+/* Families that are not there when an object is loaded, so that its programs do not ask for them.
+ */
+enum {
+	WITHOUT_CAUSES = 1,
+	WITHOUT_LEDGER = 2,
+	WITHOUT_SLOW = 4,
 };
 
 #define UNKNOWN_SLOTS 8 /* slots 1 to 8: claimed by codes outside all ranges */

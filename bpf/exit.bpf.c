@@ -28,6 +28,12 @@
 const volatile struct exit_setup setup;
 
 /*
+ * Rodata: no program of kvm_exit and kvm_entry is ever left out, so a vCPU that is in the guest is
+ * known by its address.
+ */
+const volatile __u32 by_vcpu;
+
+/*
  * The vendor's module is gone: one that is loaded next can have its structs in another form.
  * Written by the user side, which reads its types within a second.
  */
@@ -85,28 +91,75 @@ static __always_inline __u32 slot_given(const volatile struct exit_isa *isa, __u
 	return setup.has_reasons && mask ? slot_of(isa, isa_number, code & mask) : 0;
 }
 
-static __always_inline int exited(__u64 vcpu, __u32 flags, __u32 isa, __u32 slot)
+/* How long the thread that has the record, the current one, has waited for a CPU, ns. */
+static __always_inline __u64 record_delay(struct engine_record *record)
 {
-	struct thread thread;
-	struct engine_record *record = record_find(vcpu, flags | FIND_MAKE, &thread);
-	__u64 now;
+#if defined(TYPED_LOADS) && defined(READS_DELAY)
+	if (!has_run_delay)
+		return 0;
+	if (!likely(record->task))
+		record->task = bpf_get_current_task();
+	return word_at((const void *)record->task,
+		       bpf_core_field_offset(struct task_struct, sched_info.run_delay));
+#else
+	(void)record;
+	return thread_now().delay;
+#endif
+}
+
+static __always_inline int exited(struct engine_record *record, __u64 now, __u32 isa, __u32 slot)
+{
+	__u32 ledger = ledger_flag;
 
 	event_count(EXIT_EVENT_EXIT);
 	if (!likely(record))
 		return overflow_count(slot, false);
-	record_renew(&record->head);
-	now = bpf_ktime_get_ns();
 	if (record->head.entered) {
 		record->head.guest_time += now - record->head.entered;
 		record->head.entered = 0;
 	}
 	record->head.isa = (__u8)isa;
 	pair_open(record, slot, now);
-	if (control.causes)
+	if (causes_flag)
 		cause_exits(&record->head);
-	if (control.ledger)
-		ledger_exits(record, now, thread.delay, slot);
+	if (ledger)
+		ledger_exits(record, ledger, now, record_delay(record), slot);
 	return 0;
+}
+
+__u32 vcpu_search(__u64 vcpu);
+
+/* The number of the record of an exit that follows no entry; 0: there is no room for one. */
+SLOW_PATH __u32 vcpu_search(__u64 vcpu)
+{
+	struct engine_record *record;
+	__u32 number;
+
+	record = record_number_find(vcpu, FIND_MAKE, &number);
+	if (!record)
+		return 0;
+	record_renew(&record->head);
+	return number;
+}
+
+/* The current thread's record of a vCPU that exits, renewed. */
+static __always_inline struct engine_record *record_of_exit(__u64 vcpu)
+{
+	struct engine_record *record;
+	struct thread thread;
+	__u32 number;
+
+	if (!by_vcpu) {
+		record = record_find(vcpu, FIND_MAKE, &thread);
+		if (likely(record))
+			record_renew(&record->head);
+		return record;
+	}
+	record = record_in_guest(vcpu);
+	if (likely(record))
+		return record;
+	number = vcpu_search(vcpu);
+	return number ? record_at(number) : NULL;
 }
 
 int exit_vcpu_first(const __u64 *ctx);
@@ -118,7 +171,7 @@ int exit_vcpu_first(const __u64 *ctx);
 SEC("raw_tp")
 int exit_vcpu_first(const __u64 *ctx)
 {
-	__u64 vcpu = ctx[0];
+	__u64 now = bpf_ktime_get_ns(), vcpu = ctx[0];
 	__u32 isa, slot;
 
 	if ((__u32)ctx[1] == KVM_ISA_VMX) {
@@ -128,7 +181,7 @@ int exit_vcpu_first(const __u64 *ctx)
 		isa = setup.svm.isa;
 		slot = slot_read(&setup.svm, 0, vcpu);
 	}
-	return exited(vcpu, 0, isa, slot);
+	return exited(record_of_exit(vcpu), now, isa, slot);
 }
 
 int exit_reason_first(const __u64 *ctx);
@@ -137,6 +190,7 @@ int exit_reason_first(const __u64 *ctx);
 SEC("raw_tp")
 int exit_reason_first(const __u64 *ctx)
 {
+	__u64 now = bpf_ktime_get_ns();
 	__u32 isa, slot;
 
 	if ((__u32)ctx[2] == KVM_ISA_VMX) {
@@ -146,7 +200,7 @@ int exit_reason_first(const __u64 *ctx)
 		isa = setup.svm.isa;
 		slot = slot_given(&setup.svm, 0, (__u32)ctx[0]);
 	}
-	return exited(ctx[1], 0, isa, slot);
+	return exited(record_of_exit(ctx[1]), now, isa, slot);
 }
 
 int exit_trap(const __u64 *ctx);
@@ -156,32 +210,39 @@ SEC("raw_tp")
 int exit_trap(const __u64 *ctx)
 {
 	__u32 kind = (__u32)ctx[0] & ~ARM_EXIT_SERROR;
+	struct engine_record *record;
+	__u64 now = bpf_ktime_get_ns();
+	struct thread thread;
 
 	if (kind == ARM_EXCEPTION_TRAP)
 		kind = EXIT_TRAP_CODE | (__u32)ctx[1];
-	return exited(0, FIND_ANY_VCPU, setup.arm64.isa,
-		      slot_given(&setup.arm64, KVM_ISA_ARM64, kind));
+	record = record_find(0, FIND_ANY_VCPU | FIND_MAKE, &thread);
+	if (record)
+		record_renew(&record->head);
+	return exited(record, now, setup.arm64.isa, slot_given(&setup.arm64, KVM_ISA_ARM64, kind));
 }
 
-static __always_inline int entered(struct engine_record *record, const struct thread *thread)
+static __always_inline int entered(struct engine_record *record, const struct thread *thread,
+				   __u64 now)
 {
-	__u64 now, time;
+	__u32 ledger = ledger_flag;
+	__u64 time;
 	bool closes;
 
+	event_count(EXIT_EVENT_ENTRY);
 	if (!likely(record))
 		return 0;
 	record_renew(&record->head);
-	now = bpf_ktime_get_ns();
 	closes = record->head.opened;
 	time = closes ? now - record->head.opened : 0;
 	if (closes)
 		pair_close(record, now);
-	if (control.causes)
+	if (causes_flag)
 		cause_enters(&record->head, closes, time);
-	if (slow_may_be(time))
+	if (has_slow && slow_may_be(time))
 		slow_exit_ends(record->head.vcpu, now, time, thread->delay);
-	if (control.ledger)
-		ledger_enters(record, now, thread->delay);
+	if (ledger)
+		ledger_enters(record, ledger, now, thread->delay);
 	/* AMD's fast path before Linux 6.12 enters the guest again without kvm_exit */
 	if (!record->head.entered)
 		record->head.entered = now;
@@ -193,12 +254,12 @@ int exit_entry(const __u64 *ctx);
 SEC("raw_tp")
 int exit_entry(const __u64 *ctx)
 {
+	__u64 now = bpf_ktime_get_ns();
 	struct thread thread;
 
-	event_count(EXIT_EVENT_ENTRY);
 	if (!setup.entry_has_vcpu)
-		return entered(record_find(0, FIND_ANY_VCPU | FIND_MAKE, &thread), &thread);
-	return entered(record_find(ctx[0], FIND_MAKE, &thread), &thread);
+		return entered(record_find(0, FIND_ANY_VCPU | FIND_MAKE, &thread), &thread, now);
+	return entered(record_find(ctx[0], FIND_MAKE, &thread), &thread, now);
 }
 
 int exit_thread(const void *ctx);

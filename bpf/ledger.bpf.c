@@ -108,7 +108,7 @@ static __always_inline __u64 at_most(__u64 time, __u64 most)
 }
 
 /* A halt of so many ns has ended; waited: the thread has slept. */
-static __always_inline void woken(struct ledger_record *ledger, __u64 delay, __u64 halt,
+static __always_inline void woken(struct ledger_record *ledger, __u32 flag, __u64 delay, __u64 halt,
 				  bool waited)
 {
 	__u64 now = bpf_ktime_get_ns(), before = ledger->last >> LEDGER_STATE_BITS, since;
@@ -130,7 +130,7 @@ static __always_inline void woken(struct ledger_record *ledger, __u64 delay, __u
 	ledger->reason = LEDGER_MARKED; /* it halts no more */
 	if (state == LEDGER_GUEST || state == LEDGER_VMM)
 		state = LEDGER_UNKNOWN; /* a kvm_exit or kvm_fpu was missed */
-	ledger_pass(ledger, now, since - polled - slept, state, ledger_in_run());
+	ledger_pass(ledger, now, since - polled - slept, state, ledger_in_run(flag));
 }
 
 static __always_inline int halt_ended(__u64 halt, bool waited)
@@ -146,9 +146,10 @@ static __always_inline int halt_ended(__u64 halt, bool waited)
 		return ledger_drop();
 	count(ledger, waited ? LEDGER_WAITED : LEDGER_POLLED, halt);
 	if (ledger->head.generation == flag)
-		woken(ledger, thread.delay, halt, waited);
+		woken(ledger, flag, thread.delay, halt, waited);
 	else
-		ledger_begin(ledger, flag, bpf_ktime_get_ns(), thread.delay, ledger_in_run(), 0);
+		ledger_begin(ledger, flag, bpf_ktime_get_ns(), thread.delay, ledger_in_run(flag),
+			     0);
 	return 0;
 }
 

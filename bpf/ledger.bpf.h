@@ -163,9 +163,9 @@ static __always_inline void ledger_pass(struct ledger_record *ledger, __u64 now,
 }
 
 /* The state of a thread in KVM_RUN that is not in the guest. */
-static __always_inline __u32 ledger_in_run(void)
+static __always_inline __u32 ledger_in_run(__u32 flag)
 {
-	return control.ledger & (LEDGER_PLACES - 1);
+	return flag & (LEDGER_PLACES - 1);
 }
 
 /* The state since the last edge. */
@@ -218,11 +218,11 @@ static __always_inline struct ledger_record *ledger_of(struct engine_record *own
 }
 
 /* The ledger at an edge. NULL: it begins here, or there is no room for it. */
-static __always_inline struct ledger_record *ledger_edge(struct engine_record *owner, __u64 now,
-							 __u64 delay, __u32 next, __u32 reason)
+static __always_inline struct ledger_record *ledger_edge(struct engine_record *owner, __u32 flag,
+							 __u64 now, __u64 delay, __u32 next,
+							 __u32 reason)
 {
 	struct ledger_record *ledger = ledger_of(owner);
-	__u32 flag = control.ledger;
 
 	if (likely(ledger && ledger->head.generation == flag))
 		return ledger;
@@ -232,11 +232,12 @@ static __always_inline struct ledger_record *ledger_edge(struct engine_record *o
 }
 
 /* kvm_exit; what the guest was not seen to run is unknown. */
-static __always_inline void ledger_exits(struct engine_record *owner, __u64 now, __u64 delay,
-					 __u32 slot)
+static __always_inline void ledger_exits(struct engine_record *owner, __u32 flag, __u64 now,
+					 __u64 delay, __u32 slot)
 {
 	__u32 reason = (__u32)owner->head.isa << LEDGER_ISA_SHIFT | slot;
-	struct ledger_record *ledger = ledger_edge(owner, now, delay, ledger_in_run(), reason);
+	struct ledger_record *ledger = ledger_edge(owner, flag, now, delay, ledger_in_run(flag),
+						   reason);
 	__u64 since;
 
 	if (!ledger)
@@ -245,13 +246,14 @@ static __always_inline void ledger_exits(struct engine_record *owner, __u64 now,
 	ledger->reason = reason;
 	ledger_pass(ledger, now, since,
 		    likely(ledger_since(ledger) == LEDGER_GUEST) ? LEDGER_GUEST : LEDGER_UNKNOWN,
-		    ledger_in_run());
+		    ledger_in_run(flag));
 }
 
 /* kvm_entry; after another one (AMD's fast path before Linux 6.12) the guest goes on. */
-static __always_inline void ledger_enters(struct engine_record *owner, __u64 now, __u64 delay)
+static __always_inline void ledger_enters(struct engine_record *owner, __u32 flag, __u64 now,
+					  __u64 delay)
 {
-	struct ledger_record *ledger = ledger_edge(owner, now, delay, LEDGER_GUEST, 0);
+	struct ledger_record *ledger = ledger_edge(owner, flag, now, delay, LEDGER_GUEST, 0);
 	__u64 since;
 
 	if (!ledger)
@@ -261,9 +263,10 @@ static __always_inline void ledger_enters(struct engine_record *owner, __u64 now
 }
 
 /* kvm_userspace_exit; what the guest seems to have run is unknown: a kvm_exit was missed. */
-static __always_inline void ledger_trip_begins(struct engine_record *owner, __u64 now, __u64 delay)
+static __always_inline void ledger_trip_begins(struct engine_record *owner, __u32 flag, __u64 now,
+					       __u64 delay)
 {
-	struct ledger_record *ledger = ledger_edge(owner, now, delay, LEDGER_VMM, 0);
+	struct ledger_record *ledger = ledger_edge(owner, flag, now, delay, LEDGER_VMM, 0);
 	__u64 since;
 	__u32 state;
 
@@ -276,15 +279,16 @@ static __always_inline void ledger_trip_begins(struct engine_record *owner, __u6
 }
 
 /* KVM_RUN has begun; kvm_entry may have told so already. */
-static __always_inline void ledger_trip_ends(struct engine_record *owner, __u64 now, __u64 delay)
+static __always_inline void ledger_trip_ends(struct engine_record *owner, __u32 flag, __u64 now,
+					     __u64 delay)
 {
-	struct ledger_record *ledger = ledger_edge(owner, now, delay, ledger_in_run(), 0);
+	struct ledger_record *ledger = ledger_edge(owner, flag, now, delay, ledger_in_run(flag), 0);
 	__u64 since;
 
 	if (!ledger || ledger_since(ledger) != LEDGER_VMM)
 		return;
 	since = ledger_interval(ledger, &now, delay);
-	ledger_pass(ledger, now, since, LEDGER_VMM, ledger_in_run());
+	ledger_pass(ledger, now, since, LEDGER_VMM, ledger_in_run(flag));
 }
 
 #endif

@@ -47,7 +47,7 @@ static __always_inline __u32 slot_of(__u32 reason, __s32 error)
 
 static __always_inline int run_ended(__u32 reason, __s32 error)
 {
-	__u32 slot = slot_of(reason, error);
+	__u32 slot = slot_of(reason, error), ledger = ledger_flag;
 	struct thread thread;
 	struct engine_record *record = record_find(0, FIND_ANY_VCPU | FIND_MAKE, &thread);
 	__u64 now;
@@ -58,12 +58,12 @@ static __always_inline int run_ended(__u32 reason, __s32 error)
 	record_renew(&record->head);
 	now = bpf_ktime_get_ns();
 	pair_open(record, slot, now);
-	if (control.causes && record->head.block)
+	if (causes_flag && record->head.block)
 		cause_trip_begins(&record->head);
-	if (record->slow)
+	if (has_slow && record->slow)
 		slow_trip_caused();
-	if (control.ledger)
-		ledger_trip_begins(record, now, thread.delay);
+	if (ledger)
+		ledger_trip_begins(record, ledger, now, thread.delay);
 	return 0;
 }
 
@@ -97,6 +97,7 @@ static __always_inline int run_started(void)
 {
 	struct thread thread;
 	struct engine_record *record = record_find(0, FIND_ANY_VCPU, &thread);
+	__u32 ledger = ledger_flag;
 	__u64 now, time;
 
 	if (!record)
@@ -107,12 +108,12 @@ static __always_inline int run_started(void)
 	now = bpf_ktime_get_ns();
 	time = now - record->head.opened;
 	pair_close(record, now);
-	if (control.causes && record->head.block)
+	if (causes_flag && record->head.block)
 		cause_trip_ends(&record->head, time);
-	if (slow_may_be(time))
+	if (has_slow && slow_may_be(time))
 		slow_trip_ends(now, time, thread.delay);
-	if (control.ledger)
-		ledger_trip_ends(record, now, thread.delay);
+	if (ledger)
+		ledger_trip_ends(record, ledger, now, thread.delay);
 	return 0;
 }
 

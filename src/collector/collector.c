@@ -203,10 +203,10 @@ static int classic_find(struct collector *collector)
 	classic->tracefs = collector->config->tracefs;
 	classic->lockdown = collector->config->lockdown;
 	classic->paranoid = "/proc/sys/kernel/perf_event_paranoid";
-	if (collector->config->raw_only || !tracepoints_preemptible(&collector->types))
-		return 0;
-	classic->wanted = true;
-	return late_close_new(&classic->late);
+	if (!collector->config->raw_only)
+		classic->wanted = tracepoints_preemptible(&collector->types);
+	classic->atomic = !collector->config->raw_only && !classic->wanted;
+	return classic->wanted ? late_close_new(&classic->late) : 0;
 }
 
 static libbpf_print_fn_t print_begin(struct report *report)

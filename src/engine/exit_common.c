@@ -46,6 +46,23 @@ static int records_share(const struct exits *exits, const struct counters_object
 	return err;
 }
 
+uint32_t exits_without(const struct exits *exits)
+{
+	const struct {
+		const struct record_links *links;
+		uint32_t bit;
+	} families[] = { { exits->env.causes, WITHOUT_CAUSES },
+			 { exits->env.ledger, WITHOUT_LEDGER },
+			 { exits->env.slow, WITHOUT_SLOW } };
+	uint32_t without = 0;
+
+	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+		if (!families[i].links || !record_links_exist(families[i].links))
+			without |= families[i].bit;
+	}
+	return without;
+}
+
 int exits_load_object(struct exits *exits, const struct counters_object *object,
 		      struct report *report)
 {

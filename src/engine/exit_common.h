@@ -63,6 +63,9 @@ struct exits_kind {
 int exits_new(const struct family_env *env, const struct exits_kind *kind,
 	      struct exits **ret_exits);
 
+/* For an object's rodata: WITHOUT_CAUSES and others, of the families that are not there. */
+uint32_t exits_without(const struct exits *exits);
+
 /* Load an object, which is destroyed on failure; see vcpu_counters_load(). */
 int exits_load_object(struct exits *exits, const struct counters_object *object,
 		      struct report *report);

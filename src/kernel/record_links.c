@@ -2,6 +2,11 @@
 /* Copyright (c) 2026 The pmdakvm authors */
 #include "kernel/record_links.h"
 
+bool record_links_exist(const struct record_links *links)
+{
+	return links->maps[LINK_SHARED] != NULL;
+}
+
 int record_links_share(const struct record_links *links, struct bpf_map *const *maps)
 {
 	int err = 0;

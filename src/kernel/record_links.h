@@ -9,6 +9,7 @@
 
 #include <bpf/libbpf.h>
 #include <linux/types.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /* The shared maps: the first chunk of records, further ones, free records, index, rows, global
@@ -29,6 +30,9 @@ struct record_links {
 /* Before loading an object: have it use the shared maps, if there are any. Returns 0 or an error.
  */
 int record_links_share(const struct record_links *links, struct bpf_map *const *maps);
+
+/* Are there maps to share? */
+bool record_links_exist(const struct record_links *links);
 
 /* Before programs are attached that read this flag, and after they are detached. */
 void record_links_add(struct record_links *links, __u32 *flag);

@@ -22,7 +22,8 @@ enum classic_refusal {
 struct classic_events {
 	const char *tracefs;
 	const char *lockdown, *paranoid; /* paths of the kernel's files, which may not exist */
-	bool wanted;		   /* a thread can be switched out inside raw tracepoint programs */
+	bool atomic; /* it is known that no thread is switched out in raw tracepoint programs */
+	bool wanted; /* one can be, so perf is to attach events */
 	struct late_close *late;   /* closes their links; not NULL if wanted */
 	uint64_t spent;		   /* ns in which perf attached in this pass */
 	enum classic_refusal why;  /* perf did not attach an event in this pass: the first */

@@ -113,16 +113,24 @@ static int shared_prepare(struct bpf_object *object)
 	return err;
 }
 
-static int object_prepare(struct bpf_object *object)
+static int object_prepare(const struct variant *variant, struct bpf_object *object)
 {
 	__u32 cpus = (__u32)libbpf_num_possible_cpus();
 	struct engine_control *control = variable(object, ".bss", "control");
 	void *setup = variable(object, ".rodata", "setup");
+	__u32 *by_vcpu = variable(object, ".rodata", "by_vcpu");
+	__u32 *without = variable(object, ".rodata", "without");
 	struct exit_setup made;
 	int err;
 
 	if (is_shared(object))
 		return shared_prepare(object);
+	if (by_vcpu)
+		*by_vcpu = 1;
+	if (without)
+		*without = (variant->causes || variant->ledger ? 0 : WITHOUT_SLOW) |
+			   (variant->causes ? 0 : WITHOUT_CAUSES) |
+			   (variant->ledger ? 0 : WITHOUT_LEDGER);
 	err = setup_make(&made);
 	if (err)
 		return err;
@@ -237,7 +245,7 @@ static int object_open(const struct variant *variant, const char *folder, const 
 	all = variable(object, ".rodata", "all");
 	if (all)
 		*all = variant->all;
-	return object_prepare(object);
+	return object_prepare(variant, object);
 }
 
 /* Load a family's object, and have the variant's own share its records. */

@@ -12,7 +12,7 @@
 struct mapped {
 	struct record head;
 	__u32 blocks[COUNTER_SLOTS_MAX];
-	__u32 rest[RECORD_PAD + 1];
+	__u32 rest[RECORD_PAD + 4];
 };
 
 static int entry_compare(const void *left, const void *right)

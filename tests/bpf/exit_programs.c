@@ -111,12 +111,16 @@ static int programs_load(unsigned flags)
 					  kernel_types_core(&types)),
 			 0);
 	exit_setup_make(flags, (struct exit_setup *)&programs->rodata->setup);
+	programs->rodata->by_vcpu = (flags & BY_VCPU) != 0;
+	if (flags & ALONE)
+		programs->rodata->without = WITHOUT_CAUSES | WITHOUT_LEDGER | WITHOUT_SLOW;
 	wanted = exit_program(flags);
 	bpf_program__set_autoload(programs->progs.exit_vcpu_first, false);
 	bpf_program__set_autoload(programs->progs.exit_reason_first, false);
 	bpf_program__set_autoload(programs->progs.exit_trap, false);
 	bpf_program__set_autoload(wanted, true);
 	counter_maps_size(programs, exit);
+	bpf_map__set_max_entries(programs->maps.ledger_rows, (__u32)possible_cpus());
 	err = clocked_exit_bpf__load(programs);
 	kernel_types_close(&types);
 	return err;
@@ -152,6 +156,27 @@ int exits_unload(void **state)
 void clock_set(uint64_t ns)
 {
 	programs->bss->test_clock = ns;
+}
+
+void hints_fill(uint32_t number)
+{
+	for (size_t i = 0; i < HINTS; i++)
+		programs->bss->hints[i] = number;
+}
+
+uint64_t ledger_dropped(void)
+{
+	uint64_t sum = 0;
+
+	for (__u32 cpu = 0; cpu < (__u32)possible_cpus(); cpu++) {
+		struct ledger_row row;
+
+		assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(programs->maps.ledger_rows), &cpu,
+						     &row),
+				 0);
+		sum += row.dropped;
+	}
+	return sum;
 }
 
 void vendor_gone_set(bool gone)

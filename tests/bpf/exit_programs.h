@@ -22,6 +22,8 @@ enum {
 	TWO_BLOCKS = 16,   /* there is room for two reasons of a vCPU */
 	TYPED = 32,	   /* reads by typed loads */
 	TRAP = 64,	   /* kvm_exit(ret, esr_ec, pc), kvm_entry(pc), of arm64 */
+	BY_VCPU = 128,	   /* a vCPU in the guest is known by its address */
+	ALONE = 256,	   /* without the families that charge records beside these */
 };
 
 /* Has this kernel typed loads? */
@@ -45,6 +47,12 @@ void clock_set(uint64_t ns);
 
 /* The address that the events have of vCPU 0 ... VCPUS - 1. */
 uint64_t vcpu_address(unsigned vcpu);
+
+/* Have all hints lead to the record of this number. */
+void hints_fill(uint32_t number);
+
+/* Edges that found no ledger: there is room for none. */
+uint64_t ledger_dropped(void);
 
 /* Say whether the vendor's module is gone. */
 void vendor_gone_set(bool gone);

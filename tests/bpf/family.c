@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/programs.h"
 #include "exit_typed.skel.h"
 #include "kvm/exit_reasons.h"
 #include "vms/vm_passes.h"
@@ -49,6 +50,7 @@ int __real_bpf_object__load(struct bpf_object *object);
 int __real_bpf_object__load_skeleton(struct bpf_object_skeleton *skeleton);
 int __wrap_events_find(struct kernel_types *types, const char *tracefs, struct events *ret_events);
 bool __wrap_typed_loads_exist(struct kernel_types *types);
+bool __wrap_programs_atomic(const struct classic_events *classic);
 uint64_t __wrap_events_stamp(const char *btf_dir, const char *tracefs);
 int __wrap_exit_layout_read(struct kernel_types *types, struct exit_layout *ret_layout);
 int __wrap_prog_missed(int fd, uint64_t *ret_missed);
@@ -101,6 +103,12 @@ int __wrap_bpf_object__load(struct bpf_object *object)
 {
 	host.objects++;
 	return refuses_load() ? -EPERM : __real_bpf_object__load(object);
+}
+
+bool __wrap_programs_atomic(const struct classic_events *classic)
+{
+	(void)classic;
+	return host.atomic;
 }
 
 bool __wrap_typed_loads_exist(struct kernel_types *types)

@@ -26,6 +26,7 @@ extern struct host {
 	uint64_t stamp; /* changes as KVM is reloaded */
 	unsigned refused_loads; /* how many of the next loads are refused */
 	bool typed_loads;	/* the kernel's types say that it has them */
+	bool atomic;		/* no thread is switched out in a program */
 	char loads[64];		/* by which reads the exit family was to be loaded, in order */
 	unsigned arguments;	/* of kvm_exit: a program that uses a third is refused; 0: any */
 	const char *no_attach;	/* the event that cannot be attached, with attach_err */

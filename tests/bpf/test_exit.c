@@ -107,10 +107,11 @@ static const struct scenario scenarios[] = {
 	  .steps = { { 1000, THREAD_ENDS, 0, 0 } } },
 };
 
-/* Both forms of kvm_exit's arguments, and a kvm_entry without vCPU, count alike. */
+/* Both forms of kvm_exit's arguments, and all ways to find a record, count alike. */
 static void test_scenarios(void **state)
 {
-	static const unsigned forms[] = { 0, REASON_FIRST };
+	static const unsigned forms[] = { 0,	 REASON_FIRST,	 BY_VCPU, BY_VCPU | REASON_FIRST,
+					  ALONE, BY_VCPU | ALONE };
 
 	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
 		exits_load(forms[i], 4);

@@ -395,6 +395,29 @@ static void test_limit(void **state)
 	assert_int_equal(value_at("map", "exit_blocks", "dropped"), 0);
 }
 
+static void one_hlt(void)
+{
+	fire("kvm_exit", HLT, VCPU, ISA_SVM);
+}
+
+/*
+ * Where no program of the two events is ever left out, an exit of a vCPU in the guest is that of
+ * the thread that has entered it.
+ */
+static void test_in_guest(void **state)
+{
+	(void)state;
+	for (unsigned atomic = 0; atomic < 2; atomic++) {
+		host.atomic = atomic;
+		family_open("exit");
+		exits(3, CPUID);
+		in_thread(one_hlt);
+		assert_counts(3, 1);
+		assert_int_equal(value_at("map", "exit_cells", "used"), atomic ? 1 : 2);
+		family_close();
+	}
+}
+
 /* Reasons of a vCPU that find no room are counted without times. */
 static void test_limit_of_counters(void **state)
 {
@@ -442,15 +465,25 @@ static void test_thread_end(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		family_test(test_events),	family_test(test_reset_max),
-		family_test(test_detach),	family_test(test_another_layout),
-		family_test(test_missed),	family_test(test_ends_missed),
-		family_test(test_vendor_gone),	family_test(test_reasons_refused),
-		family_test(test_typed_loads),	family_test(test_loads_refused),
-		family_test(test_no_layout),	family_test(test_unlisted),
-		family_test(test_no_types),	family_test(test_no_types_nor_reasons),
-		family_test(test_attach_fails), family_test(test_limit),
-		family_test(test_reloaded),	family_test(test_limit_of_counters),
+		family_test(test_events),
+		family_test(test_reset_max),
+		family_test(test_detach),
+		family_test(test_another_layout),
+		family_test(test_missed),
+		family_test(test_ends_missed),
+		family_test(test_vendor_gone),
+		family_test(test_reasons_refused),
+		family_test(test_typed_loads),
+		family_test(test_loads_refused),
+		family_test(test_no_layout),
+		family_test(test_unlisted),
+		family_test(test_no_types),
+		family_test(test_no_types_nor_reasons),
+		family_test(test_attach_fails),
+		family_test(test_limit),
+		family_test(test_in_guest),
+		family_test(test_reloaded),
+		family_test(test_limit_of_counters),
 		family_test(test_thread_end),
 	};
 

@@ -51,6 +51,7 @@ static int load(struct exits *exits, struct report *report)
 	};
 	exit_layout_ranges(REASONS_USERSPACE, skeleton->rodata->setup.ranges);
 	slow_setup_fill(&skeleton->rodata->slow_setup, exits->env.config->slow_us);
+	skeleton->rodata->without = exits_without(exits);
 	err = exits_load_object(
 		exits, &(struct counters_object){ COUNTERS_OBJECT(skeleton, userspace_exit) },
 		report);

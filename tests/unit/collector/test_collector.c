@@ -288,14 +288,17 @@ static void test_pins(void **state)
 }
 
 /*
- * Families are told that perf is to attach events where tracepoints are preemptible; a DSO does
- * not even look.
+ * Families are told that perf is to attach events where tracepoints are preemptible, and that none
+ * is to where they are known not to be; a DSO does not even look.
  */
 static void test_classic_events(void **state)
 {
 	static const struct {
-		bool preemptible, raw_only, wanted;
-	} cases[] = { { true, false, true }, { false, false, false }, { true, true, false } };
+		bool preemptible, raw_only, wanted, atomic;
+	} cases[] = { { true, false, true, false },
+		      { false, false, false, true },
+		      { true, true, false, false },
+		      { false, true, false, false } };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -308,6 +311,7 @@ static void test_classic_events(void **state)
 		assert_int_equal(machine.asked, !cases[i].raw_only);
 		classic = fakes[ALPHA].env.classic;
 		assert_int_equal(classic->wanted, cases[i].wanted);
+		assert_int_equal(classic->atomic, cases[i].atomic);
 		assert_int_equal(classic->late != NULL, cases[i].wanted);
 		assert_string_equal(classic->tracefs, "/its/tracefs");
 		collector_close(collector);

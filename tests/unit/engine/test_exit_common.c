@@ -275,6 +275,26 @@ static void test_no_memory(void **state)
 	exits_close(made);
 }
 
+/* An object does without the families that are not loaded. */
+static void test_without(void **state)
+{
+	struct record_links links[3] = { 0 };
+	const struct bpf_map *const map = (const struct bpf_map *)&links;
+
+	(void)state;
+	assert_int_equal(exits_without(exits), WITHOUT_CAUSES | WITHOUT_LEDGER | WITHOUT_SLOW);
+	exits->env.causes = &links[0];
+	exits->env.ledger = &links[1];
+	exits->env.slow = &links[2];
+	assert_int_equal(exits_without(exits), WITHOUT_CAUSES | WITHOUT_LEDGER | WITHOUT_SLOW);
+	links[1].maps[LINK_SHARED] = map;
+	assert_int_equal(exits_without(exits), WITHOUT_CAUSES | WITHOUT_SLOW);
+	links[0].maps[LINK_SHARED] = map;
+	links[2].maps[LINK_SHARED] = map;
+	assert_int_equal(exits_without(exits), 0);
+	exits->env.causes = exits->env.ledger = exits->env.slow = NULL;
+}
+
 #define exits_test(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -282,7 +302,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		exits_test(test_new),	 exits_test(test_refresh),     exits_test(test_wanted),
 		exits_test(test_maps),	 exits_test(test_tick),	       exits_test(test_no_memory),
-		exits_test(test_growth), exits_test(test_growth_time),
+		exits_test(test_growth), exits_test(test_growth_time), exits_test(test_without),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
