@@ -21,11 +21,13 @@ FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "fleet",
 COLOURS = ["#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf"]
 
 
-def dashboards():
-    """All, by title"""
+def dashboards(source=None):
+    """All, by title, or those for a type of data source"""
     for path in sorted(glob.glob(os.path.join(FOLDER, "*.json"))):
         with open(path, encoding="utf-8") as file:
-            yield json.load(file)
+            dashboard = json.load(file)
+        if source in (None, dashboard["templating"]["list"][0]["query"]):
+            yield dashboard
 
 
 def keys(value, above, found):
@@ -46,9 +48,9 @@ def ask(url, way, parameters):
         return json.load(answer)["data"]["result"]
 
 
-def queries(variables):
+def queries(variables, source="prometheus"):
     """(dashboard, panel, target, query) of each"""
-    for dashboard in dashboards():
+    for dashboard in dashboards(source):
         for panel in dashboard["panels"]:
             for target in panel["targets"]:
                 expr = target["expr"]
@@ -157,13 +159,18 @@ def table(panel, answers):
 
 def page(path, url, second, variables):
     """The dashboards, drawn"""
-    begin, shown, out = second - 900, {}, []
+    begin, shown = second - 900, {}
     for dashboard, panel, target, expr in queries(variables):
         instant = target["instant"]
         rows = ask(url, "query", {"query": expr, "time": second}) if instant else \
             ask(url, "query_range", {"query": expr, "start": begin, "end": second, "step": 30})
         shown.setdefault((dashboard["title"], panel["id"]), (panel, []))[1].append((target, rows))
-    last = None
+    draw(path, shown, begin, second)
+
+
+def draw(path, shown, begin, second):
+    """Panels by (title of the dashboard, id), with their queries and answers"""
+    last, out = None, []
     for (title, _), (panel, answers) in shown.items():
         if title != last:
             out.append(f'<h2 style="clear:both">{html.escape(title)}</h2>')
@@ -201,4 +208,5 @@ def main():
         lines(more[0], int(more[1]), variables)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -2,54 +2,67 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 The pmdakvm authors
 """
-dashboards.py FOLDER: write Grafana's dashboards, one JSON file each, made of fleet/panels, which says how it
-is written. Their data source is any of type prometheus.
+dashboards.py FOLDER: write Grafana's dashboards, one JSON file each, made of fleet/panels and fleet/panels-pcp,
+which say how they are written. The data source is any of type prometheus, or of grafana-pcp's.
 """
 import json
 import os
 import sys
 
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
-SOURCE = {"type": "prometheus", "uid": "${datasource}"}
+# Types of data sources, and what they are called
+SOURCES = {"prometheus": ("prometheus", ""), "redis": ("performancecopilot-redis-datasource", " (PCP Redis)"),
+           "valkey": ("performancecopilot-valkey-datasource", " (PCP Valkey)"),
+           "vector": ("performancecopilot-vector-datasource", " (PCP Vector)")}
 # Columns of tables
 ORDER = {name: number for number, name in enumerate(
     ["vm", "instance", "vcpu", "Value", "Value #A", "Value #B", "Value #C", "cause", "Value #D", "reason", "Value #E", "id"])}
 LICENCE = "SPDX-License-Identifier: GPL-2.0-or-later. Copyright (c) 2026 The pmdakvm authors. "
 
 
-def read():
-    """The dashboards of fleet/panels: lists of panels with their queries, and variables"""
+def read(name, sources):
+    """The dashboards of a file: lists of panels with their queries, and variables"""
     dashboards = []
-    with open(os.path.join(TOP, "fleet", "panels"), encoding="utf-8") as file:
+    with open(os.path.join(TOP, "fleet", name), encoding="utf-8") as file:
         lines = [line.rstrip("\n") for line in file if line.strip() and not line.startswith("#")]
     for line in lines:
         key, rest = line.split(" ", 1)
-        if key == "dashboard":
+        if key == "source":
+            sources = rest.split()
+        elif key == "dashboard":
             uid, title = rest.split(" ", 1)
-            dashboards.append({"uid": uid, "title": title, "variables": [], "panels": []})
-        elif key == "variable":
-            dashboards[-1]["variables"].append(rest.split(" ", 1))
+            dashboards.append({"uid": uid, "title": title, "sources": sources, "variables": [], "panels": []})
+        elif key in ("variable", "text"):
+            dashboards[-1]["variables"].append([key] + rest.split(" ", 1))
         elif key == "panel":
             kind, size, unit, title = rest.split(" ", 3)
             width, height = map(int, size.split("x"))
             dashboards[-1]["panels"].append({"kind": kind, "width": width, "height": height, "unit": unit,
-                                             "title": title, "says": None, "queries": []})
+                                             "title": title, "says": None, "top": None, "only": None, "queries": []})
         elif key == "query":
             legend, expr = rest.split(" | ", 1)
             dashboards[-1]["panels"][-1]["queries"].append((legend, expr))
-        elif key == "says":
-            dashboards[-1]["panels"][-1]["says"] = rest
+        elif key in ("says", "top", "only"):
+            dashboards[-1]["panels"][-1][key] = rest
         else:
-            sys.exit(f"fleet/panels: unknown: {line}")
+            sys.exit(f"fleet/{name}: unknown: {line}")
     return dashboards
 
 
-def targets(panel):
+def data_source(source):
+    """As panels and queries name it: what was chosen at the top"""
+    return {"type": SOURCES[source][0], "uid": "${datasource}"}
+
+
+def targets(panel, source):
     """The queries as Grafana has them"""
     result = []
     for number, (legend, expr) in enumerate(panel["queries"]):
-        target = {"refId": chr(ord("A") + number), "datasource": SOURCE, "expr": expr, "legendFormat": legend,
-                  "range": True, "instant": False, "format": "time_series"}
+        target = {"refId": chr(ord("A") + number), "datasource": data_source(source), "expr": expr, "legendFormat": legend}
+        if source != "prometheus":
+            result.append({**target, "format": "time_series"})
+            continue
+        target.update({"range": True, "instant": False, "format": "time_series"})
         if panel["kind"] in ("stat", "table"):
             target.update({"range": False, "instant": True})
         if panel["kind"] == "table":
@@ -65,7 +78,7 @@ def options(panel):
     kind = panel["kind"]
     if kind == "stat":
         return {"reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}, "colorMode": "none",
-                "graphMode": "none", "textMode": "value"}
+                "graphMode": "none", "textMode": "auto" if "$" in panel["queries"][0][0] else "value"}
     if kind == "table":
         return {"showHeader": True, "cellHeight": "sm"}
     if kind == "heatmap":
@@ -88,7 +101,7 @@ def fields(panel):
         if panel["unit"] == "percentunit":
             defaults["max"] = 1
     overrides = []
-    if panel["kind"] == "table":
+    if panel["kind"] == "table" and not panel["top"]:
         for number, (legend, _) in enumerate(panel["queries"]):
             name = f"Value #{chr(ord('A') + number)}" if len(panel["queries"]) > 1 else "Value"
             unit = "percentunit" if legend == "Ready" else "none"
@@ -99,7 +112,16 @@ def fields(panel):
 
 
 def transformations(panel):
-    """Of a table: one row for what the queries have in common, without the time"""
+    """
+    Of a table: one row for what the queries have in common, without the time; or for the last value of each
+    line, the largest first. Of lines, those whose name begins so.
+    """
+    if panel["only"]:
+        return [{"id": "filterFieldsByName", "options": {"include": {"pattern": f"/^([Tt]ime$|{panel['only']})/"}}}]
+    if panel["top"]:
+        return [{"id": "reduce", "options": {"mode": "seriesToRows", "reducers": ["lastNotNull"]}},
+                {"id": "sortBy", "options": {"fields": {}, "sort": [{"field": "Last *", "desc": True}]}},
+                {"id": "limit", "options": {"limitField": int(panel["top"])}}]
     if panel["kind"] != "table":
         return []
     hidden = {name: True for name in ("Time", "__name__", "uuid", "job")}
@@ -107,16 +129,16 @@ def transformations(panel):
     return steps + [{"id": "organize", "options": {"excludeByName": hidden, "indexByName": ORDER, "renameByName": {}}}]
 
 
-def panels(dashboard):
+def panels(dashboard, source):
     """All, in rows of 24 columns"""
     result, x, y, tallest = [], 0, 0, 0
     for number, panel in enumerate(dashboard["panels"]):
         if x + panel["width"] > 24:
             x, y, tallest = 0, y + tallest, 0
         kind = "timeseries" if panel["kind"] == "stacked" else panel["kind"]
-        made = {"id": number + 1, "type": kind, "title": panel["title"], "datasource": SOURCE,
+        made = {"id": number + 1, "type": kind, "title": panel["title"], "datasource": data_source(source),
                 "gridPos": {"x": x, "y": y, "w": panel["width"], "h": panel["height"]},
-                "targets": targets(panel), "fieldConfig": fields(panel), "options": options(panel),
+                "targets": targets(panel, source), "fieldConfig": fields(panel), "options": options(panel),
                 "transformations": transformations(panel)}
         if panel["says"]:
             made["description"] = panel["says"]
@@ -125,29 +147,42 @@ def panels(dashboard):
     return result
 
 
-def variables(dashboard):
+def variables(dashboard, source):
     """The data source, and what can be chosen"""
-    result = [{"name": "datasource", "type": "datasource", "query": "prometheus", "label": "Data source"}]
-    for name, query in dashboard["variables"]:
-        result.append({"name": name, "type": "query", "datasource": SOURCE, "query": {"query": query, "refId": name},
+    kind = SOURCES[source][0]
+    result = [{"name": "datasource", "type": "datasource", "query": kind, "label": "Data source"}]
+    for key, name, query in dashboard["variables"]:
+        if key == "text":
+            result.append({"name": name, "type": "textbox", "query": query, "label": "VM's name, or a regular expression"})
+            continue
+        asked = {"query": query, "refId": name} if source == "prometheus" else query
+        result.append({"name": name, "type": "query", "datasource": data_source(source), "query": asked,
                        "refresh": 2, "sort": 1, "multi": False, "includeAll": False})
     return result
 
 
+def write(folder, dashboard, source):
+    """One file"""
+    uid, tag = (dashboard["uid"], "kvm") if source == "prometheus" else (f"kvm-{source}-{dashboard['uid']}", f"kvm-{source}")
+    made = {"description": LICENCE + 'Made of fleet/panels by "make fleet".', "uid": uid,
+            "title": dashboard["title"] + SOURCES[source][1], "tags": [tag], "schemaVersion": 39, "editable": True,
+            "refresh": "30s", "time": {"from": "now-1h", "to": "now"}, "timezone": "",
+            "templating": {"list": variables(dashboard, source)}, "annotations": {"list": []}, "links": [
+                {"type": "dashboards", "tags": [tag], "title": "KVM", "asDropdown": False,
+                 "includeVars": True, "keepTime": True, "targetBlank": False, "icon": "dashboard",
+                 "tooltip": "", "url": ""}],
+            "panels": panels(dashboard, source)}
+    with open(os.path.join(folder, uid + ".json"), "w", encoding="utf-8") as file:
+        json.dump(made, file, indent=1)
+        file.write("\n")
+
+
 def main():
     """Write them all"""
-    for dashboard in read():
-        made = {"description": LICENCE + 'Made of fleet/panels by "make fleet".', "uid": dashboard["uid"],
-                "title": dashboard["title"], "tags": ["kvm"], "schemaVersion": 39, "editable": True,
-                "refresh": "30s", "time": {"from": "now-1h", "to": "now"}, "timezone": "",
-                "templating": {"list": variables(dashboard)}, "annotations": {"list": []}, "links": [
-                    {"type": "dashboards", "tags": ["kvm"], "title": "KVM", "asDropdown": False,
-                     "includeVars": True, "keepTime": True, "targetBlank": False, "icon": "dashboard",
-                     "tooltip": "", "url": ""}],
-                "panels": panels(dashboard)}
-        with open(os.path.join(sys.argv[1], dashboard["uid"] + ".json"), "w", encoding="utf-8") as file:
-            json.dump(made, file, indent=1)
-            file.write("\n")
+    for name, sources in (("panels", ["prometheus"]), ("panels-pcp", [])):
+        for dashboard in read(name, sources):
+            for source in dashboard["sources"]:
+                write(sys.argv[1], dashboard, source)
 
 
 main()

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 The pmdakvm authors
 """
-archive.py ARCHIVE <LINES: write a PCP archive of metrics of the table, as pmlogger would. A line is
+archive.py ARCHIVE [HOST] <LINES: write a PCP archive of metrics of the table, as pmlogger would. A line is
 
     METRIC|INSTANCE|VALUE VALUE ...
 
@@ -56,13 +56,13 @@ def table():
 
 
 def main():
-    """The archive's name is the only argument"""
+    """The first argument is the archive's name"""
     if sys.argv[1] == "--names":
         for name, row in sorted(table().items()):
             print(name, row[3])
         return
     log = pmi.pmiLogImport(sys.argv[1])
-    log.pmiSetHostname("example.org")
+    log.pmiSetHostname(sys.argv[2] if len(sys.argv) > 2 else "example.org")
     log.pmiSetTimezone("UTC")
     metrics = table()
     known, numbers, lines = set(), {}, []

@@ -42,9 +42,10 @@ pmcd_root() {
 	cat "$1/pmns"
 }
 
-# made_pmcd NAME: a pmcd whose agent has the values of $WORK/NAME.made; sets PORT
+# made_pmcd NAME [HOST]: a pmcd whose agent has the values of $WORK/NAME.made; sets PORT. HOST is what its
+# machine is called.
 made_pmcd() {
-	local dir=$WORK/$1.pmcd name=$1
+	local dir=$WORK/$1.pmcd name=$1 host=${2:-}
 	mkdir -p "$dir"
 	(
 		pmcd_env "$dir"
@@ -55,7 +56,7 @@ made_pmcd() {
 		} >"$dir/pmcd.conf"
 	)
 	PORT=$(free_port)
-	pmcd_run "$dir" "$PORT"
+	pmcd_run "$dir" "$PORT" "$host"
 	wait_for 20 made_answers
 }
 
@@ -63,27 +64,77 @@ made_answers() {
 	PCP_PYTHON_PROG=/usr/bin/python3 pminfo -h "127.0.0.1:$PORT" -f kvm.nvms 2>/dev/null | grep -q value
 }
 
-# pmcd_run DIR PORT
+# pmcd_run DIR PORT [HOST]
 pmcd_run() {
-	local dir=$1 port=$2
-	server "$dir/out" env PMNS_DEFAULT="$dir/root" PMCD_ROOT_AGENT=0 PCP_RUN_DIR="$dir/run" PCP_LOG_DIR="$dir/log" \
+	local dir=$1 port=$2 named=()
+	[ -z "${3:-}" ] || named=(unshare -u sh -c 'hostname "$0" && exec "$@"' "$3")
+	server "$dir/out" "${named[@]}" env PMNS_DEFAULT="$dir/root" PMCD_ROOT_AGENT=0 PCP_RUN_DIR="$dir/run" PCP_LOG_DIR="$dir/log" \
 		PCP_VAR_DIR="$dir/var" PCP_TMP_DIR="$dir/tmp" HOME="$dir/home" PYTHONDONTWRITEBYTECODE=1 \
-		/usr/lib/pcp/bin/pmcd -f -A -q 30 -t 30 -i 127.0.0.1 -p "$port" -U root -c "$dir/pmcd.conf" -n "$dir/root" \
+		/usr/lib/pcp/bin/pmcd -f -A ${PMCD_OPTIONS:-} -q 30 -t 30 -i 127.0.0.1 -p "$port" -U root -c "$dir/pmcd.conf" -n "$dir/root" \
 		-s "$dir/pmcd.socket" -l "$dir/pmcd.log"
 }
 
 # proxy: pmproxy without a key server; sets PROXY, its port
 proxy() {
+	proxy_run "$WORK/proxy" false
+}
+
+# series_proxy DIR [LINE...]: pmproxy with the key server at KEYS, and these lines about it, which finds the
+# archives of DIR/archives/pmlogger; sets PROXY
+series_proxy() {
+	local dir=$1
+	shift
+	mkdir -p "$dir/archives/pmlogger"
+	proxy_run "$dir" true "servers = 127.0.0.1:$KEYS" "$@"
+}
+
+proxy_run() {
+	local dir=$1 series=$2 section
+	shift 2
 	PROXY=$(free_port)
-	mkdir -p "$WORK/proxy"
+	mkdir -p "$dir"
 	{
-		printf '[pmproxy]\npcp.enabled = true\nhttp.enabled = true\nredis.enabled = false\nsecure.enabled = false\n'
-		printf '[%s]\nenabled = false\n' redis discover pmsearch pmseries
-	} >"$WORK/proxy/pmproxy.conf"
-	server "$WORK/proxy/out" env PCP_RUN_DIR="$WORK/proxy" PCP_LOG_DIR="$WORK/proxy" PCP_TMP_DIR="$WORK/proxy" \
-		/usr/lib/pcp/bin/pmproxy -f -A -U root -i 127.0.0.1 -p "$PROXY" -s "$WORK/proxy/socket" \
-		-c "$WORK/proxy/pmproxy.conf" -l "$WORK/proxy/log"
+		printf '[pmproxy]\npcp.enabled = true\nhttp.enabled = true\nredis.enabled = false\nresp.enabled = false\n'
+		printf 'secure.enabled = false\n[pmsearch]\nenabled = false\n'
+		printf "[%s]\nenabled = $series\n" discover pmseries
+		# as PCP calls it until 6.1, and since
+		for section in redis keys; do
+			printf '%s\n' "[$section]" "enabled = $series" "$@"
+		done
+	} >"$dir/pmproxy.conf"
+	server "$dir/out" env PCP_RUN_DIR="$dir" PCP_LOG_DIR="$dir/archives" PCP_ARCHIVE_DIR="$dir/archives/pmlogger" \
+		PCP_TMP_DIR="$dir" /usr/lib/pcp/bin/pmproxy -f -A -U root -i 127.0.0.1 -p "$PROXY" -s "$dir/socket" \
+		-c "$dir/pmproxy.conf" -l "$dir/log"
 	wait_for 20 listens "$PROXY"
+}
+
+# key_server [OPTION...]: redis, or valkey; sets KEYS, its port
+key_server() {
+	local said program
+	said=$("$TOP/tests/servers.sh" redis 2>&1) || skip "redis-server cannot be had: $said"
+	program=$(ls -d "${said##*$'\n'}"/*-server | head -n 1)
+	KEYS=$(free_port)
+	server "$WORK/keys.log" "$program" --bind 127.0.0.1 --port "$KEYS" --save '' --dir "$WORK" "$@"
+	wait_for 20 listens "$KEYS"
+}
+
+# archiver DIR NAME PORT [ARCHIVE]: a pmlogger of that pmcd, by DIR/log.conf, whose archive series_proxy DIR
+# finds, if the folder DIR/archives/pmlogger/NAME was there when it began
+archiver() {
+	local dir=$1 archive=$1/archives/pmlogger/$2/${4:-a}
+	server "$dir/$2.out" env PCP_TMP_DIR="$dir" PCP_RUN_DIR="$dir" pmlogger -h "127.0.0.1:$3" -c "$dir/log.conf" -L \
+		-l "$dir/$2.log" "$archive"
+	wait_for 20 test -s "$archive.0"
+}
+
+# series [OPTION...] QUERY: what PROXY answers, as tests/series.py prints it
+series() {
+	/usr/bin/python3 "$TOP/tests/series.py" "http://127.0.0.1:$PROXY" "$@"
+}
+
+# series_say QUERY TEXT: is this the answer?
+series_say() {
+	[ "$(series "$1")" = "$2" ]
 }
 
 # listens PORT: does somebody

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright (c) 2026 The pmdakvm authors
+#
+# bats file_tags=idle
+#
+# Tests Grafana's dashboards for the data sources of grafana-pcp, without Grafana, which is not in Debian: what a
+# pmproxy with known numbers (tests/data/fleet/logged.py) answers each query.
+
+load common
+load prometheus
+load servers
+
+setup() {
+	need_root
+	need pmseries
+	[ -x /usr/lib/pcp/bin/pmproxy ] || skip "pmproxy is not installed: make deps installs it"
+	new_work
+	export LC_ALL=C.UTF-8 PCP_PYTHON_PROG=/usr/bin/python3 PYTHONDONTWRITEBYTECODE=1
+	cd "$WORK" || return 1
+}
+
+teardown() {
+	servers_stop
+}
+
+made() {
+	/usr/bin/python3 "$TOP/tests/data/fleet/logged.py" "$@"
+}
+
+panels_pcp() {
+	/usr/bin/python3 "$TOP/tests/panels_pcp.py" "$@"
+}
+
+@test "each query for PCP Redis and Valkey has the answer that known numbers give" {
+	key_server
+	for host in kv1 kv2; do
+		made $host | /usr/bin/python3 "$TOP/tests/data/archive.py" $host $host
+		pmseries -h 127.0.0.1 -p "$KEYS" --load "{source.path: \"$WORK/$host\"}" >>loaded
+	done
+	series_proxy "$WORK/proxy"
+	panels_pcp "http://127.0.0.1:$PROXY" $((1767225600 + 900)) host=kv2 vm=web1 >said
+	diff "$TOP/tests/data/fleet/panels-pcp.expected" said
+	# they differ in nothing but the data source
+	for file in "$TOP"/fleet/grafana/kvm-redis-*; do
+		sed 's/redis/valkey/g; s/Redis/Valkey/g' "$file" | diff - "${file/redis/valkey}"
+	done
+}
+
+@test "each query for PCP Vector has the values that the agent has" {
+	made --agent >a.made
+	made_pmcd a
+	proxy
+	panels_pcp --vector "http://127.0.0.1:$PROXY" "127.0.0.1:$PORT" >said
+	diff "$TOP/tests/data/fleet/panels-vector.expected" said
+}
+
+@test "each metric of these dashboards is one that is logged by default, or of the table" {
+	/usr/bin/python3 "$TOP/tests/data/archive.py" --names | cut -d' ' -f1 | sort >known
+	sed -n 's/^query .* | \(kvm[a-z_.]*\).*/\1/p' "$TOP/fleet/panels-pcp" | sort -u >used
+	[ "$(wc -l <used)" -gt 15 ]
+	[ -z "$(comm -23 used known)" ]
+	sed -nE 's/^\s(kvm[a-z_.]+)$/\1/p' "$TOP"/dashboards/pmlogconf/* | sort >logged
+	[ -z "$(sed '/^source vector/,$d' "$TOP/fleet/panels-pcp" | sed -n 's/^query .* | \(kvm[a-z_.]*\).*/\1/p' | sort -u | comm -23 - logged)" ]
+}
