@@ -102,15 +102,17 @@ static __always_inline int caused(__u64 key, __u64 how)
 	return 0;
 }
 
-int cause_pio(const __u64 *ctx);
+/* --- events --- */
 
-/* kvm_pio(write, port, ...); a read's comes when it has its value */
-SEC("raw_tp")
-int cause_pio(const __u64 *ctx)
+static __always_inline int access(enum cause_kind kind, bool write, __u64 number)
 {
-	bool write = (__u32)ctx[0];
+	return caused(CAUSE_KEY(kind, write, number), IS_ACCESS);
+}
 
-	return caused(CAUSE_KEY(CAUSE_PIO, write, (__u16)ctx[1]),
+/* A read's comes when it has its value. */
+static __always_inline int port_access(bool write, __u16 port)
+{
+	return caused(CAUSE_KEY(CAUSE_PIO, write, port),
 		      IS_ACCESS | IS_DEVICE | (write ? 0 : IS_ANSWER));
 }
 
@@ -124,28 +126,66 @@ static __always_inline __u64 number_of(__u64 address)
 	return page >= CAUSE_VGA && page < CAUSE_VGA_END ? CAUSE_VGA : page;
 }
 
+static __always_inline int memory_access(__u32 type, __u64 address)
+{
+	bool write = type == MMIO_WRITE;
+
+	if (type != MMIO_READ && !write)
+		return caused(CAUSE_NONE, 0);
+	return caused(CAUSE_KEY(CAUSE_MMIO, write, number_of(address)),
+		      IS_ACCESS | IS_DEVICE | (write ? 0 : IS_ANSWER));
+}
+
+/* A write that an eventfd takes. */
+static __always_inline int fast_access(__u64 address)
+{
+	return caused(CAUSE_KEY(CAUSE_MMIO, true, number_of(address)), IS_ACCESS | IS_DEVICE);
+}
+
+/* Comes besides kvm_mmio or kvm_msr, so it is no access. */
+static __always_inline int apic_access(bool write, __u32 number)
+{
+	return caused(CAUSE_KEY(CAUSE_APIC, write, number), 0);
+}
+
+/*
+ * The register of a syndrome of arm64, ISS of MSR, MRS and SYS, as it is in the instruction: op0
+ * from bit 19 on, op1, CRn, CRm, op2. Its bit 0 is set for a read.
+ */
+static __always_inline int register_access(__u64 esr)
+{
+	return access(CAUSE_SYSREG, !(esr & 1),
+		      (esr >> 20 & 3) << 19 | (esr >> 14 & 7) << 16 | (esr >> 10 & 15) << 12 |
+			      (esr >> 1 & 15) << 8 | (esr >> 17 & 7) << 5);
+}
+
+/* --- programs of raw tracepoints --- */
+
+int cause_pio(const __u64 *ctx);
+
+/* kvm_pio(write, port, ...) */
+SEC("raw_tp")
+int cause_pio(const __u64 *ctx)
+{
+	return port_access((__u32)ctx[0], (__u16)ctx[1]);
+}
+
 int cause_mmio(const __u64 *ctx);
 
 /* kvm_mmio(type, length, address, ...) */
 SEC("raw_tp")
 int cause_mmio(const __u64 *ctx)
 {
-	__u32 type = (__u32)ctx[0];
-	bool write = type == MMIO_WRITE;
-
-	if (type != MMIO_READ && !write)
-		return caused(CAUSE_NONE, 0);
-	return caused(CAUSE_KEY(CAUSE_MMIO, write, number_of(ctx[2])),
-		      IS_ACCESS | IS_DEVICE | (write ? 0 : IS_ANSWER));
+	return memory_access((__u32)ctx[0], ctx[2]);
 }
 
 int cause_fast_mmio(const __u64 *ctx);
 
-/* kvm_fast_mmio(address): a write that an eventfd takes */
+/* kvm_fast_mmio(address) */
 SEC("raw_tp")
 int cause_fast_mmio(const __u64 *ctx)
 {
-	return caused(CAUSE_KEY(CAUSE_MMIO, true, number_of(ctx[0])), IS_ACCESS | IS_DEVICE);
+	return fast_access(ctx[0]);
 }
 
 int cause_msr(const __u64 *ctx);
@@ -154,7 +194,7 @@ int cause_msr(const __u64 *ctx);
 SEC("raw_tp")
 int cause_msr(const __u64 *ctx)
 {
-	return caused(CAUSE_KEY(CAUSE_MSR, (__u32)ctx[0], (__u32)ctx[1]), IS_ACCESS);
+	return access(CAUSE_MSR, (__u32)ctx[0], (__u32)ctx[1]);
 }
 
 int cause_cpuid(const __u64 *ctx);
@@ -163,7 +203,7 @@ int cause_cpuid(const __u64 *ctx);
 SEC("raw_tp")
 int cause_cpuid(const __u64 *ctx)
 {
-	return caused(CAUSE_KEY(CAUSE_CPUID, false, (__u32)ctx[0]), IS_ACCESS);
+	return access(CAUSE_CPUID, false, (__u32)ctx[0]);
 }
 
 int cause_hypercall(const __u64 *ctx);
@@ -172,7 +212,7 @@ int cause_hypercall(const __u64 *ctx);
 SEC("raw_tp")
 int cause_hypercall(const __u64 *ctx)
 {
-	return caused(CAUSE_KEY(CAUSE_HYPERCALL, false, ctx[0]), IS_ACCESS);
+	return access(CAUSE_HYPERCALL, false, ctx[0]);
 }
 
 int cause_hv_hypercall(const __u64 *ctx);
@@ -181,7 +221,7 @@ int cause_hv_hypercall(const __u64 *ctx);
 SEC("raw_tp")
 int cause_hv_hypercall(const __u64 *ctx)
 {
-	return caused(CAUSE_KEY(CAUSE_HV, false, (__u16)ctx[0]), IS_ACCESS);
+	return access(CAUSE_HV, false, (__u16)ctx[0]);
 }
 
 int cause_cr(const __u64 *ctx);
@@ -190,35 +230,25 @@ int cause_cr(const __u64 *ctx);
 SEC("raw_tp")
 int cause_cr(const __u64 *ctx)
 {
-	return caused(CAUSE_KEY(CAUSE_CR, (__u32)ctx[0], (__u32)ctx[1]), IS_ACCESS);
+	return access(CAUSE_CR, (__u32)ctx[0], (__u32)ctx[1]);
 }
 
 int cause_apic(const __u64 *ctx);
 
-/* kvm_apic(write, register, ...) comes besides kvm_mmio or kvm_msr, so it is no access */
+/* kvm_apic(write, register, ...) */
 SEC("raw_tp")
 int cause_apic(const __u64 *ctx)
 {
-	return caused(CAUSE_KEY(CAUSE_APIC, (__u32)ctx[0], (__u32)ctx[1]), 0);
-}
-
-/*
- * The register of a syndrome of arm64, ISS of MSR, MRS and SYS, as it is in the instruction: op0
- * from bit 19 on, op1, CRn, CRm, op2.
- */
-static __always_inline __u64 sysreg_of(__u64 esr)
-{
-	return (esr >> 20 & 3) << 19 | (esr >> 14 & 7) << 16 | (esr >> 10 & 15) << 12 |
-	       (esr >> 1 & 15) << 8 | (esr >> 17 & 7) << 5;
+	return apic_access((__u32)ctx[0], (__u32)ctx[1]);
 }
 
 int cause_sysreg(const __u64 *ctx);
 
-/* kvm_handle_sys_reg(syndrome), whose bit 0 is set for a read; kvm_sys_access only has pointers */
+/* kvm_handle_sys_reg(syndrome); kvm_sys_access only has pointers */
 SEC("raw_tp")
 int cause_sysreg(const __u64 *ctx)
 {
-	return caused(CAUSE_KEY(CAUSE_SYSREG, !(ctx[0] & 1), sysreg_of(ctx[0])), IS_ACCESS);
+	return register_access(ctx[0]);
 }
 
 int cause_hvc(const __u64 *ctx);
@@ -227,7 +257,7 @@ int cause_hvc(const __u64 *ctx);
 SEC("raw_tp")
 int cause_hvc(const __u64 *ctx)
 {
-	return caused(CAUSE_KEY(CAUSE_HVC, false, (__u32)ctx[1]), IS_ACCESS);
+	return access(CAUSE_HVC, false, (__u32)ctx[1]);
 }
 
 int cause_thread(const void *ctx);
@@ -238,6 +268,123 @@ int cause_thread(const void *ctx)
 	(void)ctx;
 	thread_ended();
 	return 0;
+}
+
+/*
+ * --- the same for perf ---
+ *
+ * It can attach them for seconds more than they are to count: the flag is 0 then. The result must
+ * be 1: after 0, perf counts the event for nobody.
+ */
+
+int cause_pio_tp(const struct cause_access_record *record);
+
+SEC("tp")
+int cause_pio_tp(const struct cause_access_record *record)
+{
+	if (control.causes)
+		port_access(record->write, (__u16)record->number);
+	return 1;
+}
+
+int cause_mmio_tp(const struct cause_mmio_record *record);
+
+SEC("tp")
+int cause_mmio_tp(const struct cause_mmio_record *record)
+{
+	if (control.causes)
+		memory_access(record->type, record->address);
+	return 1;
+}
+
+int cause_fast_mmio_tp(const struct cause_number_record *record);
+
+SEC("tp")
+int cause_fast_mmio_tp(const struct cause_number_record *record)
+{
+	if (control.causes)
+		fast_access(record->number);
+	return 1;
+}
+
+int cause_msr_tp(const struct cause_access_record *record);
+
+SEC("tp")
+int cause_msr_tp(const struct cause_access_record *record)
+{
+	if (control.causes)
+		access(CAUSE_MSR, record->write, record->number);
+	return 1;
+}
+
+int cause_cpuid_tp(const struct cause_cpuid_record *record);
+
+SEC("tp")
+int cause_cpuid_tp(const struct cause_cpuid_record *record)
+{
+	if (control.causes)
+		access(CAUSE_CPUID, false, record->function);
+	return 1;
+}
+
+int cause_hypercall_tp(const struct cause_number_record *record);
+
+SEC("tp")
+int cause_hypercall_tp(const struct cause_number_record *record)
+{
+	if (control.causes)
+		access(CAUSE_HYPERCALL, false, record->number);
+	return 1;
+}
+
+int cause_hv_hypercall_tp(const struct cause_hv_record *record);
+
+SEC("tp")
+int cause_hv_hypercall_tp(const struct cause_hv_record *record)
+{
+	if (control.causes)
+		access(CAUSE_HV, false, record->code);
+	return 1;
+}
+
+int cause_cr_tp(const struct cause_access_record *record);
+
+SEC("tp")
+int cause_cr_tp(const struct cause_access_record *record)
+{
+	if (control.causes)
+		access(CAUSE_CR, record->write, record->number);
+	return 1;
+}
+
+int cause_apic_tp(const struct cause_access_record *record);
+
+SEC("tp")
+int cause_apic_tp(const struct cause_access_record *record)
+{
+	if (control.causes)
+		apic_access(record->write, record->number);
+	return 1;
+}
+
+int cause_sysreg_tp(const struct cause_number_record *record);
+
+SEC("tp")
+int cause_sysreg_tp(const struct cause_number_record *record)
+{
+	if (control.causes)
+		register_access(record->number);
+	return 1;
+}
+
+int cause_hvc_tp(const struct cause_hvc_record *record);
+
+SEC("tp")
+int cause_hvc_tp(const struct cause_hvc_record *record)
+{
+	if (control.causes)
+		access(CAUSE_HVC, false, (__u32)record->function);
+	return 1;
 }
 
 char LICENSE[] SEC("license") = "GPL";

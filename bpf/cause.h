@@ -169,4 +169,42 @@ struct cause_ended {
 	struct cause_journal journal;
 };
 
+/* --- records of events, as tracefs describes them: events/kvm/NAME/format --- */
+
+/* kvm_pio, kvm_msr, kvm_cr, kvm_apic */
+struct cause_access_record {
+	__u64 common;
+	__u32 write, number;
+};
+
+/* kvm_mmio */
+struct cause_mmio_record {
+	__u64 common;
+	__u32 type, length;
+	__u64 address;
+};
+
+/* kvm_fast_mmio, kvm_hypercall, kvm_handle_sys_reg */
+struct cause_number_record {
+	__u64 common;
+	__u64 number;
+};
+
+struct cause_cpuid_record {
+	__u64 common;
+	__u32 function;
+};
+
+struct cause_hv_record {
+	__u64 common;
+	__u16 rep_count, rep_index;
+	__u64 in, out;
+	__u16 code;
+};
+
+struct cause_hvc_record {
+	__u64 common;
+	__u64 pc, function;
+};
+
 #endif /* PMDAKVM_BPF_CAUSE_H */

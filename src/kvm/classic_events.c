@@ -36,12 +36,17 @@ static void refuse_folder(struct classic_events *classic)
 		refuse(classic, CLASSIC_NO_TRACEFS, -errno);
 }
 
+bool classic_events_wanted(const struct classic_events *classic)
+{
+	return classic && classic->wanted;
+}
+
 char *classic_events_folder(struct classic_events *classic, const char *event,
 			    const struct record_field *fields)
 {
 	char *folder;
 
-	if (!classic || !classic->wanted || events_atomic(event))
+	if (!classic_events_wanted(classic) || events_atomic(event))
 		return NULL;
 	if (classic->spent > PASS_NS) {
 		refuse(classic, CLASSIC_NO_TIME, 0);

@@ -41,6 +41,9 @@ struct classic_events {
 char *classic_events_folder(struct classic_events *classic, const char *event,
 			    const struct record_field *fields);
 
+/* Are programs for perf to be loaded? classic may be NULL. */
+bool classic_events_wanted(const struct classic_events *classic);
+
 /*
  * Attach the program by perf to the event with this folder: classic_tracepoint_open(). Perf
  * attaches nothing while the kernel closes a link of its own, such as those of an agent that has

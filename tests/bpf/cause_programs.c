@@ -18,6 +18,7 @@ static struct cause_bpf *causes;
 static struct clocked_exit_bpf *exits;
 static struct clocked_userspace_exit_bpf *trips;
 static struct counter_maps cause_maps, exits_maps, trips_maps;
+static bool by_perf; /* accesses run the programs for perf */
 
 /* --- loading --- */
 
@@ -42,12 +43,17 @@ static struct counter_maps cause_maps, exits_maps, trips_maps;
 
 static void causes_open(void)
 {
+	struct bpf_program *program;
+
 	causes = cause_bpf__open();
 	assert_non_null(causes);
 	bpf_map__set_max_entries(causes->maps.cause_cells_free, RECORDS_CHUNK);
 	bpf_map__set_max_entries(causes->maps.cause_index, RECORDS_CHUNK);
 	bpf_map__set_max_entries(causes->maps.cause_rows, (__u32)possible_cpus());
 	preallocate(causes->obj);
+	/* the kernel does not run a program for perf without its event */
+	bpf_object__for_each_program(program, causes->obj)
+		bpf_program__set_type(program, BPF_PROG_TYPE_RAW_TRACEPOINT);
 	assert_int_equal(cause_bpf__load(causes), 0);
 	cause_maps = (struct counter_maps){
 		.records = bpf_map__fd(causes->maps.cause_cells_0),
@@ -105,11 +111,18 @@ int causes_unload(void **state)
 	trips = NULL;
 	exits = NULL;
 	causes = NULL;
+	by_perf = false;
 	return 0;
+}
+
+void causes_by_perf(void)
+{
+	by_perf = true;
 }
 
 void causes_switch(bool on)
 {
+	cause_maps.control->causes = on ? cause_maps.control->generation : 0;
 	exits->bss->control.causes = on ? cause_maps.control->generation : 0;
 	trips->bss->control.causes = on ? cause_maps.control->generation : 0;
 }
@@ -159,44 +172,118 @@ void vmm_ends(void)
 	run_with(bpf_program__fd(trips->progs.userspace_exit_fpu), 1);
 }
 
+/* The first word of a record, and what is behind a field of half a word. */
+#define COMMON	       0x5eed5eed5eed5eedULL
+#define UNUSED	       (0x5eedULL << 32)
+
+#define RUN(name, ...) run_with(bpf_program__fd(causes->progs.cause_##name), __VA_ARGS__)
+#define RECORD(name, ...)                                                                      \
+	assert_int_equal(result_with(bpf_program__fd(causes->progs.cause_##name##_tp), COMMON, \
+				     __VA_ARGS__),                                             \
+			 1)
+
+static void raw_access(enum access access, uint64_t number)
+{
+	switch (access) {
+	case PIO_READ:
+	case PIO_WRITE:
+		RUN(pio, access == PIO_WRITE, number, 4);
+		break;
+	case MMIO_WAITS:
+	case MMIO_READ:
+	case MMIO_WRITE:
+		RUN(mmio, access - MMIO_WAITS, 4, number);
+		break;
+	case FAST_MMIO:
+		RUN(fast_mmio, number);
+		break;
+	case MSR_READ:
+	case MSR_WRITE:
+		RUN(msr, access == MSR_WRITE, number, 4);
+		break;
+	case CPUID:
+		RUN(cpuid, number, 0x5eed, 0x5eed);
+		break;
+	case HYPERCALL:
+		RUN(hypercall, number, 0x5eed, 0x5eed);
+		break;
+	case HV_HYPERCALL:
+		RUN(hv_hypercall, number, 0x5eed, 0x5eed);
+		break;
+	case CR_READ:
+	case CR_WRITE:
+		RUN(cr, access == CR_WRITE, number, 4);
+		break;
+	case APIC_READ:
+	case APIC_WRITE:
+		RUN(apic, access == APIC_WRITE, number, 4);
+		break;
+	case SYSREG:
+		RUN(sysreg, number);
+		break;
+	default:
+		RUN(hvc, 0x5eed, number);
+	}
+}
+
+/* As the kernel's formats have it: a direction and a number are halves of a word. */
+static void recorded_access(enum access access, uint64_t number)
+{
+	uint64_t high = number << 32;
+
+	switch (access) {
+	case PIO_READ:
+	case PIO_WRITE:
+		RECORD(pio, (access == PIO_WRITE) | high, 4);
+		break;
+	case MMIO_WAITS:
+	case MMIO_READ:
+	case MMIO_WRITE:
+		RECORD(mmio, (access - MMIO_WAITS) | 4ULL << 32, number);
+		break;
+	case FAST_MMIO:
+		RECORD(fast_mmio, number);
+		break;
+	case MSR_READ:
+	case MSR_WRITE:
+		RECORD(msr, (access == MSR_WRITE) | high, 4);
+		break;
+	case CPUID:
+		RECORD(cpuid, number | UNUSED);
+		break;
+	case HYPERCALL:
+		RECORD(hypercall, number, 0x5eed);
+		break;
+	case HV_HYPERCALL:
+		RECORD(hv_hypercall, 0x5eed, 0x5eed, 0x5eed, number | 0x5eedULL << 16);
+		break;
+	case CR_READ:
+	case CR_WRITE:
+		RECORD(cr, (access == CR_WRITE) | high, 4);
+		break;
+	case APIC_READ:
+	case APIC_WRITE:
+		RECORD(apic, (access == APIC_WRITE) | high, 4);
+		break;
+	case SYSREG:
+		RECORD(sysreg, number);
+		break;
+	default:
+		RECORD(hvc, 0x5eed, number);
+	}
+}
+
 void guest_accesses(enum access access, uint64_t number)
 {
-	const struct {
-		struct bpf_program *program;
-		uint64_t first;
-		bool alone; /* the number is the first argument */
-	} events[ACCESSES] = {
-		[PIO_READ] = { causes->progs.cause_pio, 0, false },
-		[PIO_WRITE] = { causes->progs.cause_pio, 1, false },
-		[MMIO_WAITS] = { causes->progs.cause_mmio, 0, false },
-		[MMIO_READ] = { causes->progs.cause_mmio, 1, false },
-		[MMIO_WRITE] = { causes->progs.cause_mmio, 2, false },
-		[FAST_MMIO] = { causes->progs.cause_fast_mmio, 0, true },
-		[MSR_READ] = { causes->progs.cause_msr, 0, false },
-		[MSR_WRITE] = { causes->progs.cause_msr, 1, false },
-		[CPUID] = { causes->progs.cause_cpuid, 0, true },
-		[HYPERCALL] = { causes->progs.cause_hypercall, 0, true },
-		[HV_HYPERCALL] = { causes->progs.cause_hv_hypercall, 0, true },
-		[CR_READ] = { causes->progs.cause_cr, 0, false },
-		[CR_WRITE] = { causes->progs.cause_cr, 1, false },
-		[APIC_READ] = { causes->progs.cause_apic, 0, false },
-		[APIC_WRITE] = { causes->progs.cause_apic, 1, false },
-		[SYSREG] = { causes->progs.cause_sysreg, 0, true },
-		[HVC] = { causes->progs.cause_hvc, 0x5eed, false },
-	};
-	int fd = bpf_program__fd(events[access].program);
-
-	if (events[access].alone)
-		run_with(fd, number, 0x5eed, 0x5eed);
-	else if (access == MMIO_WAITS || access == MMIO_READ || access == MMIO_WRITE)
-		run_with(fd, events[access].first, 4, number);
+	if (by_perf)
+		recorded_access(access, number);
 	else
-		run_with(fd, events[access].first, number, 4);
+		raw_access(access, number);
 }
 
 /* --- counts --- */
 
-static void add(struct cause_counts *to, const struct cause_counts *from)
+void causes_add(struct cause_counts *to, const struct cause_counts *from)
 {
 	to->accesses += from->accesses;
 	to->count += from->count;
@@ -214,12 +301,12 @@ static bool record_read(__u32 number, struct cause_record *ret_record)
 static void record_add(const struct cause_record *record, uint64_t key, struct cause_counts *to)
 {
 	if (key == CAUSE_NONE)
-		add(to, &record->none);
+		causes_add(to, &record->none);
 	else if (key == CAUSE_OTHER)
-		add(to, &record->other);
+		causes_add(to, &record->other);
 	for (unsigned i = 0; key != CAUSE_NONE && i < CAUSE_SLOTS; i++) {
 		if (record->slots[i].key == key)
-			add(to, &record->slots[i].counts);
+			causes_add(to, &record->slots[i].counts);
 	}
 }
 
@@ -259,10 +346,10 @@ struct cause_counts causes_sum(void)
 	for (__u32 number = 1; number < RECORDS_CHUNK; number++) {
 		if (!record_read(number, &record))
 			continue;
-		add(&sum, &record.none);
-		add(&sum, &record.other);
+		causes_add(&sum, &record.none);
+		causes_add(&sum, &record.other);
 		for (unsigned i = 0; i < CAUSE_SLOTS; i++)
-			add(&sum, &record.slots[i].counts);
+			causes_add(&sum, &record.slots[i].counts);
 	}
 	return sum;
 }
@@ -276,7 +363,7 @@ struct cause_counts causes_nowhere(void)
 
 		assert_int_equal(
 			bpf_map_lookup_elem(bpf_map__fd(causes->maps.cause_rows), &cpu, &row), 0);
-		add(&sum, &row.counts);
+		causes_add(&sum, &row.counts);
 	}
 	return sum;
 }

@@ -25,8 +25,11 @@ void causes_clear(void);
 /* As after a detach: open exits and trips are void. */
 void causes_attach(void);
 
-/* Whether exit and userspace_exit charge the records. */
+/* The flag: whether exit and userspace_exit charge the records, and those for perf count. */
 void causes_switch(bool on);
+
+/* Accesses are counted by the programs for perf from now on, until all are unloaded. */
+void causes_by_perf(void);
 
 /* The events, at a time in ns. */
 void causes_clock(uint64_t ns);
@@ -66,6 +69,8 @@ struct cause_counts causes_of_vcpu(uint64_t vcpu, uint64_t key);
 
 /* Over all keys, none and other. */
 struct cause_counts causes_sum(void);
+
+void causes_add(struct cause_counts *to, const struct cause_counts *from);
 
 /* What found no record, over all CPUs. */
 struct cause_counts causes_nowhere(void);

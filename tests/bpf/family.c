@@ -40,6 +40,7 @@ static struct {
 	const char *event;
 	int prog_fd, fd;
 	ino_t inode;
+	bool by_perf;
 } links[LINKS];
 static size_t nlinks;
 
@@ -59,6 +60,8 @@ int __wrap_vms_attach(struct vms *vms, struct kernel_types *types, const char *l
 int __real_vms_attach(struct vms *vms, struct kernel_types *types, const char *lockdown,
 		      char **ret_error);
 int __wrap_kvm_vendor(const char *dir, enum reasons_isa *ret_isa);
+bool __wrap_tracepoints_preemptible(struct kernel_types *types);
+int __wrap_classic_tracepoint_open(const char *folder, int prog_fd);
 
 /* Does the kernel refuse this program, since it uses arguments that the event has not? */
 static bool uses_too_many(const char *event, int prog_fd)
@@ -72,23 +75,47 @@ static bool uses_too_many(const char *event, int prog_fd)
 	return host.arguments < 3 && strncmp(info.name, "exit_reason", strlen("exit_reason")) == 0;
 }
 
-int __wrap_bpf_raw_tracepoint_open(const char *event, int prog_fd)
+static int link_new(const char *event, int prog_fd, bool by_perf)
 {
 	struct stat status;
-	int fd;
+	int fd = memfd_create("link", MFD_CLOEXEC);
 
+	assert_true(nlinks < LINKS);
+	assert_int_equal(fstat(fd, &status), 0);
+	links[nlinks].event = event;
+	links[nlinks].prog_fd = prog_fd;
+	links[nlinks].fd = fd;
+	links[nlinks].by_perf = by_perf;
+	links[nlinks++].inode = status.st_ino;
+	return fd;
+}
+
+int __wrap_bpf_raw_tracepoint_open(const char *event, int prog_fd)
+{
 	if (uses_too_many(event, prog_fd))
 		return -EINVAL;
 	if (host.no_attach && strcmp(event, host.no_attach) == 0)
 		return host.attach_err;
-	assert_true(nlinks < LINKS);
-	links[nlinks].event = event;
-	links[nlinks].prog_fd = prog_fd;
-	fd = memfd_create("link", MFD_CLOEXEC);
-	assert_int_equal(fstat(fd, &status), 0);
-	links[nlinks].fd = fd;
-	links[nlinks++].inode = status.st_ino;
-	return fd;
+	return link_new(event, prog_fd, false);
+}
+
+bool __wrap_tracepoints_preemptible(struct kernel_types *types)
+{
+	(void)types;
+	return host.preemptible;
+}
+
+int __wrap_classic_tracepoint_open(const char *folder, int prog_fd)
+{
+	const char *event = strrchr(folder, '/') + 1;
+	size_t i = 0;
+
+	if (host.perf_err)
+		return host.perf_err;
+	while (host.events[i] && strcmp(host.events[i], event) != 0)
+		i++;
+	assert_non_null(host.events[i]);
+	return link_new(host.events[i], prog_fd, true);
 }
 
 static bool refuses_load(void)
@@ -133,6 +160,14 @@ static void load_note(const struct bpf_object_skeleton *skeleton)
 
 int __wrap_bpf_object__load_skeleton(struct bpf_object_skeleton *skeleton)
 {
+	struct bpf_program *program;
+
+	/* the kernel does not run a program for perf without its event */
+	bpf_object__for_each_program(program, *skeleton->obj)
+	{
+		if (bpf_program__type(program) == BPF_PROG_TYPE_TRACEPOINT)
+			bpf_program__set_type(program, BPF_PROG_TYPE_RAW_TRACEPOINT);
+	}
 	load_note(skeleton);
 	host.objects++;
 	return refuses_load() ? -EPERM : __real_bpf_object__load_skeleton(skeleton);
@@ -238,6 +273,7 @@ void family_close(void)
 	collector_close(collector);
 	collector = NULL;
 	assert_string_equal(attached_events(), "");
+	nlinks = 0;
 	report_clear(&report);
 }
 
@@ -316,8 +352,8 @@ const char *attached_events(void)
 	for (size_t i = 0; i < nlinks; i++) {
 		if (!is_attached(i))
 			continue;
-		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s", *text ? " " : "",
-			 links[i].event);
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s%s",
+			 *text ? " " : "", links[i].by_perf ? "+" : "", links[i].event);
 	}
 	return text;
 }

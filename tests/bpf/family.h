@@ -31,6 +31,8 @@ extern struct host {
 	unsigned arguments;	/* of kvm_exit: a program that uses a third is refused; 0: any */
 	const char *no_attach;	/* the event that cannot be attached, with attach_err */
 	int attach_err;
+	bool preemptible;	  /* tracepoints are; perf attaches events of config.tracefs */
+	int perf_err;		  /* of attaching by perf */
 	uint64_t missed;	  /* by each program */
 	unsigned objects;	  /* objects that were loaded, or tried */
 	enum collector_pins pins; /* argument of collector_open() */
@@ -70,7 +72,7 @@ void family_tick(void);
 int family_err(void);
 const char *family_status(void);
 
-/* The attached events, in the order of attaching, separated by blanks. */
+/* The attached events, in the order of attaching, separated by blanks; perf's have a "+". */
 const char *attached_events(void);
 
 /* Fire an event that must be attached. */

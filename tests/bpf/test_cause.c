@@ -3,8 +3,6 @@
 /* Which key an exit, a trip to the VMM and an access is charged to. */
 #include "bpf/cause_programs.h"
 
-#include <string.h>
-
 #define STEPS_MAX	     16
 #define KEYS_MAX	     4
 
@@ -297,15 +295,6 @@ static void assert_counts(const struct cause_counts *is, const struct cause_coun
 	assert_int_equal(is->trip_time, wanted->trip_time);
 }
 
-static void counts_add(struct cause_counts *to, const struct cause_counts *from)
-{
-	to->accesses += from->accesses;
-	to->count += from->count;
-	to->time += from->time;
-	to->trips += from->trips;
-	to->trip_time += from->trip_time;
-}
-
 static void scenario_check(const struct cause_scenario *scenario)
 {
 	struct cause_counts sum = causes_sum(), wanted = { 0 };
@@ -317,7 +306,7 @@ static void scenario_check(const struct cause_scenario *scenario)
 		    !scenario->wants[i].counts.trips && !scenario->wants[i].counts.trip_time)
 			continue;
 		assert_counts(&counts, &scenario->wants[i].counts);
-		counts_add(&wanted, &scenario->wants[i].counts);
+		causes_add(&wanted, &scenario->wants[i].counts);
 	}
 	assert_counts(&sum, &wanted);
 	/* all is somewhere, but for what is open */
@@ -329,10 +318,8 @@ static void scenario_check(const struct cause_scenario *scenario)
 		assert_int_equal(sum.trip_time, causes_trips().time);
 }
 
-static void test_scenarios(void **state)
+static void scenarios_run(void)
 {
-	(void)state;
-	causes_load(RECORDS_CHUNK - 1);
 	for (size_t i = 0; i < ARRAY_SIZE(scenarios); i++) {
 		print_message("# %s\n", scenarios[i].name);
 		causes_clear();
@@ -340,6 +327,15 @@ static void test_scenarios(void **state)
 			step_run(&scenarios[i].steps[j]);
 		scenario_check(&scenarios[i]);
 	}
+}
+
+static void test_scenarios(void **state)
+{
+	(void)state;
+	causes_load(RECORDS_CHUNK - 1);
+	scenarios_run();
+	causes_by_perf();
+	scenarios_run();
 }
 
 /* --- more keys than the table holds --- */
@@ -481,6 +477,10 @@ static void test_switched_off(void **state)
 	causes_attach();
 	seven_exits();
 	assert_int_equal(causes_sum().count, 7);
+	causes_by_perf();
+	causes_switch(false); /* perf is late */
+	seven_exits();
+	assert_int_equal(causes_of(KEY(CPUID, 3)).accesses, 14);
 }
 
 int main(void)

@@ -9,6 +9,7 @@
 
 #include "cause.skel.h"
 #include "engine/reading.h"
+#include "families/cause/cause_programs.h"
 #include "families/family.h"
 
 static void destroy(void *skeleton)
@@ -68,24 +69,9 @@ static void list_sleep(struct cause *cause)
 	cause->sums.map_data = cause;
 }
 
-static void programs_list(struct cause *cause, const struct cause_bpf *skeleton)
+static bool by_perf(const struct record_family *family)
 {
-	const struct program programs[] = {
-		PROGRAM(skeleton->progs.cause_thread, "sched_process_exit"),
-		PROGRAM(skeleton->progs.cause_pio, "kvm_pio"),
-		PROGRAM(skeleton->progs.cause_mmio, "kvm_mmio"),
-		PROGRAM(skeleton->progs.cause_fast_mmio, "kvm_fast_mmio"),
-		PROGRAM(skeleton->progs.cause_msr, "kvm_msr"),
-		PROGRAM(skeleton->progs.cause_cpuid, "kvm_cpuid"),
-		PROGRAM(skeleton->progs.cause_hypercall, "kvm_hypercall"),
-		PROGRAM(skeleton->progs.cause_hv_hypercall, "kvm_hv_hypercall"),
-		PROGRAM(skeleton->progs.cause_cr, "kvm_cr"),
-		PROGRAM(skeleton->progs.cause_apic, "kvm_apic"),
-		PROGRAM(skeleton->progs.cause_sysreg, "kvm_handle_sys_reg"),
-		PROGRAM(skeleton->progs.cause_hvc, "kvm_hvc_arm64"),
-	};
-
-	record_family_list(&cause->family, programs, sizeof(programs) / sizeof(programs[0]));
+	return classic_events_wanted(family->env.classic);
 }
 
 static int cause_load(struct record_family *family, struct report *report)
@@ -99,6 +85,8 @@ static int cause_load(struct record_family *family, struct report *report)
 	if (!skeleton)
 		return -errno;
 	err = bpf_map__set_max_entries(skeleton->maps.cause_sums, family->env.config->causes + 1);
+	if (!err)
+		err = cause_programs_choose(skeleton, by_perf(family));
 	if (err) {
 		destroy(skeleton);
 		return err;
@@ -108,7 +96,7 @@ static int cause_load(struct record_family *family, struct report *report)
 	if (err)
 		return err;
 	if (!family->counters.reading)
-		programs_list(cause, skeleton);
+		cause_programs_list(family, skeleton, by_perf(family));
 	return memory_open(cause);
 }
 
@@ -121,7 +109,11 @@ static int cause_retire(void *data, uint32_t number)
 
 static __u32 cause_flag(struct record_family *family)
 {
-	return family->attached ? family->counters.object.control->generation : 0;
+	struct engine_control *control = family->counters.object.control;
+	__u32 flag = family->attached ? control->generation : 0;
+
+	__atomic_store_n(&control->causes, flag, __ATOMIC_RELAXED);
+	return flag;
 }
 
 static int cause_open(const struct family_env *env, void **ret_state, char **ret_error)

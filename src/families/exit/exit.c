@@ -60,7 +60,7 @@ static int nested_choose(const struct exits *exits, const struct exit_bpf *skele
 {
 	bool there = events_has(exits->env.events, "kvm_nested_vmexit") &&
 		     events_has(exits->env.events, "kvm_nested_vmexit_inject");
-	bool by_perf = there && exits->env.classic && exits->env.classic->wanted;
+	bool by_perf = there && classic_events_wanted(exits->env.classic);
 	int err = bpf_program__set_autoload(skeleton->progs.exit_nested, there);
 
 	if (!err)

@@ -52,9 +52,7 @@ static int memory_open(struct ledger *ledger)
 
 static bool by_perf(const struct ledger *ledger)
 {
-	const struct classic_events *classic = ledger->family.env.classic;
-
-	return classic && classic->wanted;
+	return classic_events_wanted(ledger->family.env.classic);
 }
 
 static int object_open(const struct ledger *ledger, enum reads reads,

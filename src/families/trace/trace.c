@@ -38,7 +38,7 @@ static void event_changed(void *data, const char *name);
 /* Are there events that perf is to attach? */
 static bool by_perf(const struct trace *trace)
 {
-	return trace->env.classic && trace->env.classic->wanted;
+	return classic_events_wanted(trace->env.classic);
 }
 
 static bool is_reading(const struct trace *trace)

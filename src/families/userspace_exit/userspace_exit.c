@@ -30,7 +30,7 @@ static const struct record_field fpu_fields[] = {
 
 static int load(struct exits *exits, struct report *report)
 {
-	bool by_perf = exits->env.classic && exits->env.classic->wanted;
+	bool by_perf = classic_events_wanted(exits->env.classic);
 	LIBBPF_OPTS(bpf_object_open_opts, opts,
 		    .btf_custom_path = kernel_types_core(exits->env.types));
 	struct userspace_exit_bpf *skeleton = userspace_exit_bpf__open_opts(&opts);

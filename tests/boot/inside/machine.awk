@@ -11,6 +11,7 @@
 #	exit CODE COUNT, user CODE ERRNO COUNT	its counts by reason
 #	dropped EVENT cpu|reason COUNT		events that its histogram has dropped: two CPUs had a new key at once
 #	known trace|exit|user NAMES COUNT	what each VM did; NAMES: one or more, with commas, together
+#	unanswered COUNT			kvm_mmio of reads that have no value yet
 #	less NAME OTHER				each exit OTHER can have made one NAME less
 #	seen exit|user NAME			there must be some
 #	vm INSTANCE				a VM that did; none: the host counts alone
@@ -283,9 +284,30 @@ function compare_cause(	key, part, all) {
 		why = "no access is known"
 	if (!never)
 		compare_all("all causes", all_of("kvm.cause.count"), value["kvm.exit.total", ""])
+	compare_accesses()
 	compare_all("all causes of trips", all_of("kvm.cause.userspace_count"), all_of("kvm.userspace_exit.count"))
 	if (vms && !knows_vms)
 		note = "of the host alone: VMs are not known"
+}
+
+# Accesses and what the family has missed are the kernel's own count of its events. What was missed can have
+# been an event that is no access.
+function compare_accesses(	events, i, n, is, should, missed, others, lost) {
+	if (alone || status["cause"] != "attached")
+		return
+	n = split("kvm_pio kvm_mmio kvm_fast_mmio kvm_msr kvm_cpuid kvm_hypercall kvm_hv_hypercall kvm_cr " \
+		  "kvm_handle_sys_reg kvm_hvc_arm64", events, " ")
+	for (i = 1; i <= n; i++)
+		should += fired(events[i]) + dropped[events[i], "cpu"]
+	should -= unanswered
+	is = all_of("kvm.cause.accesses")
+	missed = value["kvm.agent.family.missed", "cause"] + 0
+	others = unanswered + fired("kvm_apic")
+	lost = dropped["kvm_mmio", "reason"] # they can have had no value
+	if (is + missed < should - lost || is + missed > should + (missed < others ? missed : others))
+		differs("accesses" (missed ? " with " missed " missed" : ""), is + missed, should)
+	if (missed)
+		note = "with what was missed"
 }
 
 # Where vCPUs' time went: of the host, VMs and vCPUs, the states that have a value are all of the time, and all
@@ -369,6 +391,7 @@ $1 == "known" {
 	known_count[nknown] = $4
 	next
 }
+$1 == "unanswered" { unanswered += $2; next }
 $1 == "less" { less[$2] = $3; next }
 $1 == "seen" { seen[$3] = $2; next }
 $1 == "vm" { vm_names[$2] = 1; vms++; next }
@@ -402,6 +425,7 @@ END {
 	if (as == "nested")
 		compare_nested()
 	if (as != "") {
+		compare_accesses()
 		compare_ledger()
 		say(as)
 		exit

@@ -109,9 +109,9 @@ arm64)
 	;;
 esac
 counted=
-for event in kvm_entry kvm_exit kvm_userspace_exit kvm_mmio kvm_pio kvm_cpuid kvm_msr kvm_cr kvm_hypercall \
-	kvm_page_fault kvm_fpu kvm_guest_fault kvm_hvc_arm64 kvm_sys_access kvm_halt_poll_ns \
-	kvm_nested_vmexit kvm_nested_vmexit_inject; do
+for event in kvm_entry kvm_exit kvm_userspace_exit kvm_mmio kvm_fast_mmio kvm_pio kvm_cpuid kvm_msr kvm_cr kvm_apic \
+	kvm_hypercall kvm_hv_hypercall kvm_page_fault kvm_fpu kvm_guest_fault kvm_hvc_arm64 kvm_handle_sys_reg \
+	kvm_sys_access kvm_halt_poll_ns kvm_nested_vmexit kvm_nested_vmexit_inject; do
 	[ -z "$tracing" ] || [ ! -d "$events/$event" ] || counted="$counted $event"
 done
 # the key's name has changed in Linux 5.13; empty: no such triggers
@@ -167,6 +167,7 @@ count() {
 		case $event in
 		kvm_exit) count_event "$event" "$cpu" "$fields" ;;
 		kvm_userspace_exit) count_event "$event" "$cpu" reason,errno ;;
+		kvm_mmio) count_event "$event" "$cpu" type ;;
 		*) count_event "$event" "$cpu" ;;
 		esac
 	done
@@ -191,6 +192,8 @@ traced() {
 				code = $NF
 				gsub(/[()]/, "", code)
 				users[code " " ($(NF - 1) ~ /^KVM_EXIT/ ? 0 : $(NF - 1) == "restart" ? -4 : -1)]++
+			} else if (event == "kvm_mmio") {
+				unanswered += / unsatisfied-read /
 			}
 		}
 		END {
@@ -200,6 +203,7 @@ traced() {
 				print "exit", i, exits[i]
 			for (i in users)
 				print "user", i, users[i]
+			print "unanswered", unanswered + 0
 		}' "$tracing/per_cpu/$1/trace"
 }
 
@@ -213,6 +217,7 @@ counted_by_kernel() {
 			$1 ~ /^(common_)?cpu:$/ { print "cpu", event, "cpu" $2, $4 }
 			$1 == "isa:" { print "exit", $4, $6 }
 			$1 == "ret:" { print "exit", $2 == 2 ? 256 + $4 : $2, $6 }
+			$1 == "type:" && $2 == 0 { print "unanswered", $4 }
 			$1 == "reason:" { print "user", $2, $4, $6 }'
 	done
 	[ -n "$tracing" ] && [ -z "$cpu" ] || return 0
