@@ -5,46 +5,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "base/sorted_array.h"
-
-void ledger_totals_free(struct ledger_totals *totals)
-{
-	for (size_t i = 0; i < totals->kept.n; i++)
-		free(totals->kept.list[i].halts);
-	free(totals->vcpus.list);
-	free(totals->kept.list);
-	*totals = (struct ledger_totals){ .records = NULL };
-}
-
-/* --- lists --- */
-
-static int total_order(const void *left, const void *right)
-{
-	const struct ledger_total *a = left, *b = right;
-	int order = sorted_numbers(a->vm, b->vm);
-
-	return order ? order : sorted_numbers(a->vcpu, b->vcpu);
-}
-
-static int list_add(struct ledger_list *list, const struct ledger_total *total)
-{
-	size_t room = list->room ? list->room * 2 : 16;
-	struct ledger_total *grown;
-
-	if (list->n == list->room) {
-		grown = reallocarray(list->list, room, sizeof(*grown));
-		if (!grown)
-			return -ENOMEM;
-		list->list = grown;
-		list->room = room;
-	}
-	list->list[list->n++] = *total;
-	return 0;
-}
-
 /* Add one thread's to another's of the same vCPU. */
-static void total_add(struct ledger_total *to, const struct ledger_total *from)
+static void total_add(void *to_total, const void *from_total)
 {
+	const struct ledger_total *from = from_total;
+	struct ledger_total *to = to_total;
+
 	ledger_times_add(&to->times, &from->times);
 	if (from->halts) {
 		ledger_halts_add(to->halts, from->halts);
@@ -57,46 +23,22 @@ static void total_add(struct ledger_total *to, const struct ledger_total *from)
 	to->since = from->since;
 }
 
-/* Sort a list, and add up what has one VM and vCPU. */
-static void list_merge(struct ledger_list *list)
+static void total_drop(void *total)
 {
-	size_t m = 0;
-
-	if (!list->n)
-		return;
-	qsort(list->list, list->n, sizeof(*list->list), total_order);
-	for (size_t i = 0; i < list->n; i++) {
-		if (m && total_order(&list->list[m - 1], &list->list[i]) == 0)
-			total_add(&list->list[m - 1], &list->list[i]);
-		else
-			list->list[m++] = list->list[i];
-	}
-	list->n = m;
+	free(((struct ledger_total *)total)->halts);
 }
 
-/* --- what is kept --- */
+static const struct vcpu_list_kind kind = {
+	.size = sizeof(struct ledger_total),
+	.add = total_add,
+	.drop = total_drop,
+};
 
-/* Forget what is kept of VMs that are gone; what is kept of a vCPU that is gone is its VM's. */
-static void kept_update(struct ledger_list *kept, const struct vms *vms)
+void ledger_totals_free(struct ledger_totals *totals)
 {
-	const struct vm *vm = NULL;
-	size_t n = 0;
-
-	for (size_t i = 0; i < kept->n; i++) {
-		struct ledger_total total = kept->list[i];
-
-		if (!vm || vm->id != total.vm)
-			vm = vms_find_id(vms, total.vm);
-		if (!vm) {
-			free(total.halts);
-			continue;
-		}
-		if (!vm_has_vcpu(vm, total.vcpu))
-			total.vcpu = 0;
-		kept->list[n++] = total;
-	}
-	kept->n = n;
-	list_merge(kept);
+	vcpu_list_free(&totals->vcpus, &kind);
+	vcpu_list_free(&totals->kept, &kind);
+	*totals = (struct ledger_totals){ .records = NULL };
 }
 
 /* --- reading --- */
@@ -104,58 +46,52 @@ static void kept_update(struct ledger_list *kept, const struct vms *vms)
 static struct ledger_total total_of(const struct ledger_totals *totals, uint32_t number,
 				    const struct ledger_reading *reading)
 {
-	const struct vm_counters *records = totals->records;
-	struct ledger_total total = { .times = reading->times,
+	return (struct ledger_total){ .of = vcpu_ids_of(totals->records, number),
+				      .times = reading->times,
 				      .is_open = reading->is_open,
 				      .state = reading->state,
 				      .since = reading->since };
-
-	if (number < records->nuses) {
-		total.vm = records->uses[number].vm;
-		total.vcpu = records->uses[number].vcpu;
-	}
-	return total;
 }
 
-static int records_read(struct ledger_totals *totals, uint32_t flag)
+struct records_reader {
+	struct ledger_totals *totals;
+	uint32_t flag;
+};
+
+static int record_read(void *data, uint32_t number, const void *record)
 {
-	const struct vcpu_counters *counters = totals->records->counters;
-	int err = 0;
+	const struct records_reader *reader = data;
+	struct ledger_totals *totals = reader->totals;
+	struct ledger_reading reading;
+	struct ledger_total total;
 
-	for (uint32_t i = 1; !err && i < pool_end(&counters->records); i++) {
-		const void *record = vcpu_counters_record(counters, i);
-		struct ledger_reading reading;
-		struct ledger_total total;
-
-		if (!record)
-			continue;
-		ledger_record_read(record, flag, &reading);
-		ledger_times_add(&totals->host, &reading.times);
-		total = total_of(totals, i, &reading);
-		if (total.vm)
-			err = list_add(&totals->vcpus, &total);
-	}
-	return err;
+	ledger_record_read(record, reader->flag, &reading);
+	ledger_times_add(&totals->host, &reading.times);
+	total = total_of(totals, number, &reading);
+	return total.of.vm ? vcpu_list_add(&totals->vcpus, &kind, &total) : 0;
 }
 
 int ledger_totals_read(struct ledger_totals *totals, const struct vms *vms, uint32_t flag,
 		       uint64_t now)
 {
+	struct records_reader reader = { totals, flag };
+	const struct ledger_total *list;
 	int err;
 
-	kept_update(&totals->kept, vms);
+	vcpu_list_update(&totals->kept, &kind, vms);
 	totals->now = now;
 	totals->vcpus.n = 0;
 	for (unsigned i = 0; i < LEDGER_STATES; i++)
 		totals->host.time[i] = totals->ended->time[i];
-	err = records_read(totals, flag);
+	err = vcpu_records_walk(totals->records, record_read, &reader);
+	list = totals->kept.list;
 	for (size_t i = 0; !err && i < totals->kept.n; i++) {
-		struct ledger_total kept = totals->kept.list[i];
+		struct ledger_total kept = list[i];
 
 		kept.halts = NULL;
-		err = list_add(&totals->vcpus, &kept);
+		err = vcpu_list_add(&totals->vcpus, &kind, &kept);
 	}
-	list_merge(&totals->vcpus);
+	vcpu_list_merge(&totals->vcpus, &kind);
 	return err;
 }
 
@@ -169,9 +105,9 @@ int ledger_totals_retire(struct ledger_totals *totals, uint32_t number)
 
 	ledger_record_read(record, 0, &reading);
 	total = total_of(totals, number, &reading);
-	if (total.vm) {
+	if (total.of.vm) {
 		total.halts = malloc(sizeof(*total.halts));
-		err = total.halts ? list_add(&totals->kept, &total) : -ENOMEM;
+		err = total.halts ? vcpu_list_add(&totals->kept, &kind, &total) : -ENOMEM;
 		if (err)
 			free(total.halts);
 		else
@@ -182,27 +118,14 @@ int ledger_totals_retire(struct ledger_totals *totals, uint32_t number)
 	return err;
 }
 
-/* The totals of a VM or vCPU in a list. */
-static const struct ledger_total *list_find(const struct ledger_list *list, uint32_t vm,
-					    uint32_t vcpu, size_t *ret_n)
-{
-	const struct ledger_total from = { .vm = vm, .vcpu = vcpu };
-	const struct ledger_total to = { .vm = vcpu ? vm : vm + 1, .vcpu = vcpu ? vcpu + 1 : 0 };
-	size_t first = sorted_bound(list->list, list->n, sizeof(from), &from, total_order);
-	size_t end = sorted_bound(list->list, list->n, sizeof(to), &to, total_order);
-
-	*ret_n = end - first;
-	return *ret_n ? &list->list[first] : NULL;
-}
-
 const struct ledger_total *ledger_totals_of(const struct ledger_totals *totals, uint32_t vm,
 					    uint32_t vcpu, size_t *ret_n)
 {
-	return list_find(&totals->vcpus, vm, vcpu, ret_n);
+	return vcpu_list_find(&totals->vcpus, &kind, (struct vcpu_ids){ vm, vcpu }, ret_n);
 }
 
 const struct ledger_total *ledger_totals_kept(const struct ledger_totals *totals, uint32_t vm,
 					      uint32_t vcpu, size_t *ret_n)
 {
-	return list_find(&totals->kept, vm, vcpu, ret_n);
+	return vcpu_list_find(&totals->kept, &kind, (struct vcpu_ids){ vm, vcpu }, ret_n);
 }

@@ -8,11 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "engine/vm_counters.h"
+#include "engine/vcpu_list.h"
 #include "families/ledger/ledger_record.h"
 
 struct ledger_total {
-	uint32_t vm, vcpu; /* ids in the register; no vCPU: it is gone, its VM is not */
+	struct vcpu_ids of;
 	struct ledger_times times;
 	/* Of the thread that had the last edge: of several that ran a vCPU, one runs it now. */
 	bool is_open;
@@ -22,16 +22,11 @@ struct ledger_total {
 	struct ledger_halts *halts;
 };
 
-struct ledger_list {
-	struct ledger_total *list; /* [n] */
-	size_t n, room;
-};
-
 struct ledger_totals {
 	const struct vm_counters *records; /* whose records are whose */
 	struct ledger_ended *ended;	   /* pinned memory */
-	struct ledger_list vcpus;	   /* as last read, by VM and vCPU, each once */
-	struct ledger_list kept; /* of retired records of VMs that run; no VM's total falls */
+	struct vcpu_list vcpus;		   /* as last read, by VM and vCPU, each once */
+	struct vcpu_list kept; /* of retired records of VMs that run; no VM's total falls */
 	struct ledger_times host;
 	uint64_t now; /* when they were read, ns */
 };

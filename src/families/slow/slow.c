@@ -139,11 +139,12 @@ static void clock_find(struct slow *slow)
 /* A number that other rows of slow exits most likely have not. */
 static uint64_t shown_by(const struct slow_totals *totals)
 {
+	const struct slow_total *list = totals->vcpus.list;
 	uint64_t hash = HASH_START;
 
 	for (size_t i = 0; i < totals->vcpus.n; i++) {
-		hash = hash_step(hash, totals->vcpus.list[i].vcpu);
-		hash = hash_step(hash, totals->vcpus.list[i].n);
+		hash = hash_step(hash, list[i].of.vcpu);
+		hash = hash_step(hash, list[i].n);
 	}
 	return hash;
 }

@@ -2,7 +2,6 @@
 /* Copyright (c) 2026 The pmdakvm authors */
 #include "families/slow/slow_totals.h"
 
-#include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
@@ -12,13 +11,6 @@
 #define TRIES	    64
 
 #define load(value) __atomic_load_n(&(value), __ATOMIC_ACQUIRE)
-
-void slow_totals_free(struct slow_totals *totals)
-{
-	free(totals->vcpus.list);
-	free(totals->kept.list);
-	*totals = (struct slow_totals){ .records = NULL };
-}
 
 /* --- a record --- */
 
@@ -74,35 +66,13 @@ void slow_record_read(const struct slow_record *record, struct slow_total *ret_t
 	*ret_total = total;
 }
 
-/* --- lists --- */
-
-static int total_order(const void *left, const void *right)
-{
-	const struct slow_total *a = left, *b = right;
-	int order = sorted_numbers(a->vm, b->vm);
-
-	return order ? order : sorted_numbers(a->vcpu, b->vcpu);
-}
-
-static int list_add(struct slow_list *list, const struct slow_total *total)
-{
-	size_t room = list->room ? list->room * 2 : 16;
-	struct slow_total *grown;
-
-	if (list->n == list->room) {
-		grown = reallocarray(list->list, room, sizeof(*grown));
-		if (!grown)
-			return -ENOMEM;
-		list->list = grown;
-		list->room = room;
-	}
-	list->list[list->n++] = *total;
-	return 0;
-}
+/* --- totals --- */
 
 /* Add one thread's to another's of the same vCPU; of both the newest stay. */
-static void total_add(struct slow_total *to, const struct slow_total *from)
+static void total_add(void *to_total, const void *from_total)
 {
+	const struct slow_total *from = from_total;
+	struct slow_total *to = to_total;
 	struct slow_exit both[2 * SLOW_EXITS];
 	size_t n = 0;
 
@@ -118,101 +88,72 @@ static void total_add(struct slow_total *to, const struct slow_total *from)
 	to->count += from->count;
 }
 
-/* Sort a list, and add up what has one VM and vCPU. */
-static void list_merge(struct slow_list *list)
+/* Of a vCPU that is gone its VM keeps the count. */
+static void total_unseat(void *total)
 {
-	size_t m = 0;
-
-	if (!list->n)
-		return;
-	qsort(list->list, list->n, sizeof(*list->list), total_order);
-	for (size_t i = 0; i < list->n; i++) {
-		if (m && total_order(&list->list[m - 1], &list->list[i]) == 0)
-			total_add(&list->list[m - 1], &list->list[i]);
-		else
-			list->list[m++] = list->list[i];
-	}
-	list->n = m;
+	((struct slow_total *)total)->n = 0;
 }
 
-/* --- what is kept --- */
+static const struct vcpu_list_kind kind = {
+	.size = sizeof(struct slow_total),
+	.add = total_add,
+	.unseat = total_unseat,
+};
 
-/* Forget what is kept of VMs that are gone; of a vCPU that is gone its VM keeps the count. */
-static void kept_update(struct slow_list *kept, const struct vms *vms)
+void slow_totals_free(struct slow_totals *totals)
 {
-	size_t n = 0;
-
-	for (size_t i = 0; i < kept->n; i++) {
-		struct slow_total total = kept->list[i];
-		const struct vm *vm = vms_find_id(vms, total.vm);
-
-		if (!vm)
-			continue;
-		if (!vm_has_vcpu(vm, total.vcpu)) {
-			total.vcpu = 0;
-			total.n = 0;
-		}
-		kept->list[n++] = total;
-	}
-	kept->n = n;
-	list_merge(kept);
+	vcpu_list_free(&totals->vcpus, &kind);
+	vcpu_list_free(&totals->kept, &kind);
+	*totals = (struct slow_totals){ .records = NULL };
 }
 
 /* --- reading --- */
 
-static struct slow_total total_of(const struct slow_totals *totals, uint32_t number)
+static struct slow_total total_of(const struct slow_totals *totals, uint32_t number,
+				  const struct slow_record *record)
 {
-	const struct vm_counters *records = totals->records;
 	struct slow_total total;
 
-	slow_record_read(pool_at(&records->counters->records, number), &total);
-	if (number < records->nuses) {
-		total.vm = records->uses[number].vm;
-		total.vcpu = records->uses[number].vcpu;
-	}
-	if (!total.vcpu)
+	slow_record_read(record, &total);
+	total.of = vcpu_ids_of(totals->records, number);
+	if (!total.of.vcpu)
 		total.n = 0;
 	return total;
 }
 
+static int record_read(void *data, uint32_t number, const void *record)
+{
+	struct slow_totals *totals = data;
+	struct slow_total total = total_of(totals, number, record);
+
+	return total.of.vm ? vcpu_list_add(&totals->vcpus, &kind, &total) : 0;
+}
+
 int slow_totals_read(struct slow_totals *totals, const struct vms *vms)
 {
-	const struct vcpu_counters *counters = totals->records->counters;
-	int err = 0;
+	const struct slow_total *kept;
+	int err;
 
-	kept_update(&totals->kept, vms);
+	vcpu_list_update(&totals->kept, &kind, vms);
 	totals->vcpus.n = 0;
-	for (uint32_t i = 1; !err && i < pool_end(&counters->records); i++) {
-		struct slow_total total;
-
-		if (!vcpu_counters_record(counters, i))
-			continue;
-		total = total_of(totals, i);
-		if (total.vm)
-			err = list_add(&totals->vcpus, &total);
-	}
+	err = vcpu_records_walk(totals->records, record_read, totals);
+	kept = totals->kept.list;
 	for (size_t i = 0; !err && i < totals->kept.n; i++)
-		err = list_add(&totals->vcpus, &totals->kept.list[i]);
-	list_merge(&totals->vcpus);
+		err = vcpu_list_add(&totals->vcpus, &kind, &kept[i]);
+	vcpu_list_merge(&totals->vcpus, &kind);
 	return err;
 }
 
 int slow_totals_retire(struct slow_totals *totals, uint32_t number)
 {
-	struct slow_total total = total_of(totals, number);
+	struct slow_total total = total_of(totals, number,
+					   pool_at(&totals->records->counters->records, number));
 
-	return total.vm && total.count ? list_add(&totals->kept, &total) : 0;
+	return total.of.vm && total.count ? vcpu_list_add(&totals->kept, &kind, &total) : 0;
 }
 
 const struct slow_total *slow_totals_of(const struct slow_totals *totals, uint32_t vm,
 					uint32_t vcpu, size_t *ret_n)
 {
-	const struct slow_list *list = &totals->vcpus;
-	const struct slow_total from = { .vm = vm, .vcpu = vcpu };
-	const struct slow_total to = { .vm = vcpu ? vm : vm + 1, .vcpu = vcpu ? vcpu + 1 : 0 };
-	size_t first = sorted_bound(list->list, list->n, sizeof(from), &from, total_order);
-	size_t end = sorted_bound(list->list, list->n, sizeof(to), &to, total_order);
-
-	*ret_n = end - first;
-	return *ret_n ? &list->list[first] : NULL;
+	return vcpu_list_find(&totals->vcpus, &kind, (struct vcpu_ids){ vm, vcpu }, ret_n);
 }

@@ -8,25 +8,20 @@
 #include <stdint.h>
 
 #include "bpf/slow.h"
-#include "engine/vm_counters.h"
+#include "engine/vcpu_list.h"
 
 /* Those of a vCPU; of a thread, before they are merged. */
 struct slow_total {
-	uint32_t vm, vcpu; /* ids in the register; no vCPU: it is gone, its VM is not */
-	uint64_t count;	   /* of all there were */
+	struct vcpu_ids of;
+	uint64_t count; /* of all there were */
 	unsigned n;
 	struct slow_exit exits[SLOW_EXITS]; /* [n], the newest first */
 };
 
-struct slow_list {
-	struct slow_total *list; /* [n] */
-	size_t n, room;
-};
-
 struct slow_totals {
 	const struct vm_counters *records; /* whose records are whose */
-	struct slow_list vcpus;		   /* as last read, by VM and vCPU, each once */
-	struct slow_list kept; /* of retired records of VMs that run; no VM's count falls */
+	struct vcpu_list vcpus;		   /* as last read, by VM and vCPU, each once */
+	struct vcpu_list kept; /* of retired records of VMs that run; no VM's count falls */
 };
 
 /* Takes a zeroed struct. */
