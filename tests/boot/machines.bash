@@ -31,7 +31,7 @@ start_qemu()
 		-chardev "file,id=console,path=$work/console" -serial chardev:console \
 		-chardev stdio,id=output,signal=off \
 		-kernel "$kernel/vmlinuz" -initrd "$work/initrd" -append "$1" \
-		"${@:3}"
+		${icount:+-icount "shift=$icount,sleep=off"} "${@:3}"
 }
 
 # --- amd: x86 with SVM, by QEMU ---

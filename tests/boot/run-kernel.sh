@@ -39,6 +39,8 @@ usage()
 		  --memory MIB       default 512, for intel 256
 		  --timeout SECONDS  default 120; waiting for a CPU of this machine does not count
 		  --append ARGS      more kernel arguments
+		  --icount N         with QEMU: time is that of instructions, 2^N ns each, whatever they take
+		                     here; and none while all CPUs are idle
 	END
 }
 
@@ -68,7 +70,7 @@ parse_arguments()
 			usage
 			exit 0
 			;;
-		--kernel | --script | --add | --machine | --model | --sysroot | --cpus | --memory | --timeout | --append)
+		--kernel | --script | --add | --machine | --model | --sysroot | --cpus | --memory | --timeout | --append | --icount)
 			[[ $# -ge 2 ]] || die "$1 needs a value"
 			case $1 in
 			--add) adds+=("$2") ;;
@@ -388,7 +390,7 @@ main()
 bad_lines='WARNING: |BUG: |Oops|Internal error|general protection fault|Call [Tt]race:|blocked for more than|rcu.*stall'
 
 # What was asked for, and the defaults.
-kernel='' script='' machine=amd model='' sysroot='' cpus=2 memory='' timeout=120 append='' load_modules=1 adds=()
+kernel='' script='' machine=amd model='' sysroot='' cpus=2 memory='' timeout=120 append='' icount='' load_modules=1 adds=()
 # What the machine_* functions set.
 tools=() files=() wanted_module='' console='' output='' arguments='' allowed_taint=0
 # How the run goes.

@@ -13,6 +13,7 @@ setup() {
 
 teardown() {
 	jobs -p | xargs -r kill -9 2>/dev/null || true
+	[ -z "${PMCD_PID:-}" ] || pmcd_stop
 }
 
 # dump_begin: count from now on; dump_end: stop, with the values in $WORK/values: METRIC INSTANCE VALUE DEVICE
@@ -113,17 +114,43 @@ guest_held() {
 		"$WORK/json")" = 0 ]
 }
 
-@test "a QEMU that boots: its ports are perf's, its serial port is what it has written there" {
+@test "a QEMU that boots: its ports are perf's, its serial port is what it has written there; :kvm-cause names its devices" {
 	need qemu-system-x86_64
 	need perf
+	need pmrep
 	truncate -s 1M "$WORK/disk"
+	pmcd_env "$WORK"
+	conf '[trace]' kvm_pio
+	pmcd_files "$WORK" "$TOP" "$BUILD" daemon -c "$WORK/kvm.conf"
+	pmcd_start "$WORK"
 	dump_begin
+	# a report needs a VM to begin with, and QEMU's first accesses are soon over
+	"$BUILD/tests/guest" --cpuid 3 --repeat --pause-ms 1000 >/dev/null 2>&1 3>&- &
+	guest=$!
+	known() { [ -n "$(values kvm.vm.cause.accesses)" ]; }
+	wait_for 10 known
+	PCP_DERIVED_CONFIG=$TOP/dashboards/derived/kvm.conf pmrep -h "$PMCD_HOST" \
+		-c "$TOP/dashboards/pmrep/kvm.conf" -t 0.2 :kvm-cause >"$WORK/report" 2>&1 3>&- &
+	report=$!
+	wait_for 10 grep -q "guest-$guest" "$WORK/report"
 	perf record -q -a -m 4096 -e kvm:kvm_pio -o "$WORK/perf.data" -- timeout 120 qemu-system-x86_64 \
 		-accel kvm -cpu qemu64,-svm -m 64 -nographic -monitor none -serial "file:$WORK/serial" \
 		-drive "file=$WORK/disk,format=raw,if=ide" -boot c,reboot-timeout=1000 -no-reboot -net none \
-		>"$WORK/qemu.out" 2>&1 3>&-
+		>"$WORK/qemu.out" 2>&1 3>&- &
+	perf=$!
+	wait $perf
+	kill -KILL $report $guest
 	sleep 4
 	dump_end
+	pmcd_stop
+	# by device, with accesses and the VMM's time: VM::CAUSE device access/s VMM/s VMM ms/s; those of the VGA can
+	# all be of one interval, the first, which has no rate
+	for device in serial pci-config ide vga; do
+		grep -E "::(io|mmio):[^ ]+ +$device " "$WORK/report" |
+			awk -v vga="$([ $device != vga ] || echo yes)" '
+				vga || ($4 + 0 > 0 && $6 + 0 > 0) { n++; line = $0 }
+				END { print n + 0, line; exit !n }'
+	done
 	perf script -i "$WORK/perf.data" -F trace 2>/dev/null |
 		sed -nE 's/.*pio_(r|w)[a-z]* at (0x[0-9a-f]+) size . count . val (0x[0-9a-f]+).*/io:\2:\1 \3/p' >"$WORK/stream"
 	awk '{ n[$1]++ } END { for (key in n) print key, n[key] }' "$WORK/stream" | sort -k2nr >"$WORK/ports"

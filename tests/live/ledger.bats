@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 The pmdakvm authors
 #
-# Where vCPUs' time goes, on this host: guests that wait for a CPU, whose VMM sleeps or is stopped, and
-# that halt; all in one count. On a host whose KVM is PVM guest and kvm have no value.
+# Where vCPUs' time goes, on this host: guests that wait for a CPU, whose VMM sleeps, is busy or is stopped,
+# that halt, and that move; all in one count. Slow exits over restarts. On a host whose KVM is PVM guest and kvm have no value.
 
 load common
 load numbers
@@ -43,6 +43,19 @@ delays() {
 	cat /proc/"$1"/task/*/schedstat | awk '{ n += $2 } END { print n }'
 }
 
+on_cpu() {
+	[ "$(sed -nE 's/.*KVM\) //p' "/proc/$1/task/"*/stat | awk '{ print $37 }')" = "$2" ]
+}
+
+# moves PID: its vCPU's thread moves between two CPUs
+moves() {
+	local cpu
+	for cpu in 0 1 0 1 0 1 0; do
+		taskset -acp $cpu "$1" >/dev/null
+		wait_for 5 on_cpu "$1" $cpu
+	done
+}
+
 stopped() {
 	local task
 	for task in /proc/"$1"/task/*/stat; do
@@ -60,21 +73,28 @@ stopped() {
 	guest slow --access io:0x71:w=53,delay-us=10000 --hold
 	guest halts --hlt 211 --irqchip --hold
 	guest spins --vms 2 --cpus 0 --spin 20011 --repeat
-	sleep 0.5
+	guest busy --vms 2 --cpus 1 --access io:0x71:w=11,busy-us=20000 --hold
+	guest moves --spin 20011 --repeat
+	began=$(date +%s%N)
+	moves "$PID_moves"
 	kill -STOP "$PID_stopped"
 	wait_for 5 stopped "$PID_stopped"
 	since=$(date +%s%N)
 	wait_for 20 grep -q ^done "$WORK/slow"
 	wait_for 20 grep -q ^done "$WORK/halts"
+	wait_for 20 grep -q ^done "$WORK/busy"
 	early=$(delays "$PID_spins") # the ledger has begun long since
 	sleep 1.5
 	kill -STOP "$PID_spins"
 	wait_for 5 stopped "$PID_spins"
 	waited=$(delays "$PID_spins")
 	stopped_for=$(($(date +%s%N) - since))
+	kill -STOP "$PID_moves"
+	wait_for 5 stopped "$PID_moves"
+	moved=$(($(date +%s%N) - began))
 	kill -INT $dump
 	wait $dump
-	kill -KILL "$PID_stopped" "$PID_spins"
+	kill -KILL "$PID_stopped" "$PID_spins" "$PID_moves"
 	jq -r '.metrics[] | .name as $name | .values[] | 
 		"\($name) \(if (.instance // "") == "" then "-" else .instance end) \(.value)"' "$WORK/json" >"$WORK/values"
 
@@ -106,11 +126,27 @@ stopped() {
 	within "$vmm" 530000000 $((slept / 10 * 11))
 	[ $((vmm + $(of kvm.vm.time.ready "guest-$PID_slow"))) -ge "$slept" ]
 
+	# VMMs that are busy in user space, and take turns on one CPU: as long as they were on it in the VMM, and
+	# the rest ready
+	for number in 0 1; do
+		vm=guest-$PID_busy
+		[ $number = 0 ] || vm+=.2
+		away=$(sed -n "s/^access $number 0 io:0x71:w=.* delay-ns=//p" "$WORK/busy")
+		is=$(of kvm.vm.time.ready "$vm")
+		echo "$vm: away $away ns, ready $is ns"
+		within "$(of kvm.vm.time.vmm "$vm")" 220000000 250000000
+		[ $(($(of kvm.vm.time.vmm "$vm") + is)) -ge "$away" ]
+		[ $((is * 100)) -ge $((away * 30)) ]
+	done
+
 	# a VMM that is stopped: since then, and no event has told
 	open=$(of kvm.vcpu.time.open "guest-$PID_stopped::vcpu0")
 	within "$open" $((stopped_for / 10 * 9)) $((stopped_for + 3000000000))
 	[ "$(of kvm.vcpu.state "guest-$PID_stopped::vcpu0")" = 4 ]
 	[ "$(of kvm.vm.open.vmm "guest-$PID_stopped")" = "$open" ]
+
+	# a thread that moves: nothing is lost, and nothing counted twice
+	within "$(of kvm.vcpu.time.total "guest-$PID_moves::vcpu0")" $((moved / 10 * 9)) $moved
 
 	# halts: all that the kernel has woken, each once; those that slept by their wait for a CPU, too, but
 	# for one that was a vCPU's first event
@@ -140,30 +176,61 @@ slept() {
 	[ "$(values kvm.vm.halt.waited | awk '{ n += $2 } END { print n + 0 }')" -gt "$1" ]
 }
 
-@test "halts and wake-ups go on over a kill -9, each counted once" {
+# slow_rows: the slow exits of the guest whose VMM sleeps, by what is told of each
+slow_rows() {
+	local metric
+	for metric in when duration reason cause kvm vmm ready; do
+		pminfo -h "$PMCD_HOST" -f kvm.vcpu.slow.$metric 2>/dev/null | grep -F "\"guest-$PID_slow::vcpu0::slow" |
+			sed "s/^/$metric /"
+	done
+	values kvm.vm.slow_count | grep "^guest-$PID_slow "
+}
+
+slow_counted() {
+	[ "$(values kvm.vm.slow_count | awk -v vm="guest-$PID_slow" '$1 == vm { print $2 }')" -ge 2 ]
+}
+
+# same_as_before: all is there again, and no more than was
+same_as_before() {
+	wait_for 20 slept 400
+	wait_for 20 slow_counted
+	halts | diff "$WORK/before" -
+	# of where exits were slow the clock's reading alone can differ, by what the host's clock was set
+	slow_rows | grep -v '^when' | diff <(grep -v '^when' "$WORK/slow-before") -
+	[ "$(slow_rows | grep -c '^when')" = "$(grep -c '^when' "$WORK/slow-before")" ]
+}
+
+@test "halts, wake-ups and slow exits go on over a restart and a kill -9, each counted once" {
 	mkdir "$WORK/bpf"
 	mount -t bpf bpf "$WORK/bpf" || skip "no BPF file system can be mounted"
 	pmcd_env "$WORK"
-	conf '[bpf]' "pin = $WORK/bpf/pins" '[trace]' kvm_vcpu_wakeup
+	conf '[bpf]' "pin = $WORK/bpf/pins" 'slow_us = 50000' '[trace]' kvm_vcpu_wakeup
 	pmcd_files "$WORK" "$TOP" "$BUILD" daemon -c "$WORK/kvm.conf"
 	pmcd_start "$WORK"
 	mkfifo "$WORK/hold"
 	exec 8<>"$WORK/hold"
+	guest slow --access io:0x71:w=2,delay-us=80000 --access io:0x73:w=53 --repeat --pause-ms 600000
 	guest halts --hlt 211 --irqchip --repeat
 	wait_for 20 slept 400
 	kill -STOP "$PID_halts"
 	wait_for 5 stopped "$PID_halts"
+	wait_for 20 slow_counted
 	halts >"$WORK/before"
+	slow_rows >"$WORK/slow-before"
+	cat "$WORK/slow-before"
+	[ "$(grep -cE '^cause .* "io:0x71:w"' "$WORK/slow-before")" -ge 2 ]
 	events=$(values kvm.trace.kvm_vcpu_wakeup | awk '{ n += $2 } END { print n }')
 	[ "$(awk '$1 ~ /^kvm.vm.halt/ { n += $3 } END { print n }' "$WORK/before")" = "$events" ]
+	pmcd_stop
+	pmcd_start "$WORK"
+	same_as_before
 	old=$(agent)
 	kill -9 "$old"
 	wait_for 70 another "$old"
-	wait_for 20 slept 400
-	halts | diff "$WORK/before" -
+	same_as_before
 	kill -CONT "$PID_halts"
 	wait_for 20 slept $((events + 211))
-	kill -KILL "$PID_halts"
+	kill -KILL "$PID_halts" "$PID_slow"
 	pmcd_stop
 	umount -l "$WORK/bpf"
 }

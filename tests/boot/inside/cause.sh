@@ -81,6 +81,19 @@ for key in io:0x71:r io:0x72:w; do
 done
 whole
 
+# a string from a port into memory that is none: exits with two keys, which are the port's, and exits with none
+was=$(value kvm.cause.count none)
+guest --hold --access io:0x1f0:r=13,string=32,into=0xe8000 </tmp/hold >/tmp/done-string &
+pid=$!
+until_true 10 grep -q ^done /tmp/done-string
+expect "ports of a string" "$(value kvm.vm.cause.accesses "guest-$pid::io:0x1f0:r")" 13
+expect "memory of a string" "$(value kvm.vm.cause.accesses "guest-$pid::mmio:0xe8000:w")" 13
+expect "exits, the port's" "$(value kvm.vm.cause.count "guest-$pid::io:0x1f0:r")" 13
+echo "exits, the memory's: $(value kvm.vm.cause.count "guest-$pid::mmio:0xe8000:w"), none's: $(($(value kvm.cause.count none) - was))"
+kill $pid
+wait $pid || true
+whole
+
 # more keys than a vCPU's table holds; the agent is killed between
 guest --access io:0x4000:w=3,span=256 --access io:0x80:w=1009 --access io:0x4000:r=3,span=128 >/dev/null
 whole

@@ -24,3 +24,14 @@ else
 fi
 expect "exits to the VMM, IO" "$(value kvm.userspace_exit.count IO)" $((2 * PIO))
 expect "exits to the VMM, HLT" "$(value kvm.userspace_exit.count HLT)" 2
+
+# where vCPUs' time went: what polling took cannot be read without typed loads, and is where the halt was
+pminfo $host -f kvm.time >/tmp/times
+awk '/^kvm/ { metric = $1 }
+	/ value / && metric !~ /open$/ { if (metric ~ /total$/) total = $NF; else { sum += $NF; states = states " " metric } }
+	END { print "time:" states " " sum " of " total + 0; exit !total || sum != total }' /tmp/times
+if [ -n "${TYPED:-}" ]; then
+	[ -n "$(value kvm.time.poll)" ]
+else
+	expect "time of polling" "$(value kvm.time.poll)" ""
+fi

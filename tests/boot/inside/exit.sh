@@ -155,6 +155,7 @@ kill $pid
 
 # polling off: none, and all halts sleep
 echo 0 >/sys/module/kvm/parameters/halt_poll_ns
+was_asleep=$(woken 1) was_awake=$(woken 0)
 guest --hlt "$HLT" --irqchip --hold </tmp/hold >/tmp/done-off &
 pid=$!
 until_true 20 grep -q done /tmp/done-off
@@ -165,8 +166,16 @@ until_true 5 off_known
 for metric in kvm.vm.halt.poll_time kvm.vm.halt.poll_attempts kvm.vm.time.poll; do
 	expect "$metric, switched off" "$(value $metric "guest-$pid")" 0
 done
-expect "halts that sleep, not polled" "$(pminfo $host -f kvm.vm.halt.waited | awk '/guest-'$pid'::/ { n += $NF } END { print n }')" \
-	$((HLT + 1))
+# halted_of METRIC: halts of this guest
+halted_of() {
+	pminfo $host -f "$1" | awk '/guest-'$pid'::/ { n += $NF } END { print n + 0 }'
+}
+slept=$(halted_of kvm.vm.halt.waited)
+awake=$(halted_of kvm.vm.halt.polled) # woken as they were about to sleep
+expect "halts that sleep, not polled" "$slept" $(($(woken 1) - was_asleep))
+expect "halts that end before" "$awake" $(($(woken 0) - was_awake))
+expect "halts" $((slept + awake)) $((HLT + 1))
+[ "$slept" -gt $((HLT / 2)) ]
 kill $pid
 
 # two guests on one CPU: each waits for it half of the time

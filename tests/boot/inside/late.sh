@@ -31,6 +31,7 @@ expect "the switch" "$(value kvm.control.attached trace)" 0
 expect "attached, switched off" "$(value kvm.agent.family.attached trace)" 0
 guest --pio "$PIO" >/dev/null
 expect "port writes, while detached" "$(sum kvm.trace.kvm_pio)" $((2 * PIO))
+expect "accesses, while detached" "$(value kvm.cause.accesses io:0xe9:w)" $((2 * PIO))
 rmmod kvm_amd
 # perf's links are let go one after the other, while the agent answers
 if [ -n "${BY_PERF:-}" ]; then
@@ -48,6 +49,7 @@ expect "attached, switched on" "$(value kvm.agent.family.attached trace)" 1
 expect "generation" "$(value kvm.agent.family.generation trace)" 2
 guest --pio "$PIO" >/dev/null
 expect "port writes, with KVM anew" "$(sum kvm.trace.kvm_pio)" $((3 * PIO))
+expect "accesses, with KVM anew" "$(value kvm.cause.accesses io:0xe9:w)" $((3 * PIO))
 
 guest --pio "$PIO" --cpus 1 >/dev/null
 before=$(value kvm.trace.kvm_pio cpu1)

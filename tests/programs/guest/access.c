@@ -25,6 +25,7 @@ static const struct word {
 	{ "value", offsetof(struct access, value), 0, 0xffffffff },
 	{ "toggle", offsetof(struct access, toggle), 1, 0xffffffff },
 	{ "delay-us", offsetof(struct access, delay_us), 1, 10000000 },
+	{ "busy-us", offsetof(struct access, busy_us), 1, 10000000 },
 };
 
 static bool is_number(const char *text, __u32 min, __u32 max, __u32 *ret_value)
@@ -68,7 +69,7 @@ static const char *parse_word(char *text, struct access *access)
 		    is_number(value, words[i].min, words[i].max, target))
 			return NULL;
 	}
-	return "after the counts only span=, size=, string=, into=, value=, toggle=, delay-us= (see --help)";
+	return "after the counts only span=, size=, string=, into=, value=, toggle=, delay-us=, busy-us= (see --help)";
 }
 
 static __u64 stride(const struct access *access)
@@ -109,8 +110,8 @@ static const char *complaint(const struct access *access, const struct plan *pla
 		return "into= is for reads with string=";
 	if (access->toggle && (access->kind != CAUSE_CR || !access->write))
 		return "toggle= is for writes of cr";
-	if (access->delay_us && !memory && !port)
-		return "delay-us= is for io and mmio, which come out to user space";
+	if ((access->delay_us || access->busy_us) && !memory && !port)
+		return "delay-us= and busy-us= are for io and mmio, which come out to user space";
 	for (unsigned int i = 0; i < access->ncounts; i++)
 		if ((__u64)access->counts[i] * access->span > 0xffffffff)
 			return "more than 4294967295 turns of a loop";
@@ -188,25 +189,28 @@ static int find(const struct plan *plan, enum cause_kind kind, __u64 number, boo
 	return -ENOENT;
 }
 
-static __u64 now_ns(void)
+static __u64 now_ns(clockid_t clock)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(clock, &ts);
 	return (__u64)ts.tv_sec * NS + (__u64)ts.tv_nsec;
 }
 
 /* Keep the guest waiting, as a slow device does. */
 static void delay(const struct access *access, struct answered *answered)
 {
-	__u64 begin = now_ns(), ns = (__u64)access->delay_us * 1000;
+	__u64 begin = now_ns(CLOCK_MONOTONIC), ns = (__u64)access->delay_us * 1000;
+	__u64 busy = now_ns(CLOCK_THREAD_CPUTIME_ID) + (__u64)access->busy_us * 1000;
 	struct timespec ts = { .tv_sec = (time_t)(ns / NS), .tv_nsec = (long)(ns % NS) };
 
-	if (!ns)
+	if (!ns && !access->busy_us)
 		return;
-	while (nanosleep(&ts, &ts) && errno == EINTR)
+	while (ns && nanosleep(&ts, &ts) && errno == EINTR)
 		;
-	answered->delay_ns += now_ns() - begin;
+	while (now_ns(CLOCK_THREAD_CPUTIME_ID) < busy)
+		;
+	answered->delay_ns += now_ns(CLOCK_MONOTONIC) - begin;
 }
 
 /* 0; -ENOENT: this I/O is none of --access. */

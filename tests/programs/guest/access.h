@@ -26,7 +26,8 @@ struct access {
 	__u32 into;   /* where a string read writes to; 0: into the vCPU's page */
 	__u32 value;  /* written */
 	__u32 toggle; /* of a control register: bits to turn over; 0: value is written */
-	__u32 delay_us;
+	__u32 delay_us; /* asleep */
+	__u32 busy_us;	/* on a CPU */
 };
 
 /* What came out to user space of one access of a vCPU. */

@@ -90,6 +90,8 @@ const char *arch_lacks(const struct plan *plan)
 		return "--pio, --cpuid: arm64 has no such instructions";
 	if (plan->count[EV_HLT] && !plan->irqchip)
 		return "--hlt: a WFI of arm64 sleeps in the kernel; say --irqchip";
+	if (plan->ntimes)
+		return "--timer-us: x86 only";
 	for (unsigned int i = 0; i < plan->naccesses; i++) {
 		const struct access *access = &plan->accesses[i];
 

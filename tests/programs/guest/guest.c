@@ -16,7 +16,8 @@
 
 #include "guest.h"
 
-#define WAKE_NS 50000 /* how often the waker looks for sleeping vCPUs */
+#define WAKE_NS 50000	  /* how often the waker looks for sleeping vCPUs */
+#define LAST_NS 100000000 /* with --timer-us: of the last HLT only; none is to be disturbed */
 
 static const char *const event_names[EV_MAX] = {
 	[EV_PIO] = "pio", [EV_MMIO] = "mmio",		[EV_CPUID] = "cpuid",
@@ -78,7 +79,7 @@ static int await_stdin(int sig_fd, bool line)
  */
 static int await_threads(struct fleet *fleet, int sig_fd)
 {
-	const struct timespec tick = { .tv_nsec = WAKE_NS };
+	const struct timespec tick = { .tv_nsec = fleet->plan->ntimes ? LAST_NS : WAKE_NS };
 	struct pollfd fds[] = {
 		{ .fd = sig_fd, .events = POLLIN },
 		{ .fd = fleet->done_fd, .events = POLLIN },

@@ -20,14 +20,17 @@
 #error there is no machine code for this architecture
 #endif
 
-#define EXIT_USAGE  2
-#define EXIT_SKIP   77
+#define EXIT_USAGE   2
+#define EXIT_SKIP    77
 
-#define MAX_VMS	    64
-#define MAX_VCPUS   64
-#define MAX_CPULIST 256
+#define MAX_VMS	     64
+#define MAX_VCPUS    64
+#define MAX_CPULIST  256
+#define MAX_TIMES    8 /* a power of two */
 
-#define GUEST_PAGE  4096u
+#define MAX_TIMER_US 500000 /* 32 bits have as many ticks */
+
+#define GUEST_PAGE   4096u
 /* vCPU i has the page at GUEST_RAM + i * GUEST_PAGE; no memory is from GUEST_MMIO on. */
 #define GUEST_RAM  0x10000u
 #define GUEST_MMIO 0x80000u
@@ -60,7 +63,10 @@ struct plan {
 	bool overcommit; /* nvcpus is by the CPUs that there are */
 	bool irqchip;
 	bool sleep; /* nothing wakes the last HLT of --irqchip */
-	bool xapic; /* the local APIC of --irqchip is in memory, not in MSRs */
+	__u32 timer_us[MAX_TIMES];
+	unsigned int
+		ntimes; /* 0: the waker ends each HLT of --irqchip; else the vCPU's own timer */
+	bool xapic;	/* the local APIC of --irqchip is in memory, not in MSRs */
 	bool repeat;
 	bool wait;
 	bool hold;

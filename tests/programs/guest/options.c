@@ -13,7 +13,7 @@
 
 #include "guest.h"
 
-enum opt_type { OPT_NUMBER, OPT_FLAG, OPT_TEXT, OPT_CPUS, OPT_ACCESS, OPT_HELP };
+enum opt_type { OPT_NUMBER, OPT_FLAG, OPT_TEXT, OPT_CPUS, OPT_TIMES, OPT_ACCESS, OPT_HELP };
 
 struct opt {
 	const char *name;
@@ -62,6 +62,11 @@ static const struct opt opts[] = {
 	  offsetof(struct plan, irqchip), 0 },
 	{ "sleep", NULL, "with --irqchip: the last HLT lasts until SIGTERM or SIGINT", OPT_FLAG,
 	  offsetof(struct plan, sleep), 0 },
+	{ "timer-us", "LIST",
+	  "with --irqchip and --hlt: the vCPU's timer (TSC deadline) ends each HLT; microseconds after it\n"
+	  "                 began, 1 to 8 such as 300,20000, which take turns. \"tsc VM VCPU khz=K\" is the\n"
+	  "                 rate of its TSC. x86 only",
+	  OPT_TIMES, 0, 0 },
 	{ "xapic", NULL,
 	  "with --irqchip: the local APIC's registers are at 0xfee00000, not MSRs; not with --hlt",
 	  OPT_FLAG, offsetof(struct plan, xapic), 0 },
@@ -98,7 +103,8 @@ static const char notes[] =
 	"read and HLT, the last one with them; but with --irqchip none for the HLTs of --hlt.\n"
 	"An MMIO read is two kvm_mmio, unsatisfied-read and read. Each HLT of --hlt with\n"
 	"--irqchip is one kvm_msi_set_irq, kvm_apic_accept_irq and kvm_msr (end of interrupt),\n"
-	"and, as the last one, one kvm_vcpu_wakeup.\n"
+	"and, as the last one, one kvm_vcpu_wakeup. With --timer-us it is two kvm_msr and no kvm_msi_set_irq;\n"
+	"a HLT that comes after its interrupt is left out.\n"
 	"With VMX and SVM all but the spinning and the PAUSEs is one kvm_exit each; one more kvm_exit and one\n"
 	"kvm_page_fault come from each vCPU's page in its first round, and one kvm_page_fault\n"
 	"from each MMIO read (with VMX only from a vCPU's first, an EPT_VIOLATION; the others\n"
@@ -120,6 +126,7 @@ static const char notes[] =
 	"  value=V      what is written, 0 unless given\n"
 	"  toggle=BITS  of cr:N:w: what it holds is written back, with these bits turned over\n"
 	"  delay-us=D   user space answers each after D microseconds asleep\n"
+	"  busy-us=D    user space answers each after D microseconds on a CPU\n"
 	"\n"
 	"On arm64 the programme ends with one MMIO write instead. --hlt is a WFI there, which takes\n"
 	"--irqchip: it sleeps in the kernel, and a signal ends each. So there is one kvm_userspace_exit\n"
@@ -182,16 +189,16 @@ static int parse_number(const char *text, char end, __u32 max, const char **ret_
 	return 0;
 }
 
-static int parse_cpus(const char *list, struct plan *plan)
+static int parse_list(const char *list, __u32 max, unsigned int most, __u32 *values,
+		      unsigned int *ret_n)
 {
 	unsigned int n = 0;
 
 	do {
-		if (n == MAX_CPULIST ||
-		    parse_number(list, ',', CPU_SETSIZE - 1, &list, &plan->cpus[n++]))
+		if (n == most || parse_number(list, ',', max, &list, &values[n++]))
 			return -EINVAL;
 	} while (*list++);
-	plan->ncpus = n;
+	*ret_n = n;
 	return 0;
 }
 
@@ -217,7 +224,10 @@ static int apply(const struct opt *opt, const char *arg, struct plan *plan)
 		memcpy(target, &arg, sizeof(arg));
 		break;
 	case OPT_CPUS:
-		err = parse_cpus(arg, plan);
+		err = parse_list(arg, CPU_SETSIZE - 1, MAX_CPULIST, plan->cpus, &plan->ncpus);
+		break;
+	case OPT_TIMES:
+		err = parse_list(arg, MAX_TIMER_US, MAX_TIMES, plan->timer_us, &plan->ntimes);
 		break;
 	case OPT_ACCESS:
 		return access__parse(arg, plan);
@@ -271,6 +281,10 @@ int options__parse(int argc, char **argv, struct plan *ret_plan)
 	if (plan.sleep && !plan.irqchip) {
 		fputs("guest: --sleep: with --irqchip\n", stderr);
 		return -EINVAL;
+	}
+	if (plan.ntimes && (!plan.irqchip || !plan.count[EV_HLT])) {
+		fputs("guest: --timer-us: with --irqchip and --hlt\n", stderr);
+		goto usage;
 	}
 	if (plan.xapic && (!plan.irqchip || plan.count[EV_HLT])) {
 		fputs("guest: --xapic: with --irqchip, and not with --hlt, whose interrupts end by an MSR\n",

@@ -279,7 +279,7 @@ static bool asleep(const struct vcpu *vcpu)
  */
 int vm__wake_due(struct vm *vm)
 {
-	__u64 per_round = (__u64)vm->plan->count[EV_HLT] + 1;
+	__u64 per_round = vm->plan->ntimes ? 1 : (__u64)vm->plan->count[EV_HLT] + 1;
 	unsigned int i;
 	int err;
 

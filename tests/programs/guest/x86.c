@@ -10,6 +10,7 @@
  *	0x000	interrupt vectors
  *	0x100	what --access reads into and writes from (string=), over vectors that no one uses
  *	0x400	count of HLTs begun, told to the waker (--irqchip)
+ *	0x440	ticks of the timer (--timer-us), by the loop's counter
  *	0x500	interrupt handler
  *	0x600	programme
  *	0x1000	stack, downwards
@@ -27,6 +28,7 @@
 #include <string.h>
 
 #define OFF_BEGUN    0x400
+#define OFF_TICKS    0x440
 #define OFF_HANDLER  0x500
 #define OFF_PROGRAM  0x600
 #define OFF_STACK    0x1000
@@ -35,14 +37,17 @@
 #define VECTOR	     0x20
 #define APIC_SPIV    0xf0
 #define APIC_SPIV_ON 0x1ff
-#define APIC_BASE_X2 0x400 /* IA32_APIC_BASE: x2APIC mode */
+#define APIC_LVTT    0x320
+#define LVTT_TSC     (2 << 17) /* the timer's deadline is one of the TSC */
+#define CPUID_TSC    (1 << 24) /* leaf 1, ECX: it has such a mode */
+#define APIC_BASE_X2 0x400     /* IA32_APIC_BASE: x2APIC mode */
 #define TSS_ADDR     0xfffbd000
 #define MAX_CPUID    256
 
 struct code {
 	__u8 len;
 	__u8 after; /* the event has happened once the pointer is here */
-	__u8 bytes[14];
+	__u8 bytes[32];
 };
 
 /* The loops' bodies. ESI is the counter; all else is theirs to change but EBP. */
@@ -75,6 +80,17 @@ static const struct code body_hlt_irqchip = {
 	6, 6, { 0x66, 0xff, 0x06, OFF_BEGUN & 0xff, OFF_BEGUN >> 8, 0xf4 }
 };
 
+/*
+ * mov ebx, esi; and ebx, MAX_TIMES - 1; rdtsc; add eax, [OFF_TICKS + ebx * 4]; adc edx, 0;
+ * mov ecx, IA32_TSC_DEADLINE; wrmsr; hlt: the vCPU's own timer ends it.
+ */
+static const struct code body_hlt_timer = {
+	31, 31, { 0x66, 0x89, 0xf3, 0x66, 0x83, 0xe3, 0x07, 0x0f, 0x31, 0x67, 0x66,
+		  0x03, 0x04, 0x9d, 0x40, 0x04, 0x00, 0x00, 0x66, 0x83, 0xd2, 0x00,
+		  0x66, 0xb9, 0xe0, 0x06, 0x00, 0x00, 0x0f, 0x30, 0xf4 }
+};
+_Static_assert(MAX_TIMES == 8 && OFF_TICKS == 0x440, "they are in body_hlt_timer");
+
 /* mov esi, COUNT: the count goes to offset 2 */
 static const struct code load_counter = { 6, 0, { 0x66, 0xbe } };
 /* dec esi */
@@ -85,6 +101,15 @@ static const struct code jump_back = { 2, 0, { 0x75 } };
 /* End of interrupt through an x2APIC: mov ecx, 0x80b; xor eax, eax; cdq; wrmsr; iret */
 static const __u8 handler[] = { 0x66, 0xb9, 0x0b, 0x08, 0x00, 0x00, 0x66,
 				0x31, 0xc0, 0x66, 0x99, 0x0f, 0x30, 0xcf };
+
+/*
+ * In front of that with body_hlt_timer, for an interrupt that comes before the HLT that it is to
+ * end: push bp; mov bp, sp; cmp word [bp + 2], HLT; jne 1f; inc word [bp + 2]; 1: pop bp. The
+ * HLT's address is at SKIPPED_AT.
+ */
+static const __u8 skip_hlt[] = { 0x55, 0x89, 0xe5, 0x81, 0x7e, 0x02, 0x00,
+				 0x00, 0x75, 0x03, 0xff, 0x46, 0x02, 0x5d };
+#define SKIPPED_AT 6
 
 static bool host_is(const char *vendor)
 {
@@ -128,7 +153,7 @@ static const struct code *body_of(const struct plan *plan, unsigned int ev)
 	if (ev == EV_HYPERCALL && host_is_amd())
 		return &body_vmmcall;
 	if (ev == EV_HLT && plan->irqchip)
-		return &body_hlt_irqchip;
+		return plan->ntimes ? &body_hlt_timer : &body_hlt_irqchip;
 	return &bodies[ev];
 }
 
@@ -155,13 +180,26 @@ static __u16 put_section(struct program *prog, __u16 at, const struct plan *plan
 	return sect->end;
 }
 
+static void put_handler(struct program *prog, const struct plan *plan)
+{
+	__u8 *at = prog->page + OFF_HANDLER;
+
+	if (plan->ntimes) {
+		__u16 hlt = (__u16)(prog->sect[EV_HLT].after - 1);
+
+		memcpy(at, skip_hlt, sizeof(skip_hlt));
+		memcpy(at + SKIPPED_AT, &hlt, sizeof(hlt));
+		at += sizeof(skip_hlt);
+	}
+	memcpy(at, handler, sizeof(handler));
+}
+
 int arch_build(const struct plan *plan, unsigned int vcpu, struct program *ret_prog)
 {
 	__u16 at = OFF_PROGRAM;
 	unsigned int ev;
 
 	memset(ret_prog, 0, sizeof(*ret_prog));
-	memcpy(ret_prog->page + OFF_HANDLER, handler, sizeof(handler));
 	for (ev = 0; ev < EV_MAX; ev++)
 		if (plan->count[ev])
 			at = put_section(ret_prog, at, plan, ev);
@@ -172,7 +210,9 @@ int arch_build(const struct plan *plan, unsigned int vcpu, struct program *ret_p
 		}
 		at = put_access(ret_prog, at, plan, ev, vcpu);
 	}
-	ret_prog->last = put(ret_prog, at, body_of(plan, EV_HLT));
+	/* the waker ends the last HLT, whatever ends the others */
+	ret_prog->last = put(ret_prog, at, plan->irqchip ? &body_hlt_irqchip : &bodies[EV_HLT]);
+	put_handler(ret_prog, plan);
 	return 0;
 }
 
@@ -191,6 +231,7 @@ int arch_init_vm(struct vm *vm)
 static int set_cpuid(struct vcpu *vcpu)
 {
 	struct kvm_cpuid2 *cpuid;
+	unsigned int i;
 	int ret;
 
 	cpuid = calloc(1, sizeof(*cpuid) + MAX_CPUID * sizeof(cpuid->entries[0]));
@@ -198,6 +239,10 @@ static int set_cpuid(struct vcpu *vcpu)
 		return complain("calloc", ENOMEM);
 	cpuid->nent = MAX_CPUID;
 	ret = xioctl(vcpu->vm->kvm_fd, KVM_GET_SUPPORTED_CPUID, cpuid);
+	for (i = 0; !ret && vcpu->vm->plan->ntimes && i < cpuid->nent; i++) {
+		if (cpuid->entries[i].function == 1)
+			cpuid->entries[i].ecx |= CPUID_TSC;
+	}
 	if (!ret)
 		ret = xioctl(vcpu->fd, KVM_SET_CPUID2, cpuid);
 	free(cpuid);
@@ -245,7 +290,7 @@ static int set_segments(struct vcpu *vcpu)
 static int set_apic(struct vcpu *vcpu)
 {
 	__u16 vector[2] = { OFF_HANDLER, 0 };
-	__u32 spiv = APIC_SPIV_ON;
+	__u32 spiv = APIC_SPIV_ON, lvtt = LVTT_TSC | VECTOR;
 	struct kvm_lapic_state apic;
 	int ret;
 
@@ -255,7 +300,29 @@ static int set_apic(struct vcpu *vcpu)
 	if (ret)
 		return ret;
 	memcpy(apic.regs + APIC_SPIV, &spiv, sizeof(spiv));
+	if (vcpu->vm->plan->ntimes)
+		memcpy(apic.regs + APIC_LVTT, &lvtt, sizeof(lvtt));
 	return xioctl(vcpu->fd, KVM_SET_LAPIC, &apic);
+}
+
+/* The timer's ticks are of the vCPU's TSC. */
+static int set_ticks(struct vcpu *vcpu)
+{
+	const struct plan *plan = vcpu->vm->plan;
+	int khz = xioctl(vcpu->fd, KVM_GET_TSC_KHZ, 0);
+	__u32 *ticks = (__u32 *)((__u8 *)vcpu->page + OFF_TICKS);
+
+	if (khz < 0)
+		return khz;
+	printf("tsc %u %u khz=%d\n", vcpu->vm->index, vcpu->id, khz);
+	fflush(stdout);
+	/* the loop's counter goes down */
+	for (unsigned int i = 0; i < MAX_TIMES; i++) {
+		__u64 us = plan->timer_us[i % plan->ntimes];
+
+		ticks[(plan->count[EV_HLT] - i) % MAX_TIMES] = (__u32)(us * (__u32)khz / 1000);
+	}
+	return 0;
 }
 
 int arch_init_vcpu(struct vcpu *vcpu)
@@ -267,6 +334,8 @@ int arch_init_vcpu(struct vcpu *vcpu)
 		ret = set_segments(vcpu);
 	if (!ret && vcpu->vm->plan->irqchip)
 		ret = set_apic(vcpu);
+	if (!ret && vcpu->vm->plan->ntimes)
+		ret = set_ticks(vcpu);
 	return ret;
 }
 
