@@ -72,6 +72,7 @@ stopped() {
 	guest stopped --pio 1 --repeat
 	guest slow --access io:0x71:w=53,delay-us=10000 --hold
 	guest halts --hlt 211 --irqchip --hold
+	guest timers --hlt 101 --irqchip --timer-us 300,2000 --hold
 	guest spins --vms 2 --cpus 0 --spin 20011 --repeat
 	guest busy --vms 2 --cpus 1 --access io:0x71:w=11,busy-us=20000 --hold
 	guest moves --spin 20011 --repeat
@@ -83,6 +84,7 @@ stopped() {
 	wait_for 20 grep -q ^done "$WORK/slow"
 	wait_for 20 grep -q ^done "$WORK/halts"
 	wait_for 20 grep -q ^done "$WORK/busy"
+	wait_for 20 grep -q ^done "$WORK/timers"
 	early=$(delays "$PID_spins") # the ledger has begun long since
 	sleep 1.5
 	kill -STOP "$PID_spins"
@@ -149,14 +151,19 @@ stopped() {
 	within "$(of kvm.vcpu.time.total "guest-$PID_moves::vcpu0")" $((moved / 10 * 9)) $moved
 
 	# halts: all that the kernel has woken, each once; those that slept by their wait for a CPU, too, but
-	# for one that was a vCPU's first event
+	# for those that were a vCPU's first event. Late timers: as the kernel has them, and where it has none (PVM)
+	# no value
 	awk '$1 == "kvm.trace.kvm_vcpu_wakeup" { events += $3 }
 		$1 == "kvm.vm.halt.polled" { polled += $3 }
-		$1 == "kvm.vm.halt.waited" { waited += $3; vm[$2] = 1 }
+		$1 == "kvm.vm.halt.waited" { waited += $3 }
 		$1 == "kvm.vm.wake.latency" { woken += $3 }
 		$1 == "kvm.vcpu.wake.latency" { by_vcpu += $3 }
-		END { print events " wake-ups: " polled " polled, " waited " slept, " woken " woken, by vCPU " by_vcpu
-			exit events < 1 || polled + waited != events || woken > waited || woken < waited - 1 || by_vcpu != woken }' "$WORK/values"
+		$1 == "kvm.trace.kvm_wait_lapic_expire" { timers += $3 }
+		$1 == "kvm.vcpu.timer.late" { late += $3; rows++ }
+		END { print events " wake-ups: " polled + 0 " polled, " waited " slept, " woken " woken, by vCPU " by_vcpu
+			print timers + 0 " timers, " late + 0 " in " rows + 0 " rows"
+			exit events < 100 || polled + waited != events || woken > waited || woken < waited - 2 ||
+				by_vcpu != woken || late + 0 != timers + 0 || (rows > 0) != (timers > 0) }' "$WORK/values"
 
 	# what halts took is halted or polled, but for waiting for a CPU
 	echo "halts: halted $(of kvm.vm.time.halted "guest-$PID_halts")" \
