@@ -172,11 +172,16 @@ static void signal_take(struct counting *counting, const struct timespec *most)
 		counting->ended = signal;
 }
 
-bool counting_poll(struct counting *counting)
+bool counting_ended(struct counting *counting)
 {
 	if (!counting->ended)
 		signal_take(counting, &(struct timespec){ 0 });
-	if (!counting->ended && monotonic() - counting->ticked >= 1)
+	return counting->ended;
+}
+
+bool counting_poll(struct counting *counting)
+{
+	if (!counting_ended(counting) && monotonic() - counting->ticked >= 1)
 		tick(counting);
 	return counting->ended;
 }

@@ -39,6 +39,9 @@ double counting_seconds(const struct counting *counting);
 /* Do what is due once a second, and do not wait. Returns as counting_wait(). */
 bool counting_poll(struct counting *counting);
 
+/* The same without doing what is due, for who reads next. */
+bool counting_ended(struct counting *counting);
+
 /*
  * Do it now if it is due within half a second: behind a reading, which has just looked for VMs, it
  * need not look for them again.

@@ -266,18 +266,18 @@ static int keys_take(struct top *top, double seconds)
 
 	while ((left = end - top_source_clock()) > 0 || top->view.paused) {
 		int err, key = top_screen_key(left < 0 || left > 1 ? 1 : left);
-		bool other = false;
+		bool other = false, over;
 
 		if (key != TOP_KEY_NONE)
 			other = top_view_key(&top->view, &top->model, key, top->page.rows);
-		if (top->view.quit || top_source_poll(top->source)) {
+		over = key == TOP_KEY_NONE && !top->view.paused && top_source_clock() >= end;
+		if (top->view.quit || top_source_poll(top->source, over)) {
 			top->view.quit = true;
 			return 0;
 		}
 		if (other)
 			return 1;
-		/* the next reading draws anyhow */
-		if (key == TOP_KEY_NONE && !top->view.paused && top_source_clock() >= end)
+		if (over) /* what is read next is drawn */
 			return 0;
 		err = screen_draw(top);
 		if (err)

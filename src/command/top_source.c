@@ -95,9 +95,11 @@ bool top_source_wait(struct top_source *source, double seconds)
 	return false;
 }
 
-bool top_source_poll(struct top_source *source)
+bool top_source_poll(struct top_source *source, bool reads)
 {
-	return source->counting && counting_poll(source->counting);
+	if (!source->counting)
+		return false;
+	return reads ? counting_ended(source->counting) : counting_poll(source->counting);
 }
 
 const char *top_source_note(const struct top_source *source)

@@ -36,9 +36,12 @@ double top_source_now(const struct top_source *source);
 /* Is there nothing more to read, since it was the last file? */
 bool top_source_ended(const struct top_source *source);
 
-/* Wait for so many seconds, or do not wait. Return whether a signal says to end. */
+/*
+ * Wait for so many seconds, or do not wait, and not do either what a reading that follows does as
+ * well. Return whether a signal says to end.
+ */
 bool top_source_wait(struct top_source *source, double seconds);
-bool top_source_poll(struct top_source *source);
+bool top_source_poll(struct top_source *source, bool reads);
 
 /* What is to be known about the numbers, or NULL. */
 const char *top_source_note(const struct top_source *source);
