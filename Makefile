@@ -7,6 +7,7 @@
 #               (KERNELS="amd-6.1 ..." boots those alone, and writes nothing)
 # make fuzz     feed made-up input to all parsers (SECONDS= in all, NAMES="config numbers" some)
 # make demo     show a guest's counters through a private pmcd (root)
+# make pictures make those of docs/pictures anew, of real guests (root); then look at them
 # make bench    measure the cost of counting for a guest (root)
 # make deps     install missing packages (root, Debian); deps-build: only those of the build
 # make tables   regenerate pmns and the metric list of pmdakvm(1) from src/metrics/metrics.def
@@ -55,7 +56,7 @@ BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 $(WARNINGS) -Ivmlinux -Ibpf
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all install install-check uninstall check check-programs check-arm64 check-kernels demo bench bench-programs fuzz fuzz-programs deps deps-build tables fleet format clean
+.PHONY: all install install-check uninstall check check-programs check-arm64 check-kernels demo pictures bench bench-programs fuzz fuzz-programs deps deps-build tables fleet format clean
 all: $(O)/pmdakvm $(O)/pmda_kvm.so $(O)/kvmbpf
 
 # --- BPF side: one object and one skeleton per family ---
@@ -209,6 +210,11 @@ demo:
 	$(Q)scripts/deps.sh build demo
 	$(Q)+$(MAKE) --no-print-directory all $(O)/tests/guest
 	$(Q)scripts/demo.sh "$$PWD" "$$(realpath -ms $(O))"
+
+pictures:
+	$(Q)scripts/deps.sh build demo check
+	$(Q)+$(MAKE) --no-print-directory all $(O)/tests/guest
+	$(Q)scripts/pictures.sh "$$PWD" "$$(realpath -ms $(O))"
 
 bench:
 	$(Q)scripts/deps.sh build demo check

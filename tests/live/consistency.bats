@@ -258,13 +258,17 @@ local_agent() {
 }
 
 @test "every file has its licence and copyright lines" {
-	for file in $(files | grep -vE '^(LICENSE|README.md|HACKING.md|.gitignore|tests/data/.*|\.ci/allowed-skips|tests/unit/lsan.supp|kvm.conf)$'); do
+	for file in $(files | grep -vE '^(LICENSE|README.md|HACKING.md|.gitignore|docs/pictures/.*|tests/data/.*|\.ci/allowed-skips|tests/unit/lsan.supp|kvm.conf)$'); do
 		head -3 "$file" | grep -q 'SPDX-License-Identifier: GPL-2.0-or-later' || { echo "$file"; return 1; }
 		head -4 "$file" | grep -q 'Copyright (c) 2026' || { echo "$file"; return 1; }
 	done
 }
 
 # Versions of clang-format disagree on the format of some code.
+@test "README shows the pictures that there are" {
+	diff <(grep -oE '\]\(docs/pictures/[^)]*\)' README.md | sed 's/^](//; s/)$//' | sort) <(files 'docs/pictures/*' | sort)
+}
+
 @test "C is formatted" {
 	need clang-format
 	version=$(clang-format --version | sed -nE 's/.*version ([0-9]+)\..*/\1/p')
