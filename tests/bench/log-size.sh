@@ -27,21 +27,17 @@ for port in 60 61 64 70 71 80 3f8 3fd cf8; do
 done
 for _ in $(seq "$tens"); do
 	# shellcheck disable=SC2086 # a list of words
-	"$build/tests/guest" --vms 10 --vcpus 2 --overcommit --repeat --pause-ms 500 --pio 7 --mmio 3 --cpuid 3 $accesses >"$dir/guest.log" 2>&1 &
+	"$build/tests/guest" --vms 10 --vcpus 2 --repeat --pause-ms 500 --pio 7 --mmio 3 --cpuid 3 $accesses >"$dir/guest.log" 2>&1 &
 	guests+=" $!"
 done
 sleep 5
 total=0
-for group in "$top"/dashboards/pmlogconf/*; do
-	name=${group##*/}
-	case $(awk '$1 == "delta" { print $2, $3 }' "$group") in
-	"10 minutes") records=144 ;;
-	"5 minutes") records=288 ;;
-	*) records=1440 ;;
-	esac
+# log NAME RECORDS: what so many records a day of the metrics of standard input take
+log() {
+	local name=$1 records=$2 bytes
 	{
 		echo "log mandatory on 500 msec {"
-		grep -P '^\tkvm' "$group"
+		cat
 		echo "}"
 	} >"$dir/conf"
 	pmlogger -h "$PMCD_HOST" -c "$dir/conf" -l "$dir/$name.log" -s 6 "$dir/$name"
@@ -49,5 +45,17 @@ for group in "$top"/dashboards/pmlogconf/*; do
 	bytes=$((($(stat -c %s "$dir/$name.0") - 132) / 6))
 	total=$((total + bytes * records))
 	echo "$name: $bytes bytes a record, $((bytes * records / 1000)) kB a day, metadata $(stat -c %s "$dir/$name.meta")"
+}
+for group in "$top"/dashboards/pmlogconf/*; do
+	case $(awk '$1 == "delta" { print $2, $3 }' "$group") in
+	"10 minutes") records=144 ;;
+	"5 minutes") records=288 ;;
+	*) records=1440 ;;
+	esac
+	# each vCPU of a host with too few CPUs has slow exits all the time: they are apart
+	log "${group##*/}" $records < <(grep -P '^\tkvm' "$group" | grep -v slow)
+	[ "${group##*/}" != causes ] || slow=$records
 done
-echo "$(pminfo -h "$PMCD_HOST" -f kvm.nvms | sed -n "s/^ *value //p") VMs: $((total / 1000000)) MB a day; $(pminfo -h "$PMCD_HOST" -f kvm.vm.cause.accesses | grep -c inst) causes, $(pminfo -h "$PMCD_HOST" -f kvm.vm.userspace_exit.count | grep -c inst) reasons of VMs"
+without=$total
+log slow-exits "$slow" < <(grep -hP '^\tkvm.*slow' "$top"/dashboards/pmlogconf/*)
+echo "$(pminfo -h "$PMCD_HOST" -f kvm.nvms | sed -n "s/^ *value //p") VMs, $(pminfo -h "$PMCD_HOST" -f kvm.nvcpus | sed -n "s/^ *value //p") vCPUs: $((without / 1000000)) MB a day, with slow exits $((total / 1000000)) MB; $(pminfo -h "$PMCD_HOST" -f kvm.vm.cause.accesses | grep -c inst) causes, $(pminfo -h "$PMCD_HOST" -f kvm.vm.userspace_exit.count | grep -c inst) reasons of VMs, $(pminfo -h "$PMCD_HOST" -f kvm.vcpu.slow.when | grep -c inst) slow exits"
