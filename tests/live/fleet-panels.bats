@@ -3,6 +3,8 @@
 #
 # Tests Grafana's dashboards, without Grafana, which is not in Debian: what is in the files, and what a
 # Prometheus with known numbers (tests/data/fleet/series.py) answers each query.
+#
+# bats file_tags=idle
 
 load common
 load prometheus

@@ -2,6 +2,8 @@
 # Copyright (c) 2026 The pmdakvm authors
 #
 # Tests the rules of Prometheus in fleet/, which with those of pmie are made of one source.
+#
+# bats file_tags=idle
 
 load common
 load prometheus
