@@ -116,6 +116,7 @@ int record_family_open(struct record_family *family, const struct record_family_
 	vcpu_counters_init(&family->counters, kind->name, kind->layout, 0, REASONS_SVM, env->cpus,
 			   env->vms->proc);
 	family->counters.retire = kind->retire;
+	family->counters.settle = kind->settle;
 	family->counters.retire_data = family;
 	vm_counters_init(&family->records, &family->counters);
 	err = kind->load(family, env->report);

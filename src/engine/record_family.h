@@ -35,6 +35,8 @@ struct record_family_kind {
 	int (*load)(struct record_family *family, struct report *report);
 	/* Take what a record has; see struct vcpu_counters. */
 	int (*retire)(void *family, uint32_t number);
+	/* A record's thread has ended, and it stays; NULL: nothing is to be done. */
+	int (*settle)(void *family, uint32_t number);
 	/* What the flags of those that write are to be; 0: the family is not attached. */
 	__u32 (*flag)(struct record_family *family);
 };

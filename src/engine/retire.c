@@ -307,6 +307,26 @@ static bool is_over(const struct record *record, struct record_use *use, const s
 	return !use || use->vm || use->gone || !vms->passes || use->waits++ >= VCPU_WAITS;
 }
 
+/*
+ * Does the record of a thread that has ended stay? While its vCPU is there it does, where the next
+ * agent finds it and while there is room: what a VM has counted does not fall then at a restart.
+ */
+static bool stays(const struct vcpu_counters *counters, const struct record *record,
+		  const struct record_use *use)
+{
+	const struct pool *records = &counters->records, *blocks = &counters->blocks;
+
+	return records->pins && record->start != RECORD_GONE && use && use->there &&
+	       pool_used(records) <= records->limit / 2 && pool_used(blocks) <= blocks->limit / 2;
+}
+
+static void record_settle(struct vcpu_counters *counters, uint32_t number, struct record_use *use)
+{
+	if (!use->settled)
+		use->settled = !counters->settle ||
+			       counters->settle(counters->retire_data, number) == 0;
+}
+
 void retire_tick(struct vm_counters *all, const struct vms *vms, uint64_t now, unsigned most)
 {
 	struct vcpu_counters *counters = all->counters;
@@ -327,9 +347,13 @@ void retire_tick(struct vm_counters *all, const struct vms *vms, uint64_t now, u
 				record_hide(counters, i, record);
 			use->gone = now;
 		}
-		if (is_over(record, use, vms, now)) {
-			most--;
-			record_retire(all, i);
+		if (!is_over(record, use, vms, now))
+			continue;
+		if (stays(counters, record, use)) {
+			record_settle(counters, i, use);
+			continue;
 		}
+		most--;
+		record_retire(all, i);
 	}
 }

@@ -28,7 +28,8 @@ void retire_reap(struct vcpu_counters *counters);
 #define RETIRE_FETCH 256
 
 /*
- * Once a second: take back what is over, so many records at most, each in some 20 us. vms: the
+ * Once a second: take back what is over, so many records at most, each in some 20 us. Records that
+ * are pinned, of ended threads whose vCPU is there, stay while half of the room is free. vms: the
  * register, to which records were assigned just now. now is in ns.
  */
 void retire_tick(struct vm_counters *all, const struct vms *vms, uint64_t now, unsigned most);

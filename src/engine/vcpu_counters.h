@@ -112,7 +112,9 @@ struct vcpu_counters {
 	 * retired, of which it may be called again after a kill. Returns 0 or -ENOMEM. Or NULL.
 	 */
 	int (*retire)(void *data, uint32_t number);
-	void *retire_data;
+	/* A record's thread has ended, and it stays; called once, or NULL. */
+	int (*settle)(void *data, uint32_t number);
+	void *retire_data; /* of both */
 };
 
 /* Initialize with nothing loaded; the arguments must outlive it. */

@@ -29,8 +29,14 @@ static const struct known *owner_find(const struct known_vcpus *known, const str
 {
 	const struct known *found;
 
-	if (record->vcpu)
-		return known_find(known->addresses, known->nthere, record->vcpu);
+	if (record->vcpu) {
+		found = known_find(known->addresses, known->nthere, record->vcpu);
+		/* the address may be another vCPU's since: only the VMM's threads run a VM */
+		return found && record->ended && found->vm->is_creators &&
+				       found->vm->pid != record->tgid ?
+			       NULL :
+			       found;
+	}
 	found = known_find(known->threads, known->nthere, record->tid);
 	/* the TID may be reused by another thread */
 	if (found && found->vcpu->start && found->vcpu->start != record->start)
@@ -59,10 +65,12 @@ static void use_update(const struct known_vcpus *known, const struct record *rec
 								    owner_find(known, record);
 		use->vm = found ? found->vm->id : 0;
 		use->vcpu = found ? found->vcpu->id : 0;
+		use->there = found;
 		return;
 	}
 	/* it is closed, or its address is another's already */
 	found = record->vcpu ? owner_find(known, record) : NULL;
+	use->there = found && found->vcpu->id == use->vcpu;
 	if ((found && found->vcpu->id != use->vcpu) ||
 	    (use->vcpu && !known_find(known->ids, known->n, use->vcpu)))
 		use->vcpu = 0;

@@ -22,6 +22,8 @@ struct record_use {
 	uint32_t vm, vcpu; /* ids in the register; 0: not known (yet); no vCPU: it is gone */
 	uint64_t gone;	   /* when no thread could find it any more, ns; 0: threads can */
 	unsigned waits;	   /* ticks at which its thread had ended, and its vCPU was unknown */
+	bool there;	   /* the last pass has seen its vCPU */
+	bool settled;	   /* its thread has ended, and it stays */
 };
 
 /* A record of a VM. */

@@ -96,6 +96,48 @@ is_shown() {
 	[ "$status" = 1 ]
 }
 
+# of_vm: all that the agent itself has counted of the guest, lines "METRIC INSTANCE VALUE"
+of_vm() {
+	pminfo -h "$PMCD_HOST" -f kvm.vm.userspace_exit kvm.vm.cause kvm.vm.time kvm.vm.halt kvm.vm.wake \
+		kvm.vm.slow_count | awk -v vm="guest-$GUEST" '
+		/^kvm/ { metric = $1 }
+		match($0, /"[^"]*"/) && index($0, "\"" vm) { print metric, substr($0, RSTART, RLENGTH), $NF }' | sort
+}
+
+# settled: two ticks have not changed it
+settled() {
+	of_vm >"$WORK/before"
+	sleep 2.1
+	of_vm >"$WORK/after"
+	cmp -s "$WORK/before" "$WORK/after"
+}
+
+@test "what threads of a VM have counted that have ended is the VM's own over a kill -9 and a TERM" {
+	local old
+	hold guest --vcpus 2 --pio 101 --mmio 307 --access io:0x71:w=3,delay-us=20000
+	wait_for 20 settled
+	mv "$WORK/before" "$WORK/wanted"
+	cat "$WORK/wanted"
+	grep -qx "kvm.vm.userspace_exit.count \"guest-$GUEST::MMIO\" 614" "$WORK/wanted"
+	grep -qx "kvm.vm.cause.accesses \"guest-$GUEST::io:0x71:w\" 6" "$WORK/wanted"
+	grep -qx "kvm.vm.slow_count \"guest-$GUEST\" 6" "$WORK/wanted"
+	for signal in KILL TERM; do
+		old=$(agent)
+		kill "-$signal" "$old"
+		wait_for 70 another "$old"
+		wait_for 20 is_shown
+		wait_for 20 settled
+		diff "$WORK/wanted" "$WORK/after"
+	done
+	# with the VM it is gone
+	let_go "$GUEST"
+	ended() {
+		pminfo -h "$PMCD_HOST" -f kvm.agent.map.used >"$WORK/used" || return 1
+		awk '/_cells"/ { n += $NF; rows++ } END { exit rows < 4 || n }' "$WORK/used"
+	}
+	wait_for 20 ended || { cat "$WORK/used" && return 1; }
+}
+
 @test "300 VMs that come and go, pmlogger, pmval, five pmreps, a kill -9 and a TERM" {
 	GROUPS_=() CLIENTS=()
 	for _ in 1 2 3 4 5 6; do

@@ -107,6 +107,13 @@ static int cause_retire(void *data, uint32_t number)
 	return cause_totals_retire(&cause->totals, number);
 }
 
+static int cause_settle(void *data, uint32_t number)
+{
+	struct cause *cause = data;
+
+	return cause_sums_finish(&cause->sums, number);
+}
+
 static __u32 cause_flag(struct record_family *family)
 {
 	struct engine_control *control = family->counters.object.control;
@@ -125,6 +132,7 @@ static int cause_open(const struct family_env *env, void **ret_state, char **ret
 		.layout = CAUSE_LAYOUT,
 		.load = cause_load,
 		.retire = cause_retire,
+		.settle = cause_settle,
 		.flag = cause_flag,
 	};
 	struct cause *cause;

@@ -62,10 +62,12 @@ static int record_read(void *data, uint32_t number, const void *record)
 {
 	const struct records_reader *reader = data;
 	struct ledger_totals *totals = reader->totals;
+	const struct record *head = record;
 	struct ledger_reading reading;
 	struct ledger_total total;
 
-	ledger_record_read(record, reader->flag, &reading);
+	/* an ended thread is in no state */
+	ledger_record_read(record, head->ended ? 0 : reader->flag, &reading);
 	ledger_times_add(&totals->host, &reading.times);
 	total = total_of(totals, number, &reading);
 	return total.of.vm ? vcpu_list_add(&totals->vcpus, &kind, &total) : 0;
