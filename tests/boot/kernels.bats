@@ -211,6 +211,21 @@ OLD=(--add "$BUILD/tests/old_exits" --add "$BUILD/tests/bench/old/exit.bpf.o:/ol
 	families
 }
 
+# old_alone KERNEL: a boot for those alone, since all of the others take minutes under Bochs.
+old_alone() {
+	machine_boot intel "$1" "$PAUSES" OLD_ALONE=1 "${OLD[@]}"
+	grep -qx 'old exact' "$WORK/out"
+	result "$(cat "$(cat "$WORK/kernel")/version")" old exact
+}
+
+@test "intel-6.1: exits are as many as the programs of before the engine have counted" {
+	old_alone 6.1
+}
+
+@test "intel-6.12: exits are as many as the programs of before the engine have counted" {
+	old_alone 6.12
+}
+
 @test "intel-5.10: every family is exact" {
 	machine_boot intel 5.10 "$PAUSES" UNSEEN=poll
 	families

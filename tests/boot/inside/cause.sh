@@ -17,7 +17,13 @@ all_of() {
 	pminfo $host -f "$1" | sed -n "s/.* or \"$2::.*\\] value //p" | awk '{ n += $1 } END { printf "%d\n", n }'
 }
 
-# taken_back: the records of threads that have ended count as they do for good
+# charged VM: each exit and each trip is of a cause; the last ones are once their threads have ended
+charged() {
+	[ "$(all_of kvm.vm.cause.count "$1")" = "$(value kvm.vm.exit.total "$1")" ] &&
+		[ "$(all_of kvm.vm.cause.userspace_count "$1")" = "$(all_of kvm.vm.userspace_exit.count "$1")" ]
+}
+
+# taken_back: the records of threads of VMs that have ended count as they do for good
 taken_back() {
 	for map in cause_cells exit_cells userspace_exit_cells; do
 		until_true 10 is kvm.agent.map.used $map 0
@@ -53,8 +59,8 @@ guest --vms 2 --vcpus 2 --cpus 0,1 --hold \
 pid=$!
 until_true 30 grep -q ^done /tmp/done
 until_true 5 is kvm.vm.cause.accesses "guest-$pid.2::cpuid:0x1" $((53 + 59))
-taken_back
 for vm in guest-$pid guest-$pid.2; do
+	until_true 10 charged $vm
 	accesses $vm io:0x70:w $((13 + 17)) $((13 + 17))
 	accesses $vm io:0x3fd:r $((19 + 23)) $((19 + 23))
 	accesses $vm mmio:0xd0000000:w $((29 + 31)) $((29 + 31))

@@ -8,7 +8,7 @@
 # "overcommit ...": the same of more vCPUs than CPUs;
 # with RAW "raw ...": and all events are attached as raw tracepoints; "nested ...": of a guest's guest;
 # "dirty ...": of a guest whose pages are logged; "pause ...": exits by PAUSE; with old_exits "old ...": what
-# the programs of before the engine, attached beside, have counted and timed by reason; with NOJIT "nojit ...":
+# the programs of before the engine, attached beside, have counted and timed by reason, and no more with OLD_ALONE; with NOJIT "nojit ...":
 # the same where programs are not compiled. With MOVES a thread can move to
 # another CPU between two that count its event. LOCKDOWN is the kernel's lockdown mode. Under confidentiality
 # there is no tracefs, and no count of the kernel's own: what guests do is what there is to compare with.
@@ -361,6 +361,7 @@ old_compare
 	END { print "pause", ours && ours == kernels ? "exact" : "not " ours + 0 ", not " kernels + 0 }' $work/all
 kill $guest
 wait $guest || true
+[ -z "${OLD_ALONE:-}" ] || exit 0
 
 # --- more vCPUs than CPUs ---
 # overcommit NAME [OPTION...]: count so, with ROUNDS of it while all is exact: what is wrong there is a matter
