@@ -9,7 +9,7 @@ set -euo pipefail
 build="gcc make libc6-dev pkgconf clang bpftool libbpf-dev libelf-dev zlib1g-dev
 	libpcp3-dev libpcp-pmda3-dev libsmartcols-dev libjansson-dev libncurses-dev libcap-ng-dev"
 demo="pcp python3-pcp procps"
-check="$demo libcmocka-dev bats valgrind jq python3-jsonschema strace linux-perf util-linux gawk clang-format
+check="$demo libcmocka-dev bats valgrind jq curl python3-jsonschema strace linux-perf util-linux gawk clang-format
 	libclang-rt-dev git man-db qemu-system-x86 qemu-system-arm bochs bochs-term bochsbios vgabios
 	isolinux syslinux-common xorriso gcc-aarch64-linux-gnu iproute2 busybox-static cpio gzip kmod
 	xz-utils debootstrap libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients

@@ -282,7 +282,7 @@ local_agent() {
 @test "no macro is an initialiser in braces" {
 	# shellcheck disable=SC2046
 	found=$(awk '/^[\t ]*\{[\t ]*\\$/ && before ~ /^#define .*\\$/ { getline
-		if ($0 !~ /;/ && $0 ~ /^[\t ]*(\.|[a-z]+, )/) print FILENAME ":" FNR }
+		if ($0 !~ /;/) print FILENAME ":" FNR }
 		{ before = $0 }' $(files '*.c' '*.h'))
 	echo "$found"
 	[ -z "$found" ]

@@ -7,63 +7,58 @@
 
 /* --- what programs of perf's read --- */
 
-#define FIELD(of, member, name)                                                       \
-	{                                                                             \
-		(name), offsetof(struct of, member), sizeof(((struct of *)0)->member) \
-	}
-#define NO_MORE            \
-	{                  \
-		NULL, 0, 0 \
-	}
+#define FIELD(of, member, name) \
+	(name), offsetof(struct of, member), sizeof(((struct of *)0)->member)
+#define NO_MORE NULL, 0, 0
 
 static const struct record_field pio_fields[] = {
-	FIELD(cause_access_record, write, "rw"),
-	FIELD(cause_access_record, number, "port"),
-	NO_MORE,
+	{ FIELD(cause_access_record, write, "rw") },
+	{ FIELD(cause_access_record, number, "port") },
+	{ NO_MORE },
 };
 static const struct record_field mmio_fields[] = {
-	FIELD(cause_mmio_record, type, "type"),
-	FIELD(cause_mmio_record, address, "gpa"),
-	NO_MORE,
+	{ FIELD(cause_mmio_record, type, "type") },
+	{ FIELD(cause_mmio_record, address, "gpa") },
+	{ NO_MORE },
 };
 static const struct record_field fast_mmio_fields[] = {
-	FIELD(cause_number_record, number, "gpa"),
-	NO_MORE,
+	{ FIELD(cause_number_record, number, "gpa") },
+	{ NO_MORE },
 };
 static const struct record_field msr_fields[] = {
-	FIELD(cause_access_record, write, "write"),
-	FIELD(cause_access_record, number, "ecx"),
-	NO_MORE,
+	{ FIELD(cause_access_record, write, "write") },
+	{ FIELD(cause_access_record, number, "ecx") },
+	{ NO_MORE },
 };
 static const struct record_field cpuid_fields[] = {
-	FIELD(cause_cpuid_record, function, "function"),
-	NO_MORE,
+	{ FIELD(cause_cpuid_record, function, "function") },
+	{ NO_MORE },
 };
 static const struct record_field hypercall_fields[] = {
-	FIELD(cause_number_record, number, "nr"),
-	NO_MORE,
+	{ FIELD(cause_number_record, number, "nr") },
+	{ NO_MORE },
 };
 static const struct record_field hv_fields[] = {
-	FIELD(cause_hv_record, code, "code"),
-	NO_MORE,
+	{ FIELD(cause_hv_record, code, "code") },
+	{ NO_MORE },
 };
 static const struct record_field cr_fields[] = {
-	FIELD(cause_access_record, write, "rw"),
-	FIELD(cause_access_record, number, "cr"),
-	NO_MORE,
+	{ FIELD(cause_access_record, write, "rw") },
+	{ FIELD(cause_access_record, number, "cr") },
+	{ NO_MORE },
 };
 static const struct record_field apic_fields[] = {
-	FIELD(cause_access_record, write, "rw"),
-	FIELD(cause_access_record, number, "reg"),
-	NO_MORE,
+	{ FIELD(cause_access_record, write, "rw") },
+	{ FIELD(cause_access_record, number, "reg") },
+	{ NO_MORE },
 };
 static const struct record_field sysreg_fields[] = {
-	FIELD(cause_number_record, number, "hsr"),
-	NO_MORE,
+	{ FIELD(cause_number_record, number, "hsr") },
+	{ NO_MORE },
 };
 static const struct record_field hvc_fields[] = {
-	FIELD(cause_hvc_record, function, "r0"),
-	NO_MORE,
+	{ FIELD(cause_hvc_record, function, "r0") },
+	{ NO_MORE },
 };
 
 /* --- programs --- */
