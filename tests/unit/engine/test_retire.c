@@ -2,6 +2,7 @@
 /* Copyright (c) 2026 The pmdakvm authors */
 /* Records are taken back when their threads have ended or their vCPUs are gone, and not before. */
 #include "fakes/fake_engine.h"
+#include "fakes/fake_retire.h"
 #include "fakes/support.h"
 
 #include <string.h>
@@ -9,63 +10,7 @@
 
 #include "engine/retire.h"
 
-#define SLOTS  200
-#define SECOND UINT64_C(1000000000)
-
-enum { READ_CR0 = 9, CPUID = 123 };
-
-static struct vcpu vcpu = { .id = 11, .address = 0x1000 };
-static struct vm vm = { .id = 1, .vcpus = &vcpu, .nvcpus = 1 };
-static struct vm *list[] = { &vm };
-static struct vms vms;
-static struct vcpu_counters counters;
-static struct vm_counters of_vms;
-static uint64_t now;
-
-static int setup(void **state)
-{
-	vms = (struct vms){ .list = list, .n = 1, .passes = (void *)&vms };
-	vcpu.id = 11;
-	now = 100 * SECOND;
-	vcpu_counters_init(&counters, "exit", 1, SLOTS, REASONS_SVM, &fake_engine_cpus, "proc");
-	vm_counters_init(&of_vms, &counters);
-	fake_engine_load(&counters);
-	return work_setup(state);
-}
-
-static int teardown(void **state)
-{
-	vm_counters_free(&of_vms);
-	fake_engine_unload(&counters);
-	fake_engine_free();
-	return work_teardown(state);
-}
-
-static void tick_fast(void)
-{
-	vcpu_counters_walk(&counters);
-	assert_int_equal(vm_counters_update(&of_vms, &vms), 0);
-	retire_tick(&of_vms, &vms, now, RETIRE_TICK);
-	assert_int_equal(vm_counters_update(&of_vms, &vms), 0);
-	now += SECOND;
-}
-
-static void tick(void)
-{
-	tick_fast();
-	assert_pools(&counters);
-}
-
-static void assert_counts(uint64_t host, uint64_t of_vm)
-{
-	struct slot_sums sums;
-
-	vcpu_counters_read(&counters);
-	assert_int_equal(counters.total[READ_CR0].count, host);
-	assert_int_equal(counters.total[READ_CR0].time, host * 10);
-	vm_counters_sum(&of_vms, 1, 0, READ_CR0, &sums);
-	assert_int_equal(sums.count, of_vm);
-}
+enum { CPUID = 123 };
 
 /* A thread counts once, whatever becomes of it, for the host and its VM. */
 static void test_ended_thread(void **state)
@@ -75,13 +20,13 @@ static void test_ended_thread(void **state)
 	(void)state;
 	fake_count(one, READ_CR0, 13, 10, 3);
 	fake_count(other, READ_CR0, 5, 10, 3);
-	tick();
-	assert_counts(18, 18);
+	scene_tick();
+	assert_scene(18, 18);
 	fake_engine->records[one].head.ended = 1;
 	for (int i = 0; i < 4; i++) {
-		tick();
-		assert_counts(18, 18);
-		assert_int_equal(pool_used(&counters.records), 1);
+		scene_tick();
+		assert_scene(18, 18);
+		assert_int_equal(pool_used(&scene.counters.records), 1);
 		assert_int_equal(fake_indexed(), 1);
 	}
 	assert_int_equal(fake_engine->ended[READ_CR0].count, 13);
@@ -89,8 +34,8 @@ static void test_ended_thread(void **state)
 	/* its number is another thread's, of no VM */
 	for (int i = 0; i < 6; i++)
 		fake_count(fake_record(10 + (uint32_t)i, 0x7000, false), READ_CR0, 1, 10, 3);
-	tick();
-	assert_counts(24, 18);
+	scene_tick();
+	assert_scene(24, 18);
 }
 
 /* Records of further vCPUs end with their thread, although only the first is marked. */
@@ -100,15 +45,15 @@ static void test_further_vcpus(void **state)
 	uint32_t other = fake_record(2, 0x2000, true);
 
 	(void)state;
-	vms.passes = NULL;
+	scene.vms.passes = NULL;
 	fake_count(first, READ_CR0, 1, 10, 3);
 	fake_count(further, READ_CR0, 2, 10, 3);
 	fake_count(other, READ_CR0, 4, 10, 3);
 	fake_engine->records[first].head.ended = 1;
-	tick();
-	tick();
-	assert_counts(7, 1);
-	assert_int_equal(pool_used(&counters.records), 1);
+	scene_tick();
+	scene_tick();
+	assert_scene(7, 1);
+	assert_int_equal(pool_used(&scene.counters.records), 1);
 	assert_int_equal(fake_engine->records[other].head.start, 10000000);
 }
 
@@ -121,18 +66,17 @@ static void test_waits_for_the_register(void **state)
 	fake_count(one, READ_CR0, 13, 10, 3);
 	fake_count(never, READ_CR0, 2, 10, 3);
 	fake_engine->records[one].head.ended = fake_engine->records[never].head.ended = 1;
-	tick();
-	tick();
-	assert_int_equal(pool_used(&counters.records), 2);
-	vcpu.address = 0x5000;
-	vms.changes++;
-	tick();
-	assert_counts(15, 13);
-	assert_int_equal(pool_used(&counters.records), 1);
-	tick();
-	assert_counts(15, 13);
-	assert_int_equal(pool_used(&counters.records), 0);
-	vcpu.address = 0x1000;
+	scene_tick();
+	scene_tick();
+	assert_int_equal(pool_used(&scene.counters.records), 2);
+	scene.vcpu.address = 0x5000;
+	scene.vms.changes++;
+	scene_tick();
+	assert_scene(15, 13);
+	assert_int_equal(pool_used(&scene.counters.records), 1);
+	scene_tick();
+	assert_scene(15, 13);
+	assert_int_equal(pool_used(&scene.counters.records), 0);
 }
 
 /*
@@ -145,24 +89,24 @@ static void test_closed_vcpu(void **state)
 
 	(void)state;
 	fake_count(one, READ_CR0, 13, 10, 3);
-	tick();
-	vcpu.id = 12; /* another one, at the same address */
-	vms.changes++;
-	now -= SECOND / 2;
-	tick();
+	scene_tick();
+	scene.vcpu.id = 12; /* another one, at the same address */
+	scene.vms.changes++;
+	scene.now -= SECOND / 2;
+	scene_tick();
 	assert_int_equal(fake_indexed(), 0);
 	assert_int_equal(fake_engine->records[one].head.start, RECORD_GONE);
-	assert_counts(13, 13);
+	assert_scene(13, 13);
 	fake_count(one, READ_CR0, 1, 10, 3); /* by that program */
-	assert_counts(14, 14);
+	assert_scene(14, 14);
 	anew = fake_record(1, 0x1000, false);
 	fake_count(anew, READ_CR0, 2, 10, 3);
-	now -= SECOND / 2;
-	tick();
-	assert_int_equal(pool_used(&counters.records), 2);
-	tick();
-	assert_int_equal(pool_used(&counters.records), 1);
-	assert_counts(16, 16);
+	scene.now -= SECOND / 2;
+	scene_tick();
+	assert_int_equal(pool_used(&scene.counters.records), 2);
+	scene_tick();
+	assert_int_equal(pool_used(&scene.counters.records), 1);
+	assert_scene(16, 16);
 }
 
 /* A VM ends while its thread goes on. */
@@ -172,15 +116,15 @@ static void test_closed_vm(void **state)
 
 	(void)state;
 	fake_count(one, READ_CR0, 13, 10, 3);
-	tick();
-	vms.n = 0;
-	vms.changes++;
+	scene_tick();
+	scene.vms.n = 0;
+	scene.vms.changes++;
 	for (int i = 0; i < 3; i++) {
-		tick();
-		assert_counts(13, 0);
+		scene_tick();
+		assert_scene(13, 0);
 	}
-	assert_int_equal(pool_used(&counters.records), 0);
-	assert_int_equal(pool_used(&counters.blocks), 0);
+	assert_int_equal(pool_used(&scene.counters.records), 0);
+	assert_int_equal(pool_used(&scene.counters.blocks), 0);
 }
 
 static void test_maxima(void **state)
@@ -190,16 +134,16 @@ static void test_maxima(void **state)
 	(void)state;
 	fake_count(one, READ_CR0, 1, 10, 3);
 	fake_engine->records[one].head.ended = 1;
-	tick();
-	vcpu_counters_read(&counters);
-	assert_int_equal(counters.total[READ_CR0].max, 10);
-	vcpu_counters_reset_max(&counters);
+	scene_tick();
+	vcpu_counters_read(&scene.counters);
+	assert_int_equal(scene.counters.total[READ_CR0].max, 10);
+	vcpu_counters_reset_max(&scene.counters);
 	other = fake_record(2, 0x1000, false);
 	fake_count(other, READ_CR0, 1, 4, 2);
 	fake_engine->records[other].head.ended = 1;
-	tick();
-	vcpu_counters_read(&counters);
-	assert_int_equal(counters.total[READ_CR0].max, 4);
+	scene_tick();
+	vcpu_counters_read(&scene.counters);
+	assert_int_equal(scene.counters.total[READ_CR0].max, 4);
 }
 
 /* Rounds of threads that come and go: nothing leaks, and totals are exact. */
@@ -219,11 +163,11 @@ static void test_many_threads(void **state)
 			fake_engine->records[one].head.ended = 1;
 			want += i + 1;
 		}
-		tick();
-		assert_counts(want, want);
-		assert_int_equal(pool_used(&counters.records), 0);
+		scene_tick();
+		assert_scene(want, want);
+		assert_int_equal(pool_used(&scene.counters.records), 0);
 	}
-	assert_int_equal(of_vms.nkept, 3);
+	assert_int_equal(scene.of_vms.nkept, 3);
 }
 
 /* A tick takes back as many as it is told, those that are left at the next. */
@@ -237,13 +181,13 @@ static void test_bounded(void **state)
 		fake_engine->records[one].head.ended = 1;
 	}
 	for (uint32_t left = 7; left; left = left > 3 ? left - 3 : 0) {
-		assert_int_equal(pool_used(&counters.records), left);
-		assert_int_equal(vm_counters_update(&of_vms, &vms), 0);
-		retire_tick(&of_vms, &vms, now, 3);
+		assert_int_equal(pool_used(&scene.counters.records), left);
+		assert_int_equal(vm_counters_update(&scene.of_vms, &scene.vms), 0);
+		retire_tick(&scene.of_vms, &scene.vms, scene.now, 3);
 	}
-	assert_int_equal(pool_used(&counters.records), 0);
-	assert_int_equal(vm_counters_update(&of_vms, &vms), 0);
-	assert_counts(7, 7);
+	assert_int_equal(pool_used(&scene.counters.records), 0);
+	assert_int_equal(vm_counters_update(&scene.of_vms, &scene.vms), 0);
+	assert_scene(7, 7);
 }
 
 /* VMs that come and go, at one address, half of them while their thread goes on: nothing stays. */
@@ -255,41 +199,31 @@ static void test_many_vms(void **state)
 	for (uint32_t i = 0; i < VMS; i++) {
 		uint32_t one;
 
-		vm.id = 100 + i;
-		vcpu.id = 100000 + i;
-		vms.n = 1;
-		vms.changes++;
+		scene.vm.id = 100 + i;
+		scene.vcpu.id = 100000 + i;
+		scene.vms.n = 1;
+		scene.vms.changes++;
 		one = fake_record(1 + i % 2, 0x1000, false);
 		fake_count(one, READ_CR0, 2, 10, 3);
-		tick_fast();
+		scene_tick_fast();
 		fake_engine->records[one].head.ended = i % 2;
-		tick_fast();
-		assert_int_equal(of_vms.nkept > 0, i % 2); /* the VM still has its counts */
-		vms.n = 0;
-		vms.changes++;
+		scene_tick_fast();
+		assert_int_equal(scene.of_vms.nkept > 0, i % 2); /* the VM still has its counts */
+		scene.vms.n = 0;
+		scene.vms.changes++;
 		for (int j = 0; j < TICKS; j++)
-			tick_fast();
-		assert_int_equal(pool_used(&counters.records), 0);
-		assert_int_equal(pool_used(&counters.blocks), 0);
+			scene_tick_fast();
+		assert_int_equal(pool_used(&scene.counters.records), 0);
+		assert_int_equal(pool_used(&scene.counters.blocks), 0);
 		assert_int_equal(fake_indexed(), 0);
-		assert_int_equal(of_vms.nkept, 0);
-		assert_int_equal(of_vms.nplaces, 0);
+		assert_int_equal(scene.of_vms.nkept, 0);
+		assert_int_equal(scene.of_vms.nplaces, 0);
 	}
-	assert_pools(&counters);
-	assert_counts(2 * VMS, 0);
-	vm.id = 1;
+	assert_pools(&scene.counters);
+	assert_scene(2 * VMS, 0);
 }
 
 /* --- taking over --- */
-
-static void take_over(void)
-{
-	vm_counters_free(&of_vms);
-	fake_engine_unload(&counters);
-	vcpu_counters_init(&counters, "exit", 1, SLOTS, REASONS_SVM, &fake_engine_cpus, "proc");
-	fake_engine_take_over(&counters);
-	assert_pools(&counters);
-}
 
 static void test_take_over(void **state)
 {
@@ -299,16 +233,16 @@ static void test_take_over(void **state)
 	fake_count(one, READ_CR0, 13, 10, 3);
 	fake_count(other, READ_CR0, 5, 10, 3);
 	fake_engine->nqueues[0] = fake_engine->nqueues[1] = 0; /* lost */
-	take_over();
-	tick();
-	assert_counts(18, 13);
-	assert_int_equal(pool_used(&counters.records), 2);
+	scene_take_over();
+	scene_tick();
+	assert_scene(18, 13);
+	assert_int_equal(pool_used(&scene.counters.records), 2);
 	assert_int_equal(fake_indexed(), 2);
 	fake_engine->records[other].head.ended = 1;
 	for (int i = 0; i < 4; i++)
-		tick();
-	assert_counts(18, 13);
-	assert_int_equal(pool_used(&counters.records), 1);
+		scene_tick();
+	assert_scene(18, 13);
+	assert_int_equal(pool_used(&scene.counters.records), 1);
 }
 
 /* Entries that lead nowhere, records that nothing leads to, blocks that are no record's. */
@@ -327,11 +261,11 @@ static void test_take_over_debris(void **state)
 	fake_engine->index[5].number = FAKE_RECORDS + 100;
 	fake_engine->records[5].head.vcpu = 0x4444;
 	fake_engine->records[gone].blocks[CPUID] = FAKE_BLOCKS + 3;
-	take_over();
+	scene_take_over();
 	assert_int_equal(fake_indexed(), 0);
-	tick();
-	assert_counts(18, 0);
-	assert_int_equal(pool_used(&counters.records), 0);
+	scene_tick();
+	assert_scene(18, 0);
+	assert_int_equal(pool_used(&scene.counters.records), 0);
 }
 
 /* --- /proc --- */
@@ -367,7 +301,7 @@ static void test_reap(void **state)
 	proc_make("pid:[4026531836]");
 	proc_thread(1, 1);
 	proc_thread(3, 2); /* the TID belongs to another thread */
-	retire_reap(&counters);
+	retire_reap(&scene.counters);
 	assert_int_equal(fake_engine->records[there].head.ended, 0);
 	assert_int_equal(fake_engine->records[ended].head.ended, 1);
 	assert_int_equal(fake_engine->records[reused].head.ended, 1);
@@ -382,12 +316,12 @@ static void test_reap_by_ticks(void **state)
 	proc_make("pid:[4026531836]");
 	proc_thread(1, 1);
 	fake_count(one, READ_CR0, 3, 10, 3);
-	tick();
-	assert_int_equal(pool_used(&counters.records), 1);
+	scene_tick();
+	assert_int_equal(pool_used(&scene.counters.records), 1);
 	assert_int_equal(unlink("proc/5/task/1/stat"), 0);
-	tick();
-	assert_counts(3, 3);
-	assert_int_equal(pool_used(&counters.records), 0);
+	scene_tick();
+	assert_scene(3, 3);
+	assert_int_equal(pool_used(&scene.counters.records), 0);
 }
 
 /* If /proc does not show all threads, or shows other TIDs, no thread is considered ended. */
@@ -396,11 +330,11 @@ static void test_no_reap(void **state)
 	uint32_t one = fake_record(1, 0x1000, false);
 
 	(void)state;
-	retire_reap(&counters);
+	retire_reap(&scene.counters);
 	assert_int_equal(fake_engine->records[one].head.ended, 0);
 	proc_make("pid:[4026532123]");
-	retire_reap(&counters);
-	tick();
+	retire_reap(&scene.counters);
+	scene_tick();
 	assert_int_equal(fake_engine->records[one].head.ended, 0);
 }
 
@@ -411,24 +345,24 @@ static void test_no_memory(void **state)
 	(void)state;
 	fake_count(one, READ_CR0, 3, 10, 3);
 	fake_count(further, READ_CR0, 4, 10, 3);
-	vcpu_counters_walk(&counters);
-	assert_int_equal(vm_counters_update(&of_vms, &vms), 0);
+	vcpu_counters_walk(&scene.counters);
+	assert_int_equal(vm_counters_update(&scene.of_vms, &scene.vms), 0);
 	fake_engine->records[one].head.ended = 1;
 	for (unsigned n = 0; n < 3; n++) {
 		alloc_fail_at(n);
-		retire_tick(&of_vms, &vms, now, RETIRE_TICK);
+		retire_tick(&scene.of_vms, &scene.vms, scene.now, RETIRE_TICK);
 		alloc_failed();
-		assert_pools(&counters);
-		vm_counters_update(&of_vms, &vms);
-		assert_counts(7, 3);
+		assert_pools(&scene.counters);
+		vm_counters_update(&scene.of_vms, &scene.vms);
+		assert_scene(7, 3);
 	}
 	for (int i = 0; i < 6; i++)
-		tick();
-	assert_counts(7, 3);
-	assert_int_equal(pool_used(&counters.records), 0);
+		scene_tick();
+	assert_scene(7, 3);
+	assert_int_equal(pool_used(&scene.counters.records), 0);
 }
 
-#define retire_test(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define retire_test(test) cmocka_unit_test_setup_teardown(test, scene_setup, scene_teardown)
 
 int main(void)
 {
