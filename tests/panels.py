@@ -192,6 +192,16 @@ def draw(path, shown, begin, second):
                    "</style>" + "".join(out))
 
 
+def answer(page_of, lines_of):
+    """Write what a server answers, "[--page FILE] SERVER PORT NAME=VALUE...", as a page or as lines"""
+    more = sys.argv[3:] if sys.argv[1] == "--page" else sys.argv[1:]
+    variables = dict(pair.split("=", 1) for pair in more[2:])
+    if sys.argv[1] == "--page":
+        page_of(sys.argv[2], more[0], int(more[1]), variables)
+    else:
+        lines_of(more[0], int(more[1]), variables)
+
+
 def main():
     """The first argument says what"""
     if sys.argv[1] == "--keys":
@@ -200,12 +210,7 @@ def main():
             keys(dashboard, "", found)
         print("\n".join(sorted(found)))
         return
-    more = sys.argv[3:] if sys.argv[1] == "--page" else sys.argv[1:]
-    variables = dict(pair.split("=", 1) for pair in more[2:])
-    if sys.argv[1] == "--page":
-        page(sys.argv[2], more[0], int(more[1]), variables)
-    else:
-        lines(more[0], int(more[1]), variables)
+    answer(page, lines)
 
 
 if __name__ == "__main__":

@@ -88,12 +88,7 @@ def main():
     if sys.argv[1] == "--vector":
         vector(*sys.argv[2:4])
         return
-    more = sys.argv[3:] if sys.argv[1] == "--page" else sys.argv[1:]
-    variables = dict(pair.split("=", 1) for pair in more[2:])
-    if sys.argv[1] == "--page":
-        page(sys.argv[2], more[0], int(more[1]), variables)
-    else:
-        lines(more[0], int(more[1]), variables)
+    panels.answer(page, lines)
 
 
 if __name__ == "__main__":

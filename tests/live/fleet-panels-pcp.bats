@@ -11,12 +11,7 @@ load prometheus
 load servers
 
 setup() {
-	need_root
-	need pmseries
-	[ -x /usr/lib/pcp/bin/pmproxy ] || skip "pmproxy is not installed: make deps installs it"
-	new_work
-	export LC_ALL=C.UTF-8 PCP_PYTHON_PROG=/usr/bin/python3 PYTHONDONTWRITEBYTECODE=1
-	cd "$WORK" || return 1
+	pmseries_setup
 }
 
 teardown() {

@@ -11,13 +11,8 @@ load prometheus
 load servers
 
 setup() {
-	need_root
-	need pmseries
 	need pmlogger
-	[ -x /usr/lib/pcp/bin/pmproxy ] || skip "pmproxy is not installed: make deps installs it"
-	new_work
-	export LC_ALL=C.UTF-8 PCP_PYTHON_PROG=/usr/bin/python3
-	cd "$WORK" || return 1
+	pmseries_setup
 }
 
 teardown() {
