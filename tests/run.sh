@@ -7,8 +7,8 @@
 # last line counts them. Fails if a test failed; with CI=true also if one was skipped that
 # .ci/allowed-skips does not name.
 #
-# KERNELS="MACHINE-KERNEL..." chooses among the tests of boot-kernels; "all" takes all of them, and of
-# the other boots those that are tagged "long", too.
+# KERNELS="MACHINE-KERNEL..." chooses among the tests of boot-kernels, those tagged "long" with them; "all"
+# takes all of them, and of the other boots those that are tagged "long", too.
 #
 # The tests run in a mount namespace of their own, so what they mount is gone
 # afterwards. At the end they must have left nothing in PCP's folders.
@@ -24,6 +24,7 @@ unset MAKEFLAGS MAKELEVEL MFLAGS
 TOP=$1 BUILD=$2
 shift 2
 parts=("$@")
+chosen=${KERNELS:-}
 : "${KERNELS:=intel-6.1 amd-5.10 amd-6.1 amd-6.12 amd-newest arm64-6.12}"
 cd "$TOP"
 work=$(mktemp -d "${TMPDIR:-/tmp}/pmdakvm-tests.XXXXXX")
@@ -160,9 +161,13 @@ live_one() {
 	fi
 }
 
-# boots FILE: its tests that are to be run, for boot_one. Those tagged "long" only with all kernels.
+# boots FILE: its tests that are to be run, for boot_one. Those tagged "long" only with all kernels, and with
+# those that were chosen.
 boots() {
-	local test number=0
+	local test number=0 all=
+	if [ "$KERNELS" = all ] || { [ "$1" = tests/boot/kernels.bats ] && [ -n "$chosen" ]; }; then
+		all=all
+	fi
 	while IFS= read -r test; do
 		number=$((number + 1))
 		if [ "$1" = tests/boot/kernels.bats ] && [ "$KERNELS" != all ] &&
@@ -170,7 +175,7 @@ boots() {
 			continue
 		fi
 		printf '%s\t%s\t%s\n' "$1" "$number" "$test"
-	done < <(awk -v all="$([ "$KERNELS" != all ] || echo all)" '
+	done < <(awk -v all="$all" '
 		/^@test / && (all || previous != "# bats test_tags=long") {
 			sub(/^@test "/, "")
 			sub(/" \{$/, "")

@@ -21,11 +21,11 @@ NUMBERS="MMIO=211 CPUID=$CPUID MSR=307 HYPERCALL=401 HLT=101"
 
 # bats test_tags=long
 @test "Linux 6.12: halts that timers end, what a window of polling would do, slow exits, each state" {
-	agent_boot 6.12 ledger.sh "" --icount 3 --cpus 1
+	agent_boot 6.12 "late-timers.sh ledger.sh" "" --icount 3 --cpus 1
 }
 
 @test "Linux 6.1: halts that timers end, what a window of polling would do, slow exits, each state" {
-	agent_boot 6.1 ledger.sh "" --icount 3 --cpus 1
+	agent_boot 6.1 "late-timers.sh ledger.sh" "" --icount 3 --cpus 1
 }
 
 @test "Linux 6.1: more vCPUs than the limit, a detach in a pair, an agent that is killed" {

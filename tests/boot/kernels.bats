@@ -218,10 +218,12 @@ old_alone() {
 	result "$(cat "$(cat "$WORK/kernel")/version")" old exact
 }
 
+# bats test_tags=long
 @test "intel-6.1: exits are as many as the programs of before the engine have counted" {
 	old_alone 6.1
 }
 
+# bats test_tags=long
 @test "intel-6.12: exits are as many as the programs of before the engine have counted" {
 	old_alone 6.12
 }

@@ -274,6 +274,19 @@ waited()
 		awk '$1 >= ran { ran = $1; ns = $2 } END { printf "%d\n", ns / 1e9 }' || :
 }
 
+# Ends the emulator. Bochs can leave a SIGTERM unheard.
+end_emulator()
+{
+	local left=50
+
+	kill "$emulator_pid" || return 0
+	while [[ $left -gt 0 ]] && kill -0 "$emulator_pid"; do
+		sleep 0.1
+		left=$((left - 1))
+	done
+	kill -9 "$emulator_pid" || :
+} 2>/dev/null
+
 # Ends the emulator when its time is up. On a busy machine it takes longer for the same: only the time that
 # it ran or slept counts.
 watch_emulator()
@@ -284,9 +297,7 @@ watch_emulator()
 		[[ $((SECONDS - start)) -gt $timeout ]] || continue
 		[[ $((SECONDS - start - $(waited "$emulator_pid"))) -gt $timeout ]] || continue
 		: >"$work/late"
-		kill "$emulator_pid"
-		sleep 5
-		kill -9 "$emulator_pid"
+		end_emulator
 		return
 	done
 }
@@ -329,7 +340,7 @@ cleanup()
 	trap - EXIT INT TERM HUP
 	[[ -z $watcher_pid ]] || kill "$watcher_pid" 2>/dev/null || :
 	if [[ -n $emulator_pid ]]; then
-		kill "$emulator_pid" 2>/dev/null || :
+		end_emulator
 		wait "$emulator_pid" 2>/dev/null || :
 	fi
 	[[ -z $work ]] || rm -rf "$work"

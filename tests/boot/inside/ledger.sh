@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 The pmdakvm authors
-# shellcheck shell=sh disable=SC2154,SC2086 # agent.sh sets host, which is two words
+# shellcheck shell=sh disable=SC2154,SC2086 # agent.sh sets host, which is two words, late-timers.sh what it says
 #
 # Where vCPUs' time goes, on AMD where kvm_exit is real: halts that vCPUs' own timers end, with and without
 # polling; slow exits; a vCPU in each state, and a detach in it. Time is that of instructions.
 parameters=/sys/module/kvm/parameters
-expire=/sys/kernel/tracing/events/kvm/kvm_wait_lapic_expire
 agent_start
 mkfifo /tmp/hold
 exec 9<>/tmp/hold
@@ -63,9 +62,7 @@ window() {
 }
 
 echo 0 >$parameters/halt_poll_ns
-echo 'hist:keys=vcpu_id' >$expire/trigger
-echo 1 >$expire/enable
-: >/sys/kernel/tracing/trace
+late_begin
 timers off
 until_true 5 [ -n "$(value kvm.vm.halt.poll_time "guest-$pid_off")" ]
 kvmbpf dump >/tmp/windows 2>/tmp/windows.err # what the agent has counted
@@ -73,24 +70,9 @@ echo "--- the table, without polling:"
 sed -n "/^What a fixed/,/^Wake-ups/p" /tmp/windows
 
 # how late timers were, each as the kernel's event has it
-khz=$(sed -n 's/^tsc 0 0 khz=//p' /tmp/done-off)
-echo 0 >$expire/enable
-sed -nE 's/.*kvm_wait_lapic_expire: .*delta (-?[0-9]+).*/\1/p' /sys/kernel/tracing/trace | awk -v khz="$khz" '
-	{
-		ns = $1 > 0 ? int($1 * 1000000 / khz) : 0
-		for (first = 1; first * 2 <= ns; first *= 2)
-			;
-		n[(first > 1 ? first : 0) "-" first * 2 - 1]++
-	}
-	END { for (range in n) print range, n[range] }' | sort >/tmp/late-kernel
-pminfo $host -f kvm.vcpu.timer.late | sed -nE 's/.*::vcpu0::([0-9]+-[0-9]+)"\] value ([0-9]+)$/\1 \2/p' |
-	awk '{ n[$1] += $2 } END { for (range in n) print range, n[range] }' | sort >/tmp/late-ours
-echo "--- how late timers were, ns, at a TSC of $khz kHz:"
-cat /tmp/late-ours
-diff /tmp/late-kernel /tmp/late-ours
-expect "late timers" "$(sum kvm.vcpu.timer.late)" \
-	"$(sed -nE 's/^\{ vcpu_id: +0 \} hitcount: +([0-9]+).*/\1/p' $expire/hist)"
-[ "$(sum kvm.vcpu.timer.late)" -ge $((HALTS / 2)) ]
+pminfo $host -f kvm.vcpu.timer.late | sed -nE 's/.*::vcpu0::([0-9]+-[0-9]+)"\] value ([0-9]+)$/\1 \2/p' >/tmp/late
+late_end "$(sed -n 's/^tsc 0 0 khz=//p' /tmp/done-off)" /tmp/late
+[ "$late_number" -ge $((HALTS / 2)) ]
 
 # the window is really so: it begins with its size, and does not shrink
 echo $WINDOW >$parameters/halt_poll_ns_grow_start
