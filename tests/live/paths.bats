@@ -83,7 +83,7 @@ odd_checkout() {
 	echo "$output"
 	[ "$status" = 0 ]
 	[[ $output == *" 0 failed, 0 skipped" ]]
-	ROUNDS=1 EVENTS=1000 VMS=2 odd_make bench
+	ROUNDS=1 EVENTS=1000 VMS=2 SERIES=1 BATCHES=1 GUESTS=1 odd_make bench
 	odd_make clean
 	[ ! -e "$O" ]
 	[ "$(ls build)" = "" ]
