@@ -81,7 +81,8 @@ static __always_inline void happened(struct cause_record *record, __u32 number, 
 static __always_inline int caused(__u64 key, __u64 how)
 {
 	__u32 number, current;
-	struct cause_record *record = record_number_find(0, FIND_ANY_VCPU | FIND_MAKE, &number);
+	struct cause_record *record = record_number_find(task_now(), 0, FIND_ANY_VCPU | FIND_MAKE,
+							 &number);
 
 	if (!record)
 		return how & IS_ACCESS ? cause_count_nowhere(1, 0, 0, 0, 0) : 0;

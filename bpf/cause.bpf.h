@@ -14,13 +14,15 @@
 
 #ifndef ENGINE_RECORD
 
-/* Without the cause family one element, which no number leads to. */
+FIRST_CHUNK(first_causes, struct cause_record, RECORDS_BITS);
+
+/* Without the cause family it is there, too, and no number leads to it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__uint(key_size, sizeof(__u32));
-	__uint(value_size, sizeof(struct cause_record));
+	__uint(value_size, sizeof(struct first_causes));
 } cause_cells_0 SEC(".maps");
 
 struct cause_chunk {
@@ -74,14 +76,11 @@ struct {
 } cause_rows SEC(".maps");
 
 /* The record of a number that a hint or another record has. Slow paths look it up again. */
-static __always_inline struct cause_record *cause_at(__u32 number)
-{
 #ifdef ENGINE_RECORD
-	return record_at(number);
+#define cause_at record_at
 #else
-	return element_at(&cause_cells_0, &cause_cells, RECORDS_BITS, number);
+ELEMENTS(cause, struct cause_record, &cause_cells_0, &cause_cells, RECORDS_BITS)
 #endif
-}
 
 int cause_count_nowhere(__u64 accesses, __u64 count, __u64 time, __u64 trips, __u64 trip_time);
 
@@ -308,8 +307,8 @@ SLOW_PATH __u32 cause_search(__u64 start, __u64 vcpu)
 {
 	__u32 zero = 0;
 	struct engine_control *shared = bpf_map_lookup_elem(&cause_shared, &zero);
-	struct record_maps maps = { &cause_cells_0, &cause_cells, &cause_cells_free, &cause_index,
-				    NULL };
+	struct record_maps maps = { &cause_cells_0, &cause_cells, &cause_cells_free,
+				    &cause_index,   NULL,	  sizeof(struct cause_record) };
 
 	if (!shared)
 		return 0;

@@ -39,22 +39,42 @@ struct engine_record {
 };
 #endif
 
+FIRST_CHUNK(first_records, struct engine_record, RECORDS_BITS);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct first_records);
+} ENGINE_MAP(_cells_0) SEC(".maps");
+
 struct records_chunk {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, RECORDS_CHUNK);
 	__type(key, __u32);
 	__type(value, struct engine_record);
-} ENGINE_MAP(_cells_0) SEC(".maps");
+};
 
 #ifdef ENGINE_SLOTS
+FIRST_CHUNK(first_blocks, struct block, BLOCKS_BITS);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct first_blocks);
+} ENGINE_MAP(_blocks_0) SEC(".maps");
+
 struct blocks_chunk {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, BLOCKS_CHUNK);
 	__type(key, __u32);
 	__type(value, struct block);
-} ENGINE_MAP(_blocks_0) SEC(".maps");
+};
 #endif
 
 /*
@@ -179,12 +199,6 @@ enum bpf_func_id___engine {
 	BPF_FUNC_get_current_task_btf___engine = 158,
 };
 
-struct thread {
-	__u64 start;
-	__u64 delay; /* how long it has waited for a CPU, ns; 0 where the kernel does not say */
-	__u32 tid;
-};
-
 /* Does the kernel say how long threads have waited for a CPU? */
 #define has_run_delay bpf_core_field_exists(struct sched_info, run_delay)
 #ifndef RUN_DELAY /* a test's own */
@@ -192,27 +206,36 @@ struct thread {
 #define READS_DELAY
 #endif
 
+#define has_typed_task                                        \
+	bpf_core_enum_value_exists(enum bpf_func_id___engine, \
+				   BPF_FUNC_get_current_task_btf___engine)
+
 /*
  * The current thread. Every lockdown mode permits loads through the typed pointer of
- * bpf_get_current_task_btf(); the fallback reads kernel memory.
+ * bpf_get_current_task_btf(); without it kernel memory is read.
  */
-static __always_inline struct thread thread_now(void)
+static __always_inline const struct task_struct *task_now(void)
 {
-	if (bpf_core_enum_value_exists(enum bpf_func_id___engine,
-				       BPF_FUNC_get_current_task_btf___engine)) {
-		const struct task_struct *task = bpf_get_current_task_btf();
+	return has_typed_task ? bpf_get_current_task_btf() :
+				(const struct task_struct *)bpf_get_current_task();
+}
 
-		return (struct thread){ task->start_boottime, has_run_delay ? RUN_DELAY(task) : 0,
-					(__u32)task->pid };
-	}
-	return (struct thread){
-		BPF_CORE_READ((const struct task_struct *)bpf_get_current_task(), start_boottime),
-		has_run_delay && control.ledger ?
-			BPF_CORE_READ((const struct task_struct *)bpf_get_current_task(),
-				      sched_info.run_delay) :
-			0,
-		(__u32)bpf_get_current_pid_tgid(),
-	};
+static __always_inline __u64 task_start(const struct task_struct *task)
+{
+	return has_typed_task ? task->start_boottime : BPF_CORE_READ(task, start_boottime);
+}
+
+static __always_inline __u32 task_tid(const struct task_struct *task)
+{
+	return has_typed_task ? (__u32)task->pid : (__u32)bpf_get_current_pid_tgid();
+}
+
+/* How long it has waited for a CPU, ns; 0 where the kernel does not say. */
+static __always_inline __u64 task_delay(const struct task_struct *task)
+{
+	if (!has_run_delay)
+		return 0;
+	return has_typed_task ? RUN_DELAY(task) : BPF_CORE_READ(task, sched_info.run_delay);
 }
 
 /*
@@ -221,34 +244,51 @@ static __always_inline struct thread thread_now(void)
  */
 #define keep_here(value) asm volatile("" : "+r"(value))
 
-/* An element of chunks of 1 << bits; those in the first chunk take one look-up, others two. */
-static __always_inline void *element_at(void *first, void *chunks, __u32 bits, __u32 number)
+/*
+ * An element of a first chunk of 1 << bits, each of this size: its address is known, for the loader
+ * makes that of the chunk from the map. Keeps the compiler from seeing what it is an address of.
+ */
+static __always_inline void *near_at(void *first, __u32 bits, __u32 size, __u32 number)
 {
-	__u32 chunk, at;
-	void *found;
+	__u64 at = number;
 
-	if (likely(number < 1U << bits)) {
-		found = bpf_map_lookup_elem(first, &number);
-		keep_here(found);
-		return found;
-	}
-	keep_here(number);
-	chunk = number >> bits;
-	at = number & ((1U << bits) - 1);
-	found = bpf_map_lookup_elem(chunks, &chunk);
+	/* changes nothing; the verifier forgets a comparison of a lower half, or a copy */
+	asm volatile("%0 &= %1" : "+r"(at) : "i"((1U << bits) - 1));
+	keep_here(first);
+	if (!first)
+		__builtin_unreachable();
+	return (char *)first + at * size;
+}
+
+/* An element of a further chunk. */
+static __always_inline void *far_at(void *chunks, __u32 bits, __u32 number)
+{
+	__u32 chunk = number >> bits, at = number & ((1U << bits) - 1);
+	void *found = bpf_map_lookup_elem(chunks, &chunk);
+
 	return found ? bpf_map_lookup_elem(found, &at) : NULL;
 }
 
-static __always_inline struct engine_record *record_at(__u32 number)
-{
-	return element_at(&ENGINE_MAP(_cells_0), &ENGINE_MAP(_cells), RECORDS_BITS, number);
-}
+/*
+ * Defines NAME_at(number), the element of a family's chunks: what is not in the first one takes two
+ * look-ups, behind the usual path.
+ */
+#define ELEMENTS(name, type, first, chunks, bits)                          \
+	static __noinline type *name##_far(__u32 number)                   \
+	{                                                                  \
+		return far_at(chunks, bits, number);                       \
+	}                                                                  \
+                                                                           \
+	static __always_inline type *name##_at(__u32 number)               \
+	{                                                                  \
+		if (likely(number < 1U << (bits)))                         \
+			return near_at(first, bits, sizeof(type), number); \
+		return name##_far(number);                                 \
+	}
 
+ELEMENTS(record, struct engine_record, &ENGINE_MAP(_cells_0), &ENGINE_MAP(_cells), RECORDS_BITS)
 #ifdef ENGINE_SLOTS
-static __always_inline struct block *block_at(__u32 number)
-{
-	return element_at(&ENGINE_MAP(_blocks_0), &ENGINE_MAP(_blocks), BLOCKS_BITS, number);
-}
+ELEMENTS(block, struct block, &ENGINE_MAP(_blocks_0), &ENGINE_MAP(_blocks), BLOCKS_BITS)
 #endif
 
 /*
@@ -265,11 +305,14 @@ static __always_inline struct block *block_at(__u32 number)
 struct record_maps {
 	void *first, *cells, *free, *index;
 	__u32 *taken; /* how many were taken */
+	__u32 size;   /* of a record */
 };
 
 static __always_inline struct record *records_at(const struct record_maps *maps, __u32 number)
 {
-	return element_at(maps->first, maps->cells, RECORDS_BITS, number);
+	if (likely(number < RECORDS_CHUNK))
+		return near_at(maps->first, RECORDS_BITS, maps->size, number);
+	return far_at(maps->cells, RECORDS_BITS, number);
 }
 
 /* Take a free record for a key. Returns its number; 0: none is free. */
@@ -335,17 +378,17 @@ __u32 record_search(__u64 start, __u64 vcpu, bool make);
 
 SLOW_PATH __u32 record_search(__u64 start, __u64 vcpu, bool make)
 {
-	const struct record_maps maps = { &ENGINE_MAP(_cells_0), &ENGINE_MAP(_cells),
+	const struct record_maps maps = { &ENGINE_MAP(_cells_0),    &ENGINE_MAP(_cells),
 					  &ENGINE_MAP(_cells_free), &ENGINE_MAP(_index),
-					  &control.records_taken };
+					  &control.records_taken,   sizeof(struct engine_record) };
 
 	return records_search(&maps, start, vcpu, make);
 }
 
-static __always_inline bool record_is(const struct engine_record *record,
-				      const struct thread *thread, __u64 vcpu, bool any_vcpu)
+static __always_inline bool record_is(const struct engine_record *record, __u64 start, __u32 tid,
+				      __u64 vcpu, bool any_vcpu)
 {
-	return record && record->head.start == thread->start && record->head.tid == thread->tid &&
+	return record && record->head.start == start && record->head.tid == tid &&
 	       (any_vcpu ? !record->head.further : record->head.vcpu == vcpu);
 }
 
@@ -365,13 +408,12 @@ __u32 record_miss(__u32 set, __u64 start, __u32 tid, __u64 vcpu, __u32 flags);
 /* The number of what the set's first hint does not lead to, which does from now on; 0: none. */
 SLOW_PATH __u32 record_miss(__u32 set, __u64 start, __u32 tid, __u64 vcpu, __u32 flags)
 {
-	struct thread thread = { .start = start, .tid = tid };
 	__u32 *hint, number;
 
 	keep_here(set); /* with two hints there is one set, and an unused argument has no value */
 	hint = &hints[set & (HINTS - 2)];
 	number = hint[1];
-	if (record_is(record_at(number), &thread, vcpu, flags & FIND_ANY_VCPU))
+	if (record_is(record_at(number), start, tid, vcpu, flags & FIND_ANY_VCPU))
 		return number;
 	number = record_search(start, vcpu, flags & FIND_MAKE);
 	if (number) {
@@ -383,39 +425,29 @@ SLOW_PATH __u32 record_miss(__u32 set, __u64 start, __u32 tid, __u64 vcpu, __u32
 
 /*
  * Find a record of the current thread for a vCPU (address), or with FIND_ANY_VCPU that of its first
- * one; FIND_MAKE: create it if there is none. NULL: there is none, or no room for it.
+ * one; FIND_MAKE: create it if there is none. NULL: there is none, or no room for it. Tells what
+ * its number is.
  */
-static __always_inline struct engine_record *record_of(const struct thread *thread, __u64 vcpu,
-						       __u32 flags, __u32 *ret_number)
+static __always_inline struct engine_record *
+record_number_find(const struct task_struct *task, __u64 vcpu, __u32 flags, __u32 *ret_number)
 {
-	__u32 set = hints_set(flags & FIND_ANY_VCPU ? thread->start : vcpu), number = hints[set];
-	struct engine_record *record = record_at(number);
+	__u64 start = task_start(task);
+	__u32 tid = task_tid(task), set = hints_set(flags & FIND_ANY_VCPU ? start : vcpu);
+	struct engine_record *record = record_at(hints[set]);
 
-	*ret_number = number;
-	if (likely(record_is(record, thread, vcpu, flags & FIND_ANY_VCPU)))
+	*ret_number = hints[set];
+	if (likely(record_is(record, start, tid, vcpu, flags & FIND_ANY_VCPU)))
 		return record;
-	number = record_miss(set, thread->start, thread->tid, vcpu, flags);
-	*ret_number = number;
-	return number ? record_at(number) : NULL;
+	*ret_number = record_miss(set, start, tid, vcpu, flags);
+	return *ret_number ? record_at(*ret_number) : NULL;
 }
 
-/* The same; tells what its thread is, too. */
-static __always_inline struct engine_record *record_find(__u64 vcpu, __u32 flags,
-							 struct thread *ret_thread)
+static __always_inline struct engine_record *record_find(const struct task_struct *task, __u64 vcpu,
+							 __u32 flags)
 {
 	__u32 number;
 
-	*ret_thread = thread_now();
-	return record_of(ret_thread, vcpu, flags, &number);
-}
-
-/* The same; tells what its number is. */
-static __always_inline struct engine_record *record_number_find(__u64 vcpu, __u32 flags,
-								__u32 *ret_number)
-{
-	struct thread thread = thread_now();
-
-	return record_of(&thread, vcpu, flags, ret_number);
+	return record_number_find(task, vcpu, flags, &number);
 }
 
 /*
@@ -448,7 +480,7 @@ static __always_inline void record_renew(struct record *record)
 static __always_inline void thread_ended(void)
 {
 	__u64 numbers = bpf_get_current_pid_tgid();
-	struct record_key key = { .start = thread_now().start,
+	struct record_key key = { .start = task_start(task_now()),
 				  .tid = (__u32)numbers,
 				  .tgid = numbers >> 32 };
 	const __u32 *number = bpf_map_lookup_elem(&ENGINE_MAP(_index), &key);

@@ -25,6 +25,16 @@
 #define RECORDS_CHUNK (1U << RECORDS_BITS)
 #define BLOCKS_CHUNK  (1U << BLOCKS_BITS)
 
+/*
+ * The first chunk of records or blocks is one element of its map, so that programs know its address
+ * and look nothing up: src/kernel/direct_maps.h.
+ */
+#define FIRST_CHUNK(name, type, bits)   \
+	struct name {                   \
+		type list[1 << (bits)]; \
+	};                              \
+	_Static_assert(sizeof(struct name) >= DIRECT_BYTES, "a first chunk is too small")
+
 /* Buckets of times in ns, by powers of two: 0-1, 2-3, 4-7 ...; the last one is open-ended. */
 #define EXIT_BUCKETS 32
 

@@ -103,13 +103,13 @@ static __always_inline __u64 record_delay(struct engine_record *record)
 		       bpf_core_field_offset(struct task_struct, sched_info.run_delay));
 #else
 	(void)record;
-	return thread_now().delay;
+	return task_delay(task_now());
 #endif
 }
 
 static __always_inline int exited(struct engine_record *record, __u64 now, __u32 isa, __u32 slot)
 {
-	__u32 ledger = ledger_flag;
+	__u32 ledger;
 
 	event_count(EXIT_EVENT_EXIT);
 	if (!likely(record))
@@ -122,6 +122,7 @@ static __always_inline int exited(struct engine_record *record, __u64 now, __u32
 	pair_open(record, slot, now);
 	if (causes_flag)
 		cause_exits(&record->head);
+	ledger = ledger_flag;
 	if (ledger)
 		ledger_exits(record, ledger, now, record_delay(record), slot);
 	return 0;
@@ -135,7 +136,7 @@ SLOW_PATH __u32 vcpu_search(__u64 vcpu)
 	struct engine_record *record;
 	__u32 number;
 
-	record = record_number_find(vcpu, FIND_MAKE, &number);
+	record = record_number_find(task_now(), vcpu, FIND_MAKE, &number);
 	if (!record)
 		return 0;
 	record_renew(&record->head);
@@ -146,11 +147,10 @@ SLOW_PATH __u32 vcpu_search(__u64 vcpu)
 static __always_inline struct engine_record *record_of_exit(__u64 vcpu)
 {
 	struct engine_record *record;
-	struct thread thread;
 	__u32 number;
 
 	if (!by_vcpu) {
-		record = record_find(vcpu, FIND_MAKE, &thread);
+		record = record_find(task_now(), vcpu, FIND_MAKE);
 		if (likely(record))
 			record_renew(&record->head);
 		return record;
@@ -212,41 +212,13 @@ int exit_trap(const __u64 *ctx)
 	__u32 kind = (__u32)ctx[0] & ~ARM_EXIT_SERROR;
 	struct engine_record *record;
 	__u64 now = bpf_ktime_get_ns();
-	struct thread thread;
 
 	if (kind == ARM_EXCEPTION_TRAP)
 		kind = EXIT_TRAP_CODE | (__u32)ctx[1];
-	record = record_find(0, FIND_ANY_VCPU | FIND_MAKE, &thread);
+	record = record_find(task_now(), 0, FIND_ANY_VCPU | FIND_MAKE);
 	if (record)
 		record_renew(&record->head);
 	return exited(record, now, setup.arm64.isa, slot_given(&setup.arm64, KVM_ISA_ARM64, kind));
-}
-
-static __always_inline int entered(struct engine_record *record, const struct thread *thread,
-				   __u64 now)
-{
-	__u32 ledger = ledger_flag;
-	__u64 time;
-	bool closes;
-
-	event_count(EXIT_EVENT_ENTRY);
-	if (!likely(record))
-		return 0;
-	record_renew(&record->head);
-	closes = record->head.opened;
-	time = closes ? now - record->head.opened : 0;
-	if (closes)
-		pair_close(record, now);
-	if (causes_flag)
-		cause_enters(&record->head, closes, time);
-	if (has_slow && slow_may_be(time))
-		slow_exit_ends(record->head.vcpu, now, time, thread->delay);
-	if (ledger)
-		ledger_enters(record, ledger, now, thread->delay);
-	/* AMD's fast path before Linux 6.12 enters the guest again without kvm_exit */
-	if (!record->head.entered)
-		record->head.entered = now;
-	return 0;
 }
 
 int exit_entry(const __u64 *ctx);
@@ -254,12 +226,35 @@ int exit_entry(const __u64 *ctx);
 SEC("raw_tp")
 int exit_entry(const __u64 *ctx)
 {
-	__u64 now = bpf_ktime_get_ns();
-	struct thread thread;
+	__u64 now = bpf_ktime_get_ns(), opened, time = 0;
+	const struct task_struct *task = task_now();
+	struct engine_record *record;
+	__u32 ledger;
 
-	if (!setup.entry_has_vcpu)
-		return entered(record_find(0, FIND_ANY_VCPU | FIND_MAKE, &thread), &thread, now);
-	return entered(record_find(ctx[0], FIND_MAKE, &thread), &thread, now);
+	if (setup.entry_has_vcpu)
+		record = record_find(task, ctx[0], FIND_MAKE);
+	else
+		record = record_find(task, 0, FIND_ANY_VCPU | FIND_MAKE);
+	event_count(EXIT_EVENT_ENTRY);
+	if (!likely(record))
+		return 0;
+	record_renew(&record->head);
+	opened = record->head.opened;
+	if (likely(opened)) {
+		time = now - opened;
+		pair_close(record, now);
+	}
+	if (causes_flag)
+		cause_enters(&record->head, opened, time);
+	if (has_slow && slow_may_be(time))
+		slow_exit_ends(record->head.vcpu, now, time);
+	ledger = ledger_flag;
+	if (ledger)
+		ledger_enters(record, ledger, now, task_delay(task));
+	/* AMD's fast path before Linux 6.12 enters the guest again without kvm_exit */
+	if (!record->head.entered)
+		record->head.entered = now;
+	return 0;
 }
 
 int exit_thread(const void *ctx);

@@ -15,8 +15,7 @@ __u32 tp_counts;
 
 static __noinline int nested_count(__u32 slot)
 {
-	struct thread thread;
-	struct engine_record *record = record_find(0, FIND_ANY_VCPU | FIND_MAKE, &thread);
+	struct engine_record *record = record_find(task_now(), 0, FIND_ANY_VCPU | FIND_MAKE);
 	struct block *block;
 	__u32 *place;
 

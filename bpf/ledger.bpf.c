@@ -137,19 +137,19 @@ static __always_inline int halt_ended(__u64 halt, bool waited)
 {
 	__u32 flag = control.ledger;
 	struct ledger_record *ledger;
-	struct thread thread;
+	const struct task_struct *task = task_now();
 
 	if (!flag)
 		return 0;
-	ledger = record_find(0, FIND_ANY_VCPU | FIND_MAKE, &thread);
+	ledger = record_find(task, 0, FIND_ANY_VCPU | FIND_MAKE);
 	if (!ledger)
 		return ledger_drop();
 	count(ledger, waited ? LEDGER_WAITED : LEDGER_POLLED, halt);
 	if (ledger->head.generation == flag)
-		woken(ledger, flag, thread.delay, halt, waited);
+		woken(ledger, flag, task_delay(task), halt, waited);
 	else
-		ledger_begin(ledger, flag, bpf_ktime_get_ns(), thread.delay, ledger_in_run(flag),
-			     0);
+		ledger_begin(ledger, flag, bpf_ktime_get_ns(), task_delay(task),
+			     ledger_in_run(flag), 0);
 	return 0;
 }
 
@@ -192,13 +192,12 @@ int ledger_timer(const __u64 *ctx)
 {
 	__u64 cycles = (__s64)ctx[1] > 0 ? ctx[1] : 0;
 	struct ledger_record *ledger;
-	struct thread thread;
 	const void *vcpu;
 	__u32 khz;
 
 	if (!control.ledger || !reads_polls || !places.tsc_khz || !places.vcpu_id)
 		return 0;
-	ledger = record_find(0, FIND_ANY_VCPU, &thread);
+	ledger = record_find(task_now(), 0, FIND_ANY_VCPU);
 	vcpu = ledger ? (const void *)ledger->head.vcpu : NULL;
 	if (!vcpu || half_word_at(vcpu, places.vcpu_id) != (__u32)ctx[0])
 		return 0;

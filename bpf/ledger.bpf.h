@@ -14,13 +14,15 @@
 
 #ifndef ENGINE_RECORD
 
-/* Without the ledger family one element, which no number leads to. */
+FIRST_CHUNK(first_ledgers, struct ledger_record, RECORDS_BITS);
+
+/* Without the ledger family it is there, too, and no number leads to it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__uint(key_size, sizeof(__u32));
-	__uint(value_size, sizeof(struct ledger_record));
+	__uint(value_size, sizeof(struct first_ledgers));
 } ledger_cells_0 SEC(".maps");
 
 struct ledger_chunk {
@@ -176,10 +178,7 @@ static __always_inline __u32 ledger_since(const struct ledger_record *ledger)
 
 #ifndef ENGINE_RECORD
 
-static __always_inline struct ledger_record *ledger_at(__u32 number)
-{
-	return element_at(&ledger_cells_0, &ledger_cells, RECORDS_BITS, number);
-}
+ELEMENTS(ledger, struct ledger_record, &ledger_cells_0, &ledger_cells, RECORDS_BITS)
 
 __u32 ledger_search(__u64 start, __u64 vcpu);
 
@@ -189,7 +188,7 @@ SLOW_PATH __u32 ledger_search(__u64 start, __u64 vcpu)
 	__u32 zero = 0, number;
 	struct engine_control *shared = bpf_map_lookup_elem(&ledger_shared, &zero);
 	struct record_maps maps = { &ledger_cells_0, &ledger_cells, &ledger_cells_free,
-				    &ledger_index, NULL };
+				    &ledger_index,   NULL,	    sizeof(struct ledger_record) };
 	struct record *record;
 
 	if (!shared)

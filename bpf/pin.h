@@ -19,4 +19,7 @@ struct pin_meta {
 /* Per-CPU rows are aligned to this, so that no two CPUs write one cache line. */
 #define CACHE_LINE_BYTES 64
 
+/* The least size of what programs address directly: src/kernel/direct_maps.h. */
+#define DIRECT_BYTES 16384
+
 #endif /* PMDAKVM_BPF_PIN_H */

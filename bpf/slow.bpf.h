@@ -15,13 +15,15 @@
 
 #ifndef ENGINE_RECORD
 
-/* Without the slow family one element, which no number leads to. */
+FIRST_CHUNK(first_slows, struct slow_record, RECORDS_BITS);
+
+/* Without the slow family it is there, too, and no number leads to it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__uint(key_size, sizeof(__u32));
-	__uint(value_size, sizeof(struct slow_record));
+	__uint(value_size, sizeof(struct first_slows));
 } slow_cells_0 SEC(".maps");
 
 struct slow_chunk {
@@ -84,12 +86,7 @@ static __always_inline bool slow_may_be(__u64 time)
 	return !likely(SLOW_UNITS(time) <= control.slow - 1);
 }
 
-static __always_inline struct slow_record *slow_at(__u32 number)
-{
-	return element_at(&slow_cells_0, &slow_cells, RECORDS_BITS, number);
-}
-
-/* --- records --- */
+ELEMENTS(slow, struct slow_record, &slow_cells_0, &slow_cells, RECORDS_BITS)
 
 __u32 slow_search(__u64 start, __u64 vcpu);
 
@@ -98,8 +95,8 @@ SLOW_PATH __u32 slow_search(__u64 start, __u64 vcpu)
 {
 	__u32 zero = 0, cpu = bpf_get_smp_processor_id(), number = 0;
 	struct engine_control *shared = bpf_map_lookup_elem(&slow_shared, &zero);
-	struct record_maps maps = { &slow_cells_0, &slow_cells, &slow_cells_free, &slow_index,
-				    NULL };
+	struct record_maps maps = { &slow_cells_0, &slow_cells, &slow_cells_free,
+				    &slow_index,   NULL,	sizeof(struct slow_record) };
 	struct slow_row *row;
 
 	if (shared) {
@@ -242,13 +239,14 @@ static __always_inline struct cause_record *slow_cause_of(const struct engine_re
 		       NULL;
 }
 
-int slow_exit_ends(__u64 vcpu, __u64 now, __u64 time, __u64 delay);
+int slow_exit_ends(__u64 vcpu, __u64 now, __u64 time);
 
 /* An exit has ended that may be slow; its last edge is not in the ledger yet. */
-SLOW_PATH int slow_exit_ends(__u64 vcpu, __u64 now, __u64 time, __u64 delay)
+SLOW_PATH int slow_exit_ends(__u64 vcpu, __u64 now, __u64 time)
 {
-	struct slow_found found = { .now = now, .time = time, .delay = delay };
-	__u32 number = record_search(thread_now().start, vcpu, false);
+	const struct task_struct *task = task_now();
+	struct slow_found found = { .now = now, .time = time, .delay = task_delay(task) };
+	__u32 number = record_search(task_start(task), vcpu, false);
 	const struct engine_record *owner = number ? record_at(number) : NULL;
 	const struct cause_record *causes;
 
@@ -268,16 +266,17 @@ SLOW_PATH int slow_exit_ends(__u64 vcpu, __u64 now, __u64 time, __u64 delay)
 	return 0;
 }
 
-int slow_trip_ends(__u64 now, __u64 time, __u64 delay);
+int slow_trip_ends(__u64 now, __u64 time);
 
 /*
  * A trip to the VMM has ended that may be slow. Its cause is known with the first event after it,
  * at the latest as the next one begins.
  */
-SLOW_PATH int slow_trip_ends(__u64 now, __u64 time, __u64 delay)
+SLOW_PATH int slow_trip_ends(__u64 now, __u64 time)
 {
-	struct slow_found found = { .now = now, .time = time, .delay = delay };
-	__u32 number = record_search(thread_now().start, 0, false);
+	const struct task_struct *task = task_now();
+	struct slow_found found = { .now = now, .time = time, .delay = task_delay(task) };
+	__u32 number = record_search(task_start(task), 0, false);
 	struct engine_record *owner = number ? record_at(number) : NULL;
 
 	if (!owner || !(control.slow & SLOW_TRIPS))
@@ -297,7 +296,7 @@ int slow_trip_caused(void);
 /* The cause of the last slow trip is known. */
 SLOW_PATH int slow_trip_caused(void)
 {
-	__u32 number = record_search(thread_now().start, 0, false);
+	__u32 number = record_search(task_start(task_now()), 0, false);
 	struct engine_record *owner = number ? record_at(number) : NULL;
 	const struct cause_record *causes;
 	struct slow_record *record;

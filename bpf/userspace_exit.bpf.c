@@ -47,9 +47,9 @@ static __always_inline __u32 slot_of(__u32 reason, __s32 error)
 
 static __always_inline int run_ended(__u32 reason, __s32 error)
 {
-	__u32 slot = slot_of(reason, error), ledger = ledger_flag;
-	struct thread thread;
-	struct engine_record *record = record_find(0, FIND_ANY_VCPU | FIND_MAKE, &thread);
+	__u32 slot = slot_of(reason, error), ledger;
+	const struct task_struct *task = task_now();
+	struct engine_record *record = record_find(task, 0, FIND_ANY_VCPU | FIND_MAKE);
 	__u64 now;
 
 	event_count(USERSPACE_EXIT_EVENT_EXIT);
@@ -62,8 +62,9 @@ static __always_inline int run_ended(__u32 reason, __s32 error)
 		cause_trip_begins(&record->head);
 	if (has_slow && record->slow)
 		slow_trip_caused();
+	ledger = ledger_flag;
 	if (ledger)
-		ledger_trip_begins(record, ledger, now, thread.delay);
+		ledger_trip_begins(record, ledger, now, task_delay(task));
 	return 0;
 }
 
@@ -95,10 +96,10 @@ int userspace_exit_begin_tp(const struct userspace_exit_record *ctx)
 /* KVM_RUN started again: close the open exit. */
 static __always_inline int run_started(void)
 {
-	struct thread thread;
-	struct engine_record *record = record_find(0, FIND_ANY_VCPU, &thread);
-	__u32 ledger = ledger_flag;
+	const struct task_struct *task = task_now();
+	struct engine_record *record = record_find(task, 0, FIND_ANY_VCPU);
 	__u64 now, time;
+	__u32 ledger;
 
 	if (!record)
 		return 0;
@@ -111,9 +112,10 @@ static __always_inline int run_started(void)
 	if (causes_flag && record->head.block)
 		cause_trip_ends(&record->head, time);
 	if (has_slow && slow_may_be(time))
-		slow_trip_ends(now, time, thread.delay);
+		slow_trip_ends(now, time);
+	ledger = ledger_flag;
 	if (ledger)
-		ledger_trip_ends(record, ledger, now, thread.delay);
+		ledger_trip_ends(record, ledger, now, task_delay(task));
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "collector/self_tables.h"
 #include "collector/sources.h"
 #include "base/clock.h"
+#include "kernel/direct_maps.h"
 #include "kernel/preemptible.h"
 #include "metrics/past_names.h"
 #include "vms/vm_passes.h"
@@ -185,9 +186,8 @@ static void register_attach(struct collector *collector)
 static int find_events(struct collector *collector)
 {
 	struct events events;
-	int err;
+	int err = events_find(&collector->types, collector->config->tracefs, &events);
 
-	err = events_find(&collector->types, collector->config->tracefs, &events);
 	if (err)
 		return err;
 	events_free(&collector->events);
@@ -225,12 +225,11 @@ int collector_open(const struct config *config, struct items *items,
 		   struct instance_numbers *numbers, enum collector_pins pin, struct report *report,
 		   struct collector **ret_collector)
 {
+	struct collector *collector = calloc(1, sizeof(*collector));
 	libbpf_print_fn_t callers_print;
-	struct collector *collector;
+	int err = direct_maps_init();
 	struct family_env env;
-	int err;
 
-	collector = calloc(1, sizeof(*collector));
 	if (!collector)
 		return -ENOMEM;
 	collector->config = config;
@@ -238,7 +237,8 @@ int collector_open(const struct config *config, struct items *items,
 	collector->types.dir = KERNEL_TYPES_DIR;
 	collector->events_stamp = events_stamp(KERNEL_TYPES_DIR, config->tracefs);
 	callers_print = print_begin(report);
-	err = cpus_read(CPUS_SYSFS, &collector->cpus);
+	if (!err)
+		err = cpus_read(CPUS_SYSFS, &collector->cpus);
 	if (!err)
 		err = find_events(collector);
 	if (!err && pin == COLLECTOR_PINS)

@@ -3,6 +3,7 @@
 #include "engine/pool.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -141,14 +142,26 @@ static int chunks_follow(struct pool *pool, const struct pool *before)
 	return 0;
 }
 
-int pool_open(struct pool *pool, const struct pool_maps *maps, int btf_fd, unsigned bits,
+/* The type of an element of a first chunk, which is a struct of one array; 0: it is none. */
+static __u32 element_type(const struct btf *btf, __u32 id)
+{
+	const struct btf_type *type = btf__type_by_id(btf, id);
+
+	if (!type || !btf_is_struct(type) || btf_vlen(type) != 1)
+		return 0;
+	type = btf__type_by_id(btf, btf_members(type)->type);
+	return type && btf_is_array(type) ? btf_array(type)->type : 0;
+}
+
+int pool_open(struct pool *pool, const struct pool_maps *maps, const struct btf *btf, unsigned bits,
 	      uint32_t limit, const struct pins *pins, const __u32 *taken)
 {
 	struct pool fresh = {
 		.maps = *maps,
-		.btf_fd = btf_fd > 0 ? btf_fd : 0,
+		.btf_fd = btf && btf__fd(btf) > 0 ? btf__fd(btf) : 0,
+		.type = btf ? element_type(btf, bpf_map__btf_value_type_id(maps->first)) : 0,
 		.bits = bits,
-		.size = (bpf_map__value_size(maps->first) + 7) / 8 * 8,
+		.size = bpf_map__value_size(maps->first) >> bits,
 		.limit = limit,
 		.max_chunks = chunks_for(bits, limit),
 		.pins = pins,
@@ -186,6 +199,7 @@ void pool_belongs(struct pool *pool, const struct pool *other)
 {
 	pool->maps = other->maps;
 	pool->btf_fd = other->btf_fd;
+	pool->type = other->type;
 	pool->taken = other->taken;
 	pool->taken_before = other->taken_before;
 	pool->used = other->used;
@@ -272,10 +286,10 @@ static int chunk_make(const struct pool *pool, const char *name)
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = bpf_map__map_flags(first),
 		    .btf_fd = (__u32)pool->btf_fd,
 		    .btf_key_type_id = pool->btf_fd ? bpf_map__btf_key_type_id(first) : 0,
-		    .btf_value_type_id = pool->btf_fd ? bpf_map__btf_value_type_id(first) : 0);
+		    .btf_value_type_id = pool->btf_fd ? pool->type : 0);
 
 	return bpf_map_create(bpf_map__type(first), name, bpf_map__key_size(first),
-			      bpf_map__value_size(first), per_chunk(pool), &opts);
+			      (__u32)pool->size, per_chunk(pool), &opts);
 }
 
 /* Chunks that are being added: those after the last one. */

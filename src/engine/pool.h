@@ -22,7 +22,8 @@ struct pool_maps {
 
 struct pool {
 	struct pool_maps maps;
-	int btf_fd;	/* types of the first chunk; 0: none */
+	int btf_fd;	/* types of the elements; 0: none */
+	__u32 type;	/* an element's */
 	unsigned bits;	/* a chunk has 1 << bits elements */
 	size_t size;	/* of an element, bytes */
 	uint32_t limit; /* the largest number */
@@ -41,7 +42,7 @@ int pool_maps_size(const struct pool_maps *maps, unsigned bits, uint32_t limit);
  * their pins. All numbers are in use then: pool_give() the free ones, after pool_clear(). Arguments
  * outlive the pool. Returns 0 or an error, with nothing to close.
  */
-int pool_open(struct pool *pool, const struct pool_maps *maps, int btf_fd, unsigned bits,
+int pool_open(struct pool *pool, const struct pool_maps *maps, const struct btf *btf, unsigned bits,
 	      uint32_t limit, const struct pins *pins, const __u32 *taken);
 
 /* Of pins that are for reading: map the chunks that the agent has added. Returns 0 or an error. */

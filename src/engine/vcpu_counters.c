@@ -156,13 +156,13 @@ static int object_load(struct vcpu_counters *counters, const struct counters_obj
 static int pools_open(struct vcpu_counters *fresh, const struct counters_object *object,
 		      const struct counters_limits *limits, const struct pins *pins)
 {
-	int btf_fd = fresh->reading ? -1 : bpf_object__btf_fd(*object->skeleton->obj);
-	int err = pool_open(&fresh->records, &object->records, btf_fd, RECORDS_BITS,
-			    limits->records, pins, &object->control->records_taken);
+	const struct btf *btf = fresh->reading ? NULL : bpf_object__btf(*object->skeleton->obj);
+	int err = pool_open(&fresh->records, &object->records, btf, RECORDS_BITS, limits->records,
+			    pins, &object->control->records_taken);
 
 	if (err || !object->ended)
 		return err;
-	return pool_open(&fresh->blocks, &object->blocks, btf_fd, BLOCKS_BITS, limits->blocks, pins,
+	return pool_open(&fresh->blocks, &object->blocks, btf, BLOCKS_BITS, limits->blocks, pins,
 			 &object->control->blocks_taken);
 }
 

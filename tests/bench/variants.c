@@ -9,11 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "bpf/exit.h"
 #include "bpf/ledger.h"
 #include "bpf/trace.h"
+#include "kernel/direct_maps.h"
 #include "kernel/kernel_types.h"
 #include "kernel/prog_template.h"
 #include "kvm/exit_reasons.h"
@@ -158,12 +160,13 @@ static int object_prepare(const struct variant *variant, struct bpf_object *obje
 /* --- what is set after loading --- */
 
 /* Add a second chunk to an array of them. Returns its descriptor. */
-static int chunk_add(struct bpf_object *object, const char *chunks, const char *first)
+static int chunk_add(struct bpf_object *object, const char *chunks, const char *first,
+		     unsigned bits)
 {
 	const struct bpf_map *like = bpf_object__find_map_by_name(object, first);
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
 	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "bench_chunk", sizeof(__u32),
-				bpf_map__value_size(like), bpf_map__max_entries(like), &opts);
+				bpf_map__value_size(like) >> bits, 1 << bits, &opts);
 	__u32 key = 1;
 	int err;
 
@@ -190,10 +193,10 @@ static int engine_fill(struct variant *variant, unsigned load)
 	int fd = 0;
 
 	if (far) {
-		fd = chunk_add(object, "exit_cells", "exit_cells_0");
+		fd = chunk_add(object, "exit_cells", "exit_cells_0", RECORDS_BITS);
 		if (fd >= 0)
 			fd = variant->further_fd[load] = chunk_add(object, "exit_blocks",
-								   "exit_blocks_0");
+								   "exit_blocks_0", BLOCKS_BITS);
 	}
 	if (fd < 0)
 		return fd;
@@ -333,7 +336,7 @@ static int load_one(struct variant *variant, const char *folder, unsigned load)
 
 int variant_load(struct variant *variant, const char *folder)
 {
-	int err = 0;
+	int err = direct_maps_init();
 
 	for (unsigned i = 0; variant->object && i < VARIANT_LOADS && !err; i++)
 		err = load_one(variant, folder, i);
@@ -365,13 +368,15 @@ void variant_detach(struct variant *variant)
 
 static unsigned long long blocks_sum(int fd)
 {
+	size_t bytes = BLOCKS_CHUNK * sizeof(struct block);
+	const struct block *blocks = mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, 0);
 	unsigned long long sum = 0;
-	struct block block;
 
-	for (__u32 i = 0; i < BLOCKS_CHUNK; i++) {
-		if (bpf_map_lookup_elem(fd, &i, &block) == 0)
-			sum += block.count;
-	}
+	if (blocks == MAP_FAILED)
+		return 0;
+	for (__u32 i = 0; i < BLOCKS_CHUNK; i++)
+		sum += blocks[i].count;
+	munmap((void *)blocks, bytes);
 	return sum;
 }
 

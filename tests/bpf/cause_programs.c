@@ -294,7 +294,7 @@ void causes_add(struct cause_counts *to, const struct cause_counts *from)
 
 static bool record_read(__u32 number, struct cause_record *ret_record)
 {
-	assert_int_equal(bpf_map_lookup_elem(cause_maps.records, &number, ret_record), 0);
+	element_get(cause_maps.records, RECORDS_BITS, number, ret_record);
 	return ret_record->head.start != 0;
 }
 

@@ -5,6 +5,7 @@
 #include <bpf/bpf.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "bpf/trace.h"
 
@@ -14,6 +15,41 @@ struct mapped {
 	__u32 blocks[COUNTER_SLOTS_MAX];
 	__u32 rest[RECORD_PAD + 4];
 };
+
+/* The memory of a first chunk; *ret_bytes: of an element. */
+static char *chunk_map(int fd, unsigned bits, size_t *ret_bytes)
+{
+	struct bpf_map_info info = { 0 };
+	__u32 size = sizeof(info);
+	char *memory;
+
+	assert_int_equal(bpf_obj_get_info_by_fd(fd, &info, &size), 0);
+	assert_int_equal(info.max_entries, 1);
+	memory = mmap(NULL, info.value_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_true(memory != MAP_FAILED);
+	*ret_bytes = info.value_size >> bits;
+	return memory;
+}
+
+void element_get(int fd, unsigned bits, __u32 number, void *ret_element)
+{
+	size_t bytes;
+	char *memory = chunk_map(fd, bits, &bytes);
+
+	assert_true(number < 1U << bits);
+	memcpy(ret_element, memory + number * bytes, bytes);
+	munmap(memory, bytes << bits);
+}
+
+void element_set(int fd, unsigned bits, __u32 number, const void *element)
+{
+	size_t bytes;
+	char *memory = chunk_map(fd, bits, &bytes);
+
+	assert_true(number < 1U << bits);
+	memcpy(memory + number * bytes, element, bytes);
+	munmap(memory, bytes << bits);
+}
 
 static int entry_compare(const void *left, const void *right)
 {
@@ -28,7 +64,7 @@ static int entry_compare(const void *left, const void *right)
 static bool record_read(const struct counter_maps *maps, __u32 number, struct mapped *ret_record)
 {
 	memset(ret_record, 0, sizeof(*ret_record));
-	assert_int_equal(bpf_map_lookup_elem(maps->records, &number, ret_record), 0);
+	element_get(maps->records, RECORDS_BITS, number, ret_record);
 	return ret_record->head.start != 0;
 }
 
@@ -66,9 +102,8 @@ static void entry_read(const struct counter_maps *maps, __u32 number, const stru
 	assert_indexed(maps, number, &entry->key);
 	for (unsigned slot = 0; slot < maps->slots; slot++) {
 		if (record->blocks[slot])
-			assert_int_equal(bpf_map_lookup_elem(maps->blocks, &record->blocks[slot],
-							     &entry->reason[slot]),
-					 0);
+			element_get(maps->blocks, BLOCKS_BITS, record->blocks[slot],
+				    &entry->reason[slot]);
 	}
 }
 
@@ -232,7 +267,7 @@ void records_clear(const struct counter_maps *maps, const void *none)
 	struct record_key key;
 
 	for (__u32 number = 1; number < RECORDS_CHUNK; number++)
-		assert_int_equal(bpf_map_update_elem(maps->records, &number, none, 0), 0);
+		element_set(maps->records, RECORDS_BITS, number, none);
 	while (bpf_map_get_next_key(maps->index, NULL, &key) == 0)
 		assert_int_equal(bpf_map_delete_elem(maps->index, &key), 0);
 	pool_fill(maps->records_free, maps->nrecords);
@@ -247,10 +282,10 @@ void counters_clear(struct counter_maps *maps)
 
 	for (__u32 number = 1; number < RECORDS_CHUNK; number++) {
 		if (record_read(maps, number, &record))
-			assert_int_equal(bpf_map_update_elem(maps->records, &number, &none, 0), 0);
+			element_set(maps->records, RECORDS_BITS, number, &none);
 	}
 	for (__u32 number = 1; number <= maps->nblocks; number++)
-		assert_int_equal(bpf_map_update_elem(maps->blocks, &number, &no_block, 0), 0);
+		element_set(maps->blocks, BLOCKS_BITS, number, &no_block);
 	while (bpf_map_get_next_key(maps->index, NULL, &key) == 0)
 		assert_int_equal(bpf_map_delete_elem(maps->index, &key), 0);
 	pools_fill(maps, maps->nrecords, maps->nblocks);

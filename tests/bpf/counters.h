@@ -51,6 +51,10 @@ struct entry {
 	struct block reason[COUNTER_SLOTS_MAX];
 };
 
+/* An element of a first chunk of 1 << bits, whose map this is. */
+void element_get(int fd, unsigned bits, __u32 number, void *ret_element);
+void element_set(int fd, unsigned bits, __u32 number, const void *element);
+
 /* Fill the pools: numbers from 1 on. */
 void pools_fill(struct counter_maps *maps, unsigned nrecords, unsigned nblocks);
 

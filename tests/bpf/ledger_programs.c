@@ -259,7 +259,7 @@ static struct ledger_record record_find(__u32 tid, uint64_t vcpu)
 	unsigned n = 0;
 
 	for (__u32 number = 1; number < RECORDS_CHUNK; number++) {
-		assert_int_equal(bpf_map_lookup_elem(ledger_maps.records, &number, &record), 0);
+		element_get(ledger_maps.records, RECORDS_BITS, number, &record);
 		if (!record.head.start || (tid ? record.head.tid != tid : record.head.vcpu != vcpu))
 			continue;
 		found = record;

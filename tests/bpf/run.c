@@ -10,9 +10,11 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "kernel/direct_maps.h"
 #include "kernel/map_prealloc.h"
 
 /* The kernel accepts up to this many arguments of a tracepoint. */
@@ -120,6 +122,10 @@ int run_group(const char *name, const struct CMUnitTest *tests, size_t n)
 	if (why) {
 		printf("ok - %s # skip %s\n", name, why);
 		return 0;
+	}
+	if (direct_maps_init()) {
+		fputs("programs cannot be told the addresses of maps\n", stderr);
+		return EXIT_FAILURE;
 	}
 	return _cmocka_run_group_tests(name, tests, n, NULL, NULL);
 }

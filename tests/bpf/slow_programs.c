@@ -233,7 +233,7 @@ static bool record_find(__u32 tid, uint64_t vcpu, struct slow_record *ret_record
 	unsigned n = 0;
 
 	for (__u32 number = 1; number < RECORDS_CHUNK; number++) {
-		assert_int_equal(bpf_map_lookup_elem(slow_maps.records, &number, &record), 0);
+		element_get(slow_maps.records, RECORDS_BITS, number, &record);
 		if (!record.head.start || (tid ? record.head.tid != tid : record.head.vcpu != vcpu))
 			continue;
 		*ret_record = record;

@@ -54,5 +54,5 @@ int main(void)
 		family_test(test_nested),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return run_group("exit_family_nested", tests, ARRAY_SIZE(tests));
 }

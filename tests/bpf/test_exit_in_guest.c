@@ -121,7 +121,7 @@ static struct {
 
 static void record_get(__u32 number)
 {
-	assert_int_equal(bpf_map_lookup_elem(exit_maps.records, &number, &record), 0);
+	element_get(exit_maps.records, RECORDS_BITS, number, &record);
 }
 
 /* As the user side hides a record: no thread is to find it any more. */
@@ -135,7 +135,7 @@ static void record_hide(__u32 number)
 				   .tgid = record.head.tgid };
 	assert_int_equal(bpf_map_delete_elem(exit_maps.index, &key), 0);
 	record.head.start = RECORD_GONE;
-	assert_int_equal(bpf_map_update_elem(exit_maps.records, &number, &record, 0), 0);
+	element_set(exit_maps.records, RECORDS_BITS, number, &record);
 }
 
 static void test_hidden(void **state)

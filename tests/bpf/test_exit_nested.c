@@ -148,5 +148,5 @@ int main(void)
 		cmocka_unit_test_teardown(test_events_counted, exits_unload),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return run_group("exit_nested", tests, ARRAY_SIZE(tests));
 }

@@ -95,8 +95,8 @@ static void start(uint32_t version)
 	kernel.batches = 0;
 	kernel.creates = 1000;
 	taken = 0;
-	assert_int_equal(pool_open(&pool, &maps, bpf_object__btf_fd(object->obj), RECORDS_BITS,
-				   limit, pins, &taken),
+	assert_int_equal(pool_open(&pool, &maps, bpf_object__btf(object->obj), RECORDS_BITS, limit,
+				   pins, &taken),
 			 0);
 	pool_clear(&pool);
 	for (uint32_t i = 1; i < pool_end(&pool); i++)
