@@ -112,6 +112,12 @@ settled() {
 	cmp -s "$WORK/before" "$WORK/after"
 }
 
+# none_held: the agent has no record of a thread any more; what it has is in $WORK/used
+none_held() {
+	pminfo -h "$PMCD_HOST" -f kvm.agent.map.used >"$WORK/used" || return 1
+	awk '/_cells"/ { n += $NF; rows++ } END { exit rows < 4 || n }' "$WORK/used"
+}
+
 @test "what threads of a VM have counted that have ended is the VM's own over a kill -9 and another pmcd" {
 	local old
 	hold guest --vcpus 2 --pio 101 --mmio 307 --access io:0x71:w=3,delay-us=20000
@@ -134,11 +140,22 @@ settled() {
 	diff "$WORK/wanted" "$WORK/after"
 	# with the VM it is gone
 	let_go "$GUEST"
-	ended() {
-		pminfo -h "$PMCD_HOST" -f kvm.agent.map.used >"$WORK/used" || return 1
-		awk '/_cells"/ { n += $NF; rows++ } END { exit rows < 4 || n }' "$WORK/used"
+	wait_for 20 none_held || { cat "$WORK/used" && return 1; }
+}
+
+@test "threads that live for one exit each: all exits are counted, and nothing of the threads stays" {
+	"$BUILD/tests/short_threads" 10007 2 <&9 >"$WORK/done" 3>&- &
+	GUEST=$!
+	wait_for 60 grep -q done "$WORK/done"
+	all() {
+		values kvm.userspace_exit.count | tee "$WORK/counts" | grep -qx "IO $((2 * 10007))"
 	}
-	wait_for 20 ended || { cat "$WORK/used" && return 1; }
+	wait_for 5 all || { cat "$WORK/counts" && return 1; }
+	[ "$(values kvm.trace.kvm_userspace_exit | awk '{ n += $2 } END { print n }')" = $((2 * 10007)) ]
+	kill -KILL "$GUEST"
+	wait_for 30 none_held || { cat "$WORK/used" && return 1; }
+	pminfo -h "$PMCD_HOST" -f kvm.agent.map.used | grep -q '"userspace_exit_blocks"\] value 0$'
+	all
 }
 
 @test "300 VMs that come and go, pmlogger, pmval, five pmreps, a kill -9 and a TERM" {
