@@ -230,16 +230,22 @@ void retire_reap(struct vcpu_counters *counters)
 
 /*
  * Look up some records. sched_process_exit can be missed, and a thread that is not its process's
- * first loses its TID when it calls exec.
+ * first loses its TID when it calls exec. Of most the register knows that their thread is there.
  */
-static void reap_some(struct vcpu_counters *counters)
+static void reap_some(const struct vm_counters *all, const struct vms *vms)
 {
+	struct vcpu_counters *counters = all->counters;
 	uint32_t end = pool_end(&counters->records);
+	bool asked = false;
 
-	if (!pool_used(&counters->records) || !threads_show_all(counters->proc))
-		return;
 	for (unsigned i = 0; i < REAP_MAX && i + 1 < end; i++) {
 		counters->reaped = counters->reaped + 1 < end ? counters->reaped + 1 : 1;
+		if (!vcpu_counters_record(counters, counters->reaped) ||
+		    vm_counters_thread_seen(all, vms, counters->reaped))
+			continue;
+		if (!asked && !threads_show_all(counters->proc))
+			return;
+		asked = true;
 		record_reap(counters, counters->reaped);
 	}
 }
@@ -333,7 +339,7 @@ void retire_tick(struct vm_counters *all, const struct vms *vms, uint64_t now, u
 
 	if (!counters->object.family)
 		return;
-	reap_some(counters);
+	reap_some(all, vms);
 	if (further_mark(counters))
 		return;
 	for (uint32_t i = 1; i < pool_end(&counters->records) && most; i++) {

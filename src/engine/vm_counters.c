@@ -66,11 +66,13 @@ static void use_update(const struct known_vcpus *known, const struct record *rec
 		use->vm = found ? found->vm->id : 0;
 		use->vcpu = found ? found->vcpu->id : 0;
 		use->there = found;
+		use->owner = found ? found->vcpu : NULL;
 		return;
 	}
 	/* it is closed, or its address is another's already */
 	found = record->vcpu ? owner_find(known, record) : NULL;
 	use->there = found && found->vcpu->id == use->vcpu;
+	use->owner = use->there ? found->vcpu : NULL;
 	if ((found && found->vcpu->id != use->vcpu) ||
 	    (use->vcpu && !known_find(known->ids, known->n, use->vcpu)))
 		use->vcpu = 0;
@@ -193,6 +195,17 @@ int vm_counters_update(struct vm_counters *all, const struct vms *vms)
 	}
 	known_free(&known);
 	return err;
+}
+
+bool vm_counters_thread_seen(const struct vm_counters *all, const struct vms *vms, uint32_t number)
+{
+	const struct record *record = vcpu_counters_record(all->counters, number);
+	const struct vcpu *vcpu = NULL;
+
+	if (number < all->nuses && all->changes == vms->changes + 1)
+		vcpu = all->uses[number].owner;
+	return record && vcpu && vcpu_is_there(vms, vcpu) && vcpu->has_thread &&
+	       vcpu->tid == record->tid && vcpu->start == record->start;
 }
 
 /* --- what is kept --- */

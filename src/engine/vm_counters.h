@@ -24,6 +24,7 @@ struct record_use {
 	unsigned waits;	   /* ticks at which its thread had ended, and its vCPU was unknown */
 	bool there;	   /* the last pass has seen its vCPU */
 	bool settled;	   /* its thread has ended, and it stays */
+	const struct vcpu *owner; /* its vCPU, while the register is as places were made; or NULL */
 };
 
 /* A record of a VM. */
@@ -66,6 +67,11 @@ void vm_counters_free(struct vm_counters *all);
  * records have changed. Returns 0, or -ENOMEM with everything as it was.
  */
 int vm_counters_update(struct vm_counters *all, const struct vms *vms);
+
+/*
+ * Has the last pass of the register seen the thread that writes the record, or is that not known?
+ */
+bool vm_counters_thread_seen(const struct vm_counters *all, const struct vms *vms, uint32_t number);
 
 /*
  * Have room for half a chunk of records more, and for each vCPU that is known, up to the limit, but

@@ -6,6 +6,7 @@ void vcpu_thread_take(struct vcpu *vcpu, const struct vm_record *record)
 {
 	bool same = vcpu->tid == record->tid && vcpu->start == record->start;
 
+	vcpu->has_thread = record->start;
 	if (record->thread)
 		vcpu->thread = record->thread;
 	if (!record->start && vcpu->tid != record->tid)

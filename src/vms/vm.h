@@ -20,6 +20,7 @@ struct vcpu {
 	uint32_t thread;       /* TID of the thread that ran it last; 0: none yet */
 	uint32_t tid;	       /* the same TID in the initial PID namespace */
 	uint64_t start;	       /* start of that thread, ns since boot; 0: unknown */
+	bool has_thread;       /* that thread had not ended when the vCPU was last seen */
 	uint64_t thread_delay; /* ns the thread had waited for a CPU when it was last seen */
 	uint64_t run_delay;    /* ns that threads waited for a CPU while they ran this vCPU */
 	bool has_run_delay;

@@ -324,6 +324,35 @@ static void test_reap_by_ticks(void **state)
 	assert_int_equal(pool_used(&scene.counters.records), 0);
 }
 
+/* What the register has just seen running needs no look; if it has ended, or is another, it does.
+ */
+static void test_reap_unseen(void **state)
+{
+	uint32_t one = fake_record(1, 0x1000, false);
+
+	(void)state;
+	proc_make("pid:[4026531836]"); /* shows no thread */
+	scene.vcpu.tid = 1;
+	scene.vcpu.start = fake_engine->records[one].head.start;
+	scene.vcpu.has_thread = true;
+	scene_tick();
+	assert_int_equal(fake_engine->records[one].head.ended, 0);
+	scene.vcpu.has_thread = false;
+	scene_tick();
+	assert_int_equal(pool_used(&scene.counters.records), 0);
+	one = fake_record(2, 0x1000, false);
+	scene.vcpu.has_thread = true;
+	scene_tick();
+	assert_int_equal(pool_used(&scene.counters.records), 0);
+	/* a vCPU that no pass sees any more tells nothing */
+	one = fake_record(1, 0x1000, false);
+	scene_tick();
+	assert_int_equal(fake_engine->records[one].head.ended, 0);
+	scene.vms.pass++;
+	scene_tick();
+	assert_int_equal(pool_used(&scene.counters.records), 0);
+}
+
 /* If /proc does not show all threads, or shows other TIDs, no thread is considered ended. */
 static void test_no_reap(void **state)
 {
@@ -380,6 +409,7 @@ int main(void)
 		retire_test(test_take_over_debris),
 		retire_test(test_reap),
 		retire_test(test_reap_by_ticks),
+		retire_test(test_reap_unseen),
 		retire_test(test_no_reap),
 		retire_test(test_no_memory),
 	};

@@ -141,6 +141,21 @@ static void test_thread_again(void **state)
 	assert_int_equal(vm_at(100)->vcpus[0].tid, 77);
 }
 
+/* The last thread of a vCPU is known when it has ended, too; and that it has. */
+static void test_thread_ends(void **state)
+{
+	(void)state;
+	a0.record.tid = 77;
+	a0.record.start = 5;
+	pass(&a, &a0);
+	assert_true(vm_at(100)->vcpus[0].has_thread);
+	a0.record.start = 0;
+	pass(&a, &a0);
+	assert_false(vm_at(100)->vcpus[0].has_thread);
+	assert_int_equal(vm_at(100)->vcpus[0].tid, 77);
+	assert_int_equal(vm_at(100)->vcpus[0].start, 5);
+}
+
 /* A VM and its vCPU were absent; only the VM comes back. */
 static void test_missed_with_its_vm(void **state)
 {
@@ -271,6 +286,7 @@ int main(void)
 		test(test_missed_once),
 		test(test_missed_often),
 		test(test_thread_again),
+		test(test_thread_ends),
 		test(test_missed_with_its_vm),
 		test(test_address_again),
 		test(test_address_again_without_births),
