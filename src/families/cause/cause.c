@@ -241,6 +241,7 @@ static int cause_refresh(void *state, uint64_t wanted)
 	ret = read_all(cause);
 	if (ret < 0)
 		return ret;
+	cause_totals_fetched(&cause->totals);
 	generation = cause->family.records.generation;
 	moved = generation != cause->generation || cause->totals.grown;
 	cause->generation = generation;
@@ -259,7 +260,8 @@ static void cause_tick(void *state, struct report *report)
 
 	if (!cause->sums.ended || cause->family.counters.reading)
 		return;
-	read_all(cause);
+	if (!cause_totals_fresh(&cause->totals))
+		read_all(cause);
 	record_family_tick(&cause->family, report);
 }
 

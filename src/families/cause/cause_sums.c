@@ -245,6 +245,22 @@ void cause_sums_free(struct cause_sums *sums)
 
 /* --- reading --- */
 
+/*
+ * Has no slot of the set ever started with a key? The first one is taken first; changes alone may
+ * have come round to 0.
+ */
+static bool set_is_empty(const struct cause_record *record, unsigned set)
+{
+	return !__atomic_load_n(&record->changes[set], __ATOMIC_ACQUIRE) &&
+	       !record->slots[set * CAUSE_WAYS].key;
+}
+
+/* The slots of a record that can have a key: most records have a few. */
+#define for_each_used_slot(record, slot)                                                         \
+	for (unsigned set = 0; set < CAUSE_SETS; set++)                                          \
+		for (unsigned slot = set_is_empty(record, set) ? CAUSE_SLOTS : set * CAUSE_WAYS; \
+		     slot < (set + 1) * CAUSE_WAYS; slot++)
+
 /* Copy a set of which no slot started with a key meanwhile. Returns whether that worked. */
 static bool set_copy(const struct cause_record *record, unsigned set,
 		     struct cause_slot ret_slots[CAUSE_WAYS])
@@ -294,7 +310,8 @@ static void other_publish(struct cause_record *record, const struct cause_counts
 {
 	struct cause_counts counts = *other;
 
-	for (unsigned slot = 0; slot < CAUSE_SLOTS; slot++) {
+	for_each_used_slot(record, slot)
+	{
 		if (!record->published[slot].sum)
 			cause_counts_add(&counts, &record->published[slot].counts);
 	}
@@ -319,6 +336,8 @@ int cause_sums_read(struct cause_sums *sums, uint32_t number, cause_admits *admi
 		return -ENOMEM;
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	for (unsigned set = 0; set < CAUSE_SETS; set++) {
+		if (set_is_empty(record, set))
+			continue;
 		if (!set_copy(record, set, slots)) {
 			all = false;
 			continue;
@@ -345,7 +364,8 @@ void cause_sums_visit(const struct cause_sums *sums, uint32_t number, cause_visi
 	const struct cause_counts none = record->none;
 
 	list_visit(sums, number, visit, data);
-	for (unsigned slot = 0; slot < CAUSE_SLOTS; slot++) {
+	for_each_used_slot(record, slot)
+	{
 		const struct cause_published *published = &record->published[slot];
 
 		if (published->sum && published->sum <= sums->n)

@@ -6,11 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/fnv1a.h"
+#include "base/clock.h"
 #include "base/sorted_array.h"
 
 /* How often to sum up while the agent moves counts. */
 #define SHOW_TRIES 64
+
+/* How long what was read is fresh, ns. */
+#define FRESH_NS UINT64_C(100000000)
 
 void cause_totals_free(struct cause_totals *totals)
 {
@@ -63,7 +66,7 @@ static void add(void *data, uint64_t key, const struct cause_counts *counts)
 	if (!adding->err)
 		adding->err = list_room(list, 1);
 	if (!adding->err)
-		list->list[list->n++] = (struct cause_total){ adding->vm, key, *counts };
+		list->list[list->n++] = (struct cause_total){ adding->vm, key, *counts, true };
 }
 
 /* Sort a list, and add up what has one VM and key. */
@@ -94,6 +97,33 @@ static size_t list_of(const struct cause_list *list, uint32_t vm, size_t *ret_n)
 		end++;
 	*ret_n = end - first;
 	return first;
+}
+
+/* Sum up anew: the keys stay, so that those that are there again are found, and not sorted. */
+static void list_begin(struct cause_list *list)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		list->list[i].counts = (struct cause_counts){ 0 };
+		list->list[i].seen = false;
+	}
+	list->sorted = list->n;
+}
+
+/* Drop what was not there any more, and sort what is new. Returns whether there was either. */
+static bool list_end(struct cause_list *list)
+{
+	bool grown = list->n > list->sorted;
+	size_t m = 0;
+
+	for (size_t i = 0; i < list->n; i++) {
+		if (list->list[i].seen)
+			list->list[m++] = list->list[i];
+	}
+	grown |= m < list->n;
+	list->n = m;
+	if (grown)
+		list_merge(list);
+	return grown;
 }
 
 static const struct cause_total *list_find(const struct cause_list *list, uint32_t vm, uint64_t key)
@@ -193,51 +223,96 @@ static int records_read(struct cause_totals *totals)
 	return err;
 }
 
-static int vms_sum(struct cause_totals *totals)
-{
-	const struct vcpu_counters *counters = totals->records->counters;
-	struct adding adding = { .list = &totals->vms };
+/* A record's values on their way to its VM's totals and the host's. */
+struct summing {
+	struct adding vm, host;
+	size_t first, n; /* what the list of VMs has of this one */
+};
 
-	totals->vms.n = 0;
-	for (uint32_t i = 1; i < pool_end(&counters->records); i++) {
-		adding.vm = vm_of(totals, i);
-		if (adding.vm && vcpu_counters_record(counters, i))
-			cause_sums_visit(totals->sums, i, add, &adding);
+/* Add to one of the n totals from first on, or to the end of the list. */
+static void put(struct adding *adding, size_t first, size_t n, uint64_t key,
+		const struct cause_counts *counts)
+{
+	const struct cause_total wanted = { .vm = adding->vm, .key = key };
+	struct cause_total *from = adding->list->list + first;
+	size_t at = n ? sorted_bound(from, n, sizeof(wanted), &wanted, total_order) : 0;
+
+	if (at == n || from[at].key != key) {
+		add(adding, key, counts);
+		return;
 	}
-	for (size_t i = 0; i < totals->kept.n; i++) {
-		adding.vm = totals->kept.list[i].vm;
-		add(&adding, totals->kept.list[i].key, &totals->kept.list[i].counts);
-	}
-	list_merge(&totals->vms);
-	return adding.err;
+	from[at].seen = true;
+	cause_counts_add(&from[at].counts, counts);
 }
 
-static int host_sum(struct cause_totals *totals)
+static void host_put(void *data, uint64_t key, const struct cause_counts *counts)
+{
+	struct summing *summing = data;
+
+	put(&summing->host, 0, summing->host.list->sorted, key, counts);
+}
+
+static void both_put(void *data, uint64_t key, const struct cause_counts *counts)
+{
+	struct summing *summing = data;
+
+	put(&summing->vm, summing->first, summing->n, key, counts);
+	host_put(data, key, counts);
+}
+
+/* What is added next is this VM's. */
+static void summing_vm(struct summing *summing, uint32_t vm)
+{
+	struct cause_list sorted = *summing->vm.list;
+
+	summing->vm.vm = vm;
+	sorted.n = sorted.sorted;
+	summing->first = list_of(&sorted, vm, &summing->n);
+}
+
+static void records_sum(const struct cause_totals *totals, struct summing *summing)
 {
 	const struct vcpu_counters *counters = totals->records->counters;
-	struct adding adding = { .list = &totals->host };
 
-	totals->host.n = 0;
 	for (uint32_t i = 1; i < pool_end(&counters->records); i++) {
-		if (vcpu_counters_record(counters, i))
-			cause_sums_visit(totals->sums, i, add, &adding);
+		uint32_t vm = vm_of(totals, i);
+
+		if (!vcpu_counters_record(counters, i))
+			continue;
+		if (vm)
+			summing_vm(summing, vm);
+		cause_sums_visit(totals->sums, i, vm ? both_put : host_put, summing);
 	}
-	cause_sums_visit_ended(totals->sums, add, &adding);
+}
+
+static void rest_sum(const struct cause_totals *totals, struct summing *summing)
+{
+	for (size_t i = 0; i < totals->kept.n; i++) {
+		const struct cause_total *kept = &totals->kept.list[i];
+
+		summing_vm(summing, kept->vm);
+		put(&summing->vm, summing->first, summing->n, kept->key, &kept->counts);
+	}
+	cause_sums_visit_ended(totals->sums, host_put, summing);
 	for (size_t i = 0; i < totals->nrows; i++) {
 		const struct cause_counts counts = totals->rows[i].counts;
 
-		add(&adding, CAUSE_OTHER, &counts);
+		host_put(summing, CAUSE_OTHER, &counts);
 	}
-	list_merge(&totals->host);
-	return adding.err;
 }
 
 static int sum_all(struct cause_totals *totals)
 {
-	int err = vms_sum(totals);
+	struct summing summing = { .vm.list = &totals->vms, .host.list = &totals->host };
+	int err;
 
-	if (!err)
-		err = host_sum(totals);
+	list_begin(&totals->vms);
+	list_begin(&totals->host);
+	records_sum(totals, &summing);
+	rest_sum(totals, &summing);
+	totals->grown |= list_end(&totals->vms);
+	totals->grown |= list_end(&totals->host);
+	err = summing.vm.err ? summing.vm.err : summing.host.err;
 	for (size_t i = 0; i < totals->host.n; i++) {
 		totals->exits |= totals->host.list[i].counts.count > 0;
 		totals->trips |= totals->host.list[i].counts.trips > 0;
@@ -247,7 +322,6 @@ static int sum_all(struct cause_totals *totals)
 
 int cause_totals_read(struct cause_totals *totals, const struct vms *vms)
 {
-	size_t before = totals->vms.n, host = totals->host.n;
 	int err;
 
 	list_merge(&totals->kept);
@@ -255,21 +329,26 @@ int cause_totals_read(struct cause_totals *totals, const struct vms *vms)
 	err = records_read(totals);
 	if (!err)
 		err = sum_all(totals);
-	totals->grown |= totals->fresh.n || totals->vms.n != before || totals->host.n != host;
+	totals->grown |= totals->fresh.n > 0;
 	return err;
 }
 
-static uint64_t list_hash(uint64_t hash, const struct cause_list *list)
+void cause_totals_fetched(struct cause_totals *totals)
 {
-	for (size_t i = 0; i < list->n; i++)
-		hash = hash_step(hash_step(hash, list->list[i].vm), list->list[i].key);
-	return hash;
+	totals->fetched = clock_ns();
+}
+
+bool cause_totals_fresh(struct cause_totals *totals)
+{
+	bool fresh = totals->fetched && clock_ns() - totals->fetched < FRESH_NS;
+
+	totals->fetched = 0;
+	return fresh;
 }
 
 int cause_totals_show(struct cause_totals *totals)
 {
 	struct cause_journal before, after;
-	uint64_t keys;
 	int err = 0;
 
 	for (unsigned i = 0; !err && i < SHOW_TRIES; i++) {
@@ -284,9 +363,6 @@ int cause_totals_show(struct cause_totals *totals)
 		if (!after.moves && memcmp(&before, &after, sizeof(after)) == 0)
 			break;
 	}
-	keys = list_hash(list_hash(HASH_START, &totals->vms), &totals->host);
-	totals->grown |= keys != totals->keys;
-	totals->keys = keys;
 	return err;
 }
 

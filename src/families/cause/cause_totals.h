@@ -14,11 +14,13 @@ struct cause_total {
 	uint32_t vm; /* its id; 0: the host's */
 	uint64_t key;
 	struct cause_counts counts;
+	bool seen; /* in this reading */
 };
 
 struct cause_list {
 	struct cause_total *list; /* [n], sorted by VM and key, each once */
 	size_t n, room;
+	size_t sorted; /* while it is summed up: how many it had; the others are behind */
 };
 
 struct cause_totals {
@@ -32,7 +34,7 @@ struct cause_totals {
 	struct cause_list kept;	 /* of retired records of VMs that run; no total of a VM falls */
 	struct cause_list fresh; /* keys admitted in the last read */
 	bool exits, trips;	 /* any were charged, ever */
-	uint64_t keys;		 /* a hash of all VMs' and the host's keys, as last shown */
+	uint64_t fetched;	 /* when a fetch has read all, ns; 0: not since the last tick */
 	bool grown;		 /* there are keys that the caller has not seen; it clears it */
 };
 
@@ -44,6 +46,12 @@ void cause_totals_free(struct cause_totals *totals);
  * Returns 0 or -ENOMEM.
  */
 int cause_totals_read(struct cause_totals *totals, const struct vms *vms);
+
+/* A fetch has read it. */
+void cause_totals_fetched(struct cause_totals *totals);
+
+/* For a tick: has a fetch read it less than a tenth of a second ago, and after the last tick? */
+bool cause_totals_fresh(struct cause_totals *totals);
 
 /*
  * Sum up what the agent that runs has published, as it has moved nothing meanwhile. Publishes

@@ -77,6 +77,21 @@ static void test_grows(void **state)
 	assert_int_equal(sums.used, 2);
 }
 
+/* The number of changes comes round to 0. */
+static void test_many_changes(void **state)
+{
+	(void)state;
+	fake_causes_start(record, 4, A);
+	fake_causes_start(record, 7, B);
+	fake_causes_count(record, 4, 3);
+	fake_causes_count(record, 7, 5);
+	record->changes[1] = 0;
+	read_all();
+	assert_causes(fake_causes_of(&sums, 1, A), 3);
+	assert_causes(fake_causes_of(&sums, 1, B), 5);
+	assert_causes(fake_causes_total(&sums), 8);
+}
+
 /* Other has what was counted since the last read; the key goes on where it was. */
 static void eviction(void (*between)(void))
 {
@@ -293,6 +308,7 @@ int main(void)
 #define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		test(test_grows),
+		test(test_many_changes),
 		test(test_eviction),
 		test(test_eviction_over_restart),
 		test(test_same_key_anew),

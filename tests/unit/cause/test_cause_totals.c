@@ -21,6 +21,15 @@ static struct vm web = { .id = 7 }, db = { .id = 9 };
 static struct vm *list[] = { &web, &db };
 static struct vms vms;
 
+/* ns */
+static uint64_t now = 1;
+
+uint64_t __wrap_clock_ns(void);
+uint64_t __wrap_clock_ns(void)
+{
+	return now;
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -155,6 +164,45 @@ static void test_retire(void **state)
 	assert_total(0, PORT(1), 15);
 }
 
+/* As many keys as before, of another VM; then of none. */
+static void test_others(void **state)
+{
+	(void)state;
+	memory.records[2].head.start = memory.records[3].head.start = 0;
+	start(1, 5, PORT(2), 10);
+	read_all();
+	totals.grown = false;
+	read_all();
+	assert_false(totals.grown);
+	uses[1].vm = 9;
+	read_all();
+	assert_true(totals.grown);
+	assert_null(cause_totals_find(&totals, 7, PORT(2)));
+	assert_total(9, PORT(2), 10);
+	assert_total(0, PORT(2), 10);
+	totals.grown = false;
+	uses[1].vm = 0;
+	read_all();
+	assert_true(totals.grown);
+	assert_int_equal(totals.vms.n, 0);
+	assert_total(0, PORT(2), 10);
+}
+
+/* A tick right after a fetch need not read again; the next one does, and one without a fetch. */
+static void test_fresh(void **state)
+{
+	(void)state;
+	read_all();
+	assert_false(cause_totals_fresh(&totals));
+	cause_totals_fetched(&totals);
+	now += 99999999;
+	assert_true(cause_totals_fresh(&totals));
+	assert_false(cause_totals_fresh(&totals));
+	cause_totals_fetched(&totals);
+	now += 100000000;
+	assert_false(cause_totals_fresh(&totals));
+}
+
 /* Of an unknown VM: at most as many keys of a record. */
 static void test_unknown_vm(void **state)
 {
@@ -171,10 +219,8 @@ int main(void)
 {
 #define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		test(test_sums),
-		test(test_limit),
-		test(test_retire),
-		test(test_unknown_vm),
+		test(test_sums),   test(test_limit), test(test_retire),
+		test(test_others), test(test_fresh), test(test_unknown_vm),
 	};
 
 	return cmocka_run_group_tests_name("cause_totals", tests, NULL, NULL);
