@@ -53,65 +53,6 @@ static int print_to_report(enum libbpf_print_level level, const char *format, va
 	return 0;
 }
 
-/*
- * Store the result of opening or attaching; takes ownership of error. A new error is reported
- * once: a quiet call defers the report to the next call that is not quiet.
- */
-static void family_note(struct collector_family *open, int err, char *error, bool quiet,
-			struct report *report)
-{
-	bool is_new = err && (open->unreported || err != open->err ||
-			      (error && open->error && strcmp(error, open->error)));
-
-	free(open->error);
-	open->err = err;
-	open->error = error;
-	open->unreported = is_new && quiet;
-	/*
-	 * -ENOENT, KVM is not loaded yet, is no problem. -ENODATA (nothing to count here) and
-	 * -ECANCELED (deselected, or detached by a store) need no line.
-	 */
-	if (is_new && !quiet && err != -ENODATA && err != -ECANCELED)
-		report_add(report, err == -ENOENT ? REPORT_INFO : REPORT_WARNING, "%s: %s",
-			   open->family->name, error ? error : strerror(-err));
-}
-
-static void family_attach(struct collector_family *open, bool quiet, struct report *report)
-{
-	uint64_t start = clock_ns();
-	char *error = NULL;
-	int err = open->family->ops->attach(open->state, report, &error);
-
-	open->attach_time = clock_ns() - start;
-	family_note(open, err, error, quiet, report);
-}
-
-/* Is the family to be opened? */
-static bool is_chosen(const struct config *config, const struct family *family)
-{
-	return !config->only || strcmp(family->name, config->only) == 0;
-}
-
-static void family_open(struct collector *collector, struct collector_family *open,
-			struct family_env *env)
-{
-	const struct family_ops *ops = open->family->ops;
-	uint64_t start = clock_ns();
-	char *error = NULL;
-	int err;
-
-	if (!is_chosen(collector->config, open->family)) {
-		family_note(open, -ECANCELED, strdup("not selected"), true, env->report);
-		return;
-	}
-	err = ops->open(env, &open->state, &error);
-	open->loaded = !err;
-	open->wanted = err != -ECANCELED;
-	open->attach_time = clock_ns() - start;
-	if (err)
-		family_note(open, err, error, false, env->report);
-}
-
 /* Attach the families that are open, and either are attached last or are not. */
 static void families_attach(struct collector *collector, bool last, struct report *report)
 {
@@ -121,7 +62,7 @@ static void families_attach(struct collector *collector, bool last, struct repor
 
 		if (!open->loaded || open->family->ops->last != last)
 			continue;
-		family_attach(open, false, report);
+		collector_family_attach(open, false, report);
 		open->attach_time += opened;
 	}
 }
@@ -148,7 +89,7 @@ static int families_open(struct collector *collector, struct family_env *env)
 		collector->families[i].family = &families[i];
 	/* all are open before any is attached: one may use the maps of another */
 	for (size_t i = 0; i < families_count; i++)
-		family_open(collector, &collector->families[i], env);
+		collector_family_open(&collector->families[i], env);
 	families_attach(collector, false, env->report);
 	families_attach(collector, true, env->report);
 	for (size_t i = 0; !err && i < families_count; i++)
@@ -167,7 +108,7 @@ static bool wants_vms(const struct config *config)
 	bool wants = !config->only;
 
 	for (size_t i = 0; !wants && i < families_count; i++)
-		wants = is_chosen(config, &families[i]) &&
+		wants = collector_family_is_chosen(config, &families[i]) &&
 			tables_want_vms(families[i].ops->tables, families[i].ops->ntables);
 	return wants;
 }
@@ -300,8 +241,8 @@ int collector_switch(struct collector *collector, size_t family, bool attached,
 	open->wanted = attached;
 	if (!attached) {
 		open->family->ops->detach(open->state);
-		family_note(open, -ECANCELED, strdup("detached by kvm.control.attached"), false,
-			    report);
+		collector_family_note(open, -ECANCELED, strdup("detached by kvm.control.attached"),
+				      false, report);
 		return 0;
 	}
 	if (!open->err)
@@ -309,7 +250,7 @@ int collector_switch(struct collector *collector, size_t family, bool attached,
 	callers_print = print_begin(report);
 	find_events(collector);
 	register_attach(collector);
-	family_attach(open, false, report);
+	collector_family_attach(open, false, report);
 	classic_events_report(&collector->classic, report);
 	kernel_types_close(&collector->types);
 	print_end(callers_print);
@@ -344,7 +285,7 @@ static void attach_again(struct collector *collector, bool last, struct report *
 
 		if (!open->loaded || !open->wanted)
 			continue;
-		family_attach(open, !last, last ? report : &quiet);
+		collector_family_attach(open, !last, last ? report : &quiet);
 		if (before && !open->err)
 			report_add(report, REPORT_INFO, "%s: attached", open->family->name);
 	}
