@@ -71,11 +71,6 @@ void programs_detach(struct program *programs, size_t n, struct classic_events *
 	}
 }
 
-bool programs_atomic(const struct classic_events *classic)
-{
-	return classic && classic->atomic;
-}
-
 int programs_missed(const struct program *programs, size_t n, uint64_t *ret_missed)
 {
 	uint64_t sum = 0;

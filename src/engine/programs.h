@@ -38,10 +38,6 @@ void programs_detach(struct program *programs, size_t n, struct classic_events *
 /* The descriptor of the program that is attached, or was last. */
 int program_fd(const struct program *program);
 
-/* Is it known that no thread is switched out inside a raw tracepoint program? classic may be NULL.
- */
-bool programs_atomic(const struct classic_events *classic);
-
 /*
  * Sum up how often the kernel has not run them since they were loaded, with a system call for each.
  * 0, or -ENODATA before Linux 5.12.

@@ -41,6 +41,11 @@ bool classic_events_wanted(const struct classic_events *classic)
 	return classic && classic->wanted;
 }
 
+bool classic_events_atomic(const struct classic_events *classic)
+{
+	return classic && classic->atomic;
+}
+
 char *classic_events_folder(struct classic_events *classic, const char *event,
 			    const struct record_field *fields)
 {

@@ -44,6 +44,9 @@ char *classic_events_folder(struct classic_events *classic, const char *event,
 /* Are programs for perf to be loaded? classic may be NULL. */
 bool classic_events_wanted(const struct classic_events *classic);
 
+/* Is it known that no thread is switched out inside a raw tracepoint program? It may be NULL. */
+bool classic_events_atomic(const struct classic_events *classic);
+
 /*
  * Attach the program by perf to the event with this folder: classic_tracepoint_open(). Perf
  * attaches nothing while the kernel closes a link of its own, such as those of an agent that has

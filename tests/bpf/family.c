@@ -51,7 +51,7 @@ int __real_bpf_object__load(struct bpf_object *object);
 int __real_bpf_object__load_skeleton(struct bpf_object_skeleton *skeleton);
 int __wrap_events_find(struct kernel_types *types, const char *tracefs, struct events *ret_events);
 bool __wrap_typed_loads_exist(struct kernel_types *types);
-bool __wrap_programs_atomic(const struct classic_events *classic);
+bool __wrap_classic_events_atomic(const struct classic_events *classic);
 uint64_t __wrap_events_stamp(const char *btf_dir, const char *tracefs);
 int __wrap_exit_layout_read(struct kernel_types *types, struct exit_layout *ret_layout);
 int __wrap_prog_missed(int fd, uint64_t *ret_missed);
@@ -132,7 +132,7 @@ int __wrap_bpf_object__load(struct bpf_object *object)
 	return refuses_load() ? -EPERM : __real_bpf_object__load(object);
 }
 
-bool __wrap_programs_atomic(const struct classic_events *classic)
+bool __wrap_classic_events_atomic(const struct classic_events *classic)
 {
 	(void)classic;
 	return host.atomic;

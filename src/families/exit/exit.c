@@ -104,7 +104,7 @@ static int load(struct exits *exits, const struct exit_layout *layout, bool type
 		return err;
 	slow_setup_fill(&skeleton->rodata->slow_setup, exits->env.config->slow_us);
 	skeleton->rodata->without = exits_without(exits);
-	skeleton->rodata->by_vcpu = programs_atomic(exits->env.classic);
+	skeleton->rodata->by_vcpu = classic_events_atomic(exits->env.classic);
 	err = nested_choose(exits, skeleton);
 	if (err) {
 		destroy(skeleton);
