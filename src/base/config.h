@@ -73,6 +73,7 @@ struct config {
 	char *pin;	    /* directory for pinned maps, as written in the file, or "none" */
 	uint32_t vms;	    /* maximum number of VMs whose last counts are pinned */
 	bool raw_only;	    /* attach nothing by perf: its links take long to close */
+	bool labels_stay;   /* VMs' labels are not shown: they need not follow VMs */
 	const char *only;   /* the only family to open; NULL: all */
 	uint32_t vcpus;	    /* maximum number of vCPUs whose exits are counted with times */
 	uint32_t counters;  /* maximum number of (vCPU, reason) counters, per family */

@@ -198,8 +198,10 @@ int collector_open(const struct config *config, struct items *items,
 		err = collector->sources.past ? 0 : -ENOMEM;
 	}
 	collector->self.numbers = numbers;
-	if (!err)
+	if (!err) {
 		collector->vms->pins = collector->pins;
+		collector->vms->labels_stay = config->labels_stay;
+	}
 	if (!err)
 		register_attach(collector);
 	env = (struct family_env){

@@ -290,6 +290,14 @@ static int run(const struct options *options)
 	return status;
 }
 
+/* What a line does not show is not counted, so that guests do not pay for it. */
+static void not_shown(struct config *config)
+{
+	config->labels_stay = true;
+	config->causes = 0;
+	config->slow_us = 0;
+}
+
 int command_stat(int argc, char **argv)
 {
 	struct options options = { .delay = 1 };
@@ -300,6 +308,7 @@ int command_stat(int argc, char **argv)
 	status = parse(argc, argv, &options);
 	if (!status && counting_configure(&options.config, options.config_path, false))
 		return EXIT_FAILURE;
+	not_shown(&options.config);
 	if (!status)
 		status = run(&options);
 	config_free(&options.config);

@@ -373,6 +373,7 @@ int command_top(int argc, char **argv)
 	status = parse(argc, argv, &options);
 	if (!status && counting_configure(&options.config, options.config_path, false))
 		return EXIT_FAILURE;
+	options.config.labels_stay = true;
 	if (!status)
 		status = run(&options);
 	config_free(&options.config);

@@ -128,7 +128,7 @@ void vms_follow(struct vms *vms, struct report *report)
 {
 	size_t n = (vms->n + VMS_FOLLOW_CALLS - 1) / VMS_FOLLOW_CALLS;
 
-	while (n--) {
+	while (n-- && !vms->labels_stay) {
 		if (vms->followed >= vms->n)
 			vms->followed = 0;
 		vm_follow(vms, vms->list[vms->followed++], report);

@@ -46,6 +46,7 @@ struct vms {
 	bool hides;	  /* the last pass did not see all VMs and vCPUs of the list */
 	uint64_t changes; /* how often VMs or vCPUs appeared, disappeared or got other labels */
 	uint32_t last_id, last_vcpu_id;
+	bool labels_stay;	  /* nobody looks at labels: they do not follow VMs */
 	size_t followed;	  /* index of the VM whose labels follow next (vm_follow.h) */
 	uint64_t relabelled;	  /* how often labels of a VM changed */
 	bool told;		  /* that a process's files cannot be read */

@@ -320,6 +320,19 @@ static void test_classic_events(void **state)
 	config.raw_only = false;
 }
 
+/* Labels follow VMs, unless nobody looks at them. */
+static void test_labels_stay(void **state)
+{
+	(void)state;
+	open_all();
+	assert_false(fakes[ALPHA].env.vms->labels_stay);
+	collector_close(collector);
+	config.labels_stay = true;
+	open_all();
+	config.labels_stay = false;
+	assert_true(fakes[ALPHA].env.vms->labels_stay);
+}
+
 static void test_pins_without_memory(void **state)
 {
 	(void)state;
@@ -470,6 +483,7 @@ int main(void)
 		fake_test(test_two_tables_of_one_name),
 		fake_test(test_pins),
 		fake_test(test_classic_events),
+		fake_test(test_labels_stay),
 		fake_test(test_pins_without_memory),
 		fake_test(test_words_of_libbpf),
 		fake_test(test_no_memory),

@@ -84,6 +84,19 @@ static void test_cgroup(void **state)
 	assert_vms("vmm-7#1");
 }
 
+/* Nobody looks at labels. */
+static void test_labels_stay(void **state)
+{
+	(void)state;
+	move_to(7, "/kubepods/pod1-2");
+	vms->labels_stay = true;
+	follow();
+	assert_all_labels(SLICE);
+	vms->labels_stay = false;
+	follow();
+	assert_all_labels(POD);
+}
+
 /* What cannot be read has not changed; and of an absent VM nothing is read. */
 static void test_unreadable(void **state)
 {
@@ -225,9 +238,9 @@ static void test_hidden(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		test(test_cgroup),	   test(test_unreadable), test(test_process),
-		test(test_helper),	   test(test_invisible),  test(test_turns),
-		test(test_without_memory), test(test_hidden),
+		test(test_cgroup),  test(test_labels_stay),    test(test_unreadable),
+		test(test_process), test(test_helper),	       test(test_invisible),
+		test(test_turns),   test(test_without_memory), test(test_hidden),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
