@@ -89,17 +89,36 @@ static void row_keep(struct rates_table *kept, const struct snapshot_table *tabl
 	uint64_t name = hash_text(HASH_START, table->rows[row].name);
 	size_t place = name & (kept->nplaces - 1);
 
-	for (size_t i = 0; i < table->ncolumns; i++) {
-		const struct snapshot_cell *cell = snapshot_table_cell(table, row, i);
-
-		kept->values[row * kept->ncolumns + i] = cell->number;
-		kept->present[row * kept->ncolumns + i] = cell->present && !cell->text;
-	}
 	kept->names[row] = name;
 	kept->ids[row] = table->rows[row].id;
 	while (kept->places[place])
 		place = (place + 1) & (kept->nplaces - 1);
 	kept->places[place] = (uint32_t)row + 1;
+}
+
+/* Which rows there are, mostly the same as the last time. Returns 0 or -ENOMEM. */
+static int rows_keep(struct rates_table *kept, const struct snapshot_table *table)
+{
+	if (kept->names && kept->table == table && kept->changes == table->changes &&
+	    kept->nrows == table->nrows && kept->ncolumns == table->ncolumns)
+		return 0;
+	if (room_make(kept, table))
+		return -ENOMEM;
+	memset(kept->places, 0, kept->nplaces * sizeof(*kept->places));
+	for (size_t row = 0; row < table->nrows; row++)
+		row_keep(kept, table, row);
+	kept->nrows = table->nrows;
+	kept->table = table;
+	kept->changes = table->changes;
+	return 0;
+}
+
+static void values_keep(struct rates_table *kept, const struct snapshot_table *table)
+{
+	for (size_t i = 0; i < table->nrows * table->ncolumns; i++) {
+		kept->values[i] = table->cells[i].number;
+		kept->present[i] = table->cells[i].present && !table->cells[i].text;
+	}
 }
 
 int rates_keep(struct rates *rates, const struct snapshot *snapshot, uint64_t tables, double when)
@@ -111,13 +130,9 @@ int rates_keep(struct rates *rates, const struct snapshot *snapshot, uint64_t ta
 		if (!(tables >> i & 1))
 			continue;
 		kept = kept_get(rates, table->name);
-		if (!kept || room_make(kept, table))
+		if (!kept || rows_keep(kept, table))
 			return -ENOMEM;
-		memset(kept->places, 0, kept->nplaces * sizeof(*kept->places));
-		for (size_t row = 0; row < table->nrows; row++)
-			row_keep(kept, table, row);
-		kept->nrows = table->nrows;
-		kept->table = table;
+		values_keep(kept, table);
 		kept->when = when;
 	}
 	return 0;

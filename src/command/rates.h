@@ -14,6 +14,7 @@
 struct rates_table {
 	char *name;
 	const struct snapshot_table *table; /* that was kept; only to be compared */
+	uint64_t changes;		    /* its rows', then */
 	size_t ncolumns, nrows, room;
 	uint64_t *names;  /* [nrows] hashes of the rows' names */
 	uint64_t *ids;	  /* [nrows] their ids in that table */

@@ -113,6 +113,28 @@ static void test_rows_that_move(void **state)
 	assert_rate(0, 0);
 }
 
+/* As many rows as before, others in their places. */
+static void test_rows_that_others_follow(void **state)
+{
+	(void)state;
+	row_add("web-1", 100);
+	row_add("db-2", 10);
+	assert_int_equal(rates_keep(&rates, &snapshot, 2, 1), 0);
+	rows_forget();
+	row_add("db-2", 11);
+	row_add("new-3", 200);
+	assert_int_equal(rates_keep(&rates, &snapshot, 2, 2), 0);
+	snapshot_cell_set(snapshot_table_cell(table, 0, 0), 14);
+	snapshot_cell_set(snapshot_table_cell(table, 1, 0), 205);
+	rates.now = 3;
+	assert_rate(0, 3);
+	assert_rate(1, 5);
+	assert_int_equal(rates_keep(&rates, &snapshot, 2, 3), 0);
+	rates.now = 4;
+	assert_rate(0, 0);
+	assert_rate(1, 0);
+}
+
 /* What has fallen is another's, and what was absent has no rate. */
 static void test_fallen_and_absent(void **state)
 {
@@ -143,8 +165,11 @@ static void test_no_time(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		rates_test(test_rate),		 rates_test(test_tables_that_were_not_read),
-		rates_test(test_rows_that_move), rates_test(test_fallen_and_absent),
+		rates_test(test_rate),
+		rates_test(test_tables_that_were_not_read),
+		rates_test(test_rows_that_move),
+		rates_test(test_rows_that_others_follow),
+		rates_test(test_fallen_and_absent),
 		rates_test(test_no_time),
 	};
 
