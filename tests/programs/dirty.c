@@ -11,6 +11,7 @@
  * guest halts. Prints "done pages=N rounds=N" if the log named each page once a round; with hold
  * keeps the VM until there is standard input. Status 77: no KVM here.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
@@ -19,8 +20,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <unistd.h>
+
+#include "xcalls.h"
 
 #define EXIT_SKIP 77
 
@@ -34,40 +36,17 @@ int main(void)
 
 #else
 
-#define PAGE			 4096u
-#define CODE			 0x8000u
-#define DATA			 0x1000000u
-#define PAGES_MAX		 16384u
-#define TSS_ADDR		 0xfffbd000ul
+#define PAGE	  4096u
+#define CODE	  0x8000u
+#define DATA	  0x1000000u
+#define PAGES_MAX 16384u
+#define TSS_ADDR  0xfffbd000ul
 
 struct machine {
 	int kvm, vm, vcpu;
 	__u32 pages;
 	struct kvm_run *run;
 };
-
-/* Says on stderr which one failed, and ends. */
-#define xioctl(fd, request, arg) xioctl_named(fd, request, (unsigned long)(arg), #request)
-static int xioctl_named(int fd, unsigned long request, unsigned long arg, const char *name)
-{
-	int ret = ioctl(fd, request, arg);
-
-	if (ret >= 0)
-		return ret;
-	fprintf(stderr, "dirty: %s: %s\n", name, strerror(errno));
-	exit(EXIT_FAILURE);
-}
-
-static void *xmmap(size_t size, int fd)
-{
-	int flags = MAP_SHARED | (fd < 0 ? MAP_ANONYMOUS : 0);
-	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, fd, 0);
-
-	if (memory != MAP_FAILED)
-		return memory;
-	fprintf(stderr, "dirty: mmap: %s\n", strerror(errno));
-	exit(EXIT_FAILURE);
-}
 
 static void *add_memory(const struct machine *machine, __u32 slot, __u64 at, size_t size,
 			__u32 flags)

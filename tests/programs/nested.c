@@ -19,6 +19,7 @@
  * host come on top. Prints "done cpuids=N outs=N taken=N"; with hold keeps the VM until there is
  * standard input. Status 77: no KVM with nested SVM here.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
@@ -27,8 +28,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <unistd.h>
+
+#include "xcalls.h"
 
 #define EXIT_SKIP 77
 
@@ -43,43 +45,43 @@ int main(void)
 #else
 
 /* The guest's memory. */
-#define RAM_SIZE		 0x100000u
-#define L2_STACK		 0x7000u
-#define L1_STACK		 0x7800u
-#define L1_CODE			 0x8000u
-#define L2_CODE			 0x9000u
-#define VMCB			 0x10000u
-#define PORT_MAP		 0x20000u /* a bit for each port: L1 intercepts it; 12 KiB */
-#define MSR_MAP			 0x30000u
-#define PAGE_TABLE		 0x40000u
-#define HOST_SAVE		 0x50000u
+#define RAM_SIZE	  0x100000u
+#define L2_STACK	  0x7000u
+#define L1_STACK	  0x7800u
+#define L1_CODE		  0x8000u
+#define L2_CODE		  0x9000u
+#define VMCB		  0x10000u
+#define PORT_MAP	  0x20000u /* a bit for each port: L1 intercepts it; 12 KiB */
+#define MSR_MAP		  0x30000u
+#define PAGE_TABLE	  0x40000u
+#define HOST_SAVE	  0x50000u
 
-#define PORT_FREE		 0xe9
-#define PORT_TAKEN		 0xea
+#define PORT_FREE	  0xe9
+#define PORT_TAKEN	  0xea
 
 /* AMD64 Architecture Programmer's Manual, volume 2, appendix B: offsets in a VMCB. */
-#define VMCB_INTERCEPTS		 0x00c
-#define VMCB_INTERCEPTS2	 0x010
-#define VMCB_PORT_MAP		 0x040
-#define VMCB_MSR_MAP		 0x048
-#define VMCB_ASID		 0x058
-#define VMCB_EXIT_CODE		 0x070
-#define VMCB_SEGMENTS		 0x400 /* ES CS SS DS FS GS GDTR LDTR IDTR TR */
-#define VMCB_EFER		 0x4d0
-#define VMCB_CR0		 0x558
-#define VMCB_DR7		 0x560
-#define VMCB_DR6		 0x568
-#define VMCB_RFLAGS		 0x570
-#define VMCB_RIP		 0x578
-#define VMCB_RSP		 0x5d8
-#define VMCB_PAT		 0x668
+#define VMCB_INTERCEPTS	  0x00c
+#define VMCB_INTERCEPTS2  0x010
+#define VMCB_PORT_MAP	  0x040
+#define VMCB_MSR_MAP	  0x048
+#define VMCB_ASID	  0x058
+#define VMCB_EXIT_CODE	  0x070
+#define VMCB_SEGMENTS	  0x400 /* ES CS SS DS FS GS GDTR LDTR IDTR TR */
+#define VMCB_EFER	  0x4d0
+#define VMCB_CR0	  0x558
+#define VMCB_DR7	  0x560
+#define VMCB_DR6	  0x568
+#define VMCB_RFLAGS	  0x570
+#define VMCB_RIP	  0x578
+#define VMCB_RSP	  0x5d8
+#define VMCB_PAT	  0x668
 
-#define INTERCEPT_CPUID		 (1u << 18)
-#define INTERCEPT_PORTS		 (1u << 27)
-#define INTERCEPT_VMRUN		 (1u << 0)
-#define INTERCEPT_VMMCALL	 (1u << 1)
-#define EFER_SVME		 0x1000
-#define MSR_VM_HSAVE_PA		 0xc0010117
+#define INTERCEPT_CPUID	  (1u << 18)
+#define INTERCEPT_PORTS	  (1u << 27)
+#define INTERCEPT_VMRUN	  (1u << 0)
+#define INTERCEPT_VMMCALL (1u << 1)
+#define EFER_SVME	  0x1000
+#define MSR_VM_HSAVE_PA	  0xc0010117
 
 struct machine {
 	int kvm, vm, vcpu;
@@ -97,29 +99,6 @@ static const __u8 l1_code[] = {
 	0xeb, 0xe3,					      /* jmp the first instruction */
 	0xf4,						      /* hlt */
 };
-
-/* Says on stderr which one failed, and ends. */
-#define xioctl(fd, request, arg) xioctl_named(fd, request, (unsigned long)(arg), #request)
-static int xioctl_named(int fd, unsigned long request, unsigned long arg, const char *name)
-{
-	int ret = ioctl(fd, request, arg);
-
-	if (ret >= 0)
-		return ret;
-	fprintf(stderr, "nested: %s: %s\n", name, strerror(errno));
-	exit(EXIT_FAILURE);
-}
-
-static void *xmmap(size_t size, int fd)
-{
-	int flags = MAP_SHARED | (fd < 0 ? MAP_ANONYMOUS : 0);
-	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, fd, 0);
-
-	if (memory != MAP_FAILED)
-		return memory;
-	fprintf(stderr, "nested: mmap: %s\n", strerror(errno));
-	exit(EXIT_FAILURE);
-}
 
 static void put32(struct machine *machine, __u32 at, __u32 value)
 {

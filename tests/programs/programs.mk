@@ -13,7 +13,7 @@ $(O)/tests/guest: $(wildcard tests/programs/guest/*.c tests/programs/guest/*.h) 
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -O2 $(WARNINGS) -Isrc -I. -static -pthread $(filter %.c,$^) -o $@
 
-$(O)/tests/%: tests/programs/%.c
+$(O)/tests/%: tests/programs/%.c $(wildcard tests/programs/*.h)
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -O2 $(WARNINGS) $< -o $@
