@@ -6,6 +6,11 @@
 
 load common
 
+# says FAMILY: the line about it, of what $WORK/all has
+says() {
+	awk -f "$TOP/tests/boot/inside/machine.awk" "$WORK/all" | grep "^$1 "
+}
+
 # judged IO DROPPED: what it says of exits, when we have counted so many of one reason, and the kernel 7 and has
 # dropped so many
 judged() {
@@ -20,7 +25,7 @@ judged() {
 	kvm.exit.count io $1 count
 	kvm.exit.time io 10 ns
 	END
-	awk -f "$TOP/tests/boot/inside/machine.awk" "$WORK/all" | grep '^exit '
+	says exit
 }
 
 @test "counts are the kernel's, and what its histogram has dropped" {
@@ -52,7 +57,7 @@ accesses() {
 		shift 2
 		[ $# = 0 ] || printf '%s\n' "$@"
 	} >"$WORK/all"
-	awk -f "$TOP/tests/boot/inside/machine.awk" "$WORK/all" | grep '^cause '
+	says cause
 }
 
 @test "accesses and what was missed are the kernel's events" {
