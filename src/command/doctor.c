@@ -40,14 +40,15 @@ static const struct {
 static void usage(FILE *out)
 {
 	fputs("Usage: kvmbpf doctor [OPTION]...\n"
-	      "Say what works on this host, why the rest does not, and what to do. Nothing is attached\n"
-	      "or changed.\n"
+	      "Say what works on this host, why the rest does not, and what to do. Nothing is\n"
+	      "attached or changed.\n"
 	      "\n"
 	      "  -q, --quiet        print only what is not as it should be, and the verdict\n"
 	      "  -c, --config FILE  the agent's kvm.conf, for paths and [bpf] pin\n"
 	      "  -h, --help         show this text\n"
 	      "\n"
-	      "Exit status: 0 all works, 1 something is missing, 2 usage, 3 nothing can be counted.\n"
+	      "Exit status: 0 all works, 1 something is missing, 2 usage, 3 nothing can be\n"
+	      "counted.\n"
 	      "See kvmbpf(8).\n",
 	      out);
 }

@@ -110,8 +110,9 @@ int command_events(int argc, char **argv)
 	static const struct list list = {
 		.command = "events",
 		.about =
-			"List KVM's tracepoints in this kernel: whether each can be counted, or why not, how\n"
-			"often it came, and how many of these times the kernel skipped the counting program.\n",
+			"List KVM's tracepoints in this kernel: whether each can be counted, or why not,\n"
+			"how often it came, and how many of these times the kernel skipped the counting\n"
+			"program.\n",
 		.family = "trace",
 		.events = true,
 		.seconds = true,

@@ -43,7 +43,7 @@ static void usage(const struct list *list, FILE *out)
 	if (list->seconds)
 		fputs("  -d, --duration SECONDS  count for SECONDS before (default: 0)\n", out);
 	if (!list->events)
-		fputs("  -c, --config FILE       [bpf] pin in this kvm.conf tells where an agent's maps are\n",
+		fputs("  -c, --config FILE       a kvm.conf: its [bpf] pin is where an agent's maps are\n",
 		      out);
 	fputs("      --from FILE         list those in a FILE written by kvmbpf save\n"
 	      "  -o, --output COLUMNS    print these columns\n"

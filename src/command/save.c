@@ -24,8 +24,8 @@ static const struct option long_options[] = {
 static void usage(FILE *out)
 {
 	fputs("Usage: kvmbpf save [OPTION]... FILE\n"
-	      "Count for a while, then write all that was read to FILE (-: standard output), for\n"
-	      "the option --from of other commands, which need no privilege and no KVM.\n"
+	      "Count for a while, then write all that was read to FILE (-: standard output),\n"
+	      "for the option --from of other commands, which need no privilege and no KVM.\n"
 	      "\n"
 	      "  -d, --duration SECONDS   count for SECONDS, such as 0.5 (default: until ^C)\n"
 	      "  -1, --once               the same as -d 1\n"

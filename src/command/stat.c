@@ -56,13 +56,15 @@ static const struct option long_options[] = {
 static void usage(FILE *out)
 {
 	fputs("Usage: kvmbpf stat [OPTION]... [SECONDS [COUNT]]\n"
-	      "Print a line per interval, as vmstat does: how many VMs run, what they exit for, and\n"
-	      "where their vCPUs' time goes, in per cent. Where an agent runs, its maps are read.\n"
+	      "Print a line per interval, as vmstat does: how many VMs run, how often they\n"
+	      "exit, and where their vCPUs' time goes, in per cent. Where an agent runs, its\n"
+	      "maps are read.\n"
 	      "\n"
-	      "  -d, --delay SECONDS  seconds between two lines, as the first argument (default: 1)\n"
+	      "  -d, --delay SECONDS  seconds between two lines, as the first argument\n"
+	      "                       (default: 1)\n"
 	      "  -n, --count N        end after N lines, as the second argument\n"
 	      "  -o, --output FILE    append to FILE; SIGHUP opens it anew, for logrotate\n"
-	      "  -c, --config FILE    [bpf] pin in this kvm.conf tells where an agent's maps are\n"
+	      "  -c, --config FILE    a kvm.conf: its [bpf] pin is where an agent's maps are\n"
 	      "  -h, --help           show this text\n"
 	      "\n"
 	      "\"-\" cannot be told, 0 is measured. See kvmbpf(8).\n",

@@ -81,7 +81,8 @@ int command_vms(int argc, char **argv)
 	static const struct list list = {
 		.command = "vms",
 		.about =
-			"List the VMs that run, how many vCPUs they have, and by which names they are known.\n",
+			"List the VMs that run, how many vCPUs they have, and by which names they are\n"
+			"known.\n",
 		.family = "stat",
 		.columns = columns,
 		.ncolumns = COLUMNS,

@@ -71,6 +71,13 @@ local_agent() {
 	done
 }
 
+@test "help fits a terminal of 80 columns" {
+	for command in "" $("$BUILD/kvmbpf" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p'); do
+		wide=$("$BUILD/kvmbpf" ${command:+"$command"} --help | awk 'length > 80')
+		[ -z "$wide" ] || { echo "$wide"; return 1; }
+	done
+}
+
 @test "man pages have all options of the programs' --help" {
 	agent=$("$BUILD/pmdakvm" --help 2>&1 | grep -oE -- '--[a-z0-9]+' | sort -u)
 	[ -n "$agent" ]
