@@ -21,6 +21,12 @@ int arguments_bad(const char *command, const char *format, ...)
 	return EXIT_USAGE;
 }
 
+int arguments_refused(const char *command)
+{
+	fprintf(stderr, "kvmbpf %s: see kvmbpf %s --help\n", command, command);
+	return EXIT_USAGE;
+}
+
 int arguments_seconds(const char *text, double *ret_seconds)
 {
 	char *end;

@@ -14,6 +14,9 @@
 int arguments_bad(const char *command, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* getopt has said what is wrong with an option: which help to see. Returns EXIT_USAGE. */
+int arguments_refused(const char *command);
+
 /* Parse a number of seconds from 0 to SECONDS_MAX. Returns 0 or -EINVAL. */
 int arguments_seconds(const char *text, double *ret_seconds);
 

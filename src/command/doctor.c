@@ -119,7 +119,7 @@ static int parse(int argc, char **argv, const char **ret_config, bool *ret_quiet
 			*ret_quiet = true;
 			break;
 		default:
-			return EXIT_USAGE;
+			return arguments_refused("doctor");
 		}
 	}
 	return optind < argc ? arguments_bad("doctor", "unexpected argument \"%s\"", argv[optind]) :

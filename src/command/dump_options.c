@@ -335,7 +335,7 @@ static int parse_how(int c, struct dump_options *options)
 	case OPTION_PROMETHEUS:
 		return format_choose(options, DUMP_PROMETHEUS);
 	default:
-		return EXIT_USAGE;
+		return arguments_refused("dump");
 	}
 }
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
 /* kvmbpf: runs the BPF programs and shows their counters without PCP. */
+#include <errno.h>
 #include <locale.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "command/commands.h"
@@ -47,6 +49,18 @@ static int command_run(const char *name, int (*run)(int argc, char **argv), int 
 	return run(argc, argv);
 }
 
+/* What a command has printed may not be written yet. Returns the exit status. */
+static int finish(int status)
+{
+	errno = 0;
+	if (status || (!fflush(stdout) && !ferror(stdout)))
+		return status;
+	if (errno != EPIPE)
+		fprintf(stderr, "kvmbpf: cannot write the output: %s\n",
+			strerror(errno ? errno : EIO));
+	return EXIT_FAILURE;
+}
+
 int main(int argc, char **argv)
 {
 	const char *word = argc > 1 ? argv[1] : NULL;
@@ -64,15 +78,15 @@ int main(int argc, char **argv)
 	}
 	if (strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0) {
 		usage(stdout);
-		return 0;
+		return finish(0);
 	}
 	if (strcmp(word, "-V") == 0 || strcmp(word, "--version") == 0) {
 		puts("kvmbpf " PMDAKVM_VERSION);
-		return 0;
+		return finish(0);
 	}
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strcmp(word, commands[i].name) == 0)
-			return command_run(word, commands[i].run, argc - 1, argv + 1);
+			return finish(command_run(word, commands[i].run, argc - 1, argv + 1));
 	}
 	fprintf(stderr, "kvmbpf: unknown command \"%s\"; see kvmbpf --help\n", word);
 	return EXIT_USAGE;

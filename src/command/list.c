@@ -99,7 +99,7 @@ static int parse_one(const struct list *list, int c, struct options *options)
 		options->from = optarg;
 		return 0;
 	default:
-		return EXIT_USAGE;
+		return arguments_refused(list->command);
 	}
 }
 

@@ -50,7 +50,7 @@ static int parse(int argc, char **argv, struct dump_options *options, const char
 		}
 		status = dump_options_count("save", c, options);
 		if (status == DUMP_OPTION_OTHER)
-			status = EXIT_USAGE;
+			status = arguments_refused("save");
 	}
 	if (status)
 		return status;

@@ -126,7 +126,9 @@ static void saved_print(const char *path, const struct snapshot *snapshot)
 
 static void error_print(const char *path, unsigned line, int err)
 {
-	if (err == -EINVAL && line <= 1)
+	if (err == -EINVAL && !line)
+		fprintf(stderr, "kvmbpf: %s: empty, not a snapshot written by kvmbpf save\n", path);
+	else if (err == -EINVAL && line <= 1)
 		fprintf(stderr, "kvmbpf: %s:%u: not a snapshot written by kvmbpf save\n", path,
 			line);
 	else if (err == -EINVAL)

@@ -114,7 +114,7 @@ static int parse(int argc, char **argv, struct options *options)
 			options->output = optarg;
 			break;
 		default:
-			return EXIT_USAGE;
+			return arguments_refused("stat");
 		}
 	}
 	if (!status && optind < argc)

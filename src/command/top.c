@@ -133,7 +133,7 @@ static int take(struct options *options, int c)
 		options->exact = true;
 		return 0;
 	default:
-		return EXIT_USAGE;
+		return arguments_refused("top");
 	}
 }
 

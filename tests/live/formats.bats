@@ -264,7 +264,10 @@ bad() {
 	bad 2 'there is no column "nothing"' dump --from "$SNAPSHOT" --sort nothing
 	bad 2 'unknown order ":up"' dump --from "$SNAPSHOT" --sort value:up
 	bad 2 'columns are VM, PID, VCPUS, NAME, UUID, MACHINE, POD, CGROUP' vms --from "$SNAPSHOT" -o samples
-	bad 2 'kvmbpf dump: unrecognized option' dump --from "$SNAPSHOT" --xml
+	for command in dump save vms events top stat doctor; do
+		bad 2 "kvmbpf $command: unrecognized option" $command --xml
+		bad 2 "kvmbpf $command: see kvmbpf $command --help" $command --xml
+	done
 	bad 2 '--json and --csv exclude each other' dump --from "$SNAPSHOT" --json --csv
 	bad 2 '--json and --csv exclude each other' vms --from "$SNAPSHOT" --json --csv
 	bad 2 '-o and --sort concern tables and --csv, not --openmetrics' dump --openmetrics -o vm
@@ -298,7 +301,7 @@ bad() {
 		bad 1 "$BUILD/kvmbpf:1: not a snapshot written by kvmbpf save" $list --from "$BUILD/kvmbpf"
 		bad 1 "/etc/passwd:1: not a snapshot written by kvmbpf save" $list --from /etc/passwd
 		: >"$WORK/empty"
-		bad 1 "$WORK/empty:0: not a snapshot written by kvmbpf save" $list --from "$WORK/empty"
+		bad 1 "$WORK/empty: empty, not a snapshot written by kvmbpf save" $list --from "$WORK/empty"
 		sed 's/snapshot\t3/snapshot\t9/' "$SNAPSHOT" >"$WORK/later"
 		bad 1 "$WORK/later:1: not a snapshot" $list --from "$WORK/later"
 	done
@@ -314,6 +317,13 @@ bad() {
 		status=0
 		# shellcheck disable=SC2086
 		kvmbpf $options --from "$SNAPSHOT" >/dev/full 2>"$WORK/err" || status=$?
+		[ "$status" = 1 ]
+		grep -q 'cannot write the output: No space left on device' "$WORK/err"
+	done
+	for options in --help --version "top --help"; do
+		status=0
+		# shellcheck disable=SC2086
+		kvmbpf $options >/dev/full 2>"$WORK/err" || status=$?
 		[ "$status" = 1 ]
 		grep -q 'cannot write the output: No space left on device' "$WORK/err"
 	done
