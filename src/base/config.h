@@ -74,6 +74,7 @@ struct config {
 	uint32_t vms;	    /* maximum number of VMs whose last counts are pinned */
 	bool raw_only;	    /* attach nothing by perf: its links take long to close */
 	bool labels_stay;   /* VMs' labels are not shown: they need not follow VMs */
+	bool rows_late;	    /* a table has rows once it is read, as most are not */
 	const char *only;   /* the only family to open; NULL: all */
 	uint32_t vcpus;	    /* maximum number of vCPUs whose exits are counted with times */
 	uint32_t counters;  /* maximum number of (vCPU, reason) counters, per family */

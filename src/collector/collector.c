@@ -193,6 +193,7 @@ int collector_open(const struct config *config, struct items *items,
 	collector->sources.vms = collector->vms;
 	collector->sources.cpus = &collector->cpus;
 	collector->sources.numbers = numbers;
+	collector->sources.rows_late = config->rows_late;
 	if (!err && numbers) {
 		collector->sources.past = past_names_new();
 		err = collector->sources.past ? 0 : -ENOMEM;

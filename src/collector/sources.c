@@ -50,6 +50,17 @@ static bool has_instances(const struct table *table)
 	return false;
 }
 
+/* The same as far as it is done before the table is read. */
+static int source_prepare(struct sources *sources, size_t number)
+{
+	struct source *source = &sources->list[number];
+
+	if (!sources->rows_late)
+		return source_sync(sources, number);
+	source->outdated = true;
+	return table_columns_sync(source->table, source->state, sources->snapshot.tables[number]);
+}
+
 static int source_add(struct sources *sources, const struct table *table, void *state)
 {
 	struct snapshot_table *made;
@@ -64,7 +75,7 @@ static int source_add(struct sources *sources, const struct table *table, void *
 	if (has_instances(table))
 		made->past = sources->past;
 	sources->list[number] = (struct source){ .table = table, .state = state };
-	return source_sync(sources, number);
+	return source_prepare(sources, number);
 }
 
 int sources_add(struct sources *sources, const struct table *tables, size_t n, void *state)
@@ -88,7 +99,7 @@ bool sources_sync(struct sources *sources, const void *state)
 
 		if (state && sources->list[i].state != state)
 			continue;
-		source_sync(sources, i);
+		source_prepare(sources, i);
 		changed |= table->changes != changes || table->ncolumns != columns;
 	}
 	return changed;
@@ -96,7 +107,7 @@ bool sources_sync(struct sources *sources, const void *state)
 
 bool sources_are_outdated(const struct sources *sources)
 {
-	for (size_t i = 0; i < sources->snapshot.ntables; i++) {
+	for (size_t i = 0; i < sources->snapshot.ntables && !sources->rows_late; i++) {
 		if (source_is_outdated(sources, i))
 			return true;
 	}

@@ -21,12 +21,13 @@ struct source {
 	uint64_t owners; /* owners.changes at the last sync */
 };
 
-/* All members but the first four start as zeroes. */
+/* All members but the first five start as zeroes. */
 struct sources {
 	const struct vms *vms;
 	const struct cpus *cpus;
 	struct instance_numbers *numbers; /* NULL: instances are not numbered */
 	struct past_names *past;	  /* names of instances that are gone; NULL: not kept */
+	bool rows_late; /* a table has rows once it is read; else all have them from the start */
 	struct owners owners;
 	struct snapshot snapshot;
 	struct source list[SOURCES_MAX]; /* indexed like snapshot.tables */

@@ -296,6 +296,7 @@ static int run(const struct options *options)
 static void not_shown(struct config *config)
 {
 	config->labels_stay = true;
+	config->rows_late = true;
 	config->causes = 0;
 	config->slow_us = 0;
 }

@@ -374,7 +374,7 @@ int command_top(int argc, char **argv)
 	status = parse(argc, argv, &options);
 	if (!status && counting_configure(&options.config, options.config_path, false))
 		return EXIT_FAILURE;
-	options.config.labels_stay = true;
+	options.config.labels_stay = options.config.rows_late = true;
 	if (!status)
 		status = run(&options);
 	config_free(&options.config);

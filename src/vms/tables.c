@@ -270,7 +270,7 @@ int table_want(struct table_sync *sync, const struct table_key *key)
 
 /* --- a whole table --- */
 
-static int columns_make(const struct table *table, void *state, struct snapshot_table *to)
+int table_columns_sync(const struct table *table, void *state, struct snapshot_table *to)
 {
 	int err = 0;
 
@@ -354,7 +354,7 @@ int table_sync(const struct table *table, void *state, const struct owners *owne
 		.numbers = numbers,
 		.to = to,
 	};
-	int err = columns_make(table, state, to);
+	int err = table_columns_sync(table, state, to);
 
 	if (!err)
 		err = places_make(&sync);

@@ -77,6 +77,9 @@ struct table {
 int table_sync(const struct table *table, void *state, const struct owners *owners,
 	       struct instance_numbers *numbers, struct snapshot_table *to);
 
+/* Bring its columns up to date alone, which table_sync() does, too. Returns 0 or -ENOMEM. */
+int table_columns_sync(const struct table *table, void *state, struct snapshot_table *to);
+
 /* Fill in the present values of all rows. Returns 0 or -ENOMEM. */
 int table_fill(const struct table *table, void *state, const struct owners *owners,
 	       struct snapshot_table *to);

@@ -112,6 +112,31 @@ static void open_and_sync(void)
 	assert_synced(ALL);
 }
 
+/* Tables of which most are never read have columns at the start, and rows once they are read. */
+static void test_rows_late(void **state)
+{
+	(void)state;
+	config.rows_late = true;
+	open_and_sync(); /* columns alone */
+	config.rows_late = false;
+	assert_int_equal(table_of(OWNER_HOST)->ncolumns, 1);
+	assert_int_equal(table_of(OWNER_HOST)->nrows, 0);
+	pass(2);
+	collector_tick(collector, &report);
+	assert_synced(0);
+	assert_int_equal(collector_read(collector, BIT(OWNER_VM)), 0);
+	assert_synced(BIT(OWNER_VM));
+	assert_int_equal(table_of(OWNER_VM)->nrows, 2);
+	assert_int_equal(table_of(OWNER_VCPU)->nrows, 0);
+	assert_int_equal(collector_read(collector, BIT(OWNER_VM) | BIT(OWNER_HOST)), 0);
+	assert_synced(BIT(OWNER_HOST));
+	assert_int_equal(table_of(OWNER_HOST)->nrows, 1);
+	pass(3);
+	assert_int_equal(collector_read(collector, BIT(OWNER_VM)), 0);
+	assert_synced(BIT(OWNER_VM));
+	assert_int_equal(table_of(OWNER_VM)->nrows, 3);
+}
+
 static void test_rows_at_the_start(void **state)
 {
 	static const size_t nrows[] = { 1, 0, 0, 0 };
@@ -316,11 +341,17 @@ static void test_numbers(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		rows_test(test_rows_at_the_start), rows_test(test_who_needs_a_pass),
-		rows_test(test_sync_on_demand),	   rows_test(test_rows_without_values),
-		rows_test(test_keys_on_demand),	   rows_test(test_a_tick_catches_up),
-		rows_test(test_new_cpus),	   rows_test(test_sync_after_attaching),
-		rows_test(test_sync_that_fails),   rows_test(test_numbers),
+		rows_test(test_rows_at_the_start),
+		rows_test(test_rows_late),
+		rows_test(test_who_needs_a_pass),
+		rows_test(test_sync_on_demand),
+		rows_test(test_rows_without_values),
+		rows_test(test_keys_on_demand),
+		rows_test(test_a_tick_catches_up),
+		rows_test(test_new_cpus),
+		rows_test(test_sync_after_attaching),
+		rows_test(test_sync_that_fails),
+		rows_test(test_numbers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
