@@ -12,8 +12,9 @@
 #include "base/clock.h"
 #include "kernel/pinned_chunks.h"
 
-/* Chunks added at a time. */
-#define GROWTH_MAX 16
+/* Chunks added at a time: at first, and at most. */
+#define GROWTH_FIRST 8
+#define GROWTH_MAX   16
 
 static uint32_t per_chunk(const struct pool *pool)
 {
@@ -382,10 +383,10 @@ static size_t chunks_missing(const struct pool *pool, uint32_t wanted)
 
 int pool_grow(struct pool *pool, uint32_t wanted, uint64_t until)
 {
-	size_t batch = 1;
+	uint64_t start = clock_ns(), end;
+	size_t batch = start < until ? GROWTH_FIRST : 1;
 	int added = 0;
 
-	/* the first ones show how long it takes */
 	while (pool->nchunks && chunks_missing(pool, wanted)) {
 		size_t missing = chunks_missing(pool, wanted);
 		int now = chunks_add(pool, missing < batch ? missing : batch);
@@ -393,10 +394,12 @@ int pool_grow(struct pool *pool, uint32_t wanted, uint64_t until)
 		if (now < 0)
 			return now;
 		added += now;
-		if (clock_ns() >= until)
+		end = clock_ns();
+		/* will the next ones, which take as long at least, be there in time? */
+		if (end >= until || until - end < end - start)
 			break;
-		if (batch < GROWTH_MAX)
-			batch *= 2;
+		start = end;
+		batch = GROWTH_MAX;
 	}
 	return added;
 }

@@ -27,10 +27,17 @@ static struct pool pool;
 static uint32_t limit; /* of the next agent */
 static __u32 taken;
 static struct {
-	int batch_err;	  /* batches are refused */
-	unsigned batches; /* and how many there were */
-	unsigned creates; /* chunks that can still be made */
-} kernel;
+	int batch_err;		/* batches are refused */
+	unsigned batches;	/* and how many there were */
+	unsigned creates;	/* chunks that can still be made */
+	uint64_t now, batch_ns; /* the time, and how much of it a batch takes */
+} kernel = { .now = 1000 };
+
+uint64_t __wrap_clock_ns(void);
+uint64_t __wrap_clock_ns(void)
+{
+	return kernel.now;
+}
 
 int __real_bpf_map_update_batch(int fd, const void *keys, const void *values, __u32 *count,
 				const struct bpf_map_batch_opts *opts);
@@ -40,6 +47,7 @@ int __wrap_bpf_map_update_batch(int fd, const void *keys, const void *values, __
 				const struct bpf_map_batch_opts *opts)
 {
 	kernel.batches++;
+	kernel.now += kernel.batch_ns;
 	if (kernel.batch_err)
 		return kernel.batch_err;
 	return __real_bpf_map_update_batch(fd, keys, values, count, opts);
@@ -93,6 +101,7 @@ static void start(uint32_t version)
 	maps = maps_of(object);
 	kernel.batch_err = 0;
 	kernel.batches = 0;
+	kernel.batch_ns = 0;
 	kernel.creates = 1000;
 	taken = 0;
 	assert_int_equal(pool_open(&pool, &maps, bpf_object__btf(object->obj), RECORDS_BITS, limit,
@@ -234,6 +243,26 @@ static void test_wake_now(void **state)
 	taken = 0;
 	pool_sleep(&pool);
 	assert_int_equal(pool_end(&pool), 1);
+}
+
+/* A change of the array takes long, however many chunks it is about. */
+static void test_batches(void **state)
+{
+	(void)state;
+	need_bpf();
+	limit = 5000;
+	start(1);
+	kernel.batch_ns = 100;
+	assert_int_equal(pool_grow(&pool, 127 + 7 * 128, NO_HURRY), 7);
+	assert_int_equal(kernel.batches, 1);
+	/* time for two batches, but not for three */
+	kernel.batches = 0;
+	assert_int_equal(pool_grow(&pool, 5000, kernel.now + 200), 8 + 16);
+	assert_int_equal(kernel.batches, 2);
+	kernel.batches = 0;
+	assert_int_equal(pool_grow(&pool, 5000, kernel.now + 199), 8);
+	assert_int_equal(kernel.batches, 1);
+	assert_int_equal(pool_grow(&pool, 5000, NO_HURRY), 0);
 }
 
 /* Time is over at once: one chunk each time. */
@@ -406,15 +435,11 @@ static void test_another_limit(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		pool_test(test_sleep),
-		pool_test(test_wake_now),
-		pool_test(test_grow),
-		pool_test(test_no_time),
-		pool_test(test_no_batches),
-		pool_test(test_no_memory),
-		pool_test(test_next_agent),
-		pool_test(test_killed),
-		pool_test(test_another_version),
+		pool_test(test_sleep),	       pool_test(test_wake_now),
+		pool_test(test_grow),	       pool_test(test_no_time),
+		pool_test(test_batches),       pool_test(test_no_batches),
+		pool_test(test_no_memory),     pool_test(test_next_agent),
+		pool_test(test_killed),	       pool_test(test_another_version),
 		pool_test(test_another_limit),
 	};
 
