@@ -41,21 +41,58 @@ static void counts_raise(struct cause_counts *to, const struct cause_counts *lea
 	to->trip_time = most(to->trip_time, least->trip_time);
 }
 
+/* --- sets --- */
+
+/*
+ * Note in which sets of a record a slot has a key, a bit each. A set keeps its keys, of which the
+ * first slot has one, while its number of changes comes round to 0 in the end.
+ */
+static void sets_follow(struct cause_sums *sums, uint32_t number, bool first)
+{
+	const struct cause_record *record = record_at(sums, number);
+
+	if (first)
+		sums->sets[number] = 0;
+	for (unsigned set = 0; record && set < CAUSE_SETS; set++) {
+		if (__atomic_load_n(&record->changes[set], __ATOMIC_ACQUIRE) ||
+		    (first && record->slots[set * CAUSE_WAYS].key))
+			sums->sets[number] |= (uint16_t)(1U << set);
+	}
+}
+
+static bool set_has(const struct cause_sums *sums, uint32_t number, unsigned set)
+{
+	return number < sums->nheads && sums->sets[number] >> set & 1;
+}
+
+/* The slots of a record that can have a key. Most records have few: the others are not read. */
+#define for_each_used_slot(sums, number, slot)                                                    \
+	for (unsigned set = 0; set < CAUSE_SETS; set++)                                           \
+		for (unsigned slot = set_has(sums, number, set) ? set * CAUSE_WAYS : CAUSE_SLOTS; \
+		     slot < (set + 1) * CAUSE_WAYS; slot++)
+
 /* --- lists of sums --- */
 
 static int heads_room(struct cause_sums *sums, uint32_t number)
 {
 	size_t n = number >= pool_end(sums->records) ? number + 1 : pool_end(sums->records);
 	uint32_t *heads;
+	uint16_t *sets;
 
 	if (number < sums->nheads)
 		return 0;
 	heads = reallocarray(sums->heads, n, sizeof(*heads));
 	if (!heads)
 		return -ENOMEM;
-	memset(heads + sums->nheads, 0, (n - sums->nheads) * sizeof(*heads));
 	sums->heads = heads;
-	sums->nheads = n;
+	sets = reallocarray(sums->sets, n, sizeof(*sets));
+	if (!sets)
+		return -ENOMEM;
+	sums->sets = sets;
+	for (; sums->nheads < n; sums->nheads++) {
+		heads[sums->nheads] = 0;
+		sets_follow(sums, (uint32_t)sums->nheads, true);
+	}
 	return 0;
 }
 
@@ -223,6 +260,8 @@ int cause_sums_follow(struct cause_sums *sums)
 	if (heads_room(sums, 0))
 		return -ENOMEM;
 	memset(sums->heads, 0, sums->nheads * sizeof(*sums->heads));
+	for (uint32_t i = 1; i < sums->nheads; i++)
+		sets_follow(sums, i, false);
 	sums->used = 0;
 	for (uint32_t i = sums->n; i > 0; i--) {
 		struct cause_sum sum = sums->list[i];
@@ -240,26 +279,11 @@ void cause_sums_free(struct cause_sums *sums)
 {
 	free(sums->next);
 	free(sums->heads);
+	free(sums->sets);
 	*sums = (struct cause_sums){ 0 };
 }
 
 /* --- reading --- */
-
-/*
- * Has no slot of the set ever started with a key? The first one is taken first; changes alone may
- * have come round to 0.
- */
-static bool set_is_empty(const struct cause_record *record, unsigned set)
-{
-	return !__atomic_load_n(&record->changes[set], __ATOMIC_ACQUIRE) &&
-	       !record->slots[set * CAUSE_WAYS].key;
-}
-
-/* The slots of a record that can have a key: most records have a few. */
-#define for_each_used_slot(record, slot)                                                         \
-	for (unsigned set = 0; set < CAUSE_SETS; set++)                                          \
-		for (unsigned slot = set_is_empty(record, set) ? CAUSE_SLOTS : set * CAUSE_WAYS; \
-		     slot < (set + 1) * CAUSE_WAYS; slot++)
 
 /* Copy a set of which no slot started with a key meanwhile. Returns whether that worked. */
 static bool set_copy(const struct cause_record *record, unsigned set,
@@ -306,11 +330,13 @@ static void slot_publish(struct cause_sums *sums, uint32_t number, unsigned plac
  * Publish other. It was read before the slots: what a slot has moved there since is missed, as it
  * is in the slot, until the next time; so it is not to fall.
  */
-static void other_publish(struct cause_record *record, const struct cause_counts *other)
+static void other_publish(const struct cause_sums *sums, uint32_t number,
+			  const struct cause_counts *other)
 {
+	struct cause_record *record = record_at(sums, number);
 	struct cause_counts counts = *other;
 
-	for_each_used_slot(record, slot)
+	for_each_used_slot(sums, number, slot)
 	{
 		if (!record->published[slot].sum)
 			cause_counts_add(&counts, &record->published[slot].counts);
@@ -335,8 +361,9 @@ int cause_sums_read(struct cause_sums *sums, uint32_t number, cause_admits *admi
 	if (heads_room(sums, number))
 		return -ENOMEM;
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	sets_follow(sums, number, false);
 	for (unsigned set = 0; set < CAUSE_SETS; set++) {
-		if (set_is_empty(record, set))
+		if (!set_has(sums, number, set))
 			continue;
 		if (!set_copy(record, set, slots)) {
 			all = false;
@@ -346,7 +373,7 @@ int cause_sums_read(struct cause_sums *sums, uint32_t number, cause_admits *admi
 			slot_publish(sums, number, set * CAUSE_WAYS + i, &slots[i], admits, data);
 	}
 	if (all)
-		other_publish(record, &other);
+		other_publish(sums, number, &other);
 	return 0;
 }
 
@@ -364,7 +391,7 @@ void cause_sums_visit(const struct cause_sums *sums, uint32_t number, cause_visi
 	const struct cause_counts none = record->none;
 
 	list_visit(sums, number, visit, data);
-	for_each_used_slot(record, slot)
+	for_each_used_slot(sums, number, slot)
 	{
 		const struct cause_published *published = &record->published[slot];
 
@@ -466,4 +493,6 @@ void cause_sums_retire(struct cause_sums *sums, uint32_t number)
 		cause_counts_add(&journal.other, &record->slots[i].counts);
 	counts_sub(&journal.other, &record->taken_off);
 	move(sums, journal, CAUSE_MOVE_REST);
+	if (number < sums->nheads)
+		sums->sets[number] = 0;
 }

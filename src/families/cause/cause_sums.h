@@ -32,6 +32,7 @@ struct cause_sums {
 	struct cause_ended *ended; /* pinned memory */
 	uint32_t *next;		   /* [n + 1] the next of the same record, or the next free one */
 	uint32_t *heads;	   /* [nheads] the first of a record; [0]: of ended */
+	uint16_t *sets; /* [nheads] of a record: those in which a slot has, or had, a key */
 	size_t nheads;
 	uint32_t free;
 	uint64_t dropped; /* keys that found no room */

@@ -77,19 +77,34 @@ static void test_grows(void **state)
 	assert_int_equal(sums.used, 2);
 }
 
-/* The number of changes comes round to 0. */
+/* The number of a set's changes comes round to 0, for this agent and for the next one. */
 static void test_many_changes(void **state)
 {
 	(void)state;
 	fake_causes_start(record, 4, A);
 	fake_causes_start(record, 7, B);
 	fake_causes_count(record, 4, 3);
-	fake_causes_count(record, 7, 5);
-	record->changes[1] = 0;
 	read_all();
-	assert_causes(fake_causes_of(&sums, 1, A), 3);
+	record->changes[1] = 0;
+	fake_causes_count(record, 4, 4);
+	fake_causes_count(record, 7, 5);
+	read_all();
+	assert_causes(fake_causes_of(&sums, 1, A), 7);
 	assert_causes(fake_causes_of(&sums, 1, B), 5);
-	assert_causes(fake_causes_total(&sums), 8);
+	restart();
+	fake_causes_count(record, 7, 6);
+	read_all();
+	assert_causes(fake_causes_of(&sums, 1, A), 7);
+	assert_causes(fake_causes_of(&sums, 1, B), 11);
+	assert_causes(fake_causes_total(&sums), 18);
+	/* its next owner has other sets */
+	assert_int_equal(cause_sums_finish(&sums, 1), 0);
+	cause_sums_retire(&sums, 1);
+	fake_causes_start(record, 9, A);
+	fake_causes_count(record, 9, 2);
+	read_all();
+	assert_causes(fake_causes_of(&sums, 1, A), 2);
+	assert_causes(fake_causes_total(&sums), 20);
 }
 
 /* Other has what was counted since the last read; the key goes on where it was. */
