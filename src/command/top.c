@@ -200,7 +200,9 @@ static int make(struct top *top, int width, int height)
 			      top_model_host(&top->model, snapshot, &top->rates);
 	if (err)
 		return err;
-	top_view_apply(&top->view, &top->model);
+	err = top_view_apply(&top->view, &top->model);
+	if (err)
+		return err;
 	return top_page_make(&top->page, &top->view, &top->model, &about, width, height);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Copyright (c) 2026 The pmdakvm authors */
-/* The host's screen of kvmbpf top, and what both screens have in common. */
+/* The host's numbers of kvmbpf top, and what both screens have in common. */
 #define _GNU_SOURCE
 #include "command/top_model.h"
 
@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { VM_NAME, VM_VCPUS, VM_RATE, VM_SHARES, VM_REASON = VM_SHARES + TOP_SHARES, VM_CAUSE };
 
 static const struct grid_column vm_columns[TOP_VM_COLUMNS] = {
 	{ .heading = "VM", .width = 14, .grows = true },
@@ -92,6 +90,7 @@ void top_model_free(struct top_model *model)
 {
 	for (int i = 0; i < TOP_SECTIONS; i++)
 		grid_free(&model->grids[i]);
+	top_vms_free(&model->rest);
 }
 
 size_t top_texts(enum top_section section)
@@ -180,7 +179,7 @@ static void sum_rate(struct grid_cell *cell, const struct rates *rates, struct t
 	}
 }
 
-static void value_get(struct grid_cell *cell, struct top_place place, size_t row)
+void top_value(struct grid_cell *cell, struct top_place place, size_t row)
 {
 	const struct snapshot_cell *from;
 
@@ -200,8 +199,8 @@ void top_model_numbers(struct top_model *model, const struct snapshot *snapshot,
 	struct top_times places;
 
 	model->exits = top_has_exits(snapshot);
-	value_get(&host->vms, top_place(snapshot, "kvm.nvms"), 0);
-	value_get(&host->vcpus, top_place(snapshot, "kvm.nvcpus"), 0);
+	top_value(&host->vms, top_place(snapshot, "kvm.nvms"), 0);
+	top_value(&host->vcpus, top_place(snapshot, "kvm.nvcpus"), 0);
 	top_rate(&host->exits, rates, top_place(snapshot, "kvm.exit.total"), 0);
 	sum_rate(&host->trips, rates, top_place(snapshot, "kvm.userspace_exit.count"));
 	top_rate(&host->halts, rates, top_place(snapshot, "kvm.halt_exits"), 0);
@@ -214,205 +213,4 @@ void top_model_numbers(struct top_model *model, const struct snapshot *snapshot,
 		grid_number(&host->cpus[i], times[i].known && seconds > 0,
 			    seconds > 0 ? times[i].number / seconds / 1e9 : 0);
 	top_shares_make(times, host->shares);
-}
-
-/* The VM of a row, by its place in the grid, which is in the order of the table of VMs. */
-struct owners {
-	const struct snapshot_table *vms;
-	size_t at; /* the last one found: rows of a VM follow each other */
-};
-
-static bool owner_is(const struct owners *owners, size_t vm, const struct snapshot_row *row)
-{
-	const char *name = owners->vms->rows[vm].name;
-
-	return strncmp(name, row->name, row->owner_bytes) == 0 && !name[row->owner_bytes];
-}
-
-static size_t owner_find(struct owners *owners, const struct snapshot_row *row)
-{
-	size_t n = owners->vms->nrows;
-
-	for (size_t i = 0; i < n; i++) {
-		size_t vm = (owners->at + i) % n;
-
-		if (owner_is(owners, vm, row)) {
-			owners->at = vm;
-			return vm;
-		}
-	}
-	return n;
-}
-
-static struct grid_cell *cells_of(struct grid *grid, size_t row)
-{
-	return &grid->cells[row * grid->ncolumns];
-}
-
-/* The best row of each VM so far; a cell's number is what it is measured by. */
-struct best {
-	size_t row;
-	double first, second;
-};
-
-/* Is it what guests do, rather than what could not be told apart? */
-static bool is_named(const struct snapshot_row *row)
-{
-	const char *key = row->name + (row->owner_bytes ? row->owner_bytes + 2 : 0);
-
-	return strcmp(key, "none") != 0 && strcmp(key, "other") != 0;
-}
-
-static void best_take(struct best *best, size_t row, const struct snapshot_row *of, double first,
-		      double second)
-{
-	bool counts = first > 0 || second > 0;
-	double weight = is_named(of) ? 1 : 1e-9; /* only if there is nothing else */
-
-	first *= weight;
-	second *= weight;
-	if (counts && (first > best->first || (first == best->first && second > best->second)))
-		*best = (struct best){ row + 1, first, second };
-}
-
-/* Find each VM's best row of a table by two metrics' rates, where each is known. */
-static void bests_find(struct best *bests, struct top_place by, struct top_place then,
-		       const struct rates *rates, const struct snapshot_table *vms)
-{
-	const struct snapshot_table *table = by.table ? by.table : then.table;
-	struct owners owners = { .vms = vms };
-
-	memset(bests, 0, vms->nrows * sizeof(*bests));
-	for (size_t row = 0; table && row < table->nrows; row++) {
-		struct grid_cell first, second;
-		size_t vm;
-
-		top_rate(&first, rates, by, row);
-		top_rate(&second, rates, then, row);
-		if (!(first.number > 0) && !(second.number > 0))
-			continue;
-		vm = owner_find(&owners, &table->rows[row]);
-		if (vm < vms->nrows)
-			best_take(&bests[vm], row, &table->rows[row], first.number, second.number);
-	}
-}
-
-/* What a row is about, without its owner; with the device of a cause. */
-static int name_set(struct grid_cell *cell, const struct snapshot_table *table, size_t row)
-{
-	const struct snapshot_row *of = &table->rows[row];
-	int device = snapshot_table_column(table, "device");
-	const struct snapshot_cell *known;
-	char text[256];
-
-	known = device < 0 ? NULL : snapshot_table_cell(table, row, (size_t)device);
-	snprintf(text, sizeof(text), "%s", of->name + (of->owner_bytes ? of->owner_bytes + 2 : 0));
-	if (known && known->present && known->text && strcmp(known->text, "-") != 0)
-		snprintf(text + strlen(text), sizeof(text) - strlen(text), " %s", known->text);
-	return grid_text(cell, text);
-}
-
-static int bests_set(struct grid *grid, int column, const struct best *bests,
-		     const struct snapshot_table *table)
-{
-	int err = 0;
-
-	for (size_t vm = 0; !err && table && vm < grid->nrows; vm++) {
-		if (bests[vm].row)
-			err = name_set(&cells_of(grid, vm)[column], table, bests[vm].row - 1);
-	}
-	return err;
-}
-
-/* Each VM's first reason and cause. */
-static int tops_make(struct top_model *model, const struct snapshot *snapshot,
-		     const struct rates *rates, const struct snapshot_table *vms)
-{
-	struct grid *grid = &model->grids[TOP_VMS];
-	struct best *bests = reallocarray(NULL, vms->nrows + 1, sizeof(*bests));
-	struct top_place by = top_place(snapshot, model->exits ? "kvm.vm.exit.count" :
-								 "kvm.vm.userspace_exit.count");
-	struct top_place then = top_place(snapshot, "kvm.vm.cause.accesses");
-	int err;
-
-	if (!bests)
-		return -ENOMEM;
-	bests_find(bests, by, (struct top_place){ NULL, -1 }, rates, vms);
-	err = bests_set(grid, VM_REASON, bests, by.table);
-	by = top_place(snapshot,
-		       model->exits ? "kvm.vm.cause.count" : "kvm.vm.cause.userspace_count");
-	bests_find(bests, by, then, rates, vms);
-	if (!err)
-		err = bests_set(grid, VM_CAUSE, bests, by.table);
-	free(bests);
-	return err;
-}
-
-/* Exits of VMs have a total; trips are summed up. */
-static void rates_make(struct top_model *model, const struct snapshot *snapshot,
-		       const struct rates *rates, const struct snapshot_table *vms)
-{
-	struct top_place place = top_place(snapshot, model->exits ? "kvm.vm.exit.total" :
-								    "kvm.vm.userspace_exit.count");
-	struct owners owners = { .vms = vms };
-
-	for (size_t row = 0; place.column >= 0 && row < place.table->nrows; row++) {
-		size_t vm = owner_find(&owners, &place.table->rows[row]);
-		struct grid_cell rate, *cell;
-
-		if (vm == vms->nrows)
-			continue;
-		top_rate(&rate, rates, place, row);
-		cell = &cells_of(&model->grids[TOP_VMS], vm)[VM_RATE];
-		cell->known |= rate.known;
-		cell->number += rate.known ? rate.number : 0;
-	}
-}
-
-static void shares_make(struct top_model *model, const struct snapshot *snapshot,
-			const struct rates *rates, const struct snapshot_table *vms)
-{
-	struct grid_cell times[TOP_ALL_SHARES], shares[TOP_ALL_SHARES];
-	struct owners owners = { .vms = vms };
-	const struct snapshot_table *table;
-	struct top_times places;
-
-	top_times_find(snapshot, "kvm.vm.time", "kvm.vm.open", &places);
-	table = places.times[TOP_VMM].table;
-	for (size_t row = 0; table && row < table->nrows; row++) {
-		size_t vm = owner_find(&owners, &table->rows[row]);
-
-		if (vm == vms->nrows)
-			continue;
-		top_times_get(&places, rates, row, times);
-		top_shares_make(times, shares);
-		top_shares_round(shares);
-		memcpy(cells_of(&model->grids[TOP_VMS], vm) + VM_SHARES, shares,
-		       TOP_SHARES * sizeof(*shares));
-	}
-}
-
-int top_model_host(struct top_model *model, const struct snapshot *snapshot,
-		   const struct rates *rates)
-{
-	struct grid *grid = &model->grids[TOP_VMS];
-	struct top_place vms = top_place(snapshot, "kvm.vm.vcpus");
-	int err = 0;
-
-	grid_clear(grid);
-	top_model_numbers(model, snapshot, rates);
-	model->vm_columns[VM_RATE].heading = model->exits ? "EXITS/s" : "VMM-X/s";
-	for (size_t row = 0; !err && vms.column >= 0 && row < vms.table->nrows; row++) {
-		struct grid_cell *cells = grid_add(grid);
-
-		if (!cells)
-			return -ENOMEM;
-		value_get(&cells[VM_VCPUS], vms, row);
-		err = grid_text(&cells[VM_NAME], vms.table->rows[row].name);
-	}
-	if (err || !grid->nrows)
-		return err;
-	rates_make(model, snapshot, rates, vms.table);
-	shares_make(model, snapshot, rates, vms.table);
-	return tops_make(model, snapshot, rates, vms.table);
 }

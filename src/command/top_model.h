@@ -26,11 +26,30 @@ struct top_host {
 
 #define TOP_VM_COLUMNS 11
 
+/* The columns of VMs from here on are made of those rows that need them: top_model_rest(). */
+#define TOP_VM_REST 3
+
+/* Where each VM's rows begin in a table; the last one is its end. */
+struct top_begins {
+	const struct snapshot_table *table;
+	size_t *list;
+};
+
+/* What the rest of VMs' rows is made of: it belongs to the snapshot and the rates. */
+struct top_rest {
+	const struct rates *rates;
+	const struct snapshot_table *vms;
+	struct top_times times;
+	struct top_place reasons, causes, accesses;
+	struct top_begins times_begin, reasons_begin, causes_begin;
+};
+
 struct top_model {
 	bool exits; /* kvm_exit fires here: else trips to the VMM are counted */
 	struct top_host host;
 	struct grid grids[TOP_SECTIONS];
 	struct grid_column vm_columns[TOP_VM_COLUMNS];
+	struct top_rest rest;
 	bool there;				 /* the VM that is looked at runs */
 	unsigned vcpus;				 /* of it */
 	struct grid_cell shares[TOP_ALL_SHARES]; /* of it, per cent */
@@ -50,9 +69,15 @@ uint64_t top_host_tables(const struct snapshot *snapshot);
 void top_model_numbers(struct top_model *model, const struct snapshot *snapshot,
 		       const struct rates *rates);
 
-/* Make the host's section of VMs anew. Returns 0 or -ENOMEM. */
+/*
+ * Make the host's section of VMs anew, without the rest of their rows, which needs the snapshot and
+ * the rates as they are now. Returns 0 or -ENOMEM.
+ */
 int top_model_host(struct top_model *model, const struct snapshot *snapshot,
 		   const struct rates *rates);
+
+/* Make the rest of a row of the section, wherever it is sorted to. Returns 0 or -ENOMEM. */
+int top_model_rest(struct top_model *model, size_t row);
 
 /* Make the sections of the VM of this name anew. Returns 0 or -ENOMEM. */
 int top_model_vm(struct top_model *model, const struct snapshot *snapshot,
@@ -71,6 +96,11 @@ void top_slow_text(const struct top_model *model, char *text, size_t size);
 
 /* The column of reasons with the longest time, us. */
 #define TOP_REASON_MAX 4
+
+void top_vms_free(struct top_rest *rest);
+
+/* Set a cell to a metric's value in a row. */
+void top_value(struct grid_cell *cell, struct top_place place, size_t row);
 
 /* Set a cell to a metric's rate in a row. */
 void top_rate(struct grid_cell *cell, const struct rates *rates, struct top_place place,

@@ -251,17 +251,20 @@ static void scroll(struct top_view *view, const struct grid *grid, size_t rows)
 		*first = grid->nrows > rows ? grid->nrows - rows : 0;
 }
 
-static int vms_add(struct top_page *page, struct top_view *view, const struct top_model *model,
-		   int width, size_t rows)
+static int vms_add(struct top_page *page, struct top_view *view, struct top_model *model, int width,
+		   size_t rows)
 {
 	const struct grid *grid = &model->grids[TOP_VMS];
 	size_t at = page->n + 1;
-	int err;
+	int err = 0;
 
 	page->rows = rows;
 	if (rows)
 		scroll(view, grid, rows);
-	err = section_add(page, view, model, TOP_VMS, width, rows);
+	for (size_t i = view->first[TOP_VMS], n = 0; !err && n < rows && i < grid->nrows; i++, n++)
+		err = top_model_rest(model, i);
+	if (!err)
+		err = section_add(page, view, model, TOP_VMS, width, rows);
 	if (grid->nrows && rows)
 		page->cursor = at + top_view_row(view, grid) - view->first[TOP_VMS];
 	if (!err && !grid->nrows && rows)
@@ -335,7 +338,7 @@ static int help_add(struct top_page *page, int width)
 	return err;
 }
 
-static int body_add(struct top_page *page, struct top_view *view, const struct top_model *model,
+static int body_add(struct top_page *page, struct top_view *view, struct top_model *model,
 		    const struct top_about *about, int width, size_t lines)
 {
 	int err = title_add(page, view, model, about, width);
@@ -353,7 +356,7 @@ static int body_add(struct top_page *page, struct top_view *view, const struct t
 	return vms_add(page, view, model, width, lines ? lines - 1 : 0);
 }
 
-int top_page_make(struct top_page *page, struct top_view *view, const struct top_model *model,
+int top_page_make(struct top_page *page, struct top_view *view, struct top_model *model,
 		  const struct top_about *about, int width, int height)
 {
 	size_t lines = height ? (size_t)height - 1 : SIZE_MAX / 2;

@@ -26,9 +26,10 @@ void top_page_free(struct top_page *page);
 
 /*
  * Make the lines of a screen of so many columns and lines; height 0: as many lines as it takes,
- * and no line about keys. Scrolls the view so that the cursor is seen. Returns 0 or -ENOMEM.
+ * and no line about keys. Scrolls the view so that the cursor is seen, and has the model make the
+ * rest of the VMs that are. Returns 0 or -ENOMEM.
  */
-int top_page_make(struct top_page *page, struct top_view *view, const struct top_model *model,
+int top_page_make(struct top_page *page, struct top_view *view, struct top_model *model,
 		  const struct top_about *about, int width, int height);
 
 #endif /* PMDAKVM_TOP_PAGE_H */

@@ -57,14 +57,29 @@ int top_view_sort(struct top_view *view, const struct top_model *model, enum top
 	return 0;
 }
 
-void top_view_apply(const struct top_view *view, struct top_model *model)
+/* Make all of what VMs are sorted by; mostly it is there. */
+static int rest_make(const struct top_view *view, struct top_model *model)
 {
-	for (int i = is_host(view) ? TOP_VMS : TOP_VCPUS; i < TOP_SECTIONS; i++) {
+	int err = 0;
+
+	for (size_t row = 0;
+	     !err && view->sorts[TOP_VMS] >= TOP_VM_REST && row < model->grids[TOP_VMS].nrows;
+	     row++)
+		err = top_model_rest(model, row);
+	return err;
+}
+
+int top_view_apply(const struct top_view *view, struct top_model *model)
+{
+	int last = is_host(view) ? TOP_VMS : TOP_SECTIONS - 1, err = 0;
+
+	for (int i = is_host(view) ? TOP_VMS : TOP_VCPUS; !err && i <= last; i++) {
 		grid_filter(&model->grids[i], top_texts(i), top_texts(i) ? view->filters[i] : "");
+		if (i == TOP_VMS)
+			err = rest_make(view, model);
 		grid_sort(&model->grids[i], view->sorts[i]);
-		if (is_host(view))
-			break;
 	}
+	return err;
 }
 
 /* --- moving --- */

@@ -58,8 +58,10 @@ void top_view_init(struct top_view *view);
  */
 bool top_view_key(struct top_view *view, const struct top_model *model, int key, size_t rows);
 
-/* Filter and sort a model's sections as the view says, once they are made. */
-void top_view_apply(const struct top_view *view, struct top_model *model);
+/*
+ * Filter and sort a model's sections as the view says, once they are made. Returns 0 or -ENOMEM.
+ */
+int top_view_apply(const struct top_view *view, struct top_model *model);
 
 /* The row of the VM under the cursor; it is the first one if that is gone. */
 size_t top_view_row(const struct top_view *view, const struct grid *grid);
