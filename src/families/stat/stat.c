@@ -85,14 +85,16 @@ static void debugfs_pass(struct stat_family *family)
 static int stat_refresh(void *state, uint64_t wanted)
 {
 	struct stat_family *family = state;
+	const uint64_t histograms = 1U << STAT_VM_HIST | 1U << STAT_VCPU_HIST;
 	size_t nseen;
 
-	(void)wanted;
 	vms_refresh(family->env.vms);
 	if (takes_members(family) && !family->totals.counted)
 		vms_pass(family->env.vms); /* totals take two, see passed() */
 	if (family->source == STAT_DEBUGFS)
 		debugfs_pass(family);
+	if (!(wanted & histograms))
+		return 0; /* their rows alone can have changed */
 	nseen = stat_buckets_count(family);
 	if (nseen == family->nseen)
 		return 0;

@@ -35,7 +35,7 @@ struct stat_buckets {
 	uint32_t *vm_place, *vcpu_place; /* index in list by index of the decoded value */
 };
 
-/* Tables with one column per statistic. */
+/* Tables with one column per statistic, in the order of stat_tables. */
 enum stat_table {
 	STAT_STOCK,
 	STAT_HOST,

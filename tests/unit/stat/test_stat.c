@@ -239,6 +239,20 @@ static void test_refresh(void **state)
 	assert_int_equal(kernel_refresh(vms, family), 0);
 }
 
+/* Rows of buckets are looked for by those who read them. */
+static void test_refresh_without_buckets(void **state)
+{
+	(void)state;
+	assert_attached();
+	assert_int_equal(kernel_refresh(vms, family), 0);
+	a0.values[VCPU_HIST] = 1;
+	show(&a, &a0, &b);
+	vms_stale(vms, 0);
+	assert_int_equal(stat_family.refresh(family, 1U << STAT_VM | 1U << STAT_HOST_HIST), 0);
+	assert_int_equal(stat_family.refresh(family, 1U << STAT_VCPU_HIST), 1);
+	assert_int_equal(stat_family.refresh(family, 1U << STAT_VM_HIST), 0);
+}
+
 /* A tick makes a pass if the last one was nearly a second ago, whether the family is attached. */
 static void test_tick(void **state)
 {
@@ -314,6 +328,7 @@ int main(void)
 		test(test_failed_passes),
 		test(test_failed_first_pass),
 		test(test_refresh),
+		test(test_refresh_without_buckets),
 		test(test_tick),
 		test(test_detach),
 		test(test_no_pins),
