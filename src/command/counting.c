@@ -109,6 +109,15 @@ int counting_configure(struct config *config, const char *path, bool verbose)
 	return err == -ENOMEM ? err : 0;
 }
 
+void counting_of_numbers(struct config *config)
+{
+	for (size_t i = 0; i < config->nevents; i++)
+		free(config->events[i].name);
+	config->nevents = 0;
+	config->labels_stay = true;
+	config->rows_late = true;
+}
+
 /* Are events to be counted that were chosen? The agent's are others. */
 static bool of_events(const struct config *config)
 {
@@ -205,8 +214,9 @@ bool counting_stands(const struct counting *counting)
 	return collector_stands(counting->collector);
 }
 
-/* Ticks once a second, to follow KVM being loaded and new CPUs. */
-bool counting_wait(struct counting *counting, double seconds)
+/* Ticks once a second, to follow KVM being loaded and new CPUs; and as it ends, unless one reads.
+ */
+static bool wait_seconds(struct counting *counting, double seconds, bool reads)
 {
 	double end = monotonic() + seconds;
 
@@ -219,10 +229,20 @@ bool counting_wait(struct counting *counting, double seconds)
 		if (left < 1)
 			ts = (struct timespec){ .tv_nsec = (long)(left * 1e9) };
 		signal_take(counting, &ts);
-		if (!counting->ended)
+		if (!counting->ended && !(reads && left <= 1))
 			tick(counting);
 	}
 	return counting->ended;
+}
+
+bool counting_wait(struct counting *counting, double seconds)
+{
+	return wait_seconds(counting, seconds, false);
+}
+
+bool counting_wait_to_read(struct counting *counting, double seconds)
+{
+	return wait_seconds(counting, seconds, true);
 }
 
 int counting_read(struct counting *counting, uint64_t tables)

@@ -20,6 +20,12 @@ struct counting;
 int counting_configure(struct config *config, const char *path, bool verbose);
 
 /*
+ * Have only what numbers of VMs are made of: events of [trace] are not counted, labels do not
+ * follow VMs, and a table has rows once it is read.
+ */
+void counting_of_numbers(struct config *config);
+
+/*
  * Read the maps of the agent that runs, if one does; else, or if the configuration selects the
  * family trace, attach the families as it says. It must outlive the result. From then on SIGINT,
  * SIGTERM and SIGHUP end counting_wait() only. verbose: also say details. Returns an exit status:
@@ -32,6 +38,9 @@ int counting_open(const struct config *config, bool verbose, struct counting **r
  * whether a signal ended it; once one did, later calls return at once.
  */
 bool counting_wait(struct counting *counting, double seconds);
+
+/* The same for who reads next, and calls counting_tick_early() then. */
+bool counting_wait_to_read(struct counting *counting, double seconds);
 
 /* For how long it has counted, in seconds. */
 double counting_seconds(const struct counting *counting);

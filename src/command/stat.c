@@ -295,8 +295,7 @@ static int run(const struct options *options)
 /* What a line does not show is not counted, so that guests do not pay for it. */
 static void not_shown(struct config *config)
 {
-	config->labels_stay = true;
-	config->rows_late = true;
+	counting_of_numbers(config);
 	config->causes = 0;
 	config->slow_us = 0;
 }

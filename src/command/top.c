@@ -262,10 +262,11 @@ static int screen_draw(struct top *top)
 	return err;
 }
 
-/* Take keys for so many seconds. Returns 1 if another screen is to be read, 0, or an error. */
+/* Take keys until so many seconds after the last reading. Returns 1 if another screen is to be
+ * read, 0, or an error. */
 static int keys_take(struct top *top, double seconds)
 {
-	double end = top_source_clock() + seconds, left;
+	double end = top_source_due(top->source, seconds), left;
 
 	while ((left = end - top_source_clock()) > 0 || top->view.paused) {
 		int err, key = top_screen_key(left < 0 || left > 1 ? 1 : left);
@@ -376,7 +377,7 @@ int command_top(int argc, char **argv)
 	status = parse(argc, argv, &options);
 	if (!status && counting_configure(&options.config, options.config_path, false))
 		return EXIT_FAILURE;
-	options.config.labels_stay = options.config.rows_late = true;
+	counting_of_numbers(&options.config);
 	if (!status)
 		status = run(&options);
 	config_free(&options.config);

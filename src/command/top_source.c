@@ -15,8 +15,12 @@
 #include "command/snapshot_file.h"
 #include "command/top_view.h"
 
+/* Keys and signals are looked for so long at least, s, however long a screen takes. */
+#define SHORTEST 0.01
+
 struct top_source {
 	struct counting *counting; /* NULL: files are read */
+	double read;		   /* when that was done last, by top_source_clock() */
 	struct snapshot files[TOP_FILES];
 	size_t nfiles, at;
 	double seconds; /* between the files */
@@ -63,12 +67,16 @@ void top_source_close(struct top_source *source)
 int top_source_read(struct top_source *source, uint64_t tables, bool first)
 {
 	if (source->counting) {
+		double begun = top_source_clock();
 		int err = counting_read(source->counting, tables);
 
+		/* what is due then, such as making room for many VMs, is in the interval */
+		source->read = (begun + top_source_clock()) / 2;
 		counting_tick_early(source->counting);
 		return err;
 	}
 	source->at = first ? 0 : source->nfiles - 1;
+	source->read = top_source_clock();
 	return 0;
 }
 
@@ -79,7 +87,7 @@ const struct snapshot *top_source_snapshot(const struct top_source *source)
 
 double top_source_now(const struct top_source *source)
 {
-	return source->counting ? top_source_clock() : 1 + source->seconds * (double)source->at;
+	return source->counting ? source->read : 1 + source->seconds * (double)source->at;
 }
 
 bool top_source_ended(const struct top_source *source)
@@ -87,11 +95,20 @@ bool top_source_ended(const struct top_source *source)
 	return !source->counting && source->at == source->nfiles - 1;
 }
 
+double top_source_due(const struct top_source *source, double seconds)
+{
+	double due = source->read + seconds, soon = top_source_clock() + SHORTEST;
+
+	return due > soon ? due : soon;
+}
+
 /* Without anything to count, the default of signals is right. */
 bool top_source_wait(struct top_source *source, double seconds)
 {
+	double left = top_source_due(source, seconds) - top_source_clock();
+
 	if (source->counting)
-		return counting_wait(source->counting, seconds);
+		return counting_wait_to_read(source->counting, left);
 	return false;
 }
 

@@ -36,9 +36,12 @@ double top_source_now(const struct top_source *source);
 /* Is there nothing more to read, since it was the last file? */
 bool top_source_ended(const struct top_source *source);
 
+/* When so many seconds have passed since the last reading, or soon, by top_source_clock(). */
+double top_source_due(const struct top_source *source, double seconds);
+
 /*
- * Wait for so many seconds, or do not wait, and not do either what a reading that follows does as
- * well. Return whether a signal says to end.
+ * Wait until then, or do not wait, and not do either what a reading that follows does as well.
+ * Return whether a signal says to end.
  */
 bool top_source_wait(struct top_source *source, double seconds);
 bool top_source_poll(struct top_source *source, bool reads);

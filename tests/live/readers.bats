@@ -250,6 +250,16 @@ share() {
 }
 
 @test "stat appends lines with a time, and SIGHUP opens the file anew; doctor sees the agent" {
+	# without an agent it counts by programs of its own, but not what a line does not show
+	"$BUILD/kvmbpf" stat -c "$WORK/kvm.conf" 0.2 >"$WORK/lines" 2>"$WORK/err" 3>&- &
+	stat=$!
+	wait_for 20 test -s "$WORK/lines"
+	loaded=$(for id in $(programs "$stat"); do bpftool prog show id "$id"; done)
+	kill "$stat"
+	wait "$stat"
+	[[ $loaded == *"name userspace_exit"* && $loaded == *"name ledger"* ]]
+	[[ $loaded != *"name cause"* && $loaded != *"name slow"* && $loaded != *"name kvm_pio"* ]]
+	rm "$WORK/lines"
 	agent_start
 	"$BUILD/kvmbpf" stat -c "$WORK/kvm.conf" -o "$WORK/lines" 0.2 2>"$WORK/err" 3>&- &
 	stat=$!
