@@ -12,6 +12,7 @@
 # make deps     install missing packages (root, Debian); deps-build: only those of the build
 # make tables   regenerate pmns and the metric list of pmdakvm(1) from src/metrics/metrics.def
 # make fleet    regenerate the rules of Prometheus and pmie from fleet/alerts and fleet/records
+# make check-grafana MODULES=DIR  hold the dashboards against the types of @grafana/schema (HACKING.md)
 # make format   run clang-format on all C files
 # make install  install next to the stock agent (PREFIX=, DESTDIR=); undo with uninstall
 # make clean    remove the build directory
@@ -56,7 +57,7 @@ BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 $(WARNINGS) -Ivmlinux -Ibpf
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all install install-check uninstall check check-programs check-arm64 check-kernels demo pictures bench bench-programs fuzz fuzz-programs deps deps-build tables fleet format clean
+.PHONY: all install install-check uninstall check check-programs check-arm64 check-kernels check-grafana demo pictures bench bench-programs fuzz fuzz-programs deps deps-build tables fleet format clean
 all: $(O)/pmdakvm $(O)/pmda_kvm.so $(O)/kvmbpf
 
 # --- BPF side: one object and one skeleton per family ---
@@ -195,6 +196,12 @@ check-arm64:
 	$(Q)+$(if $(ARCH),,if sysroot=$$(scripts/sysroot-arm64.sh); then \
 	  $(MAKE) --no-print-directory ARCH=arm64 SAN= O=$(O)/arm64 SYSROOT="$$sysroot" all $(O)/arm64/tests/guest; \
 	  else test $$? = 77; fi)
+
+# a node_modules folder with @grafana/schema and typescript, which Debian has not
+MODULES ?=
+check-grafana:
+	$(if $(MODULES),,$(error MODULES= is a node_modules folder with @grafana/schema and typescript))
+	$(Q)node tests/grafana-types.js $(call quote,$(MODULES))
 
 # KERNELS= a choice: their rows of docs/kernels.md are written; without it all of the page
 KERNELS ?=

@@ -69,7 +69,10 @@ def lines(url, second, variables):
     for dashboard, panel, target, expr in queries(variables):
         head = f"{dashboard['uid']} | {panel['title']} | {target['legendFormat']} | "
         rows = ask(url, "query", {"query": expr, "time": second})
+        merged = [step for step in panel["transformations"] if step["id"] == "merge"]
         for row in sorted(rows, key=lambda row: labels_of(row["metric"])):
+            if merged and "__name__" in row["metric"]:
+                sys.exit(f"{head}the series' name keeps this query's rows apart from the others'")
             print(f"{head}{labels_of(row['metric'])} | {round(float(row['value'][1]), 4):g}")
         if not rows:
             print(head + "nothing")
@@ -118,14 +121,15 @@ def plot(panel, answers, begin, end):
 
 
 def heatmap(answers, begin, end):
-    """Of cumulative buckets: what each has more than the one below"""
+    """A row for each bucket: of cumulative ones, as Prometheus has them, what each has more than the one below"""
+    cumulative = answers[0][0]["format"] == "heatmap"
     rows = sorted(((float(row["metric"]["le"].replace("+Inf", "inf")), row["values"]) for row in answers[0][1]),
                   key=lambda pair: pair[0])
     cells, below, most = [], {}, 0.0
     for number, (_, values) in enumerate(rows):
         for t, value in values:
             more = max(float(value) - below.get(t, 0), 0)
-            below[t] = float(value)
+            below[t] = float(value) if cumulative else 0
             most = max(most, more)
             cells.append((number, float(t), more))
     height = 180 / max(len(rows), 1)
@@ -151,10 +155,17 @@ def table(panel, answers):
             entry = rows.setdefault(key, {})
             entry.update(metric)
             entry[target["legendFormat"]] = f"{float(row['value'][1]):.4g}"
-    columns = sorted({key for row in rows.values() for key in row} - set(names)) + names
+    # as the panel puts them in order, and calls them
+    index, called = {}, {}
+    for step in panel["transformations"]:
+        index.update(step["options"].get("indexByName", {}))
+        called.update(step["options"].get("renameByName", {}))
+    for number, name in enumerate(names):
+        index[name] = index.get("Value" if len(names) == 1 else f"Value #{chr(65 + number)}", 99)
+    columns = sorted({key for row in rows.values() for key in row}, key=lambda name: (index.get(name, 99), name))
     cell = lambda text, tag="td": f"<{tag}>{html.escape(str(text))}</{tag}>"
     body = "".join("<tr>" + "".join(cell(row.get(column, "")) for column in columns) + "</tr>" for row in rows.values())
-    return f"<table><tr>{''.join(cell(column, 'th') for column in columns)}</tr>{body}</table>" + ("" if rows else "nothing")
+    return f"<table><tr>{''.join(cell(called.get(column, column), 'th') for column in columns)}</tr>{body}</table>" + ("" if rows else "nothing")
 
 
 def page(path, url, second, variables):

@@ -7,7 +7,8 @@ data source does, and print "DASHBOARD | PANEL | LEGEND | VALUE", the last until
 that the panel shows, or "nothing" for none.
 
 panels_pcp.py --page FILE URL SECOND [NAME=VALUE]...: draw the answers of the fifteen minutes before as a page.
-panels_pcp.py --vector URL HOSTSPEC: ask for the metrics of those for PCP Vector, as of now, and print the same.
+panels_pcp.py --vector URL HOSTSPEC [NAME=VALUE]...: ask for the metrics of those for PCP Vector, as of now, and
+print the same.
 """
 import re
 import sys
@@ -30,8 +31,13 @@ def shown_of(panel, rows, variables):
             for name, value in variables.items():
                 pattern = pattern.replace("$" + name, value)
             rows = [row for row in rows if re.match(pattern, row[0])]
+        elif step["id"] == "renameByRegex":
+            pattern, name = step["options"]["regex"].strip("/"), step["options"]["renamePattern"].replace("$", "\\")
+            # a heat map's rows are in order where all have numbers for names
+            rows = sorted(((re.sub(pattern, name, legend), points) for legend, points in rows), key=lambda row: float(row[0]))
         elif step["id"] == "sortBy":
-            rows = sorted(rows, key=lambda row: -row[1][-1][1])
+            sign = -1 if step["options"]["sort"][0]["desc"] else 1
+            rows = sorted(rows, key=lambda row: sign * row[1][-1][1])
         elif step["id"] == "limit":
             rows = rows[:step["options"]["limitField"]]
     return rows
@@ -58,35 +64,36 @@ def page(path, url, second, variables):
     """The dashboards, drawn"""
     begin, shown = second - 900, {}
     for dashboard, panel, target, rows in answers(url, begin, second, variables):
-        as_metric = [{"metric": {"name": name}, "values": points, "value": points[-1]} for name, points in rows]
+        as_metric = [{"metric": {"name": name, "le": name}, "values": points, "value": points[-1]} for name, points in rows]
         shown.setdefault((dashboard["title"], panel["id"]), (panel, []))[1].append(
-            ({"legendFormat": "{{name}}" if panel["type"] != "table" else "Last"}, as_metric))
+            ({"legendFormat": "{{name}}" if panel["type"] != "table" else "Last", "format": "time_series"}, as_metric))
     panels.draw(path, shown, begin, second)
 
 
-def vector(url, hostspec):
-    """What pmcd has now, for each query"""
+def vector(url, hostspec, variables):
+    """What pmcd has now, for each query, as the panel has it"""
     def call(way, **parameters):
         return series.http(url, f"/pmapi/{way}?{urllib.parse.urlencode(parameters)}")
     context = call("context", hostspec=hostspec, polltimeout=60)["context"]
-    for dashboard, panel, target, expr in panels.queries({}, "performancecopilot-vector-datasource"):
+    for dashboard, panel, target, expr in panels.queries(variables, "performancecopilot-vector-datasource"):
         rows = call(f"{context}/fetch", names=expr)["values"][0]["instances"]
         # instances are of a metric's domain, or there is none
         try:
             names = {row["instance"]: row["name"] for row in call(f"{context}/indom", name=expr)["instances"]}
         except OSError:
             names = {}
-        for row in sorted(rows, key=lambda row: names.get(row["instance"], "")):
-            labels = {"instance": names.get(row["instance"], "")}
-            print(f"{dashboard['uid']} | {panel['title']} | {legend(target, labels)} | {row['value']:g}")
-        if not rows:
+        found = sorted((legend(target, {"instance": names.get(row["instance"], "")}), [(0, row["value"])]) for row in rows)
+        shown = shown_of(panel, found, variables)
+        for name, points in shown:
+            print(f"{dashboard['uid']} | {panel['title']} | {name} | {points[-1][1]:g}")
+        if not shown:
             print(f"{dashboard['uid']} | {panel['title']} | {target['legendFormat']} | nothing")
 
 
 def main():
     """The first argument says what"""
     if sys.argv[1] == "--vector":
-        vector(*sys.argv[2:4])
+        vector(*sys.argv[2:4], dict(pair.split("=", 1) for pair in sys.argv[4:]))
         return
     panels.answer(page, lines)
 

@@ -17,6 +17,9 @@ SOURCES = {"prometheus": ("prometheus", ""), "redis": ("performancecopilot-redis
 # Columns of tables
 ORDER = {name: number for number, name in enumerate(
     ["vm", "instance", "vcpu", "Value", "Value #A", "Value #B", "Value #C", "cause", "Value #D", "reason", "Value #E", "id"])}
+# What columns are called, where their names do not say
+NAMES = {"vm": "VM", "instance": "Host", "vcpu": "vCPU", "cause": "Cause", "reason": "Reason", "family": "Family",
+         "id": "UUID, or host/name/PID"}
 LICENCE = "SPDX-License-Identifier: GPL-2.0-or-later. Copyright (c) 2026 The pmdakvm authors. "
 
 
@@ -38,11 +41,12 @@ def read(name, sources):
             kind, size, unit, title = rest.split(" ", 3)
             width, height = map(int, size.split("x"))
             dashboards[-1]["panels"].append({"kind": kind, "width": width, "height": height, "unit": unit,
-                                             "title": title, "says": None, "top": None, "only": None, "queries": []})
+                                             "title": title, "says": None, "top": None, "least": None, "only": None,
+                                             "empty": None, "names": None, "queries": []})
         elif key == "query":
             legend, expr = rest.split(" | ", 1)
             dashboards[-1]["panels"][-1]["queries"].append((legend, expr))
-        elif key in ("says", "top", "only"):
+        elif key in ("says", "top", "least", "only", "empty", "names"):
             dashboards[-1]["panels"][-1][key] = rest
         else:
             sys.exit(f"fleet/{name}: unknown: {line}")
@@ -80,53 +84,65 @@ def options(panel):
         return {"reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}, "colorMode": "none",
                 "graphMode": "none", "textMode": "auto" if "$" in panel["queries"][0][0] else "value"}
     if kind == "table":
-        return {"showHeader": True, "cellHeight": "sm"}
+        # by what the first query has, as the rows of several are put together
+        order = {} if len(panel["queries"]) == 1 else {"sortBy": [{"displayName": panel["queries"][0][0], "desc": True}]}
+        return {"showHeader": True, "cellHeight": "sm", **order}
     if kind == "heatmap":
-        return {"calculate": False, "cellGap": 1, "color": {"mode": "scheme", "scheme": "Oranges", "steps": 64, "exponent": 0.5, "fill": "dark-orange",
-                                                                 "reverse": False},
-                "yAxis": {"unit": panel["unit"], "axisPlacement": "left"}, "tooltip": {"mode": "single"},
-                "legend": {"show": True}}
+        # rows are named by their upper bounds
+        return {"calculate": False, "cellGap": 1, "rowsFrame": {"layout": "le"},
+                "color": {"mode": "scheme", "scheme": "Oranges", "steps": 64, "exponent": 0.5, "fill": "dark-orange",
+                          "reverse": False},
+                "yAxis": {"unit": panel["unit"], "axisPlacement": "left"}, "cellValues": {"unit": "ops"},
+                "tooltip": {"mode": "single"}, "legend": {"show": True}}
     return {"legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": True},
             "tooltip": {"mode": "multi", "sort": "desc"}}
 
 
-def fields(panel):
+def fields(panel, source):
     """Units, and how lines are drawn"""
-    defaults = {"unit": panel["unit"], "custom": {}}
+    defaults = {"unit": "ops" if panel["kind"] == "heatmap" else panel["unit"], "custom": {}}
+    if panel["empty"]:
+        defaults["noValue"] = panel["empty"]
     if panel["kind"] in ("timeseries", "stacked"):
         defaults["custom"] = {"drawStyle": "line", "lineWidth": 1, "fillOpacity": 10, "showPoints": "never"}
         defaults["min"] = 0
     if panel["kind"] == "stacked":
         defaults["custom"].update({"fillOpacity": 70, "stacking": {"mode": "normal", "group": "A"}})
-        if panel["unit"] == "percentunit":
+        # shares of the whole; those of one CPU add up to as many CPUs as there are
+        if panel["unit"] == "percentunit" and source == "prometheus":
             defaults["max"] = 1
     overrides = []
-    if panel["kind"] == "table" and not panel["top"]:
+    if panel["kind"] == "table" and not panel["top"] and not panel["least"]:
         for number, (legend, _) in enumerate(panel["queries"]):
             name = f"Value #{chr(ord('A') + number)}" if len(panel["queries"]) > 1 else "Value"
             unit = "percentunit" if legend == "Ready" else "none"
             overrides.append({"matcher": {"id": "byName", "options": name},
                               "properties": [{"id": "displayName", "value": legend}, {"id": "unit", "value": unit},
-                                             {"id": "decimals", "value": 3}]})
+                                             {"id": "decimals", "value": 1 if unit == "percentunit" else 3}]})
     return {"defaults": defaults, "overrides": overrides}
 
 
 def transformations(panel):
     """
     Of a table: one row for what the queries have in common, without the time; or for the last value of each
-    line, the largest first. Of lines, those whose name begins so.
+    line, the largest first. Of lines, those whose name begins so; and for a heat map, named by what ends it.
     """
     if panel["only"]:
-        return [{"id": "filterFieldsByName", "options": {"include": {"pattern": f"/^([Tt]ime$|{panel['only']})/"}}}]
-    if panel["top"]:
+        steps = [{"id": "filterFieldsByName", "options": {"include": {"pattern": f"/^([Tt]ime$|{panel['only']})/"}}}]
+        if panel["kind"] == "heatmap":
+            steps.append({"id": "renameByRegex", "options": {"regex": r"/.*-(\d+)$/", "renamePattern": "$1"}})
+        return steps
+    if panel["top"] or panel["least"]:
         return [{"id": "reduce", "options": {"mode": "seriesToRows", "reducers": ["lastNotNull"]}},
-                {"id": "sortBy", "options": {"fields": {}, "sort": [{"field": "Last *", "desc": True}]}},
-                {"id": "limit", "options": {"limitField": int(panel["top"])}}]
+                {"id": "sortBy", "options": {"sort": [{"field": "Last *", "desc": bool(panel["top"])}]}},
+                {"id": "limit", "options": {"limitField": int(panel["top"] or panel["least"])}},
+                {"id": "organize", "options": {"excludeByName": {}, "indexByName": {},
+                                               "renameByName": {"Field": panel["names"] or "VM", "Last *": "Last"}}}]
     if panel["kind"] != "table":
         return []
     hidden = {name: True for name in ("Time", "__name__", "uuid", "job")}
     steps = [{"id": "merge", "options": {}}] if len(panel["queries"]) > 1 else []
-    return steps + [{"id": "organize", "options": {"excludeByName": hidden, "indexByName": ORDER, "renameByName": {}}}]
+    return steps + [{"id": "organize", "options": {"excludeByName": hidden, "indexByName": ORDER, "renameByName": NAMES}}]
 
 
 def panels(dashboard, source):
@@ -138,7 +154,7 @@ def panels(dashboard, source):
         kind = "timeseries" if panel["kind"] == "stacked" else panel["kind"]
         made = {"id": number + 1, "type": kind, "title": panel["title"], "datasource": data_source(source),
                 "gridPos": {"x": x, "y": y, "w": panel["width"], "h": panel["height"]},
-                "targets": targets(panel, source), "fieldConfig": fields(panel), "options": options(panel),
+                "targets": targets(panel, source), "fieldConfig": fields(panel, source), "options": options(panel),
                 "transformations": transformations(panel)}
         if panel["says"]:
             made["description"] = panel["says"]
@@ -153,7 +169,8 @@ def variables(dashboard, source):
     result = [{"name": "datasource", "type": "datasource", "query": kind, "label": "Data source"}]
     for key, name, query in dashboard["variables"]:
         if key == "text":
-            result.append({"name": name, "type": "textbox", "query": query, "label": "VM's name, or a regular expression"})
+            default, label = query.split(" ", 1)
+            result.append({"name": name, "type": "textbox", "query": default, "label": label})
             continue
         asked = {"query": query, "refId": name} if source == "prometheus" else query
         result.append({"name": name, "type": "query", "datasource": data_source(source), "query": asked,

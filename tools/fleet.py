@@ -21,6 +21,8 @@ OWNERS = {"host": ["instance"], "vm": ["instance", "id", "vm", "uuid"],
           "vcpu": ["instance", "id", "vm", "uuid", "vcpu"]}
 # Bounds of histograms are 2 to the power of these, less 1, in ns
 BUCKET_POWERS = range(10, 31)
+# So many VMs and vCPUs the dashboard of the fleet shows
+TOP_VMS = 20
 STATES = ["guest", "kvm", "poll", "halted", "vmm", "ready", "unknown"]
 # those that have intervals that no event has ended yet
 OPEN = ["guest", "kvm", "halted", "vmm", "unknown"]
@@ -79,11 +81,12 @@ def records():
         if not line or line.startswith("#"):
             continue
         name, metric, owner, *labels = line.split()
-        series.append((name, of_both(metric, OWNERS[owner] + labels), {}))
+        expr = of_both(metric, OWNERS[owner] + [label for label in labels if label != "nonzero"])
+        series.append((name, f"({expr}) > 0" if "nonzero" in labels else expr, {}))
         by_metric[metric] = name
     series += latency("kvm_host_reason:latency_bucket:rate", "kvm.exit.latency", OWNERS["host"] + ["reason"])
     series += latency("kvm_vm:latency_bucket:rate", "kvm.vm.exit.latency", OWNERS["vm"])
-    return series + ledger(), by_metric
+    return series + ledger() + fleet(), by_metric
 
 
 def with_id(expr, labels):
@@ -137,6 +140,44 @@ def ledger():
                    {}))
     series.append(("kvm_vm:overhead:rate", f'sum without (state) ({name}{{state=~"kvm|poll|vmm"}})', {}))
     return series
+
+
+def fleet():
+    """
+    What the dashboard of the fleet shows, so that it need not ask for each VM: sums by host, and of the VMs that
+    cost most what they cost, where they are (a VM that moves is on the host that had it last) and why. Of the
+    cause and the reason, the one that takes most.
+    """
+    top = "and on (id) kvm_top_vm:overhead:rate"
+
+    def most(name, label, none):
+        of_top = f'{name}{{{label}!="{none}"}} {top}'
+        return f"topk by (id, vm) (1, sum by (id, vm, {label}) ({of_top}) > 0)"
+    expressions = {
+        "kvm_host:overhead:rate": "sum by (instance) (kvm_vm:overhead:rate)",
+        "kvm_host:exits_of_vms:rate": "sum by (instance) (kvm_vm:exits:rate)",
+        "kvm_top_vm:overhead:rate": f"topk({TOP_VMS}, sum by (id, vm) (kvm_vm:overhead:rate))",
+        "kvm_top_vm:here": "0 * topk by (id, vm) (1, max by (id, vm, instance) "
+                           f"(timestamp(kvm_vm:vcpus) {top})) + 1",
+        "kvm_top_vm:exits:rate": f"sum by (id, vm) (kvm_vm:exits:rate {top})",
+        "kvm_top_vm:run_delay:rate": f"max by (id, vm) (kvm_vcpu:run_delay:rate {top})",
+        "kvm_top_vm_cause:time:rate": most("kvm_vm_cause:time:rate", "cause", "none"),
+        "kvm_top_vm_reason:userspace_time:rate": most("kvm_vm_reason:userspace_time:rate", "reason", "HLT"),
+        "kvm_top_vcpu:run_delay:rate": f"topk({TOP_VMS}, kvm_vcpu:run_delay:rate > 0.05)",
+        "kvm_top_map:fill": f"topk({TOP_VMS}, kvm_agent:map_used / kvm_agent:map_limit)",
+    }
+    return [(name, expr, {}) for name, expr in expressions.items()]
+
+
+def group(name):
+    """Of a recorded series: groups are reckoned side by side, and each in its order"""
+    if "latency" in name:
+        return "kvm-latency"
+    if name == "kvm_vm:overhead:rate":
+        return "kvm-vm-state"
+    if re.match("kvm_top_|kvm_host:(overhead|exits)", name):
+        return "kvm-fleet"
+    return name.split(":")[0].replace("_", "-")
 
 
 def alerts():
@@ -264,11 +305,15 @@ def rules(what):
         print("- name: kvm-alerts\n  rules:")
         print("\n".join(alert_rule(block, by_metric) for block in alerts()))
         return
-    print("- name: kvm-records\n  rules:")
-    for name, expr, labels in series:
-        print(f"  - record: {name}\n    expr: {yaml_quoted(expr)}")
-        for label, value in labels.items():
-            print(f"    labels:\n      {label}: {yaml_quoted(value)}")
+    groups = {}
+    for one in series:
+        groups.setdefault(group(one[0]), []).append(one)
+    for heading, rows in groups.items():
+        print(f"- name: {heading}\n  rules:")
+        for name, expr, labels in rows:
+            print(f"  - record: {name}\n    expr: {yaml_quoted(expr)}")
+            for label, value in labels.items():
+                print(f"    labels:\n      {label}: {yaml_quoted(value)}")
 
 
 def needed():

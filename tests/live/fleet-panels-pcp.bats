@@ -33,7 +33,7 @@ panels_pcp() {
 		pmseries -h 127.0.0.1 -p "$KEYS" --load "{source.path: \"$WORK/$host\"}" >>loaded
 	done
 	series_proxy "$WORK/proxy"
-	panels_pcp "http://127.0.0.1:$PROXY" $((1767225600 + 900)) host=kv2 vm=web1 >said
+	panels_pcp "http://127.0.0.1:$PROXY" $((1767225600 + 900)) host=kv2 vm=web1 reason=io >said
 	diff "$TOP/tests/data/fleet/panels-pcp.expected" said
 	# they differ in nothing but the data source
 	for file in "$TOP"/fleet/grafana/kvm-redis-*; do
@@ -45,7 +45,7 @@ panels_pcp() {
 	made --agent >a.made
 	made_pmcd a
 	proxy
-	panels_pcp --vector "http://127.0.0.1:$PROXY" "127.0.0.1:$PORT" >said
+	panels_pcp --vector "http://127.0.0.1:$PROXY" "127.0.0.1:$PORT" vm=web1 reason=io >said
 	diff "$TOP/tests/data/fleet/panels-vector.expected" said
 }
 

@@ -31,6 +31,10 @@ def vm(name, vcpus, states, begin=0, end=RECORDS):
         yield "kvm.vm.exit.time", f"{name}::{reason}", counter(rate * 10_000, begin, end)
     yield "kvm.vm.userspace_exit.time", f"{name}::IO", counter(states["vmm"] * vcpus * 10_000_000, begin, end)
     yield "kvm.vm.cause.time", f"{name}::io:0x3f8:w", counter(states["vmm"] * vcpus * 9_000_000, begin, end)
+    # web1's vCPUs are woken, and run late
+    for bucket, rate in (("512-1023", 6), ("4096-8191", 3), ("1048576-2097151", 1)) if states is BUSY else ():
+        yield "kvm.vm.wake.latency", f"{name}::{bucket}", counter(rate * 100, begin, end)
+        yield "kvm.vm.exit.latency", f"{name}::io::{bucket}", counter(rate * 300, begin, end)
     for number in range(vcpus):
         yield "kvm.vcpu.run_delay", f"{name}::vcpu{number}", counter(states["ready"] * 10_000_000, begin, end)
 
@@ -43,6 +47,9 @@ def host(name):
     yield "kvm.exit.total", "", counter(8000 if first else 4000)
     for reason, rate in (("io", 3000), ("hlt", 1000)):
         yield "kvm.exit.count", reason, counter(rate)
+    for reason, bucket, rate in (("io", "512-1023", 2000), ("io", "2048-4095", 900), ("io", "1048576-2097151", 100),
+                                 ("hlt", "2048-4095", 1000)):
+        yield "kvm.exit.latency", f"{reason}::{bucket}", counter(rate)
     yield "kvm.userspace_exit.time", "IO", counter(250_000_000)
     for family in ("exit", "cause"):
         yield "kvm.agent.family.attached", family, ["0" if family == "cause" and first else "1"] * RECORDS
