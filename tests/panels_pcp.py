@@ -64,9 +64,11 @@ def page(path, url, second, variables):
     """The dashboards, drawn"""
     begin, shown = second - 900, {}
     for dashboard, panel, target, rows in answers(url, begin, second, variables):
-        as_metric = [{"metric": {"name": name, "le": name}, "values": points, "value": points[-1]} for name, points in rows]
+        # as the panel calls the columns of a table, the rows of a heat map and lines
+        name_of, value = {"table": ("Field", "Last *"), "heatmap": ("le", "")}.get(panel["type"], ("name", "{{name}}"))
+        as_metric = [{"metric": {name_of: name}, "values": points, "value": points[-1]} for name, points in rows]
         shown.setdefault((dashboard["title"], panel["id"]), (panel, []))[1].append(
-            ({"legendFormat": "{{name}}" if panel["type"] != "table" else "Last", "format": "time_series"}, as_metric))
+            ({"legendFormat": value, "format": "time_series"}, as_metric))
     panels.draw(path, shown, begin, second)
 
 
