@@ -26,6 +26,8 @@ TOP_VMS = 20
 STATES = ["guest", "kvm", "poll", "halted", "vmm", "ready", "unknown"]
 # those that have intervals that no event has ended yet
 OPEN = ["guest", "kvm", "halted", "vmm", "unknown"]
+# those of which some may turn out to have been ready
+LENT = ["halted", "vmm", "unknown"]
 
 
 def read(*path):
@@ -68,7 +70,7 @@ def of_both(metric, labels, change=None):
     pcp, own = names(metric)
     for name, scale in ((own, ""), (pcp, " / 1e9" if units == "NSEC" else "")):
         expr = f"{change}({name}[{RANGE}])" if change else name
-        part = f"sum by ({', '.join(labels)}) ({with_id(expr, labels)}){scale}"
+        part = f"sum by ({', '.join(labels)}) ({expr}){scale}"
         if part not in parts:
             parts.append(part)
     return " or ".join(parts)
@@ -89,29 +91,22 @@ def records():
     return series + ledger() + fleet(), by_metric
 
 
-def with_id(expr, labels):
-    """With the label id, if it is one of the labels"""
-    if "id" not in labels:
-        return expr
-    return (f'label_replace(label_join({expr}, "id", "/", "instance", "vm", "pid"), '
-            f'"id", "$1", "uuid", "(.+)")')
-
-
 def latency(name, metric, labels):
     """
     A histogram's rates with cumulative buckets, as kvmbpf has them. pmproxy has an instance for each bucket
     with a count, FIRST-LAST in ns: each bound is the sum of those up to it.
     """
     pcp = metric.replace(".", "_")
-    own = f"{pcp}_seconds_bucket"
-    series = [(name, f"sum by ({', '.join(labels)}, le) ({with_id(f'rate({own}[{RANGE}])', labels)})", {})]
+    own, of_one = f"{pcp}_seconds_bucket", name.replace("bucket", "of_bucket")
+    by = ", ".join(labels)
+    series = [(name, f"sum by ({by}, le) (rate({own}[{RANGE}]))", {}),
+              (of_one, f"sum by ({by}, bucket) (rate({pcp}[{RANGE}]))", {})]
     bounds = [2 ** power - 1 for power in BUCKET_POWERS]
     for bound in bounds + [None]:
         lasts = "|".join(str(2 ** power - 1) for power in range(1, BUCKET_POWERS[-1] + 1) if bound and 2 ** power - 1 <= bound)
         which_ones = f'{{bucket=~".*-({lasts})"}}' if bound else ""
-        expr = f"sum by ({', '.join(labels)}) ({with_id(f'rate({pcp}{which_ones}[{RANGE}])', labels)})"
         le = f"{bound // 10 ** 9}.{bound % 10 ** 9:09d}".rstrip("0") if bound else "+Inf"
-        series.append((name, f"{expr} unless on (instance) {own}", {"le": le}))
+        series.append((name, f"sum by ({by}) ({of_one}{which_ones})", {"le": le}))
     return series
 
 
@@ -120,24 +115,26 @@ def ledger():
     Where vCPUs' time goes, in seconds a second. No state is below 0: what an interval turns out to have
     been waiting for a CPU is not ready a second time, as in dashboards/derived.
     """
-    name, series = "kvm_vm_state:time:rate", []
-    labels = OWNERS["vm"]
-    for state in STATES:
-        expr = of_both("kvm.vm.time." + state, labels)
-        if state in OPEN:
-            more = of_both("kvm.vm.open." + state, labels, "delta")
-            expr = f"({expr}) + (({more}) / {RANGE_SECONDS} or 0 * ({expr}))"
-        series.append(("kvm_vm_state:raw:rate", expr, {"state": state}))
-    for state in STATES:
-        expr = f'kvm_vm_state:raw:rate{{state="{state}"}}'
+    name, raw, series = "kvm_vm_state:time:rate", "kvm_vm_state:raw:rate", []
+    labels = ", ".join(OWNERS["vm"])
+    for state in [*LENT, *(state for state in STATES if state not in LENT)]:
+        parts = []
+        for way, scale in ((1, ""), (0, " / 1e9")):
+            expr = f"rate({names('kvm.vm.time.' + state)[way]}[{RANGE}])"
+            if state in OPEN:
+                # the time since the last event is another series of the sum
+                more = f"delta({names('kvm.vm.open.' + state)[way]}[{RANGE}]) / {RANGE_SECONDS}"
+                expr += f' or label_replace({more}, "part", "open", "", "")'
+            parts.append(f"sum by ({labels}) ({expr}){scale}")
+        expr = " or ".join(parts)
+        if state in LENT:
+            series.append((raw, expr, {"state": state}))
+            expr = f'{raw}{{state="{state}"}}'
         if state in OPEN:
             expr = f"clamp_min({expr}, 0)"
         if state == "ready":
-            below = f'sum without (state) (clamp_max(kvm_vm_state:raw:rate{{state=~"halted|vmm|unknown"}}, 0))'
-            expr = f"{expr} + ignoring (state) ({below})"
+            expr = f"({expr}) + sum without (state) (clamp_max({raw}, 0))"
         series.append((name, expr, {"state": state}))
-    series.append(("kvm_vm_state:time:share", f"{name} / ignoring (state) group_left () sum without (state) ({name})",
-                   {}))
     series.append(("kvm_vm:overhead:rate", f'sum without (state) ({name}{{state=~"kvm|poll|vmm"}})', {}))
     return series
 
@@ -350,6 +347,7 @@ scrape_configs:
   metric_relabel_configs:
   # what says nothing that instance does not
   - {{ action: labeldrop, regex: 'agent|domainname|groupid|hostname|instid|machineid|userid' }}
+{ids}
 
 # Hosts without PCP: node_exporter, which reads what kvmbpf-textfile.timer writes. Targets are HOST:9100.
 - job_name: kvm-node
@@ -359,7 +357,13 @@ scrape_configs:
   - {{ source_labels: [instance, __address__], regex: ';(.*):[0-9]+', target_label: instance }}
   metric_relabel_configs:
   - {{ action: keep, source_labels: [__name__], regex: '(kvm|node_textfile)_.*' }}
+{ids}
 """
+
+
+IDS = """  # the rules know a VM by its id, which is its UUID, or else HOST/NAME/PID
+  - { source_labels: [instance, vm, pid], separator: /, regex: '(.+/.+/.+)', target_label: id }
+  - { source_labels: [uuid], regex: '(.+)', target_label: id }"""
 
 
 def main():
@@ -371,7 +375,7 @@ def main():
                 with open(os.path.join(sys.argv[2], block["name"]), "w", encoding="utf-8") as file:
                     file.write(pmie(block))
     elif what == "scrape":
-        print(HEAD + SCRAPE.format(names=",".join(needed())), end="")
+        print(HEAD + SCRAPE.format(names=",".join(needed()), ids=IDS), end="")
     elif what == "names":
         print(HEAD + '#\n# What Prometheus is to scrape from pmproxy: made of fleet/records by "make fleet".')
         print("\n".join(needed()))

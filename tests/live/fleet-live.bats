@@ -45,7 +45,7 @@ did() {
 # one_vcpu: it is known as one, whose time is all accounted for
 one_vcpu() {
 	wait_for 20 says 'sum by (id) (kvm_vm:vcpus)' "{id=\"a/web1/$GUEST\"} => 1"
-	wait_for 20 says 'round(sum by (vm) (kvm_vm_state:time:share{vm="web1"}))' '{vm="web1"} => 1'
+	wait_for 20 says 'round(sum by (vm) (kvm_vm_state:time:rate{vm="web1"} / on (id) group_left () sum by (id) (kvm_vm_state:time:rate)))' '{vm="web1"} => 1'
 }
 
 @test "by pmproxy and pmlogger, over an agent's restart, until the VM ends" {

@@ -29,7 +29,8 @@ def line(metric, labels, value, second):
 
 def vm(host, own, labels, vcpus, states, exits, begin, end):
     """All of a VM, from one second to another"""
-    base = {"instance": host, "job": "kvm-node" if own else "kvm-pcp", **labels}
+    known = labels.get("uuid", f"{host}/{labels['vm']}/{labels['pid']}")
+    base = {"instance": host, "job": "kvm-node" if own else "kvm-pcp", "id": known, **labels}
     scale = 1 if own else 1e9
     for second in range(begin, end + 1, STEP):
         since = second - begin
