@@ -149,7 +149,7 @@ def fleet():
 
     def most(name, label, none):
         of_top = f'{name}{{{label}!="{none}"}} {top}'
-        return f"topk by (id, vm) (1, sum by (id, vm, {label}) ({of_top}) > 0)"
+        return f"topk by (id, vm) (1, sum by (id, vm, {label}) ({of_top}))"
     expressions = {
         "kvm_host:overhead:rate": "sum by (instance) (kvm_vm:overhead:rate)",
         "kvm_host:exits_of_vms:rate": "sum by (instance) (kvm_vm:exits:rate)",

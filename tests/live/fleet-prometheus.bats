@@ -72,6 +72,8 @@ id=6f3c1c5e-0b0d-4a3e-9d0c-3b7f0a2c1d11
 	{ healthy 1; echo 'kvm.vm.vcpus|db-4720|1|{"vm":"db","pid":4720}'; } | host b
 	fleet_start
 	wait_for 20 says 'sum(kvm_host:vms)' '{} => 3'
+	# each group of rules has its time
+	wait_for 20 says 'count(kvm_vm:vcpus)' '{} => 3'
 	# two VMs of one name, without a UUID, are two, even with one PID
 	diff - <(ask 'sum by (id) (kvm_vm:vcpus)') <<-END
 		{id="$id"} => 2
@@ -107,7 +109,7 @@ id=6f3c1c5e-0b0d-4a3e-9d0c-3b7f0a2c1d11
 	targets | head -n 1 | prometheus_config kvm-pcp
 	prometheus_start
 	wait_for 20 says 'sum(kvm_host:vms)' '{} => 3'
-	says 'sum(kvm_vm:vcpus)' '{} => 10'
+	wait_for 20 says 'sum(kvm_vm:vcpus)' '{} => 10'
 	# what pmproxy calls it, and the id that is made of that
 	vm=$(ask 'kvm_vm_vcpus{pid="13"}' | sed 's/.* vm="//; s/".*//')
 	says 'sum by (id, vm) (kvm_vm_vcpus{pid="13"}) * 0' "{id=\"a/$vm/13\", vm=\"$vm\"} => 0"

@@ -123,6 +123,8 @@ while read -r command <&3; do
 done 3<"$TMPDIR/commands"
 expect "hosts" "$(ask 'sum by (instance) (kvm_host:vms)' | grep -o 'instance="[^"]*"' | sort | tr '\n' ' ')" 'instance="kv1" instance="kv2" instance="kv3" '
 # as the first table of the dashboard to begin with asks: cost and reason of each VM
+reasons() { ask 'count(kvm_top_vm_reason:userspace_time:rate{vm="web1"})' | grep -q '=> 3 '; }
+await "the dashboard has no reasons" reasons
 /usr/bin/python3 "$TOP/tests/panels.py" http://localhost:9090 "$(date +%s)" >/tmp/panels
 grep -F 'kvm-fleet | VMs that cost most, and why | In the VMM for, vCPUs' /tmp/panels | grep -E 'reason="(IO|MMIO)", vm="web1"' ||
 	fail "the dashboard does not say why"
