@@ -90,7 +90,9 @@ void top_model_free(struct top_model *model)
 {
 	for (int i = 0; i < TOP_SECTIONS; i++)
 		grid_free(&model->grids[i]);
-	top_vms_free(&model->rest);
+	free(model->rest.times_begin.list);
+	free(model->rest.reasons_begin.list);
+	free(model->rest.causes_begin.list);
 }
 
 size_t top_texts(enum top_section section)

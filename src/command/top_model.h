@@ -97,8 +97,6 @@ void top_slow_text(const struct top_model *model, char *text, size_t size);
 /* The column of reasons with the longest time, us. */
 #define TOP_REASON_MAX 4
 
-void top_vms_free(struct top_rest *rest);
-
 /* Set a cell to a metric's value in a row. */
 void top_value(struct grid_cell *cell, struct top_place place, size_t row);
 

@@ -72,14 +72,6 @@ static int begins_find(struct top_begins *begins, const struct snapshot_table *t
 	for (size_t row = (begins)->list[vm]; row < (begins)->list[(vm) + 1]; row++) \
 		if (owner_is(vms, vm, &(begins)->table->rows[row]))
 
-void top_vms_free(struct top_rest *rest)
-{
-	free(rest->times_begin.list);
-	free(rest->reasons_begin.list);
-	free(rest->causes_begin.list);
-	*rest = (struct top_rest){ .vms = NULL };
-}
-
 /* --- the rest of a row --- */
 
 /* The best row of a VM so far, by what it is measured. */

@@ -143,38 +143,6 @@ static void test_many(void **state)
 		1, " 1008 VMs 1008 vCPUs  exits 12.3k/s  VMM 9.30k/s  halts 5.20k/s  emul 1.70M/s");
 }
 
-/* The first reason of the VM in a row of the section, if it was made. */
-static const char *reason_at(size_t row)
-{
-	const struct grid *grid = &model.grids[TOP_VMS];
-	int column = grid_find(grid->columns, grid->ncolumns, "TOP REASON");
-
-	return grid->cells[row * grid->ncolumns + (size_t)column].text;
-}
-
-/* Shares, reasons and causes are made of VMs that are seen, or sorted by them. */
-static void test_rest(void **state)
-{
-	(void)state;
-	make(80, 7);
-	assert_string_equal(reason_at(0), "io");
-	for (size_t row = 1; row < 4; row++)
-		assert_null(reason_at(row));
-	key(TOP_KEY_END);
-	make(80, 7);
-	assert_null(reason_at(0));
-	assert_non_null(strstr(page.lines[5].text, "größe-7"));
-	key(TOP_KEY_HOME);
-	make(80, 8);
-	assert_string_equal(reason_at(1), "hlt");
-	assert_null(reason_at(2));
-	assert_int_equal(top_view_sort(&view, &model, TOP_VMS, "TOP REASON"), 0);
-	make(80, 7);
-	assert_string_equal(reason_at(0), "hlt");
-	assert_string_equal(reason_at(1), "io");
-	assert_string_equal(reason_at(2), "npf");
-}
-
 /* The same snapshot with where a VM's time went: ns by state. */
 static void times_add(struct snapshot *snapshot, const char *times)
 {
@@ -486,23 +454,14 @@ static void test_tables(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		top_test(test_host),
-		top_test(test_many),
-		top_test(test_rest),
-		top_test(test_shares),
-		top_test(test_wide),
-		top_test(test_sizes),
-		top_test(test_vm),
-		top_test(test_cursor),
-		top_test(test_sort_keys),
-		top_test(test_filter_keys),
-		top_test(test_delay_keys),
-		top_test(test_other_keys),
-		top_test(test_sections),
-		top_test(test_batch),
-		top_test(test_first_and_notes),
-		top_test(test_tables),
-		top_test(test_slow),
+		top_test(test_host),	    top_test(test_many),
+		top_test(test_shares),	    top_test(test_wide),
+		top_test(test_sizes),	    top_test(test_vm),
+		top_test(test_cursor),	    top_test(test_sort_keys),
+		top_test(test_filter_keys), top_test(test_delay_keys),
+		top_test(test_other_keys),  top_test(test_sections),
+		top_test(test_batch),	    top_test(test_first_and_notes),
+		top_test(test_tables),	    top_test(test_slow),
 	};
 
 	setlocale(LC_CTYPE, "C.UTF-8");
