@@ -181,6 +181,10 @@ bool rates_growth(const struct rates *rates, const struct snapshot_table *table,
 	cell = snapshot_table_cell(table, row, (size_t)column);
 	before = row_find(kept, table, row);
 	at = before * kept->ncolumns + (size_t)column;
+	if (cell->present && !cell->text && before == kept->nrows && rates->began) {
+		*ret_growth = cell->number;
+		return true;
+	}
 	if (!cell->present || cell->text || before == kept->nrows || !kept->present[at] ||
 	    cell->number < kept->values[at])
 		return false;

@@ -30,6 +30,7 @@ struct rates {
 	struct rates_table *list;
 	size_t n;
 	double now; /* when the snapshot that is looked at was read, s */
+	bool began; /* counting began as values were kept: a row that was not there had counted 0 */
 };
 
 void rates_free(struct rates *rates);
@@ -39,7 +40,7 @@ int rates_keep(struct rates *rates, const struct snapshot *snapshot, uint64_t ta
 
 /*
  * By how much a value has grown since it was kept. False: it is absent, was not kept, or has
- * fallen, since it is another's. A row that is new was not kept.
+ * fallen, since it is another's. A row that is new was not kept, but where counting began then.
  */
 bool rates_growth(const struct rates *rates, const struct snapshot_table *table, size_t row,
 		  int column, uint64_t *ret_growth);

@@ -41,6 +41,7 @@ struct top {
 	double read;	 /* when that was, s */
 	char host[96];
 	bool first; /* there was one reading only */
+	bool again; /* there were others before it */
 };
 
 static const struct option long_options[] = {
@@ -163,8 +164,11 @@ static int read_next(struct top *top)
 		top->first = false;
 		return 0;
 	}
-	if (top->tables && keeps)
+	if (top->tables && keeps) {
 		err = rates_keep(&top->rates, snapshot, top->tables, top->read);
+		top->rates.began = !top->again && top_source_begins(top->source);
+		top->again = true;
+	}
 	if (top->tables)
 		top->view.rebase = false;
 	top->first = !top->tables;

@@ -85,6 +85,11 @@ const struct snapshot *top_source_snapshot(const struct top_source *source)
 	return source->counting ? counting_snapshot(source->counting) : &source->files[source->at];
 }
 
+bool top_source_begins(const struct top_source *source)
+{
+	return source->counting && !counting_reads(source->counting);
+}
+
 double top_source_now(const struct top_source *source)
 {
 	return source->counting ? source->read : 1 + source->seconds * (double)source->at;

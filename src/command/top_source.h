@@ -30,6 +30,9 @@ int top_source_read(struct top_source *source, uint64_t tables, bool first);
 /* What was read last. */
 const struct snapshot *top_source_snapshot(const struct top_source *source);
 
+/* Did counting begin just before the first reading? An agent's has begun long before. */
+bool top_source_begins(const struct top_source *source);
+
 /* When that was, s. */
 double top_source_now(const struct top_source *source);
 

@@ -259,6 +259,13 @@ share() {
 	wait "$stat"
 	[[ $loaded == *"name userspace_exit"* && $loaded == *"name ledger"* ]]
 	[[ $loaded != *"name cause"* && $loaded != *"name slow"* && $loaded != *"name kvm_pio"* ]]
+	# and top's first screen has rates, since counting begins with it
+	"$BUILD/tests/guest" --pio 1 --repeat >/dev/null 3>&- &
+	guest=$!
+	"$BUILD/kvmbpf" top -b -n 1 -d 1 -c "$WORK/kvm.conf" >"$WORK/out"
+	kill "$guest"
+	cat "$WORK/out"
+	grep -qE "^guest-$guest +1 +[0-9.]+[kM]? .* io:0xe9:w" "$WORK/out"
 	rm "$WORK/lines"
 	agent_start
 	"$BUILD/kvmbpf" stat -c "$WORK/kvm.conf" -o "$WORK/lines" 0.2 2>"$WORK/err" 3>&- &

@@ -135,6 +135,27 @@ static void test_rows_that_others_follow(void **state)
 	assert_rate(1, 0);
 }
 
+/* Where counting began with the first reading, what was not there then had counted nothing. */
+static void test_began(void **state)
+{
+	(void)state;
+	row_add("web-1", 100);
+	row_add("db-2", 7);
+	rates.began = true;
+	assert_none(0, 0); /* of a table that was not read, nothing is known */
+	assert_int_equal(rates_keep(&rates, &snapshot, 2, 10), 0);
+	row_add("new-3", 12);
+	row_add("none-4", -1);
+	snapshot_cell_set(snapshot_table_cell(table, 1, 0), 6);
+	rates.now = 12;
+	assert_rate(0, 0);
+	assert_none(1, 0); /* it has fallen */
+	assert_rate(2, 6);
+	assert_none(3, 0);
+	rates.began = false;
+	assert_none(2, 0);
+}
+
 /* What has fallen is another's, and what was absent has no rate. */
 static void test_fallen_and_absent(void **state)
 {
@@ -165,11 +186,9 @@ static void test_no_time(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		rates_test(test_rate),
-		rates_test(test_tables_that_were_not_read),
-		rates_test(test_rows_that_move),
-		rates_test(test_rows_that_others_follow),
-		rates_test(test_fallen_and_absent),
+		rates_test(test_rate),		 rates_test(test_tables_that_were_not_read),
+		rates_test(test_rows_that_move), rates_test(test_rows_that_others_follow),
+		rates_test(test_began),		 rates_test(test_fallen_and_absent),
 		rates_test(test_no_time),
 	};
 
