@@ -13,7 +13,7 @@ check="$demo libcmocka-dev bats valgrind jq curl python3-jsonschema strace linux
 	libclang-rt-dev git man-db qemu-system-x86 qemu-system-arm bochs bochs-term bochsbios vgabios
 	isolinux syslinux-common xorriso gcc-aarch64-linux-gnu iproute2 busybox-static cpio gzip kmod
 	xz-utils debootstrap libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients
-	libsasl2-modules libsasl2-modules-db pcp-gui xvfb fonts-dejavu-core chromium-headless-shell tmux"
+	libsasl2-modules libsasl2-modules-db pcp-gui xvfb fonts-dejavu-core chromium-headless-shell tmux systemd dbus"
 
 wanted=
 only_list=

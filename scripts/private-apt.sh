@@ -105,3 +105,15 @@ mirror_answered()
 {
 	! grep -E '^[EW]: ' "$apt_dir/errors" | grep -qvE 'does not have a Release file|404 +Not Found|is not valid yet'
 }
+
+# Makes a source of apt of the packages in folder $1.
+make_source()
+{
+	local deb
+
+	for deb in "$1"/*.deb; do
+		dpkg-deb -f "$deb"
+		printf 'Filename: ./%s\nSize: %s\nSHA256: %s\n\n' "${deb##*/}" "$(stat -c %s "$deb")" \
+			"$(sha256sum "$deb" | cut -d' ' -f1)"
+	done >"$1/Packages"
+}

@@ -24,18 +24,6 @@ cleanup()
 	[[ -z $work ]] || rm -rf "$work"
 }
 
-# The packages, as a source of apt in folder $1.
-make_source()
-{
-	local deb
-
-	for deb in "$1"/*.deb; do
-		dpkg-deb -f "$deb"
-		printf 'Filename: ./%s\nSize: %s\nSHA256: %s\n\n' "${deb##*/}" "$(stat -c %s "$deb")" \
-			"$(sha256sum "$deb" | cut -d' ' -f1)"
-	done >"$1/Packages"
-}
-
 # Runs a command in the root $1.
 within()
 {

@@ -349,7 +349,7 @@ scrape_configs:
   - {{ action: labeldrop, regex: 'agent|domainname|groupid|hostname|instid|machineid|userid' }}
 {ids}
 
-# Hosts without PCP: node_exporter, which reads what kvmbpf-textfile.timer writes. Targets are HOST:9100.
+# Hosts without PCP: node_exporter, which reads what kvmbpf-textfile.service writes. Targets are HOST:9100.
 - job_name: kvm-node
   scrape_timeout: 10s
   file_sd_configs: [ {{ files: [/etc/prometheus/kvm-node.yml] }} ]

@@ -80,7 +80,7 @@ proxy() {
 }
 
 # series_proxy DIR [LINE...]: pmproxy with the key server at KEYS, and these lines about it, which finds the
-# archives of DIR/archives/pmlogger; sets PROXY
+# archives of DIR/archives/pmlogger; sets PROXY. KEPT are lines about how long they are kept.
 series_proxy() {
 	local dir=$1
 	shift
@@ -97,6 +97,7 @@ proxy_run() {
 		printf '[pmproxy]\npcp.enabled = true\nhttp.enabled = true\nredis.enabled = false\nresp.enabled = false\n'
 		printf 'secure.enabled = false\n[pmsearch]\nenabled = false\n'
 		printf "[%s]\nenabled = $series\n" discover pmseries
+		[ -z "${KEPT:-}" ] || printf '%s\n' "${KEPT[@]}"
 		# as PCP calls it until 6.1, and since
 		for section in redis keys; do
 			printf '%s\n' "[$section]" "enabled = $series" "$@"
@@ -108,11 +109,12 @@ proxy_run() {
 	wait_for 20 listens "$PROXY"
 }
 
-# key_server [OPTION...]: redis, or valkey; sets KEYS, its port
+# key_server [OPTION...]: redis, or valkey; sets KEYS, its port, and KEYS_CLIENT
 key_server() {
 	local said program
 	said=$("$TOP/tests/servers.sh" redis 2>&1) || skip "redis-server cannot be had: $said"
 	program=$(ls -d "${said##*$'\n'}"/*-server | head -n 1)
+	KEYS_CLIENT=${program%-server}-cli
 	KEYS=$(free_port)
 	server "$WORK/keys.log" "$program" --bind 127.0.0.1 --port "$KEYS" --save '' --dir "$WORK" "$@"
 	wait_for 20 listens "$KEYS"
