@@ -79,7 +79,7 @@ struct {
 #ifdef ENGINE_RECORD
 #define cause_at record_at
 #else
-ELEMENTS(cause, struct cause_record, &cause_cells_0, &cause_cells, RECORDS_BITS)
+RECORDS(cause, struct cause_record, &cause_cells_0, &cause_cells)
 #endif
 
 int cause_count_nowhere(__u64 accesses, __u64 count, __u64 time, __u64 trips, __u64 trip_time);
@@ -319,7 +319,7 @@ SLOW_PATH __u32 cause_search(__u64 start, __u64 vcpu)
 static __always_inline bool cause_is_of(const struct cause_record *record,
 					const struct record *owner, __u64 vcpu)
 {
-	return record && record->head.start == owner->start && record->head.tid == owner->tid &&
+	return record->head.start == owner->start && record->head.tid == owner->tid &&
 	       (vcpu ? record->head.vcpu == vcpu : !record->head.further);
 }
 
@@ -329,7 +329,7 @@ static __always_inline bool cause_is_of(const struct cause_record *record,
  */
 static __always_inline struct cause_record *cause_of(struct record *owner, __u64 vcpu)
 {
-	struct cause_record *record = cause_at(owner->cause);
+	struct cause_record *record = cause_hinted(owner->cause);
 
 	if (!likely(cause_is_of(record, owner, vcpu))) {
 		owner->cause = cause_search(owner->start, vcpu);
@@ -338,6 +338,17 @@ static __always_inline struct cause_record *cause_of(struct record *owner, __u64
 	if (record)
 		cause_renew(record, owner->cause, control.causes);
 	return record;
+}
+
+/* Events that name no vCPU lead to the thread's first record: they go on to this one. */
+static __noinline int cause_further_begins(__u64 start, __u32 number)
+{
+	__u32 first = cause_search(start, 0);
+	struct cause_record *record = first ? cause_at(first) : NULL;
+
+	if (record)
+		record->current = number;
+	return 0;
 }
 
 /* An exit is open; counted: in a block of its record. */
@@ -351,16 +362,10 @@ static __always_inline void cause_exits(struct record *owner)
 		cause_charge(owner->cause, record->key, 0);
 	record->open = owner->block != 0;
 	record->key = CAUSE_NONE;
-	if (!likely(!record->head.further)) {
-		/* events that name no vCPU lead to the thread's first record */
-		__u32 first = cause_search(owner->start, 0);
-
-		record = first ? cause_at(first) : NULL;
-		if (record)
-			record->current = owner->cause;
-		return;
-	}
-	record->current = 0;
+	if (likely(!record->head.further))
+		record->current = 0;
+	else
+		cause_further_begins(owner->start, owner->cause);
 }
 
 /* The trips of an exit that ends, or of none. */
@@ -390,19 +395,13 @@ SLOW_PATH int cause_further_ends(__u64 start, __u64 key)
 	return 0;
 }
 
-/* The guest goes on. closed: an exit ends, after this time. */
-static __always_inline void cause_enters(struct record *owner, bool closed, __u64 time)
+/* An exit ends, after this time, that has a cause, or trips, or is none. */
+static __noinline int cause_ends(const struct record *owner, struct cause_record *record,
+				 __u64 time)
 {
-	struct cause_record *record = cause_of(owner, owner->vcpu);
+	__u64 key = record->open ? record->key : CAUSE_NONE;
 	struct cause_counts *counts;
-	__u64 key;
 
-	if (!record) {
-		if (closed && owner->block)
-			cause_count_nowhere(0, 1, time, 0, 0);
-		return;
-	}
-	key = record->open ? record->key : CAUSE_NONE;
 	if (key != CAUSE_NONE) {
 		counts = cause_known(record, key);
 		if (!likely(counts)) {
@@ -422,6 +421,30 @@ static __always_inline void cause_enters(struct record *owner, bool closed, __u6
 		cause_trips_end(record, owner->cause, key);
 	else
 		cause_further_ends(owner->start, key);
+	return 0;
+}
+
+/* cause_record.phase of an exit that is open, without trips. */
+#define CAUSE_OPEN ((const struct cause_record){ .open = 1 }).phase
+
+/* The guest goes on. closed: an exit ends, after this time. */
+static __always_inline void cause_enters(struct record *owner, bool closed, __u64 time)
+{
+	struct cause_record *record = cause_of(owner, owner->vcpu);
+
+	if (!record) {
+		if (closed && owner->block)
+			cause_count_nowhere(0, 1, time, 0, 0);
+		return;
+	}
+	if (likely(record->phase == CAUSE_OPEN && record->key == CAUSE_NONE &&
+		   !record->head.further)) {
+		record->none.count++;
+		record->none.time += time;
+		record->phase = 0;
+		return;
+	}
+	cause_ends(owner, record, time);
 }
 
 /* KVM_RUN ends with a trip, which is counted in a block. */

@@ -107,10 +107,15 @@ struct cause_record {
 	__u64 trip_time; /* ns, of trips that wait */
 	__u32 trips;	 /* that wait */
 	__u32 current;	 /* record of the thread's vCPU that has the open exit; 0: this one */
-	__u8 open;	 /* an exit is open */
-	__u8 away;	 /* a trip has not ended */
-	__u8 back;	 /* without exits: it has ended, and waits */
-	__u8 due;	 /* its exit has ended before it */
+	union {
+		struct {
+			__u8 open; /* an exit is open */
+			__u8 away; /* a trip has not ended */
+			__u8 back; /* without exits: it has ended, and waits */
+			__u8 due;  /* its exit has ended before it */
+		};
+		__u32 phase; /* all of these; while trips wait, it is more than open */
+	};
 	__u32 pad;
 	__u64 settled; /* key of the trips that had waited last */
 	__u64 pad2;

@@ -244,51 +244,23 @@ static __always_inline __u64 task_delay(const struct task_struct *task)
  */
 #define keep_here(value) asm volatile("" : "+r"(value))
 
-/*
- * An element of a first chunk of 1 << bits, each of this size: its address is known, for the loader
- * makes that of the chunk from the map. Keeps the compiler from seeing what it is an address of.
- */
-static __always_inline void *near_at(void *first, __u32 bits, __u32 size, __u32 number)
-{
-	__u64 at = number;
+#include "engine_elements.bpf.h"
 
-	/* changes nothing; the verifier forgets a comparison of a lower half, or a copy */
-	asm volatile("%0 &= %1" : "+r"(at) : "i"((1U << bits) - 1));
-	keep_here(first);
-	if (!first)
-		__builtin_unreachable();
-	return (char *)first + at * size;
-}
+RECORDS(record, struct engine_record, &ENGINE_MAP(_cells_0), &ENGINE_MAP(_cells))
 
-/* An element of a further chunk. */
-static __always_inline void *far_at(void *chunks, __u32 bits, __u32 number)
-{
-	__u32 chunk = number >> bits, at = number & ((1U << bits) - 1);
-	void *found = bpf_map_lookup_elem(chunks, &chunk);
-
-	return found ? bpf_map_lookup_elem(found, &at) : NULL;
-}
-
-/*
- * Defines NAME_at(number), the element of a family's chunks: what is not in the first one takes two
- * look-ups, behind the usual path.
- */
-#define ELEMENTS(name, type, first, chunks, bits)                          \
-	static __noinline type *name##_far(__u32 number)                   \
-	{                                                                  \
-		return far_at(chunks, bits, number);                       \
-	}                                                                  \
-                                                                           \
-	static __always_inline type *name##_at(__u32 number)               \
-	{                                                                  \
-		if (likely(number < 1U << (bits)))                         \
-			return near_at(first, bits, sizeof(type), number); \
-		return name##_far(number);                                 \
-	}
-
-ELEMENTS(record, struct engine_record, &ENGINE_MAP(_cells_0), &ENGINE_MAP(_cells), RECORDS_BITS)
 #ifdef ENGINE_SLOTS
-ELEMENTS(block, struct block, &ENGINE_MAP(_blocks_0), &ENGINE_MAP(_blocks), BLOCKS_BITS)
+static __noinline struct block *block_far(__u32 number)
+{
+	return far_at(&ENGINE_MAP(_blocks), BLOCKS_BITS, number);
+}
+
+/* NULL: there is none of this number, which may be 0. */
+static __always_inline struct block *block_at(__u32 number)
+{
+	if (likely(number - 1 < BLOCKS_CHUNK - 1))
+		return near_at(&ENGINE_MAP(_blocks_0), BLOCKS_BITS, sizeof(struct block), number);
+	return number ? block_far(number) : NULL;
+}
 #endif
 
 /*
@@ -388,7 +360,7 @@ SLOW_PATH __u32 record_search(__u64 start, __u64 vcpu, bool make)
 static __always_inline bool record_is(const struct engine_record *record, __u64 start, __u32 tid,
 				      __u64 vcpu, bool any_vcpu)
 {
-	return record && record->head.start == start && record->head.tid == tid &&
+	return record->head.start == start && record->head.tid == tid &&
 	       (any_vcpu ? !record->head.further : record->head.vcpu == vcpu);
 }
 
@@ -413,7 +385,7 @@ SLOW_PATH __u32 record_miss(__u32 set, __u64 start, __u32 tid, __u64 vcpu, __u32
 	keep_here(set); /* with two hints there is one set, and an unused argument has no value */
 	hint = &hints[set & (HINTS - 2)];
 	number = hint[1];
-	if (record_is(record_at(number), start, tid, vcpu, flags & FIND_ANY_VCPU))
+	if (record_is(record_hinted(number), start, tid, vcpu, flags & FIND_ANY_VCPU))
 		return number;
 	number = record_search(start, vcpu, flags & FIND_MAKE);
 	if (number) {
@@ -433,7 +405,7 @@ record_number_find(const struct task_struct *task, __u64 vcpu, __u32 flags, __u3
 {
 	__u64 start = task_start(task);
 	__u32 tid = task_tid(task), set = hints_set(flags & FIND_ANY_VCPU ? start : vcpu);
-	struct engine_record *record = record_at(hints[set]);
+	struct engine_record *record = record_hinted(hints[set]);
 
 	*ret_number = hints[set];
 	if (likely(record_is(record, start, tid, vcpu, flags & FIND_ANY_VCPU)))
@@ -457,9 +429,9 @@ static __always_inline struct engine_record *record_find(const struct task_struc
  */
 static __always_inline struct engine_record *record_in_guest(__u64 vcpu)
 {
-	struct engine_record *record = record_at(hints[hints_set(vcpu)]);
+	struct engine_record *record = record_hinted(hints[hints_set(vcpu)]);
 
-	if (likely(record && record->head.vcpu == vcpu && record->head.entered &&
+	if (likely(record->head.vcpu == vcpu && record->head.entered &&
 		   record->head.generation == control.generation &&
 		   record->head.start != RECORD_GONE))
 		return record;

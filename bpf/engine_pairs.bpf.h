@@ -79,7 +79,7 @@ static __always_inline void pair_open(struct engine_record *record, __u64 slot, 
 		*place = number;
 	}
 	block = block_at(number);
-	if (likely(number && block))
+	if (likely(block))
 		block->count++;
 	else
 		overflow_count((__u32)slot, true);
@@ -117,11 +117,10 @@ static __always_inline void pair_close(struct engine_record *record, __u64 now)
 {
 	__u64 time = now - record->head.opened, most = (1ULL << MAX_TIME_BITS) - 1;
 	__u64 epoch = control.epoch, max = epoch << MAX_TIME_BITS | (time < most ? time : most);
-	__u32 number = record->head.block;
-	struct block *block = block_at(number);
+	struct block *block = block_at(record->head.block);
 
 	record->head.opened = 0;
-	if (!likely(number && block))
+	if (!likely(block))
 		return;
 	block->time += time;
 	if (block->max < max || block->max >> MAX_TIME_BITS != epoch)

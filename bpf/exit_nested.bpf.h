@@ -25,7 +25,7 @@ static __noinline int nested_count(__u32 slot)
 	if (!*place)
 		*place = block_take();
 	block = block_at(*place);
-	if (!*place || !block)
+	if (!block)
 		return overflow_count(slot, true);
 	block->count++;
 	return 0;

@@ -148,8 +148,9 @@ static __always_inline int halt_ended(__u64 halt, bool waited)
 	if (ledger->head.generation == flag)
 		woken(ledger, flag, task_delay(task), halt, waited);
 	else
-		ledger_begin(ledger, flag, bpf_ktime_get_ns(), task_delay(task),
-			     ledger_in_run(flag), 0);
+		ledger_begin(ledger, flag,
+			     bpf_ktime_get_ns() << LEDGER_STATE_BITS | ledger_in_run(flag),
+			     task_delay(task), 0);
 	return 0;
 }
 

@@ -96,23 +96,24 @@ SLOW_PATH int ledger_drop(void)
 
 /*
  * The first edge since the ledger was attached: nothing is counted yet. The flag comes last, for a
- * reader goes by it.
+ * reader goes by it. last: as in struct ledger_record.
  */
-static __always_inline void ledger_begin(struct ledger_record *ledger, __u32 flag, __u64 now,
-					 __u64 delay, __u32 next, __u32 reason)
+static __noinline int ledger_begin(struct ledger_record *ledger, __u32 flag, __u64 last,
+				   __u64 delay, __u32 reason)
 {
 	__u64 sum = 0;
 
 #pragma unroll
 	for (int i = 0; i < LEDGER_PLACES; i++)
 		sum += ledger->time[i];
-	ledger->origin = now - sum;
+	ledger->origin = (last >> LEDGER_STATE_BITS) - sum;
 	ledger->delay = delay;
 	ledger->reason = reason;
 	ledger->knows_polled = 0;
-	ledger->last = now << LEDGER_STATE_BITS | next;
+	ledger->last = last;
 	in_order();
 	ledger->head.generation = flag;
+	return 0;
 }
 
 /* The thread has waited for a CPU since the last edge. Returns how long of the interval. */
@@ -178,7 +179,7 @@ static __always_inline __u32 ledger_since(const struct ledger_record *ledger)
 
 #ifndef ENGINE_RECORD
 
-ELEMENTS(ledger, struct ledger_record, &ledger_cells_0, &ledger_cells, RECORDS_BITS)
+RECORDS(ledger, struct ledger_record, &ledger_cells_0, &ledger_cells)
 
 __u32 ledger_search(__u64 start, __u64 vcpu);
 
@@ -204,10 +205,9 @@ SLOW_PATH __u32 ledger_search(__u64 start, __u64 vcpu)
 /* The ledger of the thread that has this record, which is the current one. NULL: no room. */
 static __always_inline struct ledger_record *ledger_of(struct engine_record *owner)
 {
-	struct ledger_record *ledger = ledger_at(owner->ledger);
+	struct ledger_record *ledger = ledger_hinted(owner->ledger);
 
-	if (likely(ledger && ledger->head.start == owner->head.start &&
-		   ledger->head.tid == owner->head.tid))
+	if (likely(ledger->head.start == owner->head.start && ledger->head.tid == owner->head.tid))
 		return ledger;
 	owner->ledger = ledger_search(owner->head.start, owner->head.vcpu);
 	ledger = owner->ledger ? ledger_at(owner->ledger) : NULL;
@@ -226,7 +226,7 @@ static __always_inline struct ledger_record *ledger_edge(struct engine_record *o
 	if (likely(ledger && ledger->head.generation == flag))
 		return ledger;
 	if (ledger)
-		ledger_begin(ledger, flag, now, delay, next, reason);
+		ledger_begin(ledger, flag, now << LEDGER_STATE_BITS | next, delay, reason);
 	return NULL;
 }
 

@@ -86,7 +86,7 @@ static __always_inline bool slow_may_be(__u64 time)
 	return !likely(SLOW_UNITS(time) <= control.slow - 1);
 }
 
-ELEMENTS(slow, struct slow_record, &slow_cells_0, &slow_cells, RECORDS_BITS)
+RECORDS(slow, struct slow_record, &slow_cells_0, &slow_cells)
 
 __u32 slow_search(__u64 start, __u64 vcpu);
 
