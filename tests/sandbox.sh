@@ -76,9 +76,9 @@ ip link set lo up 2>/dev/null || true
 [ -n "${SANDBOX_INIT:-}" ] || exec chroot "$base/root" "$@"
 
 echo "$SANDBOX_INIT" >"$base/root/etc/hostname"
-# nothing that sets up the kernel or devices, which are the host's
+# nothing that sets up the kernel or devices, which are the host's, or hides TMPDIR
 rm -rf "$base/root"/{etc,usr/lib}/systemd/system/{sysinit,local-fs,basic,sockets,timers}.target.wants \
-	"$base/root/usr/lib/systemd/system-generators" "$base/root/etc/fstab"
+	"$base/root/usr/lib/systemd/"{system-generators,system/tmp.mount} "$base/root/etc/fstab"
 mount -t cgroup2 cgroup2 "$base/root/sys/fs/cgroup"
 run=$base/root/run/sandbox
 mkdir -p "$run" "$base/root/run/systemd/system"
