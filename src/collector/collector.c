@@ -168,7 +168,7 @@ int collector_open(const struct config *config, struct items *items,
 {
 	struct collector *collector = calloc(1, sizeof(*collector));
 	libbpf_print_fn_t callers_print;
-	int err = direct_maps_init();
+	int err = direct_maps_init(BPF_PROG_TYPE_TRACEPOINT);
 	struct family_env env;
 
 	if (!collector)

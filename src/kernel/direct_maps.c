@@ -3,7 +3,6 @@
 #include "kernel/direct_maps.h"
 
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/types.h>
 #include <stdbool.h>
@@ -58,14 +57,14 @@ static int program_prepare(struct bpf_program *program, struct bpf_prog_load_opt
 	return err;
 }
 
-int direct_maps_init(void)
+int direct_maps_init(enum bpf_prog_type tp_type)
 {
-	static const struct {
+	const struct {
 		const char *section;
 		enum bpf_prog_type type;
 	} sections[] = {
 		{ "raw_tp", BPF_PROG_TYPE_RAW_TRACEPOINT },
-		{ "tp", BPF_PROG_TYPE_TRACEPOINT },
+		{ "tp", tp_type },
 	};
 	static bool is_done;
 	LIBBPF_OPTS(libbpf_prog_handler_opts, opts, .prog_prepare_load_fn = program_prepare);

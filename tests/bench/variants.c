@@ -336,7 +336,7 @@ static int load_one(struct variant *variant, const char *folder, unsigned load)
 
 int variant_load(struct variant *variant, const char *folder)
 {
-	int err = direct_maps_init();
+	int err = direct_maps_init(BPF_PROG_TYPE_TRACEPOINT);
 
 	for (unsigned i = 0; variant->object && i < VARIANT_LOADS && !err; i++)
 		err = load_one(variant, folder, i);

@@ -43,17 +43,12 @@ static bool by_perf; /* accesses run the programs for perf */
 
 static void causes_open(void)
 {
-	struct bpf_program *program;
-
 	causes = cause_bpf__open();
 	assert_non_null(causes);
 	bpf_map__set_max_entries(causes->maps.cause_cells_free, RECORDS_CHUNK);
 	bpf_map__set_max_entries(causes->maps.cause_index, RECORDS_CHUNK);
 	bpf_map__set_max_entries(causes->maps.cause_rows, (__u32)possible_cpus());
 	preallocate(causes->obj);
-	/* the kernel does not run a program for perf without its event */
-	bpf_object__for_each_program(program, causes->obj)
-		bpf_program__set_type(program, BPF_PROG_TYPE_RAW_TRACEPOINT);
 	assert_int_equal(cause_bpf__load(causes), 0);
 	cause_maps = (struct counter_maps){
 		.records = bpf_map__fd(causes->maps.cause_cells_0),

@@ -160,14 +160,6 @@ static void load_note(const struct bpf_object_skeleton *skeleton)
 
 int __wrap_bpf_object__load_skeleton(struct bpf_object_skeleton *skeleton)
 {
-	struct bpf_program *program;
-
-	/* the kernel does not run a program for perf without its event */
-	bpf_object__for_each_program(program, *skeleton->obj)
-	{
-		if (bpf_program__type(program) == BPF_PROG_TYPE_TRACEPOINT)
-			bpf_program__set_type(program, BPF_PROG_TYPE_RAW_TRACEPOINT);
-	}
 	load_note(skeleton);
 	host.objects++;
 	return refuses_load() ? -EPERM : __real_bpf_object__load_skeleton(skeleton);

@@ -27,8 +27,7 @@ static void load_of(int rows, bool perf)
 	object = trace_bpf__open();
 	assert_non_null(object);
 	bpf_map__set_max_entries(object->maps.trace_rows, (__u32)rows);
-	assert_int_equal(bpf_program__type(object->progs.trace_template_tp),
-			 BPF_PROG_TYPE_TRACEPOINT);
+	assert_string_equal(bpf_program__section_name(object->progs.trace_template_tp), "tp");
 	assert_int_equal(trace_bpf__load(object), 0);
 	program = perf ? object->progs.trace_template_tp : object->progs.trace_template;
 	assert_int_equal(template_init(bpf_program__insns(program), bpf_program__insn_cnt(program),

@@ -22,16 +22,6 @@ static struct counter_maps maps;
 static bool by_kvm_entry; /* kvm_entry, not kvm_fpu, is the start of KVM_RUN */
 static bool by_perf;	  /* the programs are those for perf */
 
-/*
- * The kernel runs no program of perf's without its event. As one of a raw tracepoint it does the
- * same: its record is there what the arguments are.
- */
-static void load_for_perf(struct bpf_program *program)
-{
-	assert_int_equal(bpf_program__type(program), BPF_PROG_TYPE_TRACEPOINT);
-	bpf_program__set_type(program, BPF_PROG_TYPE_RAW_TRACEPOINT);
-}
-
 static void load(unsigned entries)
 {
 	struct userspace_exit_setup *setup;
@@ -43,8 +33,6 @@ static void load(unsigned entries)
 	setup->error = (__u32)reasons_slot_of(REASONS_USERSPACE, REASONS_ERROR);
 	exit_layout_ranges(REASONS_USERSPACE, setup->ranges);
 	counter_maps_size(programs, userspace_exit);
-	load_for_perf(programs->progs.userspace_exit_begin_tp);
-	load_for_perf(programs->progs.userspace_exit_fpu_tp);
 	assert_int_equal(clocked_userspace_exit_bpf__load(programs), 0);
 	maps = counter_maps_of(programs, userspace_exit, USERSPACE_EXIT_SLOTS);
 	pools_fill(&maps, entries, BLOCKS_CHUNK - 1);
