@@ -33,7 +33,8 @@ boot_all() {
 	boot_kernel=$("$TOP/tests/boot/fetch-kernel.sh" $BOOT_KERNEL)
 	cat >"$work/boot-script" <<-END
 		set -e
-		printf "[trace]\nkvm_exit\nkvm_entry\n" >/tmp/conf
+		printf "[trace]\nkvm_exit\nkvm_entry\n" >/tmp/conf-all
+		printf "[bpf]\ncauses = off\nledger = off\n" | cat - /tmp/conf-all >/tmp/conf-ours
 		printf '%s\n' '#!/bin/sh' 'for run in \$(seq $BOOT_RUNS); do' \
 			'timed /tmp/time guest --cpuid $BOOT_EXITS >/dev/null || exit' \
 			'cat /tmp/time >>/tmp/times; echo >>/tmp/times; done' >/tmp/guests
@@ -42,8 +43,8 @@ boot_all() {
 			rm -f /tmp/times
 			case \$1 in
 			nothing) /tmp/guests ;;
-			ours)
-				kvmbpf dump -v -c /tmp/conf >/tmp/ours 2>/tmp/said &
+			ours | all)
+				kvmbpf dump -v -c /tmp/conf-\$1 >/tmp/ours 2>/tmp/said &
 				pid=\$!
 				until grep -q "attached in" /tmp/said; do sleep 0.1; done; sleep 1
 				/tmp/guests
@@ -67,6 +68,7 @@ boot_all() {
 			one nothing \$round
 			one perf \$round
 			one ours \$round
+			one all \$round
 		done
 	END
 	"$TOP/tests/boot/run-kernel.sh" --kernel "$boot_kernel" --script "$work/boot-script" \

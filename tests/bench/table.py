@@ -246,6 +246,7 @@ def show_boot(directory, bars):
                spread([100 * ns / nothing[number]
                        for number, ns in rounds.added(name).items()], "{:.0f}")]
               for name, text in (("ours", "pmdakvm: kvm_exit and kvm_entry, exits by reason"),
+                                 ("all", "the same, causes and the ledger"),
                                  ("perf", "perf kvm stat record"))])
     ratio = rounds.ratio("ours", "perf") if rounds.cost else None
     bars.put("exit pair / perf kvm stat record, in QEMU", 0.6, ratio and ratio[0],
