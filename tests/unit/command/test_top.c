@@ -3,78 +3,12 @@
 /* kvmbpf top's screens, of any size, and what keys do; of two recorded snapshots, 2 s apart. */
 #define _GNU_SOURCE
 #include "fakes/support.h"
+#include "fakes/top_scene.h"
 
 #include <errno.h>
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "command/top_page.h"
-
-#define DATA "tests/data/top-"
-
-static struct snapshot before, after;
-static struct rates rates;
-static struct top_model model;
-static struct top_view view;
-static struct top_page page;
-static struct top_about about = { .host = "Linux 6.1 AMD  2 CPUs",
-				  .clock = "03:08:41",
-				  .seconds = 2 };
-
-static void load(const char *path, struct snapshot *snapshot)
-{
-	FILE *file = fopen(path, "r");
-	unsigned line = 0;
-
-	assert_non_null(file);
-	assert_int_equal(snapshot_load(file, snapshot, &line), 0);
-	fclose(file);
-}
-
-static char *data_at(const char *top, const char *name)
-{
-	static char path[512];
-
-	snprintf(path, sizeof(path), "%s/%s%s", top, DATA, name);
-	return path;
-}
-
-static int setup(void **state)
-{
-	const char *top = getenv("TOP");
-
-	(void)state;
-	load(data_at(top ? top : ".", "1.snapshot"), &before);
-	load(data_at(top ? top : ".", "2.snapshot"), &after);
-	rates = (struct rates){ .now = 3 };
-	about.first = false;
-	about.note = NULL;
-	top_model_init(&model);
-	top_view_init(&view);
-	return rates_keep(&rates, &before, UINT64_MAX, 1);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	rates_free(&rates);
-	top_model_free(&model);
-	top_page_free(&page);
-	snapshot_free(&before);
-	snapshot_free(&after);
-	return 0;
-}
-
-static void make(int width, int height)
-{
-	int err = *view.vm ? top_model_vm(&model, &after, &rates, view.vm) :
-			     top_model_host(&model, &after, &rates);
-
-	assert_int_equal(err, 0);
-	assert_int_equal(top_view_apply(&view, &model), 0);
-	assert_int_equal(top_page_make(&page, &view, &model, &about, width, height), 0);
-}
 
 static void assert_line(size_t line, const char *wanted)
 {
@@ -96,7 +30,7 @@ static bool key(int pressed)
 {
 	bool other = top_view_key(&view, &model, pressed, page.rows);
 
-	make(80, 24);
+	top_scene_make(80, 24);
 	return other;
 }
 
@@ -109,7 +43,7 @@ static void keys(const char *pressed)
 static void test_host(void **state)
 {
 	(void)state;
-	make(80, 24);
+	top_scene_make(80, 24);
 	assert_int_equal(page.n, 24);
 	assert_line(
 		0,
@@ -136,7 +70,7 @@ static void test_host(void **state)
 static void test_many(void **state)
 {
 	(void)state;
-	make(80, 24);
+	top_scene_make(80, 24);
 	model.host.vms.number = model.host.vcpus.number = 1008;
 	assert_int_equal(top_page_make(&page, &view, &model, &about, 80, 24), 0);
 	assert_line(
@@ -175,7 +109,7 @@ static void test_shares(void **state)
 	rates_free(&rates);
 	rates = (struct rates){ .now = 3 };
 	assert_int_equal(rates_keep(&rates, &before, UINT64_MAX, 1), 0);
-	make(80, 24);
+	top_scene_make(80, 24);
 	assert_line(6, "web-1             1       -  40  20  15  10  15   0 -           -");
 	assert_line(5, "db-2              1       -   -   -   -   -   -   - -           -");
 }
@@ -184,7 +118,7 @@ static void test_shares(void **state)
 static void test_wide(void **state)
 {
 	(void)state;
-	make(200, 60);
+	top_scene_make(200, 60);
 	assert_int_equal(page.n, 60);
 	/* and no column is wider than its texts */
 	assert_line(
@@ -203,7 +137,7 @@ static void test_sizes(void **state)
 		strcpy(view.vm, vms[i]);
 		for (int width = 1; width < 100; width++) {
 			for (int height = 1; height < 30; height++) {
-				make(width, height);
+				top_scene_make(width, height);
 				assert_int_equal(page.n, height);
 				for (size_t n = 0; n < page.n; n++)
 					assert_true(strlen(page.lines[n].text) <=
@@ -212,7 +146,7 @@ static void test_sizes(void **state)
 		}
 	}
 	view.vm[0] = '\0';
-	make(20, 5);
+	top_scene_make(20, 5);
 	assert_line(0, "kvmbpf top  vm  Lin!");
 	assert_line(4, "Enter VM  s sort  /!");
 }
@@ -220,7 +154,7 @@ static void test_sizes(void **state)
 static void test_vm(void **state)
 {
 	(void)state;
-	make(80, 24);
+	top_scene_make(80, 24);
 	assert_true(key(TOP_KEY_ENTER));
 	assert_line(
 		0,
@@ -242,7 +176,7 @@ static void test_slow(void **state)
 	(void)state;
 	setenv("TZ", "UTC", 1);
 	strcpy(view.vm, "web1-29941");
-	make(80, 24);
+	top_scene_make(80, 24);
 	assert_line(
 		18,
 		"SLOW EXIT      CAUSE                    VCPU       ms MOSTLY             WHEN");
@@ -254,24 +188,24 @@ static void test_slow(void **state)
 		"npf            -                           0      912 ready    11-18 11:06:30");
 	view.section = TOP_SLOW;
 	view.sorts[TOP_SLOW] = 3;
-	make(80, 24);
+	top_scene_make(80, 24);
 	assert_true(strncmp(page.lines[19].text, "npf", 3) == 0);
 	strcpy(view.vm, "db1-29933");
-	make(80, 24);
+	top_scene_make(80, 24);
 	assert_true(shows(
 		"0x7c           -                           1    11.00 -        11-18 10:50:00"));
 	assert_false(shows("npf            -"));
 	strcpy(view.filters[TOP_SLOW], "npf");
-	make(80, 24);
+	top_scene_make(80, 24);
 	assert_true(shows("SLOW EXIT      CAUSE "));
 	assert_false(shows("0x7c"));
 	view.filters[TOP_SLOW][0] = '\0';
 	strcpy(view.vm, "cache1-29942");
-	make(80, 24);
+	top_scene_make(80, 24);
 	assert_true(shows("SLOW EXIT: none")); /* it only slept */
 	assert_false(shows("SLOW EXIT: none "));
 	strcpy(view.vm, "größe-7");
-	make(80, 24);
+	top_scene_make(80, 24);
 	assert_true(shows("SLOW EXIT: -   longest 0.00 ms  cpuid"));
 }
 
@@ -279,11 +213,11 @@ static void test_slow(void **state)
 static void test_cursor(void **state)
 {
 	(void)state;
-	make(80, 24);
+	top_scene_make(80, 24);
 	key(TOP_KEY_DOWN);
 	assert_int_equal(page.cursor, 6);
 	view.sorts[TOP_VMS] = 0;
-	make(80, 24);
+	top_scene_make(80, 24);
 	assert_int_equal(page.cursor, 5);
 	key(TOP_KEY_END);
 	assert_string_equal(view.chosen, "web1-29941");
@@ -292,13 +226,13 @@ static void test_cursor(void **state)
 	key(TOP_KEY_HOME);
 	key(TOP_KEY_UP);
 	assert_string_equal(view.chosen, "cache1-29942");
-	make(80, 7); /* room for one VM */
+	top_scene_make(80, 7); /* room for one VM */
 	key(TOP_KEY_PAGE_DOWN);
-	make(80, 7);
+	top_scene_make(80, 7);
 	assert_int_equal(page.cursor, 5);
 	assert_int_equal(view.first[TOP_VMS], top_view_row(&view, &model.grids[TOP_VMS]));
 	top_view_key(&view, &model, TOP_KEY_HOME, page.rows);
-	make(80, 7);
+	top_scene_make(80, 7);
 	assert_int_equal(page.cursor, 5);
 	assert_int_equal(view.first[TOP_VMS], 0);
 }
@@ -306,7 +240,7 @@ static void test_cursor(void **state)
 static void test_sort_keys(void **state)
 {
 	(void)state;
-	make(80, 24);
+	top_scene_make(80, 24);
 	assert_int_equal(view.sorts[TOP_VMS], 2);
 	keys("s");
 	assert_non_null(strstr(page.lines[0].text, "sort:GST"));
@@ -316,14 +250,14 @@ static void test_sort_keys(void **state)
 	assert_non_null(strstr(page.lines[0].text, "sort:TOP CAUSE"));
 	assert_int_equal(top_view_sort(&view, &model, TOP_VMS, "vcpu"), 0);
 	assert_int_equal(top_view_sort(&view, &model, TOP_VMS, "nothing"), -EINVAL);
-	make(80, 24);
+	top_scene_make(80, 24);
 	assert_true(strncmp(page.lines[5].text, "größe-7 ", 8) == 0);
 }
 
 static void test_filter_keys(void **state)
 {
 	(void)state;
-	make(80, 24);
+	top_scene_make(80, 24);
 	keys("/wex\x7f");
 	assert_line(23, "show only: we_");
 	keys("\n");
@@ -345,7 +279,7 @@ static void test_filter_keys(void **state)
 static void test_delay_keys(void **state)
 {
 	(void)state;
-	make(80, 24);
+	top_scene_make(80, 24);
 	keys("d0.5\n");
 	assert_true(view.delay == 0.5);
 	keys("dnone\n");
@@ -361,7 +295,7 @@ static void test_delay_keys(void **state)
 static void test_other_keys(void **state)
 {
 	(void)state;
-	make(80, 24);
+	top_scene_make(80, 24);
 	keys("x");
 	assert_true(shows("web1-29941        1   11211"));
 	keys("x ");
@@ -382,7 +316,7 @@ static void test_other_keys(void **state)
 static void test_sections(void **state)
 {
 	(void)state;
-	make(80, 24);
+	top_scene_make(80, 24);
 	key(TOP_KEY_ENTER);
 	assert_non_null(strstr(page.lines[0].text, "sort:/s"));
 	key(TOP_KEY_TAB);
@@ -394,9 +328,9 @@ static void test_sections(void **state)
 	keys("/");
 	assert_line(23, "vCPUs are not filtered: Tab goes to reasons and causes");
 	key(TOP_KEY_TAB);
-	make(80, 12);
+	top_scene_make(80, 12);
 	top_view_key(&view, &model, TOP_KEY_END, page.rows);
-	make(80, 12); /* the last rows of the section are seen */
+	top_scene_make(80, 12); /* the last rows of the section are seen */
 	assert_true(shows("hlt "));
 	assert_false(shows("io "));
 }
@@ -405,14 +339,14 @@ static void test_sections(void **state)
 static void test_batch(void **state)
 {
 	(void)state;
-	make(80, 0);
+	top_scene_make(80, 0);
 	assert_int_equal(page.n, 9);
 	strcpy(view.vm, "db1-29933");
-	make(80, 0);
+	top_scene_make(80, 0);
 	assert_true(shows("mmio:0xfebf0000:r"));
 	assert_false(shows("Esc back"));
 	strcpy(view.vm, "gone-1");
-	make(80, 0);
+	top_scene_make(80, 0);
 	assert_true(shows("kvmbpf top > gone-1  (does not run)"));
 }
 
@@ -420,10 +354,10 @@ static void test_first_and_notes(void **state)
 {
 	(void)state;
 	about.first = true;
-	make(80, 24);
+	top_scene_make(80, 24);
 	assert_line(2, " CPUs: VMM -  KVM -  poll -  ready -   counting ...");
 	about.note = "the agent has ended: counts stand";
-	make(80, 24);
+	top_scene_make(80, 24);
 	assert_non_null(strstr(page.lines[2].text, about.note));
 }
 
@@ -449,7 +383,7 @@ static void test_tables(void **state)
 	}
 }
 
-#define top_test(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define top_test(test) cmocka_unit_test_setup_teardown(test, top_scene_setup, top_scene_teardown)
 
 int main(void)
 {
