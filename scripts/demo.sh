@@ -30,7 +30,7 @@ trap 'exit 143' TERM
 
 # Succeed if any process has a VM open.
 vm_runs() {
-	find /proc/[0-9]*/fd -lname 'anon_inode:kvm-vm' -print -quit 2>/dev/null | grep -q .
+	[ -n "$(find /proc/[0-9]*/fd -lname 'anon_inode:kvm-vm' -print -quit 2>/dev/null)" ]
 }
 
 # Succeed if the metric has instances.

@@ -180,7 +180,7 @@ leave_pmcd() {
 		rm -rf -- "$hook"
 		rm -f -- $rules
 		[ ! -x "$BUILD/pmdakvm" ] || "$BUILD/pmdakvm" --unpin || true
-		! LC_ALL=C dpkg-divert --list $var/pmns/root_kvm 2>/dev/null | grep -q "stock_kvm$" ||
+		! grep -q "stock_kvm$" <<<"$(LC_ALL=C dpkg-divert --list $var/pmns/root_kvm 2>/dev/null)" ||
 			dpkg-divert --quiet --local --rename --remove $var/pmns/root_kvm
 	fi
 }

@@ -53,7 +53,7 @@ program() {
 sees() {
 	local n
 	for ((n = 0; n < 200; n++)); do
-		if tmux -S "$dir/tmux" capture-pane -p | grep -qE -- "$1"; then
+		if grep -qE -- "$1" <<<"$(tmux -S "$dir/tmux" capture-pane -p)"; then
 			return
 		fi
 		sleep 0.1

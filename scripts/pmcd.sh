@@ -56,7 +56,7 @@ pmcd_files() {
 
 # Has our agent loaded? The name alone is there before.
 agent_answers() {
-	pminfo -h "$PMCD_HOST" -f kvm.agent.version 2>/dev/null | grep -q value
+	grep -q value <<<"$(pminfo -h "$PMCD_HOST" -f kvm.agent.version 2>/dev/null)"
 }
 
 # pmcd_start DIR: start pmcd, wait until agent_answers, and set PMCD_PID for pmcd_stop. Call pmcd_env

@@ -97,13 +97,13 @@ private_apt()
 # The first complaint of apt, for a one-line report.
 why()
 {
-	sed -n 's/^[EW]: *//p' "$apt_dir/errors" | head -n 1 | cut -c 1-300
+	sed -n 's/^[EW]: *//p' "$apt_dir/errors" | sed -n 1p | cut -c 1-300
 }
 
 # Did the mirror answer, where it was asked for all of the suites? One that it no longer has is an answer.
 mirror_answered()
 {
-	! grep -E '^[EW]: ' "$apt_dir/errors" | grep -qvE 'does not have a Release file|404 +Not Found|is not valid yet'
+	! grep -qvE 'does not have a Release file|404 +Not Found|is not valid yet' < <(grep -E '^[EW]: ' "$apt_dir/errors")
 }
 
 # Makes a source of apt of the packages in folder $1.

@@ -45,7 +45,7 @@ pmcd_up() {
 
 # Does not fetch: the stock agent attaches in its first fetch, which fetch_all times.
 pmcd_answers() {
-	pminfo -h "$PMCD_HOST" -d "$asked" 2>/dev/null | grep -q Semantics
+	grep -q Semantics <<<"$(pminfo -h "$PMCD_HOST" -d "$asked" 2>/dev/null)"
 }
 pmcd_answers_or_ended() {
 	pmcd_answers || ! kill -0 "$1" 2>/dev/null

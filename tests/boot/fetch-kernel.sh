@@ -80,7 +80,7 @@ download_newest()
 	local names name
 
 	private_apt apt-get -q update >/dev/null || :
-	names=$(private_apt apt-cache pkgnames linux-image- | grep -xE "$pattern" | sort -Vr | head -n 3 || :)
+	names=$(private_apt apt-cache pkgnames linux-image- | grep -xE "$pattern" | sort -Vr | sed -n 1,3p || :)
 	if [[ -z $names ]]; then
 		mirror_answered || skip "cannot look for it: $(why)"
 		skip "no longer to be had: there is no package $pattern in $suites"

@@ -374,7 +374,7 @@ judge()
 	if console_has 'Kernel panic'; then
 		say "the kernel panicked; the console's last lines:"
 	elif console_has '^@@failed'; then
-		say "the guest $(console_text | sed -n 's/^@@//p' | head -n 1); the console's last lines:"
+		say "the guest $(console_text | sed -n 's/^@@//p' | sed -n 1p); the console's last lines:"
 	else
 		say "the guest ended with no exit status (emulator: $emulator_status); the console's last lines:"
 	fi

@@ -271,11 +271,11 @@ local_agent() {
 	done
 }
 
-# Versions of clang-format disagree on the format of some code.
 @test "README shows the pictures that there are" {
 	diff <(grep -oE '\]\(docs/pictures/[^)]*\)' README.md | sed 's/^](//; s/)$//' | sort) <(files 'docs/pictures/*' | sort)
 }
 
+# Versions of clang-format disagree on the format of some code.
 @test "C is formatted" {
 	need clang-format
 	version=$(clang-format --version | sed -nE 's/.*version ([0-9]+)\..*/\1/p')
@@ -291,6 +291,20 @@ local_agent() {
 	found=$(awk '/^[\t ]*\{[\t ]*\\$/ && before ~ /^#define .*\\$/ { getline
 		if ($0 !~ /;/) print FILENAME ":" FNR }
 		{ before = $0 }' $(files '*.c' '*.h'))
+	echo "$found"
+	[ -z "$found" ]
+}
+
+# With pipefail a writer that is cut off (SIGPIPE, 141) fails a pipe, now and then: grep -q <<<"$(...)" and
+# sed -n 1p read all. bash scripts have pipefail, or are read by those that do; bats has not.
+@test "no bash script pipes into what may end early" {
+	ends_early='(^|[^|])\|[[:space:]]*(head\b|grep ([^|]* )?-[a-zA-Z]*[qm]|sed ([^|]*[0-9/;{ ])?q\b|awk [^|]*\bexit\b)'
+	for line in 'a | head -n 1' 'a | grep -q b' 'a | grep -E -m 1 b' "a | sed '1 q'" "a | awk '{ exit }'"; do
+		grep -qE "$ends_early" <<<"$line" || { echo "not seen: $line"; return 1; }
+	done
+	# shellcheck disable=SC2046
+	found=$(grep -HnE "$ends_early" $(grep -lE '^#!.*/bash' $(files) | grep -v '\.bats$') \
+		$(files 'scripts/*.sh' 'tests/*.bash') | grep -vE ':[0-9]+:[[:space:]]*#' | sort -u)
 	echo "$found"
 	[ -z "$found" ]
 }

@@ -61,7 +61,7 @@ made_pmcd() {
 }
 
 made_answers() {
-	PCP_PYTHON_PROG=/usr/bin/python3 pminfo -h "127.0.0.1:$PORT" -f kvm.nvms 2>/dev/null | grep -q value
+	grep -q value <<<"$(PCP_PYTHON_PROG=/usr/bin/python3 pminfo -h "127.0.0.1:$PORT" -f kvm.nvms 2>/dev/null)"
 }
 
 # pmcd_run DIR PORT [HOST]
@@ -113,7 +113,7 @@ proxy_run() {
 key_server() {
 	local said program
 	said=$("$TOP/tests/servers.sh" redis 2>&1) || skip "redis-server cannot be had: $said"
-	program=$(ls -d "${said##*$'\n'}"/*-server | head -n 1)
+	program=$(ls -d "${said##*$'\n'}"/*-server | sed -n 1p)
 	KEYS_CLIENT=${program%-server}-cli
 	KEYS=$(free_port)
 	server "$WORK/keys.log" "$program" --bind 127.0.0.1 --port "$KEYS" --save '' --dir "$WORK" "$@"

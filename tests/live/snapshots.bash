@@ -20,7 +20,7 @@ added() {
 
 # shown WHAT WANTED: a line begins so, whatever blanks are between its words
 shown() {
-	tr -s ' ' <"$WORK/shown" | sed 's/^ //' | grep -qE "^$1" || { cat "$WORK/shown"; echo "no line begins: $1"; return 1; }
+	grep -qE "^$1" <<<"$(tr -s ' ' <"$WORK/shown" | sed 's/^ //')" || { cat "$WORK/shown"; echo "no line begins: $1"; return 1; }
 }
 
 # snapshots_show ONE TWO IO CPUID MMIO: what two VMs of two vCPUs each did in a round between them; the

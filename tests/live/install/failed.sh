@@ -37,7 +37,7 @@ cp $OURS/pmdakvm /tmp/pmdakvm.good
 mkfifo /tmp/slow.conf
 break_agent '#!/bin/sh' '[ "$1" != --tryload ] || exit 0' 'exec /tmp/pmdakvm.good "$@" -c /tmp/slow.conf'
 {
-	until pminfo -f kvm.agent.version 2>&1 | grep -q "Try again"; do sleep 0.2; done
+	until grep -q "Try again" <<<"$(pminfo -f kvm.agent.version 2>&1)"; do sleep 0.2; done
 	printf '[trace]\nkvm_pio\n' >/tmp/slow.conf
 } &
 run_in $OURS Install

@@ -49,7 +49,7 @@ answered() {
 	curl*44322*) grep -q '^kvm_nvms{.*} [0-9]' /tmp/said ;;
 	curl*9100*) grep -q '^kvm_nvms [0-9]' /tmp/said ;;
 	curl*9090*) grep -q "\"storageRetention\":\"$(sed -n 's/.*retention.time=\([0-9a-z]*\).*/\1/p' /etc/default/prometheus)\"" /tmp/said ;;
-	*"up{"*) [ -z "$(cat /tmp/said)" ] && promtool query instant http://localhost:9090 'sum(up{job=~"kvm.*"})' | grep -q '=> 3 ' ;;
+	*"up{"*) [ -z "$(cat /tmp/said)" ] && grep -q '=> 3 ' <<<"$(promtool query instant http://localhost:9090 'sum(up{job=~"kvm.*"})')" ;;
 	*topk*) grep -q 'instance="kv2".*vm="hog".*=> 0*[.1-9]' /tmp/said ;;
 	"pmseries --load"*) grep -q 'processed [1-9]' /tmp/said ;;
 	pmseries*) grep -q '\] [0-9][0-9]* [0-9a-f]' /tmp/said ;;

@@ -32,7 +32,7 @@ pmcd_() {
 		fail "pmcd $1"
 	}
 	# it does not wait for our agent, which may still load
-	while pminfo -f kvm.agent.version 2>&1 | grep -q "Try again"; do sleep 0.2; done
+	while grep -q "Try again" <<<"$(pminfo -f kvm.agent.version 2>&1)"; do sleep 0.2; done
 }
 
 # await FAILURE COMMAND...: for 20 seconds
@@ -164,9 +164,9 @@ fails_in() {
 
 # Which agent answers: ours, stock or none
 who() {
-	if pminfo -f kvm.agent.version 2>/dev/null | grep -q value; then
+	if grep -q value <<<"$(pminfo -f kvm.agent.version 2>/dev/null)"; then
 		echo ours
-	elif pminfo -f kvm.trace.count 2>/dev/null | grep -q value; then
+	elif grep -q value <<<"$(pminfo -f kvm.trace.count 2>/dev/null)"; then
 		echo stock
 	else
 		echo none

@@ -40,7 +40,7 @@ await "pmcd's start does not end" test ! -e /var/tmp/pmda.auto.update
 # a version of ours with another name
 sed -i -E 's/^(\s+)version /\1versionx /' $OURS/pmns
 grep -q versionx $OURS/pmns || fail "the name was not changed"
-(cd $OURS && ./Upgrade) | grep -q "The name space is not this version's" || fail "Upgrade says nothing of other names"
+{ said=$(cd $OURS && ./Upgrade) && grep -q "The name space is not this version's" <<<"$said"; } || fail "Upgrade says nothing of other names"
 [ -e /var/lib/pcp/pmdas/pmdakvm/.NeedInstall ] || fail "no Install is asked for"
 rm /var/lib/pcp/pmdas/pmdakvm/.NeedInstall
 sed -i 's/versionx/version/' $OURS/pmns
