@@ -20,7 +20,10 @@
 
 #ifdef TYPED_LOADS
 
-extern void *bpf_rdonly_cast(const void *address, __u32 type) __ksym;
+#include "kernel_words.h"
+
+/* bpf_rdonly_cast(), when it is loaded */
+static const void *(*const rdonly_cast)(const void *address, __u32 type) = (void *)KERNEL_CAST_CALL;
 
 /*
  * The kernel's numbers of types, which the loader puts into the types that libbpf gets
@@ -32,8 +35,8 @@ enum kernel_word_ids { KERNEL_WORD_ID = 1, KERNEL_HALF_WORD_ID };
 static __always_inline __u64 word_at(const void *base, __s64 offset)
 {
 	const struct timespec64 *at =
-		bpf_rdonly_cast((const char *)base + offset,
-				bpf_core_enum_value(enum kernel_word_ids, KERNEL_WORD_ID));
+		rdonly_cast((const char *)base + offset,
+			    bpf_core_enum_value(enum kernel_word_ids, KERNEL_WORD_ID));
 
 	return (__u64)at->tv_sec;
 }
@@ -41,8 +44,8 @@ static __always_inline __u64 word_at(const void *base, __s64 offset)
 static __always_inline __u32 half_word_at(const void *base, __s64 offset)
 {
 	const struct upid *at =
-		bpf_rdonly_cast((const char *)base + offset,
-				bpf_core_enum_value(enum kernel_word_ids, KERNEL_HALF_WORD_ID));
+		rdonly_cast((const char *)base + offset,
+			    bpf_core_enum_value(enum kernel_word_ids, KERNEL_HALF_WORD_ID));
 
 	return (__u32)at->nr;
 }

@@ -12,8 +12,8 @@
 #include "collector/self_tables.h"
 #include "collector/sources.h"
 #include "base/clock.h"
-#include "kernel/direct_maps.h"
 #include "kernel/preemptible.h"
+#include "kernel/prog_prepare.h"
 #include "metrics/past_names.h"
 #include "vms/vm_passes.h"
 #include "vms/vm_tables.h"
@@ -168,7 +168,7 @@ int collector_open(const struct config *config, struct items *items,
 {
 	struct collector *collector = calloc(1, sizeof(*collector));
 	libbpf_print_fn_t callers_print;
-	int err = direct_maps_init(BPF_PROG_TYPE_TRACEPOINT);
+	int err = prog_prepare_init(BPF_PROG_TYPE_TRACEPOINT);
 	struct family_env env;
 
 	if (!collector)

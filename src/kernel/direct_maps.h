@@ -8,16 +8,14 @@
 #ifndef PMDAKVM_DIRECT_MAPS_H
 #define PMDAKVM_DIRECT_MAPS_H
 
-#include <bpf/libbpf.h>
+#include <linux/bpf.h>
+#include <stddef.h>
 
 /*
- * From now on, where a program of an object that this process opens, in a section raw_tp or tp,
- * has the address of an array of one element of DIRECT_BYTES or more, it gets that of the element
- * when it is loaded. So it must not look up such a map. tp_type: what a program in a section tp is,
- * BPF_PROG_TYPE_TRACEPOINT; a test that runs such programs itself says otherwise, for a program
- * whose type is set after it was opened may lose this (libbpf 1.5). Another call changes nothing.
- * Returns 0 or an error.
+ * Where a program has the address of an array of one element of DIRECT_BYTES or more, put that of
+ * the element. So a program must not look up such a map. The kernel is asked once for each map.
+ * Returns how many instructions were changed.
  */
-int direct_maps_init(enum bpf_prog_type tp_type);
+size_t direct_maps_set(struct bpf_insn *insns, size_t n);
 
 #endif /* PMDAKVM_DIRECT_MAPS_H */

@@ -3,12 +3,41 @@
 #include "kernel/kernel_types.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "kernel/core_types.h"
+#include "kernel/prog_prepare.h"
+
+/*
+ * Since Linux 6.16 vmlinux can be mapped, which saves reading it page by page. NULL: this one
+ * cannot, or is no type information.
+ */
+static struct btf *file_map(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct btf *btf = NULL;
+	struct stat about;
+	void *bytes;
+
+	if (fd < 0)
+		return NULL;
+	if (fstat(fd, &about) == 0 && about.st_size > 0 && about.st_size <= UINT32_MAX) {
+		bytes = mmap(NULL, (size_t)about.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+		if (bytes != MAP_FAILED) {
+			btf = btf__new(bytes, (__u32)about.st_size);
+			munmap(bytes, (size_t)about.st_size);
+		}
+	}
+	close(fd);
+	return btf;
+}
 
 /* Read a file; base is NULL for vmlinux itself. */
 static void file_read(const char *dir, struct btf *base, struct kernel_types_file *file)
@@ -21,6 +50,9 @@ static void file_read(const char *dir, struct btf *base, struct kernel_types_fil
 		file->err = -errno;
 		return;
 	}
+	file->btf = base ? NULL : file_map(path);
+	if (file->btf)
+		return;
 	errno = 0;
 	file->btf = btf__parse_split(path, base);
 	if (!file->btf)
@@ -81,8 +113,10 @@ const char *kernel_types_core(struct kernel_types *types)
 
 	if (types->core[0])
 		return types->core;
-	if (kernel_types_vmlinux(own ? types : &others, &kernel) == 0)
+	if (kernel_types_vmlinux(own ? types : &others, &kernel) == 0) {
+		prog_prepare_types(kernel);
 		core = core_types_copy(kernel);
+	}
 	kernel_types_close(&others);
 	if (!core)
 		return NULL;

@@ -15,7 +15,7 @@
 #include "bpf/exit.h"
 #include "bpf/ledger.h"
 #include "bpf/trace.h"
-#include "kernel/direct_maps.h"
+#include "kernel/prog_prepare.h"
 #include "kernel/kernel_types.h"
 #include "kernel/prog_template.h"
 #include "kvm/exit_reasons.h"
@@ -336,7 +336,7 @@ static int load_one(struct variant *variant, const char *folder, unsigned load)
 
 int variant_load(struct variant *variant, const char *folder)
 {
-	int err = direct_maps_init(BPF_PROG_TYPE_TRACEPOINT);
+	int err = prog_prepare_init(BPF_PROG_TYPE_TRACEPOINT);
 
 	for (unsigned i = 0; variant->object && i < VARIANT_LOADS && !err; i++)
 		err = load_one(variant, folder, i);

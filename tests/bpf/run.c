@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "kernel/direct_maps.h"
+#include "kernel/prog_prepare.h"
 #include "kernel/map_prealloc.h"
 
 /* The kernel accepts up to this many arguments of a tracepoint. */
@@ -125,7 +125,7 @@ int run_group(const char *name, const struct CMUnitTest *tests, size_t n)
 	}
 	/* the kernel does not run a program for perf without its event; as a raw one it does the
 	 * same */
-	if (direct_maps_init(BPF_PROG_TYPE_RAW_TRACEPOINT)) {
+	if (prog_prepare_init(BPF_PROG_TYPE_RAW_TRACEPOINT)) {
 		fputs("programs cannot be told the addresses of maps\n", stderr);
 		return EXIT_FAILURE;
 	}

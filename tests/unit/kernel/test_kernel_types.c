@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "kernel/kernel_types.h"
@@ -14,14 +15,45 @@
 
 static char parsed[256]; /* the files parsed, in order */
 
+static unsigned mapped; /* how often vmlinux was mapped */
+static bool no_mapping; /* files cannot be mapped, as before Linux 6.16 */
+
+static void note(const char *path)
+{
+	assert_true(strncmp(path, "btf/", 4) == 0);
+	strcat(strcat(parsed, " "), path + 4);
+}
+
 struct btf *__real_btf__parse_split(const char *path, struct btf *base);
 struct btf *__wrap_btf__parse_split(const char *path, struct btf *base);
 struct btf *__wrap_btf__parse_split(const char *path, struct btf *base)
 {
-	assert_true(strncmp(path, "btf/", 4) == 0);
 	assert_int_equal(base == NULL, strcmp(path, "btf/vmlinux") == 0);
-	strcat(strcat(parsed, " "), path + 4);
+	note(path);
 	return __real_btf__parse_split(path, base);
+}
+
+struct btf *__real_btf__new(const void *data, __u32 size);
+struct btf *__wrap_btf__new(const void *data, __u32 size);
+struct btf *__wrap_btf__new(const void *data, __u32 size)
+{
+	struct btf *btf = __real_btf__new(data, size);
+
+	if (btf)
+		note("btf/vmlinux"); /* else it is read */
+	return btf;
+}
+
+void *__real_mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset)
+{
+	if (no_mapping) {
+		errno = ENODEV;
+		return MAP_FAILED;
+	}
+	mapped++;
+	return __real_mmap(addr, length, prot, flags, fd, offset);
 }
 
 static struct kernel_types types;
@@ -30,6 +62,8 @@ static int setup(void **state)
 {
 	types = (struct kernel_types){ .dir = "btf" };
 	*parsed = '\0';
+	no_mapping = false;
+	mapped = 0;
 	return work_setup(state);
 }
 
@@ -74,11 +108,10 @@ static bool has(const struct btf *btf, const char *name)
 	return btf__find_by_name_kind(btf, name, BTF_KIND_STRUCT) > 0;
 }
 
-static void test_once(void **state)
+static void once(void)
 {
 	const struct btf *base, *again, *kvm, *amd;
 
-	(void)state;
 	write_types("kvm", "kvm_amd");
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(kernel_types_module(&types, "kvm", &kvm), 0);
@@ -92,6 +125,20 @@ static void test_once(void **state)
 	assert_true(has(base, "base") && !has(base, "kvm"));
 	assert_true(has(kvm, "base") && has(kvm, "kvm") && !has(kvm, "kvm_amd"));
 	assert_true(has(amd, "base") && has(amd, "kvm_amd"));
+}
+
+static void test_once(void **state)
+{
+	(void)state;
+	once();
+	assert_int_equal(mapped, 1);
+}
+
+static void test_no_mapping(void **state)
+{
+	(void)state;
+	no_mapping = true;
+	once();
 }
 
 /* A pass of attaching: all that reads type information, in the collector's order. */
@@ -174,7 +221,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		types_test(test_once),	   types_test(test_a_pass),
 		types_test(test_reload),   types_test(test_nothing_is_there),
-		types_test(test_too_many),
+		types_test(test_too_many), types_test(test_no_mapping),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
