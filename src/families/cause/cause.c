@@ -86,7 +86,7 @@ static int cause_load(struct record_family *family, struct report *report)
 		return -errno;
 	err = bpf_map__set_max_entries(skeleton->maps.cause_sums, family->env.config->causes + 1);
 	if (!err)
-		err = cause_programs_choose(skeleton, by_perf(family));
+		err = cause_programs_choose(skeleton, family->env.events, by_perf(family));
 	if (err) {
 		destroy(skeleton);
 		return err;

@@ -2,6 +2,8 @@
 /* Copyright (c) 2026 The pmdakvm authors */
 #include "families/cause/cause_programs.h"
 
+#include <string.h>
+
 #include "bpf/cause.h"
 #include "cause.skel.h"
 
@@ -102,16 +104,27 @@ static size_t programs_of(const struct cause_bpf *skeleton,
 	return n;
 }
 
-int cause_programs_choose(const struct cause_bpf *skeleton, bool by_perf)
+/* KVM may come later: then all may be there. */
+static bool may_come(const struct events *events, const struct program *program)
+{
+	return !events->n || strncmp(program->event, "kvm_", strlen("kvm_")) != 0 ||
+	       events_has(events, program->event);
+}
+
+int cause_programs_choose(const struct cause_bpf *skeleton, const struct events *events,
+			  bool by_perf)
 {
 	struct program programs[RECORD_FAMILY_PROGRAMS];
 	size_t n = programs_of(skeleton, programs);
 	int err = 0;
 
 	for (size_t i = 0; !err && i < n; i++) {
-		if (programs[i].classic)
+		bool wanted = may_come(events, &programs[i]);
+
+		err = bpf_program__set_autoload((struct bpf_program *)programs[i].program, wanted);
+		if (!err && programs[i].classic)
 			err = bpf_program__set_autoload((struct bpf_program *)programs[i].classic,
-							by_perf);
+							wanted && by_perf);
 	}
 	return err;
 }
@@ -120,9 +133,15 @@ void cause_programs_list(struct record_family *family, const struct cause_bpf *s
 			 bool by_perf)
 {
 	struct program programs[RECORD_FAMILY_PROGRAMS];
-	size_t n = programs_of(skeleton, programs);
+	size_t n = programs_of(skeleton, programs), loaded = 0;
 
-	for (size_t i = 0; !by_perf && i < n; i++)
-		programs[i].classic = NULL;
-	record_family_list(family, programs, n);
+	for (size_t i = 0; i < n; i++) {
+		if (!bpf_program__autoload(programs[i].program))
+			continue;
+		programs[loaded] = programs[i];
+		if (!by_perf)
+			programs[loaded].classic = NULL;
+		loaded++;
+	}
+	record_family_list(family, programs, loaded);
 }

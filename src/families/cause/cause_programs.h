@@ -8,10 +8,14 @@
 
 struct cause_bpf;
 
-/* Before loading: are those for perf to be loaded? Returns 0 or a negative errno. */
-int cause_programs_choose(const struct cause_bpf *skeleton, bool by_perf);
+/*
+ * Before loading: those of events that this KVM has are to be loaded, of every event if there is no
+ * KVM yet, and those for perf if by_perf says so. Returns 0 or a negative errno.
+ */
+int cause_programs_choose(const struct cause_bpf *skeleton, const struct events *events,
+			  bool by_perf);
 
-/* List those of the loaded object. */
+/* List those that are loaded. */
 void cause_programs_list(struct record_family *family, const struct cause_bpf *skeleton,
 			 bool by_perf);
 

@@ -28,9 +28,54 @@ static const struct record_field fpu_fields[] = {
 	{ NULL, 0, 0 },
 };
 
+/* kvm_fpu is closer to the start of KVM_RUN; but fires on x86 alone, which has kvm_cpuid. */
+static bool has_fpu(const struct events *events)
+{
+	return events_has(events, "kvm_fpu") && events_has(events, "kvm_cpuid");
+}
+
+/*
+ * Which programs are to be loaded? Of the two that can see the start of KVM_RUN one, if the events
+ * are known: KVM may come later.
+ */
+static int programs_choose(const struct exits *exits, const struct userspace_exit_bpf *skeleton)
+{
+	const struct events *events = exits->env.events;
+	bool by_perf = classic_events_wanted(exits->env.classic);
+	bool fpu = !events->n || has_fpu(events);
+	const struct {
+		struct bpf_program *program;
+		bool wanted;
+	} programs[] = {
+		{ skeleton->progs.userspace_exit_begin_tp, by_perf },
+		{ skeleton->progs.userspace_exit_entry, !events->n || !fpu },
+		{ skeleton->progs.userspace_exit_fpu, fpu },
+		{ skeleton->progs.userspace_exit_fpu_tp, fpu && by_perf },
+	};
+	int err = 0;
+
+	for (size_t i = 0; !err && i < sizeof(programs) / sizeof(programs[0]); i++)
+		err = bpf_program__set_autoload(programs[i].program, programs[i].wanted);
+	return err;
+}
+
+/* The program that sees the start of KVM_RUN. */
+static struct program start_program(const struct exits *exits,
+				    const struct userspace_exit_bpf *skeleton)
+{
+	struct program program = PROGRAM(skeleton->progs.userspace_exit_entry, "kvm_entry");
+
+	if (!has_fpu(exits->env.events) ||
+	    !bpf_program__autoload(skeleton->progs.userspace_exit_fpu))
+		return program;
+	program = PROGRAM(skeleton->progs.userspace_exit_fpu, "kvm_fpu");
+	program.classic = exits->counts ? skeleton->progs.userspace_exit_fpu_tp : NULL;
+	program.fields = fpu_fields;
+	return program;
+}
+
 static int load(struct exits *exits, struct report *report)
 {
-	bool by_perf = classic_events_wanted(exits->env.classic);
 	LIBBPF_OPTS(bpf_object_open_opts, opts,
 		    .btf_custom_path = kernel_types_core(exits->env.types));
 	struct userspace_exit_bpf *skeleton = userspace_exit_bpf__open_opts(&opts);
@@ -38,9 +83,7 @@ static int load(struct exits *exits, struct report *report)
 
 	if (!skeleton)
 		return -errno;
-	err = bpf_program__set_autoload(skeleton->progs.userspace_exit_begin_tp, by_perf);
-	if (!err)
-		err = bpf_program__set_autoload(skeleton->progs.userspace_exit_fpu_tp, by_perf);
+	err = programs_choose(exits, skeleton);
 	if (err) {
 		destroy(skeleton);
 		return err;
@@ -59,12 +102,12 @@ static int load(struct exits *exits, struct report *report)
 		return err;
 	exits->programs[0] = PROGRAM(skeleton->progs.userspace_exit_thread, "sched_process_exit");
 	exits->programs[1] = PROGRAM(skeleton->progs.userspace_exit_begin, "kvm_userspace_exit");
-	exits->programs[2] = PROGRAM(skeleton->progs.userspace_exit_entry, "kvm_entry");
-	if (by_perf) {
+	if (classic_events_wanted(exits->env.classic)) {
 		exits->programs[1].classic = skeleton->progs.userspace_exit_begin_tp;
 		exits->programs[1].fields = exit_fields;
 		exits->counts = &skeleton->bss->tp_counts;
 	}
+	exits->programs[2] = start_program(exits, skeleton);
 	exits->nprograms = 3;
 	exits->events[USERSPACE_EXIT_EVENT_EXIT] = &exits->programs[1];
 	return 0;
@@ -124,16 +167,8 @@ static int userspace_exit_attach(void *state, struct report *report, char **ret_
 		*ret_error = strdup(FAMILY_READS);
 		return 0;
 	}
-	/* kvm_fpu is closer to the start of KVM_RUN; but fires on x86 alone, which has kvm_cpuid */
-	if (strcmp(exits->programs[2].event, "kvm_fpu") != 0 && exits->programs[2].link_fd < 0 &&
-	    events_has(exits->env.events, "kvm_fpu") && events_has(exits->env.events, "kvm_cpuid"))
-		exits->programs[2] = (struct program){
-			.program = skeleton->progs.userspace_exit_fpu,
-			.event = "kvm_fpu",
-			.link_fd = -1,
-			.classic = exits->counts ? skeleton->progs.userspace_exit_fpu_tp : NULL,
-			.fields = fpu_fields,
-		};
+	if (exits->programs[2].link_fd < 0) /* KVM may have come since */
+		exits->programs[2] = start_program(exits, skeleton);
 	err = exits_attach(exits);
 	exits->fires |= !err;
 	if (err)
