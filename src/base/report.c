@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 void report_add(struct report *report, enum report_level level, const char *format, ...)
 {
@@ -49,6 +50,23 @@ void report_vadd_at(struct report *report, enum report_level level, const char *
 		snprintf(number, sizeof(number), ":%u", line);
 	report_add(report, level, "%s%s: %s", path, number, text);
 	free(text);
+}
+
+void report_move(struct report *report, struct report *from)
+{
+	struct report_line *lines =
+		from->n ? reallocarray(report->lines, report->n + from->n, sizeof(*lines)) : NULL;
+
+	report->dropped += from->dropped;
+	if (lines) {
+		memcpy(lines + report->n, from->lines, from->n * sizeof(*lines));
+		report->lines = lines;
+		report->n += from->n;
+		from->n = 0; /* the texts have moved */
+	} else {
+		report->dropped += from->n;
+	}
+	report_clear(from);
 }
 
 void report_clear(struct report *report)

@@ -41,6 +41,9 @@ void report_add(struct report *report, enum report_level level, const char *form
 void report_vadd_at(struct report *report, enum report_level level, const char *path, unsigned line,
 		    const char *format, va_list args) __attribute__((format(printf, 5, 0)));
 
+/* Move all lines of another report behind those of this one; it is empty afterwards. */
+void report_move(struct report *report, struct report *from);
+
 /* Free all lines. The report is empty afterwards and can be reused. */
 void report_clear(struct report *report);
 

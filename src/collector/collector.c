@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collector/families_open.h"
+#include "collector/libbpf_report.h"
 #include "collector/self_tables.h"
 #include "collector/sources.h"
 #include "base/clock.h"
@@ -39,20 +41,6 @@ struct collector {
 	struct sources sources;
 };
 
-/* libbpf's print function takes no user data. */
-static __thread struct report *print_report;
-
-static int print_to_report(enum libbpf_print_level level, const char *format, va_list args)
-{
-	char text[512];
-
-	if (level == LIBBPF_DEBUG || !print_report)
-		return 0;
-	vsnprintf(text, sizeof(text), format, args);
-	report_add(print_report, REPORT_DEBUG, "%s", text);
-	return 0;
-}
-
 /* Attach the families that are open, and either are attached last or are not. */
 static void families_attach(struct collector *collector, bool last, struct report *report)
 {
@@ -77,7 +65,7 @@ static int family_add(struct collector *collector, const struct collector_family
 	return sources_add(&collector->sources, ops->tables, ops->ntables, open->state);
 }
 
-static int families_open(struct collector *collector, struct family_env *env)
+static int open_all(struct collector *collector, struct family_env *env)
 {
 	int err = 0;
 
@@ -88,8 +76,9 @@ static int families_open(struct collector *collector, struct family_env *env)
 	for (size_t i = 0; i < families_count; i++)
 		collector->families[i].family = &families[i];
 	/* all are open before any is attached: one may use the maps of another */
-	for (size_t i = 0; i < families_count; i++)
-		collector_family_open(&collector->families[i], env);
+	err = families_open(collector->families, env);
+	if (err)
+		return err;
 	families_attach(collector, false, env->report);
 	families_attach(collector, true, env->report);
 	for (size_t i = 0; !err && i < families_count; i++)
@@ -150,18 +139,6 @@ static int classic_find(struct collector *collector)
 	return classic->wanted ? late_close_new(&classic->late) : 0;
 }
 
-static libbpf_print_fn_t print_begin(struct report *report)
-{
-	print_report = report;
-	return libbpf_set_print(print_to_report);
-}
-
-static void print_end(libbpf_print_fn_t callers)
-{
-	print_report = NULL;
-	libbpf_set_print(callers);
-}
-
 int collector_open(const struct config *config, struct items *items,
 		   struct instance_numbers *numbers, enum collector_pins pin, struct report *report,
 		   struct collector **ret_collector)
@@ -177,7 +154,7 @@ int collector_open(const struct config *config, struct items *items,
 	collector->rows.fd = -1;
 	collector->types.dir = KERNEL_TYPES_DIR;
 	collector->events_stamp = events_stamp(KERNEL_TYPES_DIR, config->tracefs);
-	callers_print = print_begin(report);
+	callers_print = libbpf_report_begin(report);
 	if (!err)
 		err = cpus_read(CPUS_SYSFS, &collector->cpus);
 	if (!err)
@@ -221,10 +198,10 @@ int collector_open(const struct config *config, struct items *items,
 		.report = report,
 	};
 	if (!err)
-		err = families_open(collector, &env);
+		err = open_all(collector, &env);
 	classic_events_report(&collector->classic, report);
 	kernel_types_close(&collector->types);
-	print_end(callers_print);
+	libbpf_report_end(callers_print);
 	if (err) {
 		collector_close(collector);
 		return err;
@@ -250,13 +227,13 @@ int collector_switch(struct collector *collector, size_t family, bool attached,
 	}
 	if (!open->err)
 		return 0;
-	callers_print = print_begin(report);
+	callers_print = libbpf_report_begin(report);
 	find_events(collector);
 	register_attach(collector);
 	collector_family_attach(open, false, report);
 	classic_events_report(&collector->classic, report);
 	kernel_types_close(&collector->types);
-	print_end(callers_print);
+	libbpf_report_end(callers_print);
 	sources_sync(&collector->sources, open->state);
 	sources_sync(&collector->sources, &collector->self); /* the family may have new maps */
 	return open->err == -ENOENT ? 0 : open->err;
@@ -320,7 +297,7 @@ bool collector_tick(struct collector *collector, struct report *report)
 		collector->late_ticks = LATE_TICKS;
 	}
 	if (collector->late_ticks) {
-		libbpf_print_fn_t callers_print = print_begin(report);
+		libbpf_print_fn_t callers_print = libbpf_report_begin(report);
 
 		collector->late_ticks--;
 		find_events(collector);
@@ -328,7 +305,7 @@ bool collector_tick(struct collector *collector, struct report *report)
 		attach_again(collector, !collector->late_ticks, report);
 		classic_events_report(&collector->classic, report);
 		kernel_types_close(&collector->types);
-		print_end(callers_print);
+		libbpf_report_end(callers_print);
 		grown = true;
 	}
 	vms_tick(collector->vms, report);

@@ -53,6 +53,12 @@ struct family_ops {
 	void (*tick)(void *state, struct report *report);
 	/* Begin a new epoch for maxima. Returns 0 or an error. May be NULL. */
 	int (*reset_max)(void *state);
+	/*
+	 * Its programs write records of other families, whose maps it shares, so they are opened
+	 * first. Two families are opened at a time: what the environment has is for reading then,
+	 * but for kernel_types, and for what one family alone has.
+	 */
+	bool sharing;
 	/* It attaches no program to what others count for it, so they are attached first. */
 	bool last;
 	const struct table *tables;

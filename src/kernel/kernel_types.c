@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -81,10 +82,17 @@ static int file_get(struct kernel_types *types, const char *name, struct btf *ba
 	return 0;
 }
 
+/* Families that are opened at a time share what was read. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
 int kernel_types_vmlinux(struct kernel_types *types, const struct btf **ret_btf)
 {
 	struct btf *btf;
-	int err = file_get(types, KERNEL_TYPES_VMLINUX, NULL, &btf);
+	int err;
+
+	pthread_mutex_lock(&lock);
+	err = file_get(types, KERNEL_TYPES_VMLINUX, NULL, &btf);
+	pthread_mutex_unlock(&lock);
 
 	if (!err)
 		*ret_btf = btf;
@@ -94,26 +102,28 @@ int kernel_types_vmlinux(struct kernel_types *types, const struct btf **ret_btf)
 int kernel_types_module(struct kernel_types *types, const char *name, const struct btf **ret_btf)
 {
 	struct btf *base, *btf;
-	int err = file_get(types, KERNEL_TYPES_VMLINUX, NULL, &base);
+	int err;
 
+	pthread_mutex_lock(&lock);
+	err = file_get(types, KERNEL_TYPES_VMLINUX, NULL, &base);
 	if (!err)
 		err = file_get(types, name, base, &btf);
+	pthread_mutex_unlock(&lock);
 	if (!err)
 		*ret_btf = btf;
 	return err;
 }
 
-const char *kernel_types_core(struct kernel_types *types)
+static const char *core_get(struct kernel_types *types)
 {
 	/* those of another directory are not those of the kernel that loads the object */
 	struct kernel_types others = { .dir = KERNEL_TYPES_DIR };
 	bool own = strcmp(types->dir, others.dir) == 0;
-	const struct btf *kernel;
-	struct btf *core = NULL;
+	struct btf *kernel, *core = NULL;
 
 	if (types->core[0])
 		return types->core;
-	if (kernel_types_vmlinux(own ? types : &others, &kernel) == 0) {
+	if (file_get(own ? types : &others, KERNEL_TYPES_VMLINUX, NULL, &kernel) == 0) {
 		prog_prepare_types(kernel);
 		core = core_types_copy(kernel);
 	}
@@ -130,6 +140,16 @@ const char *kernel_types_core(struct kernel_types *types)
 	close(types->core_fd);
 	types->core[0] = 0;
 	return NULL;
+}
+
+const char *kernel_types_core(struct kernel_types *types)
+{
+	const char *path;
+
+	pthread_mutex_lock(&lock);
+	path = core_get(types);
+	pthread_mutex_unlock(&lock);
+	return path;
 }
 
 void kernel_types_close(struct kernel_types *types)

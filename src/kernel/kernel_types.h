@@ -4,6 +4,7 @@
  * The kernel's type information (BTF): of vmlinux and of modules. Parsing that of vmlinux takes 4
  * to 10 ms and some 6 MiB, so everybody who needs it during one pass of attaching shares one copy,
  * and it is freed after the pass. A module can be reloaded with other types between two passes.
+ * Threads may share one, but for kernel_types_close(), which is called when the others have ended.
  */
 #ifndef PMDAKVM_KERNEL_TYPES_H
 #define PMDAKVM_KERNEL_TYPES_H

@@ -323,6 +323,21 @@ static int exit_attach(void *state, struct report *report, char **ret_error)
 	return err;
 }
 
+/*
+ * Load what attaching will need, if that is known: families are opened two at a time, and attached
+ * one after another. What is refused is so when it is attached, which then says why.
+ */
+static void load_early(struct exits *exits, struct report *report)
+{
+	struct exit_layout layout;
+	char *error = NULL;
+
+	if (exits->env.events->n && has_events(exits) &&
+	    exit_layout_read(exits->env.types, &layout) == 0)
+		load_any(exits, &layout, report, &error);
+	free(error);
+}
+
 /* Read the maps of the agent that runs. Returns as exits_read(). */
 static int read_agents(struct exits *exits, struct report *report)
 {
@@ -361,8 +376,10 @@ static int exit_open(const struct family_env *env, void **ret_state, char **ret_
 	if (err)
 		return err;
 	*ret_state = exits;
-	if (!env->pins || !env->pins->reading)
+	if (!env->pins || !env->pins->reading) {
+		load_early(exits, env->report);
 		return 0;
+	}
 	err = read_agents(exits, env->report);
 	if (err == -ENOENT)
 		*ret_error = strdup(FAMILY_NOT_THERE);
@@ -396,6 +413,7 @@ const struct family_ops exit_family = {
 	.refresh = exits_refresh,
 	.tick = exits_tick,
 	.reset_max = exits_reset_max,
+	.sharing = true,
 	.tables = exit_tables,
 	.ntables = EXIT_TABLES,
 };

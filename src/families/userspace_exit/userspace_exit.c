@@ -206,6 +206,7 @@ const struct family_ops userspace_exit_family = {
 	.refresh = exits_refresh,
 	.tick = exits_tick,
 	.reset_max = exits_reset_max,
+	.sharing = true,
 	.tables = userspace_exit_tables,
 	.ntables = USERSPACE_EXIT_TABLES,
 };
