@@ -123,6 +123,35 @@ static void test_clear_makes_it_new(void **state)
 	report_clear(&report);
 }
 
+static void test_move(void **state)
+{
+	struct report report = { 0 }, from = { 0 };
+
+	(void)state;
+	report_move(&report, &from);
+	assert_int_equal(report.n, 0);
+	report_add(&report, REPORT_INFO, "a");
+	report_add(&from, REPORT_WARNING, "b");
+	report_add(&from, REPORT_DEBUG, "c");
+	from.dropped = 3;
+	report_move(&report, &from);
+	assert_int_equal(from.n, 0);
+	assert_null(from.lines);
+	assert_int_equal(report.n, 3);
+	assert_string_equal(report.lines[1].text, "b");
+	assert_int_equal(report.lines[1].level, REPORT_WARNING);
+	assert_string_equal(report.lines[2].text, "c");
+	assert_int_equal(report.dropped, 3);
+	report_add(&from, REPORT_INFO, "d");
+	alloc_fail_at(0);
+	report_move(&report, &from);
+	assert_true(alloc_failed());
+	assert_int_equal(report.n, 3);
+	assert_int_equal(report.dropped, 4);
+	assert_int_equal(from.n, 0);
+	report_clear(&report);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -132,6 +161,7 @@ int main(void)
 		cmocka_unit_test(test_a_long_line_is_whole),
 		cmocka_unit_test(test_no_memory_is_counted),
 		cmocka_unit_test(test_clear_makes_it_new),
+		cmocka_unit_test(test_move),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

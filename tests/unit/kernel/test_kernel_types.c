@@ -4,6 +4,7 @@
 #include "fakes/fake_btf.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -15,8 +16,9 @@
 
 static char parsed[256]; /* the files parsed, in order */
 
-static unsigned mapped; /* how often vmlinux was mapped */
-static bool no_mapping; /* files cannot be mapped, as before Linux 6.16 */
+static unsigned mapped;	 /* how often vmlinux was mapped */
+static unsigned slow_us; /* what reading takes at least */
+static bool no_mapping;	 /* files cannot be mapped, as before Linux 6.16 */
 
 static void note(const char *path)
 {
@@ -39,6 +41,7 @@ struct btf *__wrap_btf__new(const void *data, __u32 size)
 {
 	struct btf *btf = __real_btf__new(data, size);
 
+	usleep(slow_us);
 	if (btf)
 		note("btf/vmlinux"); /* else it is read */
 	return btf;
@@ -63,6 +66,7 @@ static int setup(void **state)
 	types = (struct kernel_types){ .dir = "btf" };
 	*parsed = '\0';
 	no_mapping = false;
+	slow_us = 0;
 	mapped = 0;
 	return work_setup(state);
 }
@@ -139,6 +143,33 @@ static void test_no_mapping(void **state)
 	(void)state;
 	no_mapping = true;
 	once();
+}
+
+static void *amd_get(void *data)
+{
+	const struct btf **ret_amd = data;
+
+	return kernel_types_module(&types, "kvm_amd", ret_amd) ? NULL : data;
+}
+
+/* Families that are opened at a time: what one reads, the other waits for. */
+static void test_threads(void **state)
+{
+	const struct btf *base, *amd = NULL, *again;
+	pthread_t other;
+	void *ret;
+
+	(void)state;
+	write_types("kvm_amd");
+	slow_us = 50000;
+	assert_int_equal(pthread_create(&other, NULL, amd_get, (void *)&amd), 0);
+	assert_int_equal(kernel_types_vmlinux(&types, &base), 0);
+	assert_int_equal(kernel_types_module(&types, "kvm_amd", &again), 0);
+	assert_int_equal(pthread_join(other, &ret), 0);
+	assert_non_null(ret);
+	assert_ptr_equal(amd, again);
+	assert_parsed(" vmlinux kvm_amd");
+	assert_true(has(base, "base"));
 }
 
 /* A pass of attaching: all that reads type information, in the collector's order. */
@@ -222,6 +253,7 @@ int main(void)
 		types_test(test_once),	   types_test(test_a_pass),
 		types_test(test_reload),   types_test(test_nothing_is_there),
 		types_test(test_too_many), types_test(test_no_mapping),
+		types_test(test_threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
