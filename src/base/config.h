@@ -73,6 +73,7 @@ struct config {
 	char *pin;	    /* directory for pinned maps, as written in the file, or "none" */
 	uint32_t vms;	    /* maximum number of VMs whose last counts are pinned */
 	bool raw_only;	    /* attach nothing by perf: its links take long to close */
+	bool one_thread;    /* start no other: glibc has a signal handler once there was one */
 	bool labels_stay;   /* VMs' labels are not shown: they need not follow VMs */
 	bool rows_late;	    /* a table has rows once it is read, as most are not */
 	const char *only;   /* the only family to open; NULL: all */

@@ -50,16 +50,18 @@ static void *some_open(void *data)
 	}
 }
 
-/* Are there two families to open, and two CPUs for it? */
+/* Are there two families to open, two CPUs for it, and may there be a second thread? */
 static bool is_worth_it(const struct turn *turn)
 {
+	const struct config *config = turn->env->config;
 	size_t n = 0;
 	cpu_set_t cpus;
 
 	for (size_t i = 0; i < families_count; i++)
-		n += is_of(turn, i) && collector_family_is_chosen(turn->env->config, &families[i]);
+		n += is_of(turn, i) && collector_family_is_chosen(config, &families[i]);
 	/* with more CPUs than a set has the call fails */
-	return n > 1 && (sched_getaffinity(0, sizeof(cpus), &cpus) || CPU_COUNT(&cpus) > 1);
+	return n > 1 && !config->one_thread &&
+	       (sched_getaffinity(0, sizeof(cpus), &cpus) || CPU_COUNT(&cpus) > 1);
 }
 
 /* The process's signals are for the thread that waits. */

@@ -9,8 +9,9 @@
 
 /*
  * Open the families that are chosen and note the results; open[families_count] name them. Those
- * that use what others share are opened after these. No thread of it is left. The report has what
- * each says in the order of the families. Returns 0, or -ENOMEM: none was opened.
+ * that use what others share are opened after these. No thread of it is left; config->one_thread:
+ * there was none. The report has what each says in the order of the families. Returns 0, or
+ * -ENOMEM: none was opened.
  */
 int families_open(struct collector_family *open, const struct family_env *env);
 

@@ -41,6 +41,7 @@ static int load(struct kvm_agent *agent, const char *config_path)
 	if (agent->dso) /* its ticks are pmcd's fetches */
 		agent->config.growth_ns = 0;
 	agent->config.raw_only = agent->dso;
+	agent->config.one_thread = agent->dso;
 	path_join(path, sizeof(path), "PCP_VAR_DIR", "pmdakvm/items");
 	err = items_load(path, &report, &agent->items);
 	path_join(path, sizeof(path), "PCP_VAR_DIR", "pmdakvm/instances");

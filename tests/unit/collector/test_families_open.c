@@ -158,6 +158,7 @@ static int setup(void **state)
 	memset(opened, 0, sizeof(opened));
 	machine.cpus = 2;
 	config.only = NULL;
+	config.one_thread = false;
 	begun = ended = 0;
 	for (int i = 0; i < FAMILIES; i++)
 		opened[i].family = &families[i];
@@ -255,6 +256,15 @@ static void test_one_cpu(void **state)
 		assert_true(pthread_equal(fake.threads[i], pthread_self()));
 }
 
+static void test_one_thread(void **state)
+{
+	(void)state;
+	config.one_thread = true;
+	open_all();
+	assert_int_equal(machine.creates, 0);
+	assert_said(ALL_SAID);
+}
+
 static void test_many_cpus(void **state)
 {
 	(void)state;
@@ -290,9 +300,10 @@ static void test_only_one(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		open_test(test_two_at_a_time), open_test(test_sharing),	  open_test(test_one_fails),
-		open_test(test_one_cpu),       open_test(test_many_cpus), open_test(test_no_thread),
-		open_test(test_only_one),
+		open_test(test_two_at_a_time), open_test(test_sharing),
+		open_test(test_one_fails),     open_test(test_one_cpu),
+		open_test(test_many_cpus),     open_test(test_no_thread),
+		open_test(test_only_one),      open_test(test_one_thread),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
