@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Copyright (c) 2026 The pmdakvm authors */
-/* Opens all families, two at a time where there are two CPUs: the kernel takes milliseconds for
- * each. */
+/* Opens all families, two at a time where there are two CPUs. */
 #ifndef PMDAKVM_FAMILIES_OPEN_H
 #define PMDAKVM_FAMILIES_OPEN_H
 

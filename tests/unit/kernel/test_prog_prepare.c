@@ -12,15 +12,11 @@
 #include "bpf/pin.h"
 #include "kernel/prog_prepare.h"
 
-#define LOAD(kind, fd)                                                         \
-	{ .code = BPF_LD | BPF_IMM | BPF_DW, .src_reg = (kind), .imm = (fd) }, \
-	{                                                                      \
-		.code = 0                                                      \
-	}
-#define CALL(kind, number)                                                     \
-	{                                                                      \
-		.code = BPF_JMP | BPF_CALL, .src_reg = (kind), .imm = (number) \
-	}
+/* The first half of a load; the second is zeroes. */
+#define LOAD(kind, fd) \
+	((struct bpf_insn){ .code = BPF_LD | BPF_IMM | BPF_DW, .src_reg = (kind), .imm = (fd) })
+#define CALL(kind, number) \
+	((struct bpf_insn){ .code = BPF_JMP | BPF_CALL, .src_reg = (kind), .imm = (number) })
 
 /* Descriptors: of a map that is direct, of others, of none. */
 enum { DIRECT = 5, SMALL, MANY, HASH, NOTHING };
@@ -155,11 +151,11 @@ static void test_sections(void **state)
 /* The kernel is asked once for each map of a program. */
 static void test_maps(void **state)
 {
-	const struct bpf_insn insns[] = {
-		LOAD(BPF_PSEUDO_MAP_FD, DIRECT), LOAD(BPF_PSEUDO_MAP_FD, SMALL),
-		LOAD(BPF_PSEUDO_MAP_FD, DIRECT), LOAD(BPF_PSEUDO_MAP_FD, HASH),
-		LOAD(BPF_PSEUDO_MAP_FD, MANY),	 LOAD(BPF_PSEUDO_MAP_FD, NOTHING),
-		LOAD(BPF_PSEUDO_MAP_FD, SMALL),	 LOAD(0, DIRECT),
+	const struct bpf_insn insns[16] = {
+		[0] = LOAD(BPF_PSEUDO_MAP_FD, DIRECT), [2] = LOAD(BPF_PSEUDO_MAP_FD, SMALL),
+		[4] = LOAD(BPF_PSEUDO_MAP_FD, DIRECT), [6] = LOAD(BPF_PSEUDO_MAP_FD, HASH),
+		[8] = LOAD(BPF_PSEUDO_MAP_FD, MANY),   [10] = LOAD(BPF_PSEUDO_MAP_FD, NOTHING),
+		[12] = LOAD(BPF_PSEUDO_MAP_FD, SMALL), [14] = LOAD(0, DIRECT),
 	};
 	LIBBPF_OPTS(bpf_prog_load_opts, opts);
 
