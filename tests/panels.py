@@ -86,7 +86,19 @@ def legend(target, metric):
     return text
 
 
-def plot(panel, answers, begin, end):
+def number(value, unit):
+    """A value as Grafana shows it, with its unit"""
+    if unit == "percentunit":
+        return f"{100 * value:.3g} %"
+    if unit in ("s", "ns"):
+        seconds = value / (1e9 if unit == "ns" else 1)
+        for short, size in (("s", 1), ("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9)):
+            if seconds >= size:
+                return f"{seconds / size:.3g} {short}"
+    return f"{value:.4g}" + ("/s" if unit == "ops" else "")
+
+
+def plot(panel, answers, begin, end, width):
     """Lines, or areas, as SVG"""
     stacked = panel["fieldConfig"]["defaults"]["custom"].get("stacking")
     series = [(legend(target, row["metric"]), {float(t): float(v) for t, v in row["values"]})
@@ -105,11 +117,11 @@ def plot(panel, answers, begin, end):
             top = max(top, high)
         paths.append((name, points))
     scale = top or 1
-    where = lambda t, v: f"{10 + 480 * (t - begin) / (end - begin):.1f},{190 - 170 * v / scale:.1f}"
-    out = [f'<svg width="500" height="200"><text x="10" y="14">{top:.4g}</text>'
-           '<line x1="10" y1="190" x2="490" y2="190" stroke="black"/>']
-    for number, (_, points) in enumerate(paths):
-        colour = COLOURS[number % len(COLOURS)]
+    where = lambda t, v: f"{10 + (width - 20) * (t - begin) / (end - begin):.1f},{190 - 170 * v / scale:.1f}"
+    out = [f'<svg width="{width}" height="200"><text x="10" y="14">{number(top, panel["fieldConfig"]["defaults"]["unit"])}</text>'
+           f'<line x1="10" y1="190" x2="{width - 10}" y2="190" stroke="black"/>']
+    for place, (_, points) in enumerate(paths):
+        colour = COLOURS[place % len(COLOURS)]
         line = " ".join(where(t, high) for t, _, high in points)
         back = " ".join(where(t, low) for t, low, _ in reversed(points))
         fill = f'fill="{colour}" fill-opacity="0.6"' if stacked else 'fill="none"'
@@ -120,27 +132,32 @@ def plot(panel, answers, begin, end):
     return "".join(out) + f"</svg><div>{names or 'nothing'}</div>"
 
 
-def heatmap(answers, begin, end):
-    """A row for each bucket: of cumulative ones, as Prometheus has them, what each has more than the one below"""
+def heatmap(panel, answers, begin, end, width):
+    """
+    A row for each bucket, named by its upper bound: of cumulative ones, as Prometheus has them, what each has more
+    than the one below
+    """
     cumulative = answers[0][0]["format"] == "heatmap"
     rows = sorted(((float(row["metric"]["le"].replace("+Inf", "inf")), row["values"]) for row in answers[0][1]),
                   key=lambda pair: pair[0])
     cells, below, most = [], {}, 0.0
-    for number, (_, values) in enumerate(rows):
+    for place, (_, values) in enumerate(rows):
         for t, value in values:
             more = max(float(value) - below.get(t, 0), 0)
             below[t] = float(value) if cumulative else 0
             most = max(most, more)
-            cells.append((number, float(t), more))
+            cells.append((place, float(t), more))
     height = 180 / max(len(rows), 1)
-    out = ['<svg width="500" height="200">']
-    for number, t, more in cells:
-        out.append(f'<rect x="{60 + 430 * (t - begin) / (end - begin):.1f}" y="{185 - height * (number + 1):.1f}" width="14" '
-                   f'height="{height:.1f}" fill="#d95f02" fill-opacity="{(more / (most or 1)) ** 0.5:.2f}"/>')
-    for number, (le, _) in enumerate(rows):
-        if number % max(len(rows) // 8, 1) == 0:
-            out.append(f'<text x="0" y="{185 - height * number:.1f}" font-size="10">{le:.3g}</text>')
-    return "".join(out) + "</svg>" + ("" if rows else "nothing")
+    across = (width - 70) / max(len({t for _, t, _ in cells}), 1)
+    out = [f'<svg width="{width}" height="200">']
+    for place, t, more in cells:
+        out.append(f'<rect x="{60 + (width - 70) * (t - begin) / (end - begin) - across:.1f}" y="{190 - height * (place + 1):.1f}" '
+                   f'width="{max(across - 1, 1):.1f}" height="{height - 1:.1f}" fill="#d95f02" fill-opacity="{(more / (most or 1)) ** 0.5:.2f}"/>')
+    unit = panel["options"]["yAxis"]["unit"]
+    for place, (le, _) in enumerate(rows):
+        if place % max(len(rows) // 8, 1) == 0:
+            out.append(f'<text x="0" y="{195 - height * (place + 1):.1f}" font-size="10">{number(le, unit)}</text>')
+    return "".join(out) + f"</svg><div>{'at most ' + number(most, 'ops') if rows else 'nothing'}</div>"
 
 
 def table(panel, answers):
@@ -154,14 +171,14 @@ def table(panel, answers):
                 tuple(sorted(metric.items()))
             entry = rows.setdefault(key, {})
             entry.update(metric)
-            entry[target["legendFormat"]] = f"{float(row['value'][1]):.4g}"
+            entry[target["legendFormat"]] = number(float(row["value"][1]), panel["fieldConfig"]["defaults"]["unit"])
     # as the panel puts them in order, and calls them
     index, called = {}, {}
     for step in panel["transformations"]:
         index.update(step["options"].get("indexByName", {}))
         called.update(step["options"].get("renameByName", {}))
-    for number, name in enumerate(names):
-        index[name] = index.get("Value" if len(names) == 1 else f"Value #{chr(65 + number)}", 99)
+    for place, name in enumerate(names):
+        index[name] = index.get("Value" if len(names) == 1 else f"Value #{chr(65 + place)}", 99)
     columns = sorted({key for row in rows.values() for key in row}, key=lambda name: (index.get(name, 99), name))
     cell = lambda text, tag="td": f"<{tag}>{html.escape(str(text))}</{tag}>"
     body = "".join("<tr>" + "".join(cell(row.get(column, "")) for column in columns) + "</tr>" for row in rows.values())
@@ -176,31 +193,34 @@ def page(path, url, second, variables):
         rows = ask(url, "query", {"query": expr, "time": second}) if instant else \
             ask(url, "query_range", {"query": expr, "start": begin, "end": second, "step": 30})
         shown.setdefault((dashboard["title"], panel["id"]), (panel, []))[1].append((target, rows))
-    draw(path, shown, begin, second)
+    draw(path, shown, begin, second, variables)
 
 
-def draw(path, shown, begin, second):
-    """Panels by (title of the dashboard, id), with their queries and answers"""
-    last, out = None, []
+def draw(path, shown, begin, second, variables):
+    """Panels by (title of the dashboard, id), with their queries and answers, each in its place"""
+    boards = {}
     for (title, _), (panel, answers) in shown.items():
-        if title != last:
-            out.append(f'<h2 style="clear:both">{html.escape(title)}</h2>')
-            last = title
+        grid, unit = panel["gridPos"], panel["fieldConfig"]["defaults"]["unit"]
+        width = grid["w"] * 44 - 8
         if panel["type"] == "stat":
-            body = "<big>" + ", ".join(f"{float(row['value'][1]):.4g}" for _, rows in answers for row in rows) + "</big>"
+            body = "<big>" + ", ".join(number(float(row["value"][1]), unit) for _, rows in answers for row in rows) + "</big>"
         elif panel["type"] == "table":
             body = table(panel, answers)
         elif panel["type"] == "heatmap":
-            body = heatmap(answers, begin, second)
+            body = heatmap(panel, answers, begin, second, width)
         else:
-            body = plot(panel, answers, begin, second)
-        width = panel["gridPos"]["w"] * 44
-        out.append(f'<div style="float:left;width:{width - 8}px;margin:4px;min-height:60px;border:1px solid #ccc">'
-                   f'<b>{html.escape(panel["title"])}</b> <small>{html.escape(panel["fieldConfig"]["defaults"]["unit"])}'
-                   f"</small><br>{body}</div>")
+            body = plot(panel, answers, begin, second, width)
+        heading = panel["title"]
+        for name, value in variables.items():
+            heading = heading.replace("$" + name, value)
+        boards.setdefault(title, [[], 0])[0].append(
+            f'<div style="position:absolute;overflow:auto;left:{grid["x"] * 44}px;top:{grid["y"] * 28}px;width:{width}px;'
+            f'height:{grid["h"] * 28 - 8}px;border:1px solid #ccc"><b>{html.escape(heading)}</b><br>{body}</div>')
+        boards[title][1] = max(boards[title][1], 28 * (grid["y"] + grid["h"]))
     with open(path, "w", encoding="utf-8") as file:
-        file.write('<meta charset="utf-8"><style>body{font:13px sans-serif;width:1080px}td,th{padding:0 8px;text-align:left}'
-                   "</style>" + "".join(out))
+        file.write('<meta charset="utf-8"><style>body{font:13px sans-serif;width:1080px}td,th{padding:0 8px;text-align:left}</style>')
+        for title, (panels, height) in boards.items():
+            file.write(f'<h2>{html.escape(title)}</h2><div style="position:relative;height:{height}px">{"".join(panels)}</div>')
 
 
 def answer(page_of, lines_of):

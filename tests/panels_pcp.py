@@ -7,11 +7,13 @@ data source does, and print "DASHBOARD | PANEL | LEGEND | VALUE", the last until
 that the panel shows, or "nothing" for none.
 
 panels_pcp.py --page FILE URL SECOND [NAME=VALUE]...: draw the answers of the fifteen minutes before as a page.
-panels_pcp.py --vector URL HOSTSPEC [NAME=VALUE]...: ask for the metrics of those for PCP Vector, as of now, and
-print the same.
+panels_pcp.py --vector URL HOSTSPEC SECONDS [NAME=VALUE]...: ask for the metrics of those for PCP Vector, once a second,
+and print the same, of means.
+panels_pcp.py --vector-page FILE URL HOSTSPEC SECONDS [NAME=VALUE]...: draw the answers.
 """
 import re
 import sys
+import time
 import urllib.parse
 
 import panels
@@ -62,40 +64,71 @@ def lines(url, second, variables):
 
 def page(path, url, second, variables):
     """The dashboards, drawn"""
-    begin, shown = second - 900, {}
-    for dashboard, panel, target, rows in answers(url, begin, second, variables):
+    drawn(path, answers(url, second - 900, second, variables), second - 900, second, variables)
+
+
+def drawn(path, found, begin, end, variables):
+    """(dashboard, panel, target, [(legend, points)]) as a page"""
+    shown = {}
+    for dashboard, panel, target, rows in found:
         # as the panel calls the columns of a table, the rows of a heat map and lines
         name_of, value = {"table": ("Field", "Last *"), "heatmap": ("le", "")}.get(panel["type"], ("name", "{{name}}"))
         as_metric = [{"metric": {name_of: name}, "values": points, "value": points[-1]} for name, points in rows]
         shown.setdefault((dashboard["title"], panel["id"]), (panel, []))[1].append(
             ({"legendFormat": value, "format": "time_series"}, as_metric))
-    panels.draw(path, shown, begin, second)
+    panels.draw(path, shown, begin, end, variables)
 
 
-def vector(url, hostspec, variables):
-    """What pmcd has now, for each query, as the panel has it"""
+def vector(url, hostspec, seconds, variables):
+    """
+    What each panel for PCP Vector shows of so many seconds, as the data source has it: it asks pmcd once a second for
+    all metrics, and makes rates of counters. [(dashboard, panel, target, [(legend, points)])], the first and last second
+    """
     def call(way, **parameters):
         return series.http(url, f"/pmapi/{way}?{urllib.parse.urlencode(parameters)}")
     context = call("context", hostspec=hostspec, polltimeout=60)["context"]
-    for dashboard, panel, target, expr in panels.queries(variables, "performancecopilot-vector-datasource"):
-        rows = call(f"{context}/fetch", names=expr)["values"][0]["instances"]
+    wanted = list(panels.queries(variables, "performancecopilot-vector-datasource"))
+    names = sorted({expr for _, _, _, expr in wanted})
+    described = {row["name"]: row for row in call(f"{context}/metric", names=",".join(names))["metrics"]}
+    values, times = {name: {} for name in names}, []
+    for number in range(seconds):
+        if number:
+            time.sleep(1)
+        answer = call(f"{context}/fetch", names=",".join(names))
+        times.append(answer["timestamp"])
+        for row in answer["values"]:
+            for one in row["instances"]:
+                values[row["name"]].setdefault(one["instance"], []).append((answer["timestamp"], one["value"]))
+    found = []
+    for dashboard, panel, target, expr in wanted:
         # instances are of a metric's domain, or there is none
-        try:
-            names = {row["instance"]: row["name"] for row in call(f"{context}/indom", name=expr)["instances"]}
-        except OSError:
-            names = {}
-        found = sorted((legend(target, {"instance": names.get(row["instance"], "")}), [(0, row["value"])]) for row in rows)
-        shown = shown_of(panel, found, variables)
-        for name, points in shown:
-            print(f"{dashboard['uid']} | {panel['title']} | {name} | {points[-1][1]:g}")
-        if not shown:
-            print(f"{dashboard['uid']} | {panel['title']} | {target['legendFormat']} | nothing")
+        instances = {} if described[expr].get("indom", "none") == "none" else \
+            {row["instance"]: row["name"] for row in call(f"{context}/indom", name=expr)["instances"]}
+        how = described[expr]["sem"], described[expr]["units"]
+        rows = [(legend(target, {"instance": instances.get(instance, "")}), series.shown(*how, points))
+                for instance, points in values[expr].items()]
+        found.append((dashboard, panel, target, shown_of(panel, sorted(row for row in rows if row[1]), variables)))
+    return found, times[0], times[-1]
+
+
+def vector_lines(url, hostspec, seconds, variables):
+    """The means"""
+    for dashboard, panel, target, rows in vector(url, hostspec, seconds, variables)[0]:
+        head = f"{dashboard['uid']} | {panel['title']} | "
+        for name, points in rows:
+            print(f"{head}{name} | {round(sum(value for _, value in points) / len(points), 4):g}")
+        if not rows:
+            print(f"{head}{target['legendFormat']} | nothing")
 
 
 def main():
     """The first argument says what"""
     if sys.argv[1] == "--vector":
-        vector(*sys.argv[2:4], dict(pair.split("=", 1) for pair in sys.argv[4:]))
+        vector_lines(*sys.argv[2:4], int(sys.argv[4]), dict(pair.split("=", 1) for pair in sys.argv[5:]))
+        return
+    if sys.argv[1] == "--vector-page":
+        variables = dict(pair.split("=", 1) for pair in sys.argv[6:])
+        drawn(sys.argv[2], *vector(*sys.argv[3:5], int(sys.argv[5]), variables), variables)
         return
     panels.answer(page, lines)
 

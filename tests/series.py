@@ -76,6 +76,13 @@ def rate(values):
     return [(t, (v - v0) / (t - t0)) for (t0, v0), (t, v) in zip(pairs, pairs[1:]) if v >= v0]
 
 
+def shown(semantics, units, values):
+    """A panel shows the rate of a counter, of times as the share of a second"""
+    if semantics != "counter":
+        return [(t, float(v)) for t, v in values]
+    return [(t, v / TIME_UNITS.get(units, 1)) for t, v in rate(values)]
+
+
 def ask(url, query, begin, end, step):
     """[({label: text}, [(second, value)])] as a panel shows it: rates, and times as shares of one second"""
     answer = []
@@ -83,10 +90,7 @@ def ask(url, query, begin, end, step):
     for one in series(url, query, **window):
         for instance, values in one["values"].items():
             name, labels = one["instances"].get(instance, ("", one.get("labels", {})))
-            counter = one["desc"]["semantics"] == "counter"
-            points = rate(values) if counter else [(t, float(v)) for t, v in values]
-            if counter and one["desc"]["units"] in TIME_UNITS:
-                points = [(t, v / TIME_UNITS[one["desc"]["units"]]) for t, v in points]
+            points = shown(one["desc"]["semantics"], one["desc"]["units"], values)
             points = [(t, v) for t, v in points if begin <= t <= end]
             known = {key: str(text) for key, text in labels.items()}
             answer.append(({**known, "hostname": one["host"], "metric": one["metric"], "instance": name}, points))

@@ -82,8 +82,13 @@ def records():
     for line in read("fleet/records").splitlines():
         if not line or line.startswith("#"):
             continue
-        name, metric, owner, *labels = line.split()
-        expr = of_both(metric, OWNERS[owner] + [label for label in labels if label != "nonzero"])
+        name, metrics, owner, *labels = line.split()
+        metric, *others = metrics.split("|")
+        by = OWNERS[owner] + [label for label in labels if label != "nonzero"]
+        expr = of_both(metric, by)
+        for other in others:
+            expr = f"({expr}) or on ({', '.join(OWNERS[owner])}) ({of_both(other, by)})"
+            by_metric[other] = name
         series.append((name, f"({expr}) > 0" if "nonzero" in labels else expr, {}))
         by_metric[metric] = name
     series += latency("kvm_host_reason:latency_bucket:rate", "kvm.exit.latency", OWNERS["host"] + ["reason"])

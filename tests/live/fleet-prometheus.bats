@@ -100,6 +100,32 @@ id=6f3c1c5e-0b0d-4a3e-9d0c-3b7f0a2c1d11
 	wait_for 20 says 'count(ALERTS{alertname="KvmHostDown"}) or vector(0)' '{} => 0'
 }
 
+# busy NAME PID FACTOR [CAUSE]: a VM that is in its VMM for port 0x505, and has time of exits by that cause, if any
+busy() {
+	local labels="\"vm\":\"$1\",\"pid\":$2"
+	echo "kvm.vm.vcpus|$1-$2|1|{$labels}"
+	echo "kvm.vm.time.vmm|$1-$2|$(($3 * 3000000))|{$labels}"
+	echo "kvm.vm.cause.userspace_time|$1-$2::io:0x505:w|$(($3 * 2000000))|{$labels,\"cause\":\"io:0x505:w\"}"
+	echo "kvm.vm.cause.userspace_time|$1-$2::io:0x70:w|${3}000|{$labels,\"cause\":\"io:0x70:w\"}"
+	[ -z "${4:-}" ] || echo "kvm.vm.cause.time|$1-$2::$4|$(($3 * 1000000))|{$labels,\"cause\":\"$4\"}"
+}
+
+@test "the overview names the cause on a host where exits have no times, as with PVM, by the time in the VMM" {
+	local column
+	column=$(jq -re '.panels[].targets[] | select(.legendFormat == "Of this cause, vCPUs").expr' "$TOP/fleet/grafana/kvm-fleet.json")
+	{ healthy 1; busy web1 4711 100 msr:0x6e0:w; } | host a
+	{ healthy 1; busy hog 815 100; } | host b
+	fleet_start
+	wait_for 20 says 'count(kvm_vm_time_vmm)' '{} => 2'
+	{ healthy 1; busy web1 4711 900 msr:0x6e0:w; } | host a
+	{ healthy 1; busy hog 815 900; } | host b
+	wait_for 20 says "sum by (id, vm, cause) (($column) > bool 0)" '{cause="io:0x505:w", id="b/hog/815", vm="hog"} => 1
+{cause="msr:0x6e0:w", id="a/web1/4711", vm="web1"} => 1'
+	# and on the host with times of exits it has these alone
+	says 'count by (instance) (kvm_vm_cause:time:rate)' '{instance="a"} => 1
+{instance="b"} => 2'
+}
+
 @test "names with quotes, backslashes and letters of any alphabet hide no other VM" {
 	{ healthy 3; web_lines 4711 7; echo 'kvm.vm.vcpus|we_b-12|3|{"vm":"we\"b\\1","pid":12}'
 		echo 'kvm.vm.vcpus|büro-13|5|{"vm":"büro €","pid":13}'; } | host a

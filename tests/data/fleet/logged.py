@@ -7,9 +7,12 @@ kv1 for five minutes and then on kv2, with another PID. Each counter grows by th
 Before and after that its counters stand still: pmproxy 6.0 forgets names of instances that come later. Nothing
 of it was measured.
 
-logged.py --agent: print the last values of kv2 as lines for agent.py instead.
+logged.py --agent FILE: write the values of kv2 as they grow after the move as lines for agent.py, until it is
+stopped.
 """
+import os
 import sys
+import time
 
 RECORDS, MOVE = 91, 30
 # percent of time, of one vCPU
@@ -31,6 +34,7 @@ def vm(name, vcpus, states, begin=0, end=RECORDS):
         yield "kvm.vm.exit.time", f"{name}::{reason}", counter(rate * 10_000, begin, end)
     yield "kvm.vm.userspace_exit.time", f"{name}::IO", counter(states["vmm"] * vcpus * 10_000_000, begin, end)
     yield "kvm.vm.cause.time", f"{name}::io:0x3f8:w", counter(states["vmm"] * vcpus * 9_000_000, begin, end)
+    yield "kvm.vm.cause.userspace_time", f"{name}::io:0x3f8:w", counter(states["vmm"] * vcpus * 8_000_000, begin, end)
     # web1's vCPUs are woken, and run late
     for bucket, rate in (("512-1023", 6), ("4096-8191", 3), ("1048576-2097151", 1)) if states is BUSY else ():
         yield "kvm.vm.wake.latency", f"{name}::{bucket}", counter(rate * 100, begin, end)
@@ -60,12 +64,23 @@ def host(name):
     yield from vm("db-4720", 1, IDLE)
 
 
+def agent(path):
+    """The values of kv2 as they grow once web1 has come there, as lines for agent.py, twenty times a second"""
+    rows = [(metric, instance, int(values[MOVE]), int(values[MOVE + 1])) for metric, instance, values in host("kv2")]
+    start = time.monotonic()
+    while True:
+        records = (time.monotonic() - start) / 10
+        with open(path + ".new", "w", encoding="utf-8") as file:
+            for metric, instance, before, value in rows:
+                file.write(f"{metric}|{instance}|{before + int((value - before) * records)}|\n")
+        os.rename(path + ".new", path)
+        time.sleep(0.05)
+
+
 def main():
     """The argument is the host"""
     if sys.argv[1] == "--agent":
-        for metric, instance, values in host("kv2"):
-            print(f"{metric}|{instance}|{values[-1]}|")
-        return
+        agent(sys.argv[2])
     for metric, instance, values in host(sys.argv[1]):
         print(f"{metric}|{instance}|{' '.join(values)}")
 
