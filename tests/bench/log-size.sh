@@ -47,6 +47,8 @@ log() {
 	echo "$name: $bytes bytes a record, $((bytes * records / 1000)) kB a day, metadata $(stat -c %s "$dir/$name.meta")"
 }
 for group in "$top"/dashboards/pmlogconf/*; do
+	# off by default
+	! grep -q '? available' "$group" || continue
 	case $(awk '$1 == "delta" { print $2, $3 }' "$group") in
 	"10 minutes") records=144 ;;
 	"5 minutes") records=288 ;;

@@ -57,7 +57,29 @@ panels_pcp() {
 	[ -z "${VECTOR_PAGE:-}" ] || cp page.html "$VECTOR_PAGE"
 }
 
-@test "each metric of these dashboards is one that is logged by default, or of the table" {
+@test "the heat map of one VM's exits: its group of pmlogconf is off until the page's commands are followed" {
+	need pmlogconf
+	mkdir -p groups/pmdakvm
+	cp "$TOP"/dashboards/pmlogconf/* groups/pmdakvm/
+	echo 'kvm.nvms||1|
+kvm.agent.version||1|
+kvm.vm.exit.latency|web1-4711::io::512-1023|18|' >a.made
+	made_pmcd a
+	pmlogconf -c -q -d groups -h "127.0.0.1:$PORT" config.kv1 >said 2>&1
+	grep -q '^#+ pmdakvm/reports:y:' config.kv1
+	grep -q '^#+ pmdakvm/vm-latency:n:' config.kv1
+	[ "$(grep -c kvm.vm.exit.latency config.kv1 || true)" = 0 ]
+	awk '/^## / { inside = /heat map of one VM/ } inside' "$TOP/docs/fleet.md" | sed -n 's/^    //p' | sed '/pmlogger_check/d' |
+		sed "s|/var/lib/pcp/config/pmlogger/||g; s|pmlogconf |&-d groups |; s|-h kv1|-h 127.0.0.1:$PORT|" >commands
+	[ "$(wc -l <commands)" = 2 ]
+	bash -e commands >>said 2>&1
+	grep -q '^#+ pmdakvm/vm-latency:y:' config.kv1
+	grep -q '^#+ pmdakvm/reports:y:' config.kv1
+	pmlogger -h "127.0.0.1:$PORT" -c config.kv1 -s 2 -t 0.2 -l logger.log logged 3>&-
+	[[ $(pmdumplog logged kvm.vm.exit.latency) == *'"web1-4711::io::512-1023"] value 18'* ]]
+}
+
+@test "each metric of these dashboards is one that a group logs, or of the table" {
 	/usr/bin/python3 "$TOP/tests/data/archive.py" --names | cut -d' ' -f1 | sort >known
 	sed -n 's/^query .* | \(kvm[a-z_.]*\).*/\1/p' "$TOP/fleet/panels-pcp" | sort -u >used
 	[ "$(wc -l <used)" -gt 15 ]

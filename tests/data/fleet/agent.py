@@ -56,8 +56,8 @@ class Made:
         with open(self.path, encoding="utf-8") as file:
             for line in filter(str.strip, file):
                 name, instance, value, labels = line.rstrip("\n").split("|", 3)
-                cluster, item, _, _, _, serial = self.table[name]
-                self.values[cluster, item, instance] = int(value)
+                cluster, item, kind, _, _, serial = self.table[name]
+                self.values[cluster, item, instance] = value if kind == "STRING" else int(value)
                 if instance:
                     self.instances.setdefault(serial, {})[instance] = True
                     self.labels[serial, instance] = labels or "{}"
