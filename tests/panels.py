@@ -91,6 +91,8 @@ def number(value, unit):
     if unit == "percentunit":
         return f"{100 * value:.3g} %"
     if unit in ("s", "ns"):
+        if value == float("inf"):
+            return "longer"
         seconds = value / (1e9 if unit == "ns" else 1)
         for short, size in (("s", 1), ("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9)):
             if seconds >= size:
@@ -214,9 +216,9 @@ def draw(path, shown, begin, second, variables):
         for name, value in variables.items():
             heading = heading.replace("$" + name, value)
         boards.setdefault(title, [[], 0])[0].append(
-            f'<div style="position:absolute;overflow:auto;left:{grid["x"] * 44}px;top:{grid["y"] * 28}px;width:{width}px;'
-            f'height:{grid["h"] * 28 - 8}px;border:1px solid #ccc"><b>{html.escape(heading)}</b><br>{body}</div>')
-        boards[title][1] = max(boards[title][1], 28 * (grid["y"] + grid["h"]))
+            f'<div style="position:absolute;overflow:auto;left:{grid["x"] * 44}px;top:{grid["y"] * 32}px;width:{width}px;'
+            f'height:{grid["h"] * 32 - 8}px;border:1px solid #ccc"><b>{html.escape(heading)}</b><br>{body}</div>')
+        boards[title][1] = max(boards[title][1], 32 * (grid["y"] + grid["h"]))
     with open(path, "w", encoding="utf-8") as file:
         file.write('<meta charset="utf-8"><style>body{font:13px sans-serif;width:1080px}td,th{padding:0 8px;text-align:left}</style>')
         for title, (panels, height) in boards.items():
