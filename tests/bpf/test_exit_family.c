@@ -248,8 +248,10 @@ static void test_typed_loads(void **state)
 static void test_loads_refused(void **state)
 {
 	(void)state;
-	host.refused_loads = 2;
+	/* with reasons and without, when it is opened and when it is attached */
+	host.refused_loads = 4;
 	family_open("exit");
+	assert_int_equal(host.refused_loads, 0);
 	assert_int_equal(collector_attached(collector), 0);
 	assert_string_equal(attached_events(), "");
 	read_tables();
