@@ -35,7 +35,7 @@ ci_with() {
 	mkdir -p "$WORK/ci/tests/boot" "$WORK/ci/.ci" "$WORK/ci/tmp"
 	cp "$TOP/tests/run.sh" "$TOP/tests/leftovers.sh" "$WORK/ci/tests"
 	cp -r "$TOP/scripts" "$WORK/ci"
-	cp "$TOP/.ci/allowed-skips" "$WORK/ci/.ci"
+	cp "$TOP"/.ci/allowed-skips* "$WORK/ci/.ci"
 	printf '@test "one" {\n\ttrue\n}\n@test "two" {\n\tskip "%s"\n}\n' "$1" >"$WORK/ci/tests/boot/made-up.bats"
 	run env -u PMDAKVM_TESTS_INSIDE CI=true TMPDIR="$WORK/ci/tmp" \
 		"$WORK/ci/tests/run.sh" "$WORK/ci" "$WORK/ci/build" boot-made-up
@@ -48,6 +48,17 @@ ci_with() {
 	[ "$output" = "fetch-kernel.sh: 6.12: no longer to be had: there is no package linux-image-6\.12\.999-cloud-amd64 in bookworm-security" ]
 	ci_with "$output"
 	[ "$status" = 0 ]
+}
+
+@test "a test with a guest of this host's is a failure in CI if it is skipped where KVM is" {
+	ci_with "no /dev/kvm: a guest needs a host with KVM"
+	if [ -c /dev/kvm ]; then
+		[ "$status" = 1 ]
+	else
+		[ "$status" = 0 ]
+	fi
+	ci_with "some server is not installed"
+	[ "$status" = 1 ]
 }
 
 @test "so is one whose suite the archive has given up" {
