@@ -18,6 +18,11 @@ static struct {
 	__s32 cast, file_iterator;
 } functions;
 
+#define HANDLERS 3
+
+/* What libbpf calls them by; 0: they are not registered. */
+static int handlers[HANDLERS];
+
 /* Returns how many calls there are. */
 static size_t casts_set(struct bpf_insn *insns, size_t n)
 {
@@ -79,24 +84,34 @@ int prog_prepare_init(enum bpf_prog_type tp_type)
 		const char *section;
 		enum bpf_prog_type type;
 		libbpf_prog_prepare_load_fn_t prepare;
-	} sections[] = {
+	} sections[HANDLERS] = {
 		{ "raw_tp", BPF_PROG_TYPE_RAW_TRACEPOINT, program_prepare },
 		{ "tp", tp_type, program_prepare },
 		{ "iter/task_file", BPF_PROG_TYPE_RAW_TRACEPOINT, iterator_prepare },
 	};
-	static bool is_done;
 
-	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]) && !is_done; i++) {
+	for (size_t i = 0; i < HANDLERS && !handlers[i]; i++) {
 		LIBBPF_OPTS(libbpf_prog_handler_opts, opts,
 			    .prog_prepare_load_fn = sections[i].prepare);
 		int id = libbpf_register_prog_handler(sections[i].section, sections[i].type, 0,
 						      &opts);
 
-		if (id < 0)
+		if (id < 0) {
+			prog_prepare_end();
 			return id;
+		}
+		handlers[i] = id;
 	}
-	is_done = true;
 	return 0;
+}
+
+void prog_prepare_end(void)
+{
+	for (size_t i = 0; i < HANDLERS; i++) {
+		if (handlers[i])
+			libbpf_unregister_prog_handler(handlers[i]);
+		handlers[i] = 0;
+	}
 }
 
 void prog_prepare_types(const struct btf *kernel)

@@ -18,6 +18,12 @@
 int prog_prepare_init(enum bpf_prog_type tp_type);
 
 /*
+ * libbpf, which others in this process may use on, calls nothing of ours from now on; until the
+ * next prog_prepare_init().
+ */
+void prog_prepare_end(void);
+
+/*
  * Take those numbers from the types of the kernel that loads programs: of bpf_rdonly_cast(), for
  * KERNEL_CAST_CALL, and of the iterator over open files. They are the same while the kernel runs.
  */

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "kernel/prog_prepare.h"
 #include "pmda/agent.h"
 
 /* The process that loaded the DSO; one that it has forked also runs the destructor. */
@@ -29,6 +30,8 @@ void kvm_init(pmdaInterface *dispatch)
  */
 __attribute__((destructor)) static void unload(void)
 {
-	if (loader == getpid())
-		kvm_free(kvm_the_agent);
+	if (loader != getpid())
+		return;
+	kvm_free(kvm_the_agent);
+	prog_prepare_end(); /* libbpf stays where another DSO has it */
 }

@@ -28,7 +28,8 @@ static struct {
 		enum bpf_prog_type type;
 		libbpf_prog_prepare_load_fn_t prepare;
 	} handlers[4];
-	int nhandlers;
+	int nhandlers, ended[4]; /* which were taken back, in that order */
+	int nended, refused;	 /* the number of the registration that fails, from 1 */
 	struct bpf_insn insns[16];
 	size_t ninsns;
 	unsigned sets, asked[16];
@@ -46,12 +47,21 @@ int __wrap_libbpf_register_prog_handler(const char *section, enum bpf_prog_type 
 	const struct libbpf_prog_handler_opts *given = opts;
 	int n = fake.nhandlers++;
 
+	if (n + 1 == fake.refused)
+		return -ENOMEM;
 	assert_true(n < (int)ARRAY_SIZE(fake.handlers));
 	assert_int_equal(attach, 0);
 	snprintf(fake.handlers[n].section, sizeof(fake.handlers[n].section), "%s", section);
 	fake.handlers[n].type = type;
 	fake.handlers[n].prepare = given->prog_prepare_load_fn;
 	return n + 1;
+}
+
+int __wrap_libbpf_unregister_prog_handler(int handler);
+int __wrap_libbpf_unregister_prog_handler(int handler)
+{
+	fake.ended[fake.nended++] = handler;
+	return 0;
 }
 
 size_t __wrap_bpf_program__insn_cnt(const struct bpf_program *prog);
@@ -146,6 +156,24 @@ static void test_sections(void **state)
 	assert_int_equal(fake.handlers[1].type, BPF_PROG_TYPE_TRACEPOINT);
 	/* libbpf reads the kernel's types for an object with a tracing program */
 	assert_int_not_equal(fake.handlers[2].type, BPF_PROG_TYPE_TRACING);
+}
+
+/* The DSO leaves pmcd: what is registered goes, also where only some of it was. */
+static void test_end(void **state)
+{
+	(void)state;
+	prog_prepare_end();
+	prog_prepare_end(); /* nothing changes */
+	assert_int_equal(fake.nended, 3);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(fake.ended[i], i + 1);
+	fake.nhandlers = fake.nended = 0;
+	fake.refused = 2;
+	assert_int_equal(prog_prepare_init(BPF_PROG_TYPE_TRACEPOINT), -ENOMEM);
+	assert_int_equal(fake.nended, 1);
+	fake.nhandlers = fake.nended = fake.refused = 0;
+	assert_int_equal(prog_prepare_init(BPF_PROG_TYPE_TRACEPOINT), 0);
+	assert_int_equal(fake.nhandlers, 3);
 }
 
 /* The kernel is asked once for each map of a program. */
@@ -243,9 +271,8 @@ static void test_no_functions(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		prepare_test(test_sections),
-		prepare_test(test_maps),
-		prepare_test(test_functions),
+		prepare_test(test_sections),	 prepare_test(test_end),
+		prepare_test(test_maps),	 prepare_test(test_functions),
 		prepare_test(test_no_functions),
 	};
 
