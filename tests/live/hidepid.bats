@@ -18,13 +18,14 @@ setup() {
 teardown() {
 	jobs -p | xargs -r kill -9 2>/dev/null || true
 	pmcd_stop
-	umount -l /proc 2>/dev/null || true
+	[ -z "${HIDES:-}" ] || umount -l /proc
 }
 
 # hide OPTIONS: mount /proc with them; the tests run in a mount namespace of their own
 hide() {
 	[ -n "${PMDAKVM_TESTS_INSIDE:-}" ] || skip "not in a mount namespace of its own: make check runs it in one"
 	mount -t proc -o "$1" proc /proc || skip "cannot mount /proc with $1"
+	HIDES=yes
 }
 
 start() {
