@@ -29,7 +29,8 @@ static struct {
 		libbpf_prog_prepare_load_fn_t prepare;
 	} handlers[4];
 	int nhandlers, ended[4]; /* which were taken back, in that order */
-	int nended, refused;	 /* the number of the registration that fails, from 1 */
+	unsigned stays, minor_version;
+	int nended, refused; /* the number of the registration that fails, from 1 */
 	struct bpf_insn insns[16];
 	size_t ninsns;
 	unsigned sets, asked[16];
@@ -45,8 +46,13 @@ int __wrap_libbpf_register_prog_handler(const char *section, enum bpf_prog_type 
 					enum bpf_attach_type attach, const void *opts)
 {
 	const struct libbpf_prog_handler_opts *given = opts;
-	int n = fake.nhandlers++;
+	int n = fake.nhandlers;
 
+	if (!given) { /* it calls nothing */
+		fake.stays++;
+		return 100;
+	}
+	fake.nhandlers++;
 	if (n + 1 == fake.refused)
 		return -ENOMEM;
 	assert_true(n < (int)ARRAY_SIZE(fake.handlers));
@@ -55,6 +61,12 @@ int __wrap_libbpf_register_prog_handler(const char *section, enum bpf_prog_type 
 	fake.handlers[n].type = type;
 	fake.handlers[n].prepare = given->prog_prepare_load_fn;
 	return n + 1;
+}
+
+__u32 __wrap_libbpf_minor_version(void);
+__u32 __wrap_libbpf_minor_version(void)
+{
+	return fake.minor_version;
 }
 
 int __wrap_libbpf_unregister_prog_handler(int handler);
@@ -162,15 +174,19 @@ static void test_sections(void **state)
 static void test_end(void **state)
 {
 	(void)state;
+	fake.minor_version = 1;
 	prog_prepare_end();
 	prog_prepare_end(); /* nothing changes */
+	assert_int_equal(fake.stays, 1);
 	assert_int_equal(fake.nended, 3);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(fake.ended[i], i + 1);
 	fake.nhandlers = fake.nended = 0;
 	fake.refused = 2;
+	fake.minor_version = 3;
 	assert_int_equal(prog_prepare_init(BPF_PROG_TYPE_TRACEPOINT), -ENOMEM);
 	assert_int_equal(fake.nended, 1);
+	assert_int_equal(fake.stays, 1);
 	fake.nhandlers = fake.nended = fake.refused = 0;
 	assert_int_equal(prog_prepare_init(BPF_PROG_TYPE_TRACEPOINT), 0);
 	assert_int_equal(fake.nhandlers, 3);

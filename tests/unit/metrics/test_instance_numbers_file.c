@@ -260,7 +260,6 @@ static void test_kill_9(void **state)
 {
 	uint32_t known[KILL_NAMES] = { 0 };
 	struct instance_numbers *numbers;
-	unsigned seen = 0;
 	char name[64];
 
 	(void)state;
@@ -272,11 +271,13 @@ static void test_kill_9(void **state)
 			store_forever(round);
 			_exit(0);
 		}
+		/* a busy machine, or valgrind, may take long until there is something to kill it at
+		 */
+		for (unsigned ms = 0; ms < 30000 && access("store", F_OK); ms++)
+			usleep(1000);
 		usleep(500 + round * 137 % 3000);
 		assert_int_equal(kill(child, SIGKILL), 0);
 		assert_int_equal(waitpid(child, NULL, 0), child);
-		if (access("store", F_OK))
-			continue;
 		numbers = numbers_open(2048);
 		assert_int_equal(records_invalid(128), 0);
 		for (unsigned i = 0; i < KILL_NAMES; i++) {
@@ -288,11 +289,9 @@ static void test_kill_9(void **state)
 				assert_int_equal(number, known[(i + round) % KILL_NAMES]);
 			known[(i + round) % KILL_NAMES] = number;
 		}
-		seen++;
 		assert_int_equal(numbers_stats(numbers).dropped, 0);
 		instance_numbers_close(numbers);
 	}
-	assert_true(seen > 1);
 }
 
 int main(void)
