@@ -168,7 +168,7 @@ tables: $(TOOLS)
 # what is made from fleet/ and checked in
 fleet:
 	$(Q)tools/fleet.py pmie dashboards/pmieconf
-	$(Q)tools/fleet.py names >fleet/names
+	$(Q)for what in names names-detail; do tools/fleet.py $$what >fleet/$$what || exit 1; done
 	$(Q)tools/fleet.py scrape >fleet/prometheus/prometheus.yml
 	$(Q)tools/dashboards.py fleet/grafana
 	$(Q)for what in records alerts; do tools/fleet.py $$what >fleet/prometheus/kvm-$$what.yml || exit 1; done

@@ -141,13 +141,13 @@ uninstall_dashboards() {
 # hosts without PCP, which systemd finds, and which is not enabled.
 install_fleet() {
 	local folder
-	put 644 "$share/fleet" fleet/names
+	put 644 "$share/fleet" fleet/names fleet/names-detail
 	for folder in fleet/*/; do
 		folder=${folder%/}
 		[ "$folder" = fleet/systemd ] || put 644 "$share/$folder" "$folder"/*
 	done
 	mkdir -p -- "$DESTDIR$units"
-	sed -e "s|@PREFIX@|$PREFIX|" -e "s|@METRICS@|$(sed -n 's/^kvm/-m &/p' fleet/names | paste -sd' ') -m kvm.vm.exit.latency|" \
+	sed -e "s|@PREFIX@|$PREFIX|" -e "s|@METRICS@|$(sed -n 's/^kvm/-m &/p' fleet/names fleet/names-detail | paste -sd' ') -m kvm.vm.exit.latency|" \
 		fleet/systemd/kvmbpf-textfile.service >"$DESTDIR$units/kvmbpf-textfile.service"
 	chmod 644 "$DESTDIR$units/kvmbpf-textfile.service"
 }

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright (c) 2026 The pmdakvm authors
 """
-fleet.py pmie FOLDER | records | alerts | names | scrape: write what is made of fleet/alerts and fleet/records: the
-rules of pmie into a folder, or to stdout Prometheus's recording or alerting rules, the names of the metrics
-that they need, or an example of prometheus.yml. Metrics, types and units are those of src/metrics/metrics.def.
+fleet.py pmie FOLDER | records | alerts | names | names-detail | scrape: write what is made of fleet/alerts and
+fleet/records: the rules of pmie into a folder, or to stdout Prometheus's recording or alerting rules, the names of
+the metrics that they need, by scrape, or an example of prometheus.yml. Metrics, types and units are those of
+src/metrics/metrics.def.
 """
 import os
 import re
@@ -23,6 +24,8 @@ OWNERS = {"host": ["instance"], "vm": ["instance", "id", "vm", "uuid"],
 BUCKET_POWERS = range(10, 31)
 # So many VMs and vCPUs the dashboard of the fleet shows
 TOP_VMS = 20
+# of fleet/records, which are no labels
+WORDS = ["nonzero", "detail"]
 STATES = ["guest", "kvm", "poll", "halted", "vmm", "ready", "unknown"]
 # those that have intervals that no event has ended yet
 OPEN = ["guest", "kvm", "halted", "vmm", "unknown"]
@@ -84,7 +87,7 @@ def records():
             continue
         name, metrics, owner, *labels = line.split()
         metric, *others = metrics.split("|")
-        by = OWNERS[owner] + [label for label in labels if label != "nonzero"]
+        by = OWNERS[owner] + [label for label in labels if label not in WORDS]
         expr = of_both(metric, by)
         for other in others:
             expr = f"({expr}) or on ({', '.join(OWNERS[owner])}) ({of_both(other, by)})"
@@ -273,7 +276,7 @@ def which(block):
         return "{{ $labels.instance }}"
     metric = block.get("of") or block["lost"]
     row = next(line.split() for line in read("fleet/records").splitlines() if f" {metric} " in line)
-    own = {"vm": ["vm"], "vcpu": ["vm", "vcpu"], "host": []}[row[2]] + row[3:]
+    own = {"vm": ["vm"], "vcpu": ["vm", "vcpu"], "host": []}[row[2]] + [word for word in row[3:] if word not in WORDS]
     return " ".join(("vcpu" if label == "vcpu" else "") + "{{ $labels." + label + " }}" for label in own) + \
         " on {{ $labels.instance }}"
 
@@ -318,11 +321,22 @@ def rules(what):
                 print(f"    labels:\n      {label}: {yaml_quoted(value)}")
 
 
+def detail():
+    """The metrics of the second scrape: those of records that say so, and what stands in for another"""
+    found = set()
+    for line in read("fleet/records").splitlines():
+        if line and not line.startswith("#"):
+            _, metrics, _, *words = line.split()
+            metric, *others = metrics.split("|")
+            found.update(others, [metric] if "detail" in words else [])
+    return sorted(found)
+
+
 def needed():
-    """The metrics that the recorded series are made of"""
+    """The metrics of the first scrape: all others that the recorded series are made of"""
     _, by_metric = records()
-    return sorted(set(by_metric) | {"kvm.exit.latency"} | {"kvm.vm.time." + state for state in STATES}
-                  | {"kvm.vm.open." + state for state in OPEN})
+    return sorted((set(by_metric) | {"kvm.exit.latency"} | {"kvm.vm.time." + state for state in STATES}
+                   | {"kvm.vm.open." + state for state in OPEN}) - set(detail()))
 
 
 SCRAPE = """#
@@ -335,24 +349,9 @@ rule_files:
 - /usr/local/share/pmdakvm/fleet/prometheus/kvm-alerts.yml
 scrape_configs:
 
-# Hosts with PCP: pmproxy asks the pmcd of its own host. Targets are HOST:44322.
-- job_name: kvm-pcp
-  scrape_timeout: 10s
-  metrics_path: /metrics
-  params:
-    hostspec: [localhost]
-    # see fleet/names
-    names: ['{names}']
-  file_sd_configs: [ {{ files: [/etc/prometheus/kvm-pcp.yml] }} ]
-  relabel_configs:
-  # a host's name without the port, unless the target has a label instance
-  - {{ source_labels: [instance, __address__], regex: ';(.*):[0-9]+', target_label: instance }}
-  # a target can name another host for its pmproxy to ask
-  - {{ source_labels: [__hostspec], regex: '(.+)', target_label: __param_hostspec }}
-  metric_relabel_configs:
-  # what says nothing that instance does not
-  - {{ action: labeldrop, regex: 'agent|domainname|groupid|hostname|instid|machineid|userid' }}
-{ids}
+{pcp}
+
+{detail}
 
 # Hosts without PCP: node_exporter, which reads what kvmbpf-textfile.service writes. Targets are HOST:9100.
 - job_name: kvm-node
@@ -364,6 +363,29 @@ scrape_configs:
   - {{ action: keep, source_labels: [__name__], regex: '(kvm|node_textfile)_.*' }}
 {ids}
 """
+
+
+PCP_JOB = """# {about}
+- job_name: {job}
+  scrape_timeout: 10s
+  metrics_path: /metrics
+  params:
+    hostspec: [localhost]
+    # see fleet/{file}
+    names: ['{names}']
+  file_sd_configs: [ {{ files: [/etc/prometheus/kvm-pcp.yml] }} ]
+  relabel_configs:
+  # a host's name without the port, unless the target has a label instance
+  - {{ source_labels: [instance, __address__], regex: ';(.*):[0-9]+', target_label: instance }}
+  # a target can name another host for its pmproxy to ask
+  - {{ source_labels: [__hostspec], regex: '(.+)', target_label: __param_hostspec }}
+  metric_relabel_configs:
+  # what says nothing that instance does not
+  - {{ action: labeldrop, regex: 'agent|domainname|groupid|hostname|instid|machineid|userid' }}
+{ids}"""
+ABOUT = "Hosts with PCP: pmproxy asks the pmcd of its own host. Targets are HOST:44322."
+ABOUT_DETAIL = """The same hosts a second time, for what one VM's dashboard shows by reason, and causes where exits have no
+# times, so that neither scrape of a thousand VMs takes long. Its name is no "kvm.*": a host is counted once."""
 
 
 IDS = """  # the rules know a VM by its id, which is its UUID, or else HOST/NAME/PID
@@ -380,10 +402,13 @@ def main():
                 with open(os.path.join(sys.argv[2], block["name"]), "w", encoding="utf-8") as file:
                     file.write(pmie(block))
     elif what == "scrape":
-        print(HEAD + SCRAPE.format(names=",".join(needed()), ids=IDS), end="")
-    elif what == "names":
-        print(HEAD + '#\n# What Prometheus is to scrape from pmproxy: made of fleet/records by "make fleet".')
-        print("\n".join(needed()))
+        pcp = PCP_JOB.format(about=ABOUT, job="kvm-pcp", file="names", names=",".join(needed()), ids=IDS)
+        more = PCP_JOB.format(about=ABOUT_DETAIL, job="pcp-kvm-detail", file="names-detail", names=",".join(detail()), ids=IDS)
+        print(HEAD + SCRAPE.format(pcp=pcp, detail=more, ids=IDS), end="")
+    elif what in ("names", "names-detail"):
+        which_one = "" if what == "names" else " by a scrape of its own"
+        print(HEAD + f'#\n# What Prometheus is to scrape from pmproxy{which_one}: made of fleet/records by "make fleet".')
+        print("\n".join(needed() if what == "names" else detail()))
     else:
         rules(what)
 

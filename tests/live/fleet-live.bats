@@ -72,7 +72,7 @@ one_vcpu() {
 	series_proxy "$WORK/logs"
 	printf '{"targets": ["127.0.0.1:%s"], "labels": {"instance": "a", "__hostspec": "127.0.0.1:%s"}}\n' "$PROXY" "$PORT" |
 		prometheus_config kvm-pcp
-	sed -i "s|names: \['|&kvm.vm.userspace_exit.count,|; s|scrape_interval: 3s|scrape_interval: 1s|; s|scrape_timeout: 3s|scrape_timeout: 1s|" "$WORK/prometheus.yml"
+	sed -i "/kvm\.agent/s|names: \['|&kvm.vm.userspace_exit.count,|; s|scrape_interval: 3s|scrape_interval: 1s|; s|scrape_timeout: 3s|scrape_timeout: 1s|" "$WORK/prometheus.yml"
 	prometheus_start
 	wait_for 20 says "$(exits kvm_vm_userspace_exit_count)" "$(did)"
 	wait_for 20 series_has "web1-$GUEST::IO => $PIO"

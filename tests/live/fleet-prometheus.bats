@@ -80,7 +80,7 @@ id=6f3c1c5e-0b0d-4a3e-9d0c-3b7f0a2c1d11
 		{id="a/db/4720"} => 4
 		{id="b/db/4720"} => 1
 	END
-	says 'kvm_vm_exit_count{reason="io"}' "kvm_vm_exit_count{id=\"$id\", instance=\"a\", instname=\"web1-4711::io\", job=\"kvm-pcp\", pid=\"4711\", reason=\"io\", uuid=\"$id\", vm=\"web1\"} => 1000"
+	says 'kvm_vm_exit_count{reason="io"}' "kvm_vm_exit_count{id=\"$id\", instance=\"a\", instname=\"web1-4711::io\", job=\"pcp-kvm-detail\", pid=\"4711\", reason=\"io\", uuid=\"$id\", vm=\"web1\"} => 1000"
 	{ healthy 1; echo 'kvm.vm.vcpus|db-4720|4|{"vm":"db","pid":4720}'; } | host a
 	{ healthy 2; web_lines 815 500; echo 'kvm.vm.vcpus|db-4720|1|{"vm":"db","pid":4720}'; } | host b
 	wait_for 20 says "sum by (id, instance) (kvm_vm:vcpus{vm=\"web1\"})" "{id=\"$id\", instance=\"b\"} => 2"
@@ -149,7 +149,7 @@ busy() {
 	# it answers nothing any more
 	kill -STOP "${SERVERS[0]}"
 	wait_for 20 says 'up{instance="a"}' 'up{instance="a", job="kvm-pcp"} => 0'
-	page "$WEB/api/v1/targets" | jq -e '[.data.activeTargets[] | select(.labels.instance == "a").lastError | test("deadline exceeded|Timeout")] | all'
+	page "$WEB/api/v1/targets" | jq -e '[.data.activeTargets[] | select(.labels.instance == "a" and .labels.job == "kvm-pcp").lastError | test("deadline exceeded|Timeout")] | all'
 	kill -CONT "${SERVERS[0]}"
 	wait_for 30 says 'up{instance="a"}' 'up{instance="a", job="kvm-pcp"} => 1'
 	says 'kvm_host:vms{instance="b"}' 'kvm_host:vms{instance="b"} => 4'

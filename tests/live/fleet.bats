@@ -25,6 +25,7 @@ fleet() {
 	fleet alerts | diff - "$TOP/fleet/prometheus/kvm-alerts.yml"
 	fleet scrape | diff - "$TOP/fleet/prometheus/prometheus.yml"
 	fleet names | diff - "$TOP/fleet/names"
+	fleet names-detail | diff - "$TOP/fleet/names-detail"
 }
 
 @test "promtool has no complaint about the rules; series below and above each threshold do what they should" {
@@ -48,6 +49,35 @@ fleet() {
 	done <alerts
 }
 
+# job NAME: its part of prometheus.yml without what differs by intent
+job() {
+	awk -v name="- job_name: $1" '/^- job_name/ { inside = $0 == name } /^$/ { inside = 0 } inside' \
+		"$TOP/fleet/prometheus/prometheus.yml" | grep -v -e job_name -e 'see fleet' -e 'names:'
+}
+
+@test "both scrapes of a host with PCP differ in their names alone, of which none is in both; the first has all that alerts need" {
+	job kvm-pcp >first
+	job pcp-kvm-detail >second
+	[ "$(wc -l <first)" -gt 10 ]
+	diff first second
+	grep -hv '^#' "$TOP/fleet/names" "$TOP/fleet/names-detail" | sort | uniq -d | tee twice
+	[ ! -s twice ]
+	grep -v '^#' "$TOP/fleet/names-detail" >detail
+	[ -s detail ]
+	sed -nE 's/^(of|per|lost) (kvm\..*)/\2/p' "$TOP/fleet/alerts" | sort -u >watched
+	[ "$(wc -l <watched)" -ge 8 ]
+	grep -vxFf <(grep -v '^#' "$TOP/fleet/names") watched | tee missing
+	[ ! -s missing ]
+	# a summary names only labels that records have
+	grep summary: "$TOP/fleet/prometheus/kvm-alerts.yml" | grep -oE '\$labels\.[a-z]+' | sed 's/.*\.//' | sort -u >named
+	[ "$(wc -l <named)" -ge 5 ]
+	grep -oE 'by \([a-z, ]+\)' "$TOP/fleet/prometheus/kvm-records.yml" | grep -oE '[a-z]+' | sort -u >known
+	# what Prometheus's own series have
+	echo file >>known
+	grep -vxFf known named | tee unknown
+	[ ! -s unknown ]
+}
+
 @test "the rules name only series that pmproxy or kvmbpf have, and both of each" {
 	every_metric >every
 	"$BUILD/kvmbpf" dump --from every --prometheus | sed -nE 's/^(kvm_[a-z0-9_]+)[{ ].*/\1/p' | sort -u >own
@@ -62,5 +92,5 @@ fleet() {
 	[ "$(wc -l <used.own)" -gt 25 ]
 	[ "$(wc -l <used.pcp)" = "$(wc -l <used.own)" ]
 	# what is scraped is what the rules need; histograms by VM are left out
-	grep -v '^#' "$TOP/fleet/names" | tr . _ | diff - <(grep -v kvm_vm_exit_latency used.pcp)
+	grep -hv '^#' "$TOP/fleet/names" "$TOP/fleet/names-detail" | tr . _ | sort | diff - <(grep -v kvm_vm_exit_latency used.pcp)
 }

@@ -30,6 +30,8 @@ servers_stop() {
 	local pid
 	for pid in "${SERVERS[@]}"; do
 		kill "$pid" 2>/dev/null || true
+		# a test may have stopped it
+		kill -CONT "$pid" 2>/dev/null || true
 	done
 	wait "${SERVERS[@]}" 2>/dev/null || true
 	SERVERS=()
@@ -158,9 +160,9 @@ page() {
 	END
 }
 
-# scrape_names: the list to scrape, as in prometheus.yml
+# scrape_names [LIST...]: to scrape, as in prometheus.yml; lists are names, names-detail
 scrape_names() {
-	grep -v '^#' "$TOP/fleet/names" | paste -sd,
+	(cd "$TOP/fleet" && grep -hv '^#' "${@:-names}") | paste -sd,
 }
 
 # prometheus_config: ours, with rules and targets of this test, in $WORK/prometheus.yml. The targets of

@@ -62,6 +62,11 @@ def host(instance, own, vms, missed):
         line("up", base, 1, second)
         line("scrape_duration_seconds", base, 0.25 if own else 0.5, second)
         line("scrape_samples_scraped", base, 100, second)
+        if not own:
+            detail = {**base, "job": "pcp-kvm-detail"}
+            line("up", detail, 1, second)
+            line("scrape_duration_seconds", detail, 0.125, second)
+            line("scrape_samples_scraped", detail, 50, second)
         line("kvm_nvms", base, vms(second)[0], second)
         line("kvm_nvcpus", base, vms(second)[1], second)
         for reason, rate in (("io", 1000), ("hlt", 200)):
@@ -92,8 +97,9 @@ def main():
     vm("kv2", True, {**WEB, "pid": "815"}, 2, BUSY, 4000, MOVE, END)
     vm("kv1", False, {"vm": "db", "pid": "4720"}, 2, IDLE, 100, 0, END)
     vm("kv2", True, {"vm": "db", "pid": "4720"}, 1, IDLE, 50, 0, END)
-    line("up", {"instance": "kv3", "job": "kvm-pcp"}, 0, 870)
-    line("up", {"instance": "kv3", "job": "kvm-pcp"}, 0, END)
+    for job in ("kvm-pcp", "pcp-kvm-detail"):
+        line("up", {"instance": "kv3", "job": job}, 0, 870)
+        line("up", {"instance": "kv3", "job": job}, 0, END)
     print("# EOF")
 
 

@@ -37,7 +37,7 @@ before() {
 	case $1 in
 	*enable*kvmbpf-textfile*) quick kvmbpf-textfile -d 0.5 -m kvm.vm.userspace_exit.count ;;
 	"systemctl restart prometheus")
-		sed -i 's/n_interval: 30s/n_interval: 1s/; s/e_interval: 30s/e_interval: 3s/; s/: 10s/: 3s/; s/names: \[./&kvm.vm.userspace_exit.count,/' /etc/prometheus/prometheus.yml
+		sed -i 's/n_interval: 30s/n_interval: 1s/; s/e_interval: 30s/e_interval: 3s/; s/: 10s/: 3s/; /kvm\.agent/s/names: \[./&kvm.vm.userspace_exit.count,/' /etc/prometheus/prometheus.yml
 		;;
 	*"start"*pmlogger_check*) sed -i '/^delta/d; s/^probe.*/&\ndelta\t2 seconds/' /etc/pcp/pmlogconf/pmdakvm/* ;;
 	esac
