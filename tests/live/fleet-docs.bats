@@ -164,7 +164,7 @@ archives() {
 
 	# kv2 is away
 	net monitor ip link set to-kv2 down
-	wait_for 20 says 'up{instance="kv2"}' 'up{instance="kv2", job="kvm-pcp"} => 0'
+	wait_for 20 says 'up{instance="kv2", job="kvm-pcp"}' 'up{instance="kv2", job="kvm-pcp"} => 0'
 	wait_for 20 says 'count by (instance) (ALERTS{alertname="KvmHostDown"})' '{instance="kv2"} => 1'
 	says "$accesses" '{instance="kv1", vm="db"} => 503
 {instance="kv3", vm="b\\ü \"3\""} => 70001'

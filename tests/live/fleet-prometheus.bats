@@ -91,10 +91,10 @@ id=6f3c1c5e-0b0d-4a3e-9d0c-3b7f0a2c1d11
 	# host a's pmcd ends
 	kill "${SERVERS[0]}"
 	wait "${SERVERS[0]}" || true
-	wait_for 20 says 'up{instance="a"}' 'up{instance="a", job="kvm-pcp"} => 0'
+	wait_for 20 says 'up{instance="a", job="kvm-pcp"}' 'up{instance="a", job="kvm-pcp"} => 0'
 	wait_for 20 says 'count(ALERTS{alertname="KvmHostDown"})' '{} => 1'
 	[ -z "$(ask 'kvm_vm_vcpus{instance="a"}')" ]
-	says 'up{instance="b"}' 'up{instance="b", job="kvm-pcp"} => 1'
+	says 'up{instance="b", job="kvm-pcp"}' 'up{instance="b", job="kvm-pcp"} => 1'
 	pmcd_run "$WORK/a.pmcd" "$(cat "$WORK/a.port")"
 	wait_for 30 says 'sum by (id) (kvm_vm:vcpus{instance="a"})' '{id="a/db/4720"} => 4'
 	wait_for 20 says 'count(ALERTS{alertname="KvmHostDown"}) or vector(0)' '{} => 0'
@@ -148,9 +148,9 @@ busy() {
 	wait_for 20 says 'sum(kvm_host:vms)' '{} => 5'
 	# it answers nothing any more
 	kill -STOP "${SERVERS[0]}"
-	wait_for 20 says 'up{instance="a"}' 'up{instance="a", job="kvm-pcp"} => 0'
+	wait_for 20 says 'up{instance="a", job="kvm-pcp"}' 'up{instance="a", job="kvm-pcp"} => 0'
 	page "$WEB/api/v1/targets" | jq -e '[.data.activeTargets[] | select(.labels.instance == "a" and .labels.job == "kvm-pcp").lastError | test("deadline exceeded|Timeout")] | all'
 	kill -CONT "${SERVERS[0]}"
-	wait_for 30 says 'up{instance="a"}' 'up{instance="a", job="kvm-pcp"} => 1'
+	wait_for 30 says 'up{instance="a", job="kvm-pcp"}' 'up{instance="a", job="kvm-pcp"} => 1'
 	says 'kvm_host:vms{instance="b"}' 'kvm_host:vms{instance="b"} => 4'
 }
