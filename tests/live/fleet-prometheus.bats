@@ -80,12 +80,12 @@ id=6f3c1c5e-0b0d-4a3e-9d0c-3b7f0a2c1d11
 		{id="a/db/4720"} => 4
 		{id="b/db/4720"} => 1
 	END
-	says 'kvm_vm_exit_count{reason="io"}' "kvm_vm_exit_count{id=\"$id\", instance=\"a\", instname=\"web1-4711::io\", job=\"pcp-kvm-detail\", pid=\"4711\", reason=\"io\", uuid=\"$id\", vm=\"web1\"} => 1000"
+	wait_for 20 says 'kvm_vm_exit_count{reason="io"}' "kvm_vm_exit_count{id=\"$id\", instance=\"a\", instname=\"web1-4711::io\", job=\"pcp-kvm-detail\", pid=\"4711\", reason=\"io\", uuid=\"$id\", vm=\"web1\"} => 1000"
 	{ healthy 1; echo 'kvm.vm.vcpus|db-4720|4|{"vm":"db","pid":4720}'; } | host a
 	{ healthy 2; web_lines 815 500; echo 'kvm.vm.vcpus|db-4720|1|{"vm":"db","pid":4720}'; } | host b
 	wait_for 20 says "sum by (id, instance) (kvm_vm:vcpus{vm=\"web1\"})" "{id=\"$id\", instance=\"b\"} => 2"
 	# both hosts' series are there over the move, and add up under one id
-	[ "$(ask "count(count_over_time(kvm_vm_exit_count{uuid=\"$id\"}[1m]))")" = '{} => 2' ]
+	wait_for 20 says "count(count_over_time(kvm_vm_exit_count{uuid=\"$id\"}[1m]))" "{} => 2"
 	{ healthy 2; web_lines 815 900; echo 'kvm.vm.vcpus|db-4720|1|{"vm":"db","pid":4720}'; } | host b
 	wait_for 20 says "count(sum by (id) (kvm_vm:exits:rate{id=\"$id\"}) > 0)" '{} => 1'
 	# host a's pmcd ends
