@@ -65,6 +65,11 @@ fleet_start() {
 	prometheus_start
 }
 
+# scraped: both scrapes of both hosts have been since now, so that each has what the hosts have now
+scraped() {
+	wait_for 30 says "count(timestamp(up) > $EPOCHREALTIME)" '{} => 4'
+}
+
 id=6f3c1c5e-0b0d-4a3e-9d0c-3b7f0a2c1d11
 
 @test "a VM that moves to another host is one line; a host that goes away is told, and comes back" {
@@ -116,7 +121,7 @@ busy() {
 	{ healthy 1; busy web1 4711 100 msr:0x6e0:w; } | host a
 	{ healthy 1; busy hog 815 100; } | host b
 	fleet_start
-	wait_for 20 says 'count(kvm_vm_time_vmm)' '{} => 2'
+	scraped
 	{ healthy 1; busy web1 4711 900 msr:0x6e0:w; } | host a
 	{ healthy 1; busy hog 815 900; } | host b
 	wait_for 20 says "sum by (id, vm, cause) (($column) > bool 0)" '{cause="io:0x505:w", id="b/hog/815", vm="hog"} => 1
