@@ -89,7 +89,7 @@ one_vcpu() {
 	wait_for 20 says 'count(kvm_vm_vcpus) or vector(0)' '{} => 0'
 	# what it did is there to look back at, and once
 	[ "$(ask "sum(max_over_time(kvm_vm_userspace_exit_count{vm=\"web1\",reason=\"IO\"}[5m]))")" = "{} => $PIO" ]
-	pmseries -h 127.0.0.1 -p "$KEYS" 'kvm.vm.userspace_exit.count[count:60]' | grep -q " $PIO "
+	pmseries -h 127.0.0.1 -p "$KEYS" 'kvm.vm.userspace_exit.count[count:600]' | grep -q " $PIO "
 }
 
 # series_has TEXT: do PCP's series have an instance and value so

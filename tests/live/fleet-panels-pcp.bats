@@ -26,6 +26,14 @@ panels_pcp() {
 	/usr/bin/python3 "$TOP/tests/panels_pcp.py" "$@"
 }
 
+# shows_rates: does each panel for PCP Vector have the rates expected, as far as seconds are seconds
+shows_rates() {
+	panels_pcp --vector "http://127.0.0.1:$PROXY" "127.0.0.1:$PORT" 5 vm=web1 reason=io >said || return 1
+	diff <(sed 's/[^|]*$//' "$TOP/tests/data/fleet/panels-vector.expected") <(sed 's/[^|]*$//' said) || return 1
+	paste -d'|' "$TOP/tests/data/fleet/panels-vector.expected" said |
+		awk -F'|' '{ if ($8 < 0.9 * $4 || $8 > 1.1 * $4) { print; bad = 1 } } END { exit bad }'
+}
+
 @test "each query for PCP Redis and Valkey has the answer that known numbers give" {
 	key_server
 	for host in kv1 kv2; do
@@ -46,11 +54,8 @@ panels_pcp() {
 	wait_for 20 test -e a.made
 	made_pmcd a
 	proxy
-	panels_pcp --vector "http://127.0.0.1:$PROXY" "127.0.0.1:$PORT" 5 vm=web1 reason=io >said
-	diff <(sed 's/[^|]*$//' "$TOP/tests/data/fleet/panels-vector.expected") <(sed 's/[^|]*$//' said)
-	# seconds are not quite seconds
-	paste -d'|' "$TOP/tests/data/fleet/panels-vector.expected" said |
-		awk -F'|' '{ if ($8 < 0.9 * $4 || $8 > 1.1 * $4) { print; bad = 1 } } END { exit bad }'
+	# on a machine that halts for a moment, once more
+	shows_rates || shows_rates || shows_rates
 	panels_pcp --vector-page page.html "http://127.0.0.1:$PROXY" "127.0.0.1:$PORT" "${VECTOR_SECONDS:-5}" vm=web1 reason=io
 	[ "$(grep -o '<b>' page.html | wc -l)" = "$(jq -s 'map(.panels[]) | length' "$TOP"/fleet/grafana/kvm-vector-*.json)" ]
 	[ "$(grep -c nothing page.html || true)" = 0 ]

@@ -99,7 +99,7 @@ id=6f3c1c5e-0b0d-4a3e-9d0c-3b7f0a2c1d11
 	wait_for 20 says 'up{instance="a", job="kvm-pcp"}' 'up{instance="a", job="kvm-pcp"} => 0'
 	wait_for 20 says 'count(ALERTS{alertname="KvmHostDown"})' '{} => 1'
 	[ -z "$(ask 'kvm_vm_vcpus{instance="a"}')" ]
-	says 'up{instance="b", job="kvm-pcp"}' 'up{instance="b", job="kvm-pcp"} => 1'
+	wait_for 20 says 'up{instance="b", job="kvm-pcp"}' 'up{instance="b", job="kvm-pcp"} => 1'
 	pmcd_run "$WORK/a.pmcd" "$(cat "$WORK/a.port")"
 	wait_for 30 says 'sum by (id) (kvm_vm:vcpus{instance="a"})' '{id="a/db/4720"} => 4'
 	wait_for 20 says 'count(ALERTS{alertname="KvmHostDown"}) or vector(0)' '{} => 0'
@@ -127,7 +127,7 @@ busy() {
 	wait_for 20 says "sum by (id, vm, cause) (($column) > bool 0)" '{cause="io:0x505:w", id="b/hog/815", vm="hog"} => 1
 {cause="msr:0x6e0:w", id="a/web1/4711", vm="web1"} => 1'
 	# and on the host with times of exits it has these alone
-	says 'count by (instance) (kvm_vm_cause:time:rate)' '{instance="a"} => 1
+	wait_for 20 says 'count by (instance) (kvm_vm_cause:time:rate)' '{instance="a"} => 1
 {instance="b"} => 2'
 }
 
@@ -157,5 +157,5 @@ busy() {
 	page "$WEB/api/v1/targets" | jq -e '[.data.activeTargets[] | select(.labels.instance == "a" and .labels.job == "kvm-pcp").lastError | test("deadline exceeded|Timeout")] | all'
 	kill -CONT "${SERVERS[0]}"
 	wait_for 30 says 'up{instance="a", job="kvm-pcp"}' 'up{instance="a", job="kvm-pcp"} => 1'
-	says 'kvm_host:vms{instance="b"}' 'kvm_host:vms{instance="b"} => 4'
+	wait_for 20 says 'kvm_host:vms{instance="b"}' 'kvm_host:vms{instance="b"} => 4'
 }

@@ -86,8 +86,8 @@ kv2 $exits mail-815::MMIO => 5
 kv2 $exits web1-99::IO => 31
 kv2 $exits web1-99::MMIO => 2"
 	# what it did on its first host is there to look back at, by pmseries itself, too
-	by_pmseries "$exits{hostname==\"kv1\"}[count:60]" ' 503 '
-	by_pmseries "$exits{hostname==\"kv1\"}[count:60]" ' 10007 '
+	by_pmseries "$exits{hostname==\"kv1\"}[count:600]" ' 503 '
+	by_pmseries "$exits{hostname==\"kv1\"}[count:600]" ' 10007 '
 	hosts() { [ "$(pmseries -h 127.0.0.1 -p "$KEYS" -v hostname | tr -d ',"' | tr ' ' '\n' | sort | paste -sd' ')" = "$1" ]; }
 	wait_for 20 hosts 'hostname: kv1 kv2'
 }
