@@ -8,10 +8,13 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "pmda/agent.h"
+#include "pmda/known.h"
 
 /* How long a request waits for the agent, in milliseconds; pmcd, which does nothing else then,
  * gives the agent up after 5 s. */
@@ -42,8 +45,7 @@ static int later_store(pmResult *result, pmdaExt *pmda)
 
 static int later_desc(pmID pmid, pmDesc *desc, pmdaExt *pmda)
 {
-	(void)pmid, (void)desc, (void)pmda;
-	return PM_ERR_AGAIN;
+	return kvm_known_desc(kvm_agent_of(pmda)->domain, pmid, desc);
 }
 
 static int later_instance(pmInDom indom, int inst, char *name, pmInResult **resp, pmdaExt *pmda)
@@ -60,8 +62,7 @@ static int later_text(int ident, int type, char **buffer, pmdaExt *pmda)
 
 static int later_pmid(const char *name, pmID *pmid, pmdaExt *pmda)
 {
-	(void)name, (void)pmid, (void)pmda;
-	return PM_ERR_AGAIN;
+	return kvm_known_pmid(kvm_agent_of(pmda)->domain, name, pmid);
 }
 
 static int later_name(pmID pmid, char ***names, pmdaExt *pmda)
@@ -70,10 +71,31 @@ static int later_name(pmID pmid, char ***names, pmdaExt *pmda)
 	return PM_ERR_AGAIN;
 }
 
+/*
+ * Clients ask this before they ask for a PMID. A metric has no children, and below it is, with
+ * traverse, itself. pmdaMain() frees both lists, the names with theirs.
+ */
 static int later_children(const char *name, int traverse, char ***kids, int **status, pmdaExt *pmda)
 {
-	(void)name, (void)traverse, (void)kids, (void)status, (void)pmda;
-	return PM_ERR_AGAIN;
+	size_t size = strlen(name) + 1;
+	pmID pmid;
+	int err;
+
+	*kids = NULL;
+	*status = NULL;
+	err = kvm_known_pmid(kvm_agent_of(pmda)->domain, name, &pmid);
+	if (err || !traverse)
+		return err;
+	*kids = malloc(sizeof(**kids) + size);
+	*status = malloc(sizeof(**status));
+	if (!*kids || !*status) {
+		free(*kids);
+		free(*status);
+		return -ENOMEM;
+	}
+	(*kids)[0] = memcpy(*kids + 1, name, size);
+	(*status)[0] = PMNS_LEAF_STATUS;
+	return 1;
 }
 
 static int later_label(int ident, int type, pmLabelSet **sets, pmdaExt *pmda)

@@ -3,7 +3,8 @@
 /*
  * Load the daemon while pmcd waits. pmcd gives an agent 3 s for the first exchange and 5 s for each
  * answer, and loading can take longer on a slow or loaded host. So the exchange comes first, and
- * what pmcd asks while the agent loads is answered with "try again", if it has waited long enough.
+ * what pmcd asks while the agent loads is answered with "try again", if it has waited long enough;
+ * but for names and descriptions that the tables know (known.h).
  *
  * Why the agent is not "notready" in pmcd.conf, which is made for this (tried with PCP 6.0.3): as
  * long as an agent that wants to know its clients' users is not ready, pmcd refuses every client on

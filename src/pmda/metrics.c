@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static pmDesc make_desc(const struct metric *metric, int domain, unsigned item,
-			const struct snapshot_table *table, size_t column)
+pmDesc kvm_desc(const struct metric *metric, int domain, unsigned item, enum metric_semantics sem,
+		enum metric_units unit)
 {
 	static const int types[] = {
 		[METRIC_U32] = PM_TYPE_U32,
@@ -38,9 +38,8 @@ static pmDesc make_desc(const struct metric *metric, int domain, unsigned item,
 				 PM_INDOM_NULL :
 				 pmInDom_build((unsigned)domain,
 					       metric_indoms[metric->indom].serial),
-		.sem = semantics[table ? metric_semantics_of(metric, table, column) :
-					 metric->semantics],
-		.units = units[table ? metric_units_of(metric, table, column) : metric->units],
+		.sem = semantics[sem],
+		.units = units[unit],
 	};
 }
 
@@ -94,7 +93,10 @@ static int metric_add(struct making *making, const struct metric *metric, unsign
 	if (table && column == SIZE_MAX) /* this kernel has no such column */
 		ref->table = SIZE_MAX, table = NULL;
 	made->m_user = ref;
-	made->m_desc = make_desc(metric, making->agent->domain, item, table, column);
+	made->m_desc = kvm_desc(metric, making->agent->domain, item,
+				table ? metric_semantics_of(metric, table, column) :
+					metric->semantics,
+				table ? metric_units_of(metric, table, column) : metric->units);
 	making->n++;
 	return 0;
 }

@@ -9,6 +9,10 @@
 
 #include "pmda/state.h"
 
+/* The description of a metric, or of a subtree's with that item number. */
+pmDesc kvm_desc(const struct metric *metric, int domain, unsigned item, enum metric_semantics sem,
+		enum metric_units unit);
+
 /*
  * Rebuild the agent's metrics, refs, indoms and the names of subtrees from metrics.def and the
  * collector's snapshot. Returns 0, -ENOMEM or a PCP error; on an error the metrics, refs and

@@ -311,12 +311,9 @@ plus() {
 		sed -i "s|binary |binary $BUILD/tests/deny_bpf 38 |" "$WORK/pmcd.conf"
 		agent_answers() { pminfo -h "$PMCD_HOST" kvm.agent.version >/dev/null 2>&1; }
 		pmcd_start "$WORK" >&2
-		# a description, help, instances and values, labels, a store; of a name that is not in the
-		# PMNS pmcd says that there is none
-		for asked in "-d kvm.exits" "-T kvm.exits" "-f kvm.vm.pid" "-l kvm.exits"; do
-			# shellcheck disable=SC2086
-			pminfo -h "$PMCD_HOST" $asked 2>&1 | grep -o -m 1 "Try again"
-		done
+		pminfo -h "$PMCD_HOST" -f kvm.vm.pid 2>&1 | grep -o -m 1 "Try again"
+		# of these pminfo says nothing
+		pminfo -h "$PMCD_HOST" -Tl kvm.exits >&2
 		pmstore -h "$PMCD_HOST" kvm.control.attached 0 2>&1 | grep -o "Try again"
 		printf '[trace]\nkvm_pio\n' >"$WORK/kvm.conf"
 		ready() { [ -n "$(values kvm.agent.version)" ]; }
@@ -328,7 +325,59 @@ plus() {
 	)
 	echo "$result"
 	version=$("$BUILD/kvmbpf" --version | cut -d' ' -f2)
-	[ "$result" = "$(for _ in 1 2 3 4 5; do echo "Try again"; done; echo "\"$version\""; echo 1)" ]
+	[ "$result" = "$(printf 'Try again\nTry again\n"%s"\n1' "$version")" ]
+}
+
+# recorded: how many values of its version a logged agent has in the archive
+recorded() {
+	pmdumplog "$WORK/logged" kvm.agent.version | grep -c ' value "'
+}
+
+# Else an archive would end with an agent that is killed on a slow host.
+@test "pmlogger goes on when the agent is another one, which takes longer to load than a request waits" {
+	new_work
+	(
+		pmcd_env "$WORK"
+		conf '[trace]' '*'
+		pmcd_files "$WORK" "$TOP" "$BUILD" daemon -c "$WORK/kvm.conf"
+		pmcd_start "$WORK"
+		# with names of subtrees, where this host has them
+		logged="kvm.agent.version kvm.nvms $(pminfo -h "$PMCD_HOST" kvm.trace kvm.vm.stat 2>/dev/null |
+			grep -xE 'kvm\.trace\.(count|kvm_userspace_exit)|kvm\.vm\.stat\.(exits|halt_wait_hist)' | xargs)"
+		# shellcheck disable=SC2086 # a list
+		pminfo -h "$PMCD_HOST" -d $logged >"$WORK/before"
+		echo "log mandatory on 200 msec { $logged }" >"$WORK/logger.conf"
+		pmlogger -h "$PMCD_HOST" -c "$WORK/logger.conf" -l "$WORK/logger.log" "$WORK/logged" 3>&- &
+		logger=$!
+		wait_for 10 test -s "$WORK/logged.0"
+		mkfifo "$WORK/later"
+		old=$(pgrep -P "$PMCD_PID" -x pmdakvm)
+		mv "$WORK/later" "$WORK/kvm.conf"
+		kill -KILL "$old"
+		another() { pgrep -P "$PMCD_PID" -x pmdakvm | grep -qvx "$old"; }
+		wait_for 70 another
+		late() { pminfo -h "$PMCD_HOST" -f kvm.agent.version 2>&1 | grep -q "Try again"; }
+		wait_for 20 late
+		# shellcheck disable=SC2086
+		pminfo -h "$PMCD_HOST" -d $logged >"$WORK/while"
+		sleep 1
+		printf '[trace]\n*\n' >"$WORK/kvm.conf"
+		ready() { [ -n "$(values kvm.agent.version)" ]; }
+		wait_for 20 ready
+		recorded >"$WORK/recorded"
+		# shellcheck disable=SC2086
+		pminfo -h "$PMCD_HOST" -d $logged >"$WORK/after"
+		sleep 2
+		kill -INT "$logger"
+		wait "$logger"
+		pmcd_stop
+	)
+	cat "$WORK/logger.log"
+	diff "$WORK/before" "$WORK/while"
+	diff "$WORK/before" "$WORK/after"
+	# values of the second agent, too
+	[ "$(cat "$WORK/recorded")" -gt 0 ]
+	[ "$(recorded)" -gt "$(cat "$WORK/recorded")" ]
 }
 
 # pmcd goes while the daemon loads
