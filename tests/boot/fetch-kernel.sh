@@ -17,13 +17,15 @@
 
 set -euo pipefail
 
-# What there is to fetch: key, suites, package name (an extended regular expression), architecture.
+# What there is to fetch: key, suites, package name (an extended regular expression), architecture; and what
+# modules are wanted beside KVM's.
 # Versions come and go, so a row names a series and the newest is taken. All are the signed packages:
 # they alone load their modules under lockdown.
 kernels='
 5.10	bullseye,bullseye-security	linux-image-5\.10\.0-[0-9]+-cloud-amd64	amd64
 6.1	bookworm,bookworm-security	linux-image-6\.1\.0-[0-9]+-cloud-amd64	amd64
 6.12	bookworm-security,bookworm-backports	linux-image-6\.12\.[0-9]+\+deb12-cloud-amd64	amd64
+6.12-host	bookworm-security,bookworm-backports	linux-image-6\.12\.[0-9]+\+deb12-amd64	amd64	9pnet-virtio 9p overlay bridge veth
 newest	sid,trixie-backports	linux-image-[0-9]+\.[0-9]+(\.[0-9]+)?\+deb[0-9]+(\.[0-9]+)?-cloud-amd64	amd64
 rt	bookworm-security,bookworm-backports	linux-image-6\.12\.[0-9]+\+deb12-rt-amd64	amd64
 6.1-arm64	bookworm,bookworm-security	linux-image-6\.1\.0-[0-9]+-cloud-arm64	arm64
@@ -47,12 +49,12 @@ cleanup()
 	[[ -z $work ]] || rm -rf "$work"
 }
 
-# Sets suites, pattern and arch from the key's row.
+# Sets suites, pattern, arch and more from the key's row.
 find_row()
 {
 	local row_key
 
-	while IFS=$'\t' read -r row_key suites pattern arch; do
+	while IFS=$'\t' read -r row_key suites pattern arch more; do
 		[[ -z $row_key || $row_key != "$key" ]] || return 0
 	done <<<"$kernels"
 	echo "usage: fetch-kernel.sh KEY, with KEY one of: $(cut -f1 <<<"$kernels" | xargs)" >&2
@@ -138,7 +140,7 @@ arrange()
 		name=${name%%.ko*}
 		module_path[${name//-/_}]=$path
 	done < <(find "$tree" -name '*.ko*' -type f)
-	for name in $wanted_modules; do
+	for name in $wanted_modules $more; do
 		: >"$new/modules/order.$name"
 		place_module "${name//-/_}" "$new/modules/order.$name"
 	done

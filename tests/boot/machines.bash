@@ -51,8 +51,12 @@ machine_amd()
 
 start_amd()
 {
+	local host=()
+
+	[[ $host_root = 0 ]] ||
+		host=(-virtfs local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap)
 	start_qemu "$1" qemu-system-x86_64 -cpu "${model:-EPYC},+svm" -accel 'tcg,thread=single' \
-		-serial chardev:output
+		-serial chardev:output "${host[@]}"
 }
 
 # --- arm64: with its hypervisor mode, by QEMU; KVM is built in ---

@@ -16,6 +16,10 @@
 # The script is run by busybox's sh as root, standard input empty, in a file system in memory with
 # busybox's commands, what --add brought, and proc, sysfs, devtmpfs, tracefs, bpffs and securityfs in
 # their usual places. KVM's modules lie in /modules, and /modules/order names them in insmod order.
+#
+# With --host-root it is run by bash in this machine's root folder instead: all that is there can be read; what
+# is changed inside is changed in the guest's memory alone. What is read inside must not change here
+# meanwhile. /run is empty, and there is a control group file system.
 
 set -euo pipefail
 
@@ -28,6 +32,7 @@ usage()
 		  --add FROM[:TO]    bring FROM, a program found here by path or by $PATH, with its shared
 		                     libraries, or another file, or a folder; TO is its path inside, for a
 		                     program by default /usr/bin/NAME, else the same path; may be repeated
+		  --host-root        run it in this machine's root folder; with amd, and a kernel named -host
 		  --no-modules       leave loading KVM's modules to the script
 		  --machine NAME     amd (default): x86 with SVM, by QEMU
 		                     intel: x86 with VMX and EPT, by Bochs
@@ -66,6 +71,7 @@ parse_arguments()
 	while [[ $# -gt 0 ]]; do
 		case $1 in
 		--no-modules) load_modules=0 ;;
+		--host-root) host_root=1 ;;
 		--help)
 			usage
 			exit 0
@@ -89,6 +95,8 @@ parse_arguments()
 	[[ $timeout =~ ^[1-9][0-9]*$ ]] || die "--timeout: '$timeout' is no number of seconds"
 	[[ -f $script && -r $script ]] || die "--script: cannot read '$script'"
 	declare -F "machine_$machine" >/dev/null || die "--machine: no such machine: '$machine'"
+	[[ $host_root = 0 || $machine = amd ]] || die "--host-root: there is none for machine $machine"
+	[[ $host_root = 0 || -s $kernel/modules/order.9p ]] || die "--host-root: '$kernel' has no module 9p"
 	[[ -z $sysroot || -d $sysroot ]] || die "--sysroot: no such folder: '$sysroot'"
 }
 
@@ -182,60 +190,16 @@ add_path()
 	done < <(find -L "$from" -type f \( -perm /111 -o -name '*.so*' \))
 }
 
-# The guest's first process. It gets $pmdakvm_* from the kernel's arguments. What the kernel says from
-# the marker in its log on, and the taints that it did not have when the script began, are looked at.
-write_init()
+# The files of modules to load, in order.
+modules_order()
 {
-	cat >"$root/init" <<-'INIT'
-		#!/bin/sh
-		export PATH=/usr/sbin:/usr/bin HOME=/root TERM=dumb
-		busybox mount -t proc proc /proc
-		busybox --install -s /usr/bin 2>/dev/null # what --add brought stays
-		mount -t sysfs sysfs /sys
-		mount -t devtmpfs devtmpfs /dev
-		mount -t tracefs tracefs /sys/kernel/tracing
-		mount -t bpf bpf /sys/fs/bpf
-		mount -t securityfs securityfs /sys/kernel/security
-		mkdir -p /dev/shm /run
-		ln -s /proc/self/fd /dev/fd
-		ip link set lo up
-		tty=/dev/$pmdakvm_output load=$pmdakvm_load allowed=$pmdakvm_taint
-		unset pmdakvm_output pmdakvm_load pmdakvm_taint
-		stty -F "$tty" raw -echo 115200
+	local wanted=${wanted_module:+$kernel/modules/order.$wanted_module}
 
-		status=0
-		if [ "$load" = 1 ]; then
-			for module in $(cat /modules/order); do
-				insmod "/modules/$module" && continue
-				echo "@@failed to load module $module"
-				status=
-				break
-			done
-		fi
-		if [ -n "$status" ]; then
-			echo "@@begin"
-			marker="pmdakvm: the script begins"
-			echo "<6>$marker" >/dev/kmsg
-			taint=$(cat /proc/sys/kernel/tainted)
-			sh /script </dev/null >"$tty" 2>&1
-			status=$?
-			stty -F "$tty" raw # waits until all that was written is out
-			dmesg -n 1         # so that nothing cuts into the next lines
-			echo
-			taint=$(($(cat /proc/sys/kernel/tainted) & ~(taint | allowed)))
-			[ $taint = 0 ] || echo "@@unwell it is tainted anew: $taint"
-			dmesg | awk -v marker="$marker" -v bad="$(cat /bad)" '
-				index($0, marker) { found = shown = 0; next }
-				$0 ~ bad { found = 1 }
-				found && shown++ < 40 { line[shown] = $0 }
-				END { for (i = 1; i in line && i <= shown; i++) print "@@unwell " line[i] }'
-			echo "@@exit $status"
-		fi
-		stty raw
-		poweroff -f
-	INIT
-	chmod 755 "$root/init"
-	echo "$bad_lines" >"$root/bad"
+	if [[ $host_root = 1 ]]; then
+		awk '!seen[$0]++' "$kernel"/modules/order.{9pnet-virtio,9p,overlay,bridge,veth} "$wanted"
+	else
+		cat "${wanted:-/dev/null}"
+	fi
 }
 
 build_initramfs()
@@ -257,12 +221,14 @@ nogroup:x:65534:' >"$root/etc/group"
 
 	find "$kernel/modules" -name '*.ko' -exec cp -t "$root/modules" {} +
 	shrink_modules
-	cp "${wanted_module:+$kernel/modules/order.}${wanted_module:-/dev/null}" "$root/modules/order"
+	modules_order >"$root/modules/order"
 	cp "$script" "$root/script"
 	for add in "${adds[@]}"; do
 		add_path "$add"
 	done
-	write_init
+	cp "${BASH_SOURCE[0]%/*}/init.sh" "$root/init"
+	chmod 755 "$root/init"
+	echo "$bad_lines" >"$root/bad"
 	# not compressed: an emulated CPU takes longer to unpack than to read
 	(cd "$root" && find . -print0 | cpio --null --create --format=newc --owner=+0:+0 --quiet) >"$work/initrd"
 }
@@ -309,7 +275,7 @@ run_emulator()
 	local all="console=$console quiet panic=-1 $arguments pmdakvm_output=$output"
 	local reader
 
-	all+=" pmdakvm_load=$load_modules pmdakvm_taint=$allowed_taint${append:+ $append}"
+	all+=" pmdakvm_load=$load_modules pmdakvm_taint=$allowed_taint pmdakvm_host=$host_root${append:+ $append}"
 	: >"$work/console"
 	mkfifo "$work/output"
 	cat "$work/output" &
@@ -401,7 +367,7 @@ main()
 bad_lines='WARNING: |BUG: |Oops|Internal error|general protection fault|Call [Tt]race:|blocked for more than|rcu.*stall'
 
 # What was asked for, and the defaults.
-kernel='' script='' machine=amd model='' sysroot='' cpus=2 memory='' timeout=120 append='' icount='' load_modules=1 adds=()
+kernel='' script='' machine=amd model='' sysroot='' cpus=2 memory='' timeout=120 append='' icount='' load_modules=1 host_root=0 adds=()
 # What the machine_* functions set.
 tools=() files=() wanted_module='' console='' output='' arguments='' allowed_taint=0
 # How the run goes.

@@ -31,6 +31,11 @@ need() {
 	command -v "$1" >/dev/null || skip "$1 is not installed: make deps installs it"
 }
 
+# need_even_time: of how long things take is asked, and an emulated machine's time halts and leaps
+need_even_time() {
+	[ -z "${EMULATED:-}" ] || skip "the time of an emulated machine is not even"
+}
+
 need_two_cpus() {
 	[ "$(nproc)" -ge 2 ] || skip "one CPU: this needs two"
 }

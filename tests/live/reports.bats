@@ -281,8 +281,9 @@ vms_shown() {
 		# by TCP, as from another host
 		port=$(tr '\0' ' ' <"/proc/$PMCD_PID/cmdline" | sed 's/.* -p \([0-9]*\) .*/\1/')
 		pids=
+		# pmrep alone gets a signal then, and one
 		for report in $reports; do
-			PYTHONUNBUFFERED=1 timeout 60 pmrep -h "127.0.0.1:$port" -c "$TOP/dashboards/pmrep/kvm.conf" -t 0.5 ":$report" \
+			PYTHONUNBUFFERED=1 timeout --foreground 60 pmrep -h "127.0.0.1:$port" -c "$TOP/dashboards/pmrep/kvm.conf" -t 0.5 ":$report" \
 				>"$WORK/$report" 2>&1 3>&- &
 			pids="$pids $!"
 		done

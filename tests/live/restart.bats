@@ -76,8 +76,8 @@ expect_vm() {
 	pmval -a "$WORK/$archive" -t 0.1 -w 20 -i "$name" kvm.vm.pid >"$WORK/pmval"
 	awk -v pid="$pid" '$1 ~ /^[0-9][0-9]:/ && $2 ~ /^[0-9]+$/ { n[$2 == pid]++ }
 		END { if (!n[1] || n[0]) { print n[1] " right, " n[0] " wrong"; exit 1 } }' "$WORK/pmval"
-	pmlogsummary -HlN "$WORK/$archive" kvm.vm.vcpus >"$WORK/summary"
-	[ "$(awk -v name="[\"$name\"]" 'index($0, name) { print $3 + 0 }' "$WORK/summary")" = "$vcpus" ] ||
+	pmlogsummary -HlNM "$WORK/$archive" kvm.vm.vcpus >"$WORK/summary"
+	[ "$(awk -v name="[\"$name\"]" 'index($0, name) { print $4 + 0 }' "$WORK/summary")" = "$vcpus" ] ||
 		{ cat "$WORK/summary" && return 1; }
 	pmrep -a "$WORK/$archive" -z -t 0.1 -o csv kvm.vm.pid >"$WORK/pmrep"
 	awk -F, -v name="kvm.vm.pid-$name" -v pid="$pid" '
