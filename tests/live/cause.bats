@@ -116,6 +116,7 @@ guest_held() {
 }
 
 @test "a QEMU that boots: its ports are perf's, its serial port is what it has written there; :kvm-cause names its devices" {
+	need_even_time
 	need qemu-system-x86_64
 	need perf
 	need pmrep
