@@ -41,6 +41,7 @@ live() {
 	live slow
 }
 
+# bats test_tags=long
 @test "live tests with guests: stat" {
 	live stat
 }
