@@ -95,13 +95,3 @@ live() {
 @test "live tests with guests: vmm" {
 	live vmm
 }
-
-# bats test_tags=long
-@test "live tests with guests: reports" {
-	live reports
-}
-
-# bats test_tags=long
-@test "live tests with guests: fleet-live" {
-	live fleet-live
-}
